@@ -1,0 +1,1 @@
+"""Adapters to what generates and trains. Only these modules import heavy packages, and only in child processes."""

@@ -1,0 +1,126 @@
+"""The two seams: a Sampler turns prompts into completions, a Trainer turns a training set into a checkpoint.
+
+The value types have no defaults: every number an engine sees was written in a manifest or derived from one, and an
+adapter adds, drops or renames none.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Protocol
+
+from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
+
+
+class FinishReason(StrEnum):
+    """Why a completion ended: the model said EOS, or ``max_tokens`` were reached."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """One problem as token ids, and one seed (0 .. 2**63 - 1) for each completion wanted of it."""
+
+    problem_id: str
+    token_ids: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How tokens are chosen. Temperature 0 is greedy (seeds are then unused); top_k -1 and top_p 1 filter nothing."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """Generated token ids without the final EOS. ``sample_index`` is the place of its seed in the prompt's seeds."""
+
+    problem_id: str
+    sample_index: int
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerSettings:
+    """What a sampler is opened with (see ``Engines`` in the manifest)."""
+
+    device: Literal["cpu", "cuda"]
+    precision: Literal["float32", "bfloat16"]
+    max_batch_rows: int
+    threads: int
+
+
+class Sampler(Protocol):
+    """Generates. One sampler serves many checkpoints, one after the other."""
+
+    def sample(self, checkpoint: Path, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Completion]:
+        """Yield one completion per seed of every prompt, in any order.
+
+        A completion depends on checkpoint, token ids, seed and decoding; order and batch decide nothing but speed
+        (and, in floating point, the last bits of a logit).
+        Raises StepFailed when the engine's process dies, InputError when the checkpoint cannot be loaded.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the engine's process and return its memory. The next ``sample`` opens it again."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob:
+    """One training run, whole.
+
+    training_set: Parquet with list<int> columns: for ``sft`` prompt_ids, completion_ids; for ``dpo`` prompt_ids,
+        chosen_ids, rejected_ids. Completions end with EOS. Loss falls on the completion only.
+    reference: the frozen policy of DPO; None for SFT.
+    preference: None for SFT.
+    micro_batch_size: rows per device and pass; batch_size must be a multiple of it times the number of devices.
+    """
+
+    method: Literal["sft", "dpo"]
+    start: Path
+    reference: Path | None
+    training_set: Path
+    optimisation: Optimisation
+    preference: PreferenceOptimisation | None
+    seed: int
+    device: Literal["cpu", "cuda"]
+    micro_batch_size: int
+    gradient_checkpointing: bool
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What training left: a folder with config, model.safetensors, tokenizer and train_log.jsonl (loss by step).
+
+    The folder's bytes depend on the job alone; times are here, not there.
+    """
+
+    path: Path
+    optimizer_steps: int
+    rows: int
+    tokens: int
+    seconds: float
+
+
+class Trainer(Protocol):
+    """Trains one checkpoint into the next."""
+
+    def train(self, job: TrainJob, out_dir: Path) -> Checkpoint:
+        """Run the job in a child process and leave the checkpoint in ``out_dir`` (which exists and is empty).
+
+        Raises StepFailed with the end of the child's log when it fails, InputError when the job cannot be run as
+        it is (batch size not a multiple, no such device).
+        """
+        ...

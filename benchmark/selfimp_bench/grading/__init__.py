@@ -1,0 +1,1 @@
+"""Judging completions: pure answer checking."""

@@ -1,0 +1,24 @@
+"""What a completion was judged to be."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The judgement of one completion. Only CORRECT counts as right; the others are kept apart, never merged."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNPARSED = "unparsed"
+    TRUNCATED = "truncated"
+    TIMED_OUT = "timed out"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """An outcome, the answer text it rests on (None when there was none) and a remark for people."""
+
+    outcome: Outcome
+    extracted: str | None
+    detail: str | None

@@ -1,0 +1,1 @@
+"""Manifests: the pinned description of one experiment."""

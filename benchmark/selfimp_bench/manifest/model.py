@@ -1,0 +1,389 @@
+"""The manifest as frozen dataclasses: the shape of ``schema/manifest.v1.json``, field by field.
+
+Every number that changes a result is required here, so nothing downstream has a default of its own.
+A block says where its values come from: ``source`` (a place in the paper) and, for what the paper does not
+give, ``assumed``: one reason for the whole block, or a reason per field.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Assumed = str | dict[str, str]
+
+
+class Profile(StrEnum):
+    """How much of an experiment a run does."""
+
+    PAPER = "paper"
+    SUBSET = "subset"
+    SMOKE = "smoke"
+
+
+class Split(StrEnum):
+    """The part a data set plays in an experiment."""
+
+    TRAIN = "train"
+    TEST = "test"
+    OOD = "ood"
+
+
+class Method(StrEnum):
+    """What one iteration trains on: gold solutions, own correct samples, or (correct, wrong) pairs of own samples."""
+
+    SFT_GOLD = "sft-gold"
+    SFT = "sft"
+    DPO = "dpo"
+
+
+class Metric(StrEnum):
+    """The metrics a manifest can ask for, and claims can name (see ``metrics/``)."""
+
+    PASS_AT_1 = "pass@1"
+    PASS_AT_K = "pass@k"
+    COVERAGE = "coverage"
+    DISTINCT_N = "distinct-n"
+    DISTINCT_EQUATIONS = "distinct-equations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """What the experiment comes from. ``section`` names the place inside it."""
+
+    id: str
+    title: str
+    url: str | None = None
+    section: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRef:
+    """Weights and tokenizer: exactly one of a hub ``repo`` (with 40-hex ``revision``), a shipped ``asset``, a ``path``.
+
+    ``weights_sha256`` is the digest of model.safetensors; required for assets and paths.
+    """
+
+    id: str
+    repo: str | None = None
+    revision: str | None = None
+    asset: str | None = None
+    path: str | None = None
+    weights_sha256: str | None = None
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generator:
+    """A seeded generator of problems that the package ships (see ``tasks/``)."""
+
+    task: Literal["tiny_gsm"]
+    split: Split
+    count: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRef:
+    """Problems: exactly one of a hub ``repo`` (``revision``, ``config``, ``split``), a ``path`` or a ``generator``.
+
+    ``rows`` and ``digest`` (sha256 over the canonical JSON of the rows, in order) pin the content whatever the origin.
+    """
+
+    id: str
+    repo: str | None = None
+    revision: str | None = None
+    config: str | None = None
+    split: str | None = None
+    path: str | None = None
+    generator: Generator | None = None
+    rows: int
+    digest: str
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Datasets:
+    """The data sets by the part they play; ``ood`` may be absent."""
+
+    train: DatasetRef
+    test: DatasetRef
+    ood: DatasetRef | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canary:
+    """A question whose rendered prompt must become exactly these token ids with this model's tokenizer."""
+
+    model: str
+    question: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """How a problem becomes token ids. ``template`` has one field, ``{question}``.
+
+    ``completion_prefix`` stands between the prompt and a gold solution when a model is trained on it.
+    ``add_bos`` prepends the model's BOS id once; a prompt that already begins with it is refused.
+    """
+
+    template: str
+    completion_prefix: str
+    add_bos: bool
+    canaries: tuple[Canary, ...]
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grading:
+    """Which task's grader judges, and which of its two extraction rules decides (the other is recorded beside it)."""
+
+    task: Literal["gsm8k"]
+    extraction: Literal["strict", "flexible"]
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Random sampling. ``top_k`` -1 and ``top_p`` 1.0 switch that filter off; ``max_tokens`` counts new tokens."""
+
+    samples_per_problem: int
+    temperature: float
+    top_p: float
+    top_k: int
+    max_tokens: int
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greedy:
+    """Greedy decoding: the most likely token, one completion per problem."""
+
+    max_tokens: int
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is generated from every M_t to be measured: greedy on test and ood, samples on test."""
+
+    greedy: Greedy
+    sampled: Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostTraining:
+    """The four facts that papers leave out, and the rest of the procedure (Algorithm 1 of 2407.05013).
+
+    schedule: the method of every iteration t = 1..T; the first is always ``sft-gold``.
+    start_from: the checkpoint training starts from: ``previous`` is M_{t-1}, ``base`` is M_0.
+    dpo_reference: the frozen reference policy of DPO: the checkpoint training ``start``s from, M_1 (``first``) or M_0.
+    pooling: train on the samples of M_{t-1} only (``current``) or on those of M_1 .. M_{t-1} together (``all``).
+    deduplicate: keep every correct sample, or one per distinct text of a problem (``exact``).
+    max_correct_per_problem: cap on SFT samples per problem after de-duplication; null is no cap.
+    pairing: ``random`` draws ``pairs_per_problem`` (correct, wrong) pairs without replacement from their product;
+        ``all`` takes the whole product and wants ``pairs_per_problem: null``.
+    without_correct: an SFT problem with no correct sample is dropped, or trained on its gold solution.
+    without_pair: a DPO problem without a correct or without a wrong sample is dropped, or the run stops.
+    empty_training_set: M_t is M_{t-1} unchanged (``keep-previous``), or the run stops.
+    """
+
+    schedule: tuple[Method, ...]
+    start_from: Literal["previous", "base"]
+    dpo_reference: Literal["start", "first", "base"]
+    pooling: Literal["current", "all"]
+    deduplicate: Literal["none", "exact"]
+    max_correct_per_problem: int | None
+    pairing: Literal["random", "all"]
+    pairs_per_problem: int | None
+    without_correct: Literal["drop", "gold"]
+    without_pair: Literal["drop", "stop"]
+    empty_training_set: Literal["keep-previous", "stop"]
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """One training run. ``batch_size`` is the global batch in rows (DPO: pairs); ``max_length`` is in tokens."""
+
+    optimizer: Literal["adamw"]
+    learning_rate: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    weight_decay: float
+    max_grad_norm: float
+    scheduler: Literal["cosine", "linear", "constant"]
+    warmup_ratio: float
+    batch_size: int
+    epochs: int
+    max_length: int
+    precision: Literal["float32", "bfloat16"]
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceOptimisation:
+    """DPO on top of its optimisation: ``beta`` weighs the KL term, ``label_smoothing`` is 0 for plain DPO."""
+
+    beta: float
+    loss: Literal["sigmoid"]
+    label_smoothing: float
+    optimisation: Optimisation
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engines:
+    """Which engines run, and their settings that can change numbers.
+
+    ``max_batch_rows`` is the sampler's rows in flight; ``micro_batch_size`` the trainer's rows per device and pass
+    (the accumulation follows from the global batch and must be exact); ``threads`` are CPU threads per process.
+    """
+
+    sampler: Literal["hf", "fake"]
+    trainer: Literal["trl", "fake"]
+    device: Literal["cpu", "cuda"]
+    sampler_precision: Literal["float32", "bfloat16"]
+    max_batch_rows: int
+    micro_batch_size: int
+    gradient_checkpointing: bool
+    threads: int
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What is measured of every iteration. ``k`` lists the pass@k; distinct-n averages n = 1..``ngram_max``."""
+
+    metrics: tuple[Metric, ...]
+    k: tuple[int, ...]
+    ngram_max: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One measured number: a measurement's name (``pass@1``, ``pass@16``, ``distinct-n.correct`` ...), split, iteration."""
+
+    metric: str
+    split: Split
+    iteration: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuePoint:
+    """A cell and the id of its row in a reference table."""
+
+    metric: str
+    split: Split
+    iteration: int
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueClaim:
+    """Measured values lie where the reference's replicates put them.
+
+    ``confidence`` is that of all points together (Bonferroni): the half-width of each point's prediction interval is
+    t(1 - (1 - confidence) / (2 m), n - 1) s sqrt(1/K + 1/n), m points, n reference runs, K own runs.
+    """
+
+    table: str
+    points: tuple[ValuePoint, ...]
+    rule: Literal["prediction-interval"]
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """Paired bootstrap over problems: two-sided ``confidence``, number of ``resamples``, seed."""
+
+    confidence: float
+    resamples: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderClaim:
+    """One cell is greater than another, on the same problems."""
+
+    greater: Cell
+    lesser: Cell
+    bootstrap: Bootstrap
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrendClaim:
+    """A metric goes up or down over these iterations: the sign of its least-squares slope."""
+
+    metric: str
+    split: Split
+    iterations: tuple[int, ...]
+    direction: Literal["up", "down"]
+    bootstrap: Bootstrap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One assertion, in words and as exactly one of a value, an order or a trend."""
+
+    id: str
+    statement: str
+    source: str
+    value: ValueClaim | None = None
+    order: OrderClaim | None = None
+    trend: TrendClaim | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileBlocks:
+    """What another profile replaces: whole blocks, never parts of one. An absent block stays as it is."""
+
+    models: tuple[ModelRef, ...] | None = None
+    datasets: Datasets | None = None
+    prompt: Prompt | None = None
+    sampling: Sampling | None = None
+    evaluation: Evaluation | None = None
+    post_training: PostTraining | None = None
+    sft: Optimisation | None = None
+    dpo: PreferenceOptimisation | None = None
+    engines: Engines | None = None
+    measure: Measure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``subset`` and ``smoke`` replace."""
+
+    schema: Literal[1]
+    name: str
+    version: int
+    title: str
+    summary: str
+    corrects: str | None = None
+    paper: Paper
+    protocol: Literal["iterative-post-training"]
+    seed: int
+    models: tuple[ModelRef, ...]
+    datasets: Datasets
+    prompt: Prompt
+    grading: Grading
+    sampling: Sampling
+    evaluation: Evaluation
+    post_training: PostTraining
+    sft: Optimisation
+    dpo: PreferenceOptimisation | None = None
+    engines: Engines
+    measure: Measure
+    claims: tuple[Claim, ...]
+    profiles: dict[Literal["subset", "smoke"], ProfileBlocks] | None = None

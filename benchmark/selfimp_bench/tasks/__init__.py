@@ -1,0 +1,1 @@
+"""One module per task: how its problems look, what its answers are."""
