@@ -314,10 +314,7 @@ def write_question(story: Story) -> str:
     family = story.family
     sentences = [
         family.opener.format(name=story.person, item=story.item, n=story.start),
-        *(
-            family.cues[step.operation][step.cue].format(name=story.person, n=step.operand)
-            for step in story.steps
-        ),
+        *(family.cues[step.operation][step.cue].format(name=story.person, n=step.operand) for step in story.steps),
         story.ask.format(name=story.person, item=story.item),
     ]
     return " ".join(sentences)
@@ -345,9 +342,7 @@ def write_solution(story: Story, steps: Sequence[Step], rng: random.Random) -> s
     return "\n".join([*lines, f"#### {value}"])
 
 
-def _unseen_story(
-    family: Family, level: int, pool: Pool, seen: set[str], rng: random.Random
-) -> Story:
+def _unseen_story(family: Family, level: int, pool: Pool, seen: set[str], rng: random.Random) -> Story:
     while True:
         story = draw_story(family, level, rng)
         question = write_question(story)
