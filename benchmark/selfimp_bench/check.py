@@ -1,0 +1,163 @@
+"""The verdict as a pure function: claims, what a run measured, and the published tables give findings."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from selfimp_bench.claims import Finding, Findings
+from selfimp_bench.errors import InputError
+from selfimp_bench.judge_paired import CellValues, judge_order, judge_trend
+from selfimp_bench.judge_value import PointCase, judge_value
+from selfimp_bench.manifest.model import Cell, Claim, Datasets, OrderClaim, Split, TrendClaim, ValueClaim, ValuePoint
+from selfimp_bench.metrics.measurement import Measurement, ProblemValue
+from selfimp_bench.reference import Reference, ReferenceTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimFlaw:
+    """A claim that cannot be judged with these tables; ``where`` is its place in the manifest."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+def check(
+    *,
+    claims: Sequence[Claim],
+    models: Sequence[str],
+    datasets: Datasets,
+    measurements: Sequence[Measurement],
+    problem_values: Sequence[ProblemValue],
+    tables: Sequence[ReferenceTable],
+) -> Findings:
+    """Every claim judged for every model it speaks of.
+
+    An order or a trend is judged for each of ``models`` (the manifest's ids); a value for the models of its rows.
+    What the run did not measure is NOT_MEASURED, never left out. ``datasets`` are those of the run's profile; the order
+    of measurements and values does not matter. A ``table`` is found by the name the claim gives.
+    Raises InputError, with all of them, for claims that cannot be judged (``find_claim_flaws``).
+    """
+    flaws = find_claim_flaws(claims, tables)
+    if flaws:
+        raise InputError("\n".join(map(str, flaws)))
+    evidence = _index(measurements, problem_values)
+    findings: list[Finding] = []
+    for claim in claims:
+        if claim.value is not None:
+            findings += _judge_value(claim, claim.value, datasets, evidence, tables)
+        elif claim.order is not None:
+            findings += [_judge_order(claim, claim.order, model, evidence) for model in models]
+        elif claim.trend is not None:
+            findings += [_judge_trend(claim, claim.trend, model, evidence) for model in models]
+    return Findings(schema=1, findings=tuple(findings))
+
+
+def find_claim_flaws(claims: Sequence[Claim], tables: Sequence[ReferenceTable]) -> tuple[ClaimFlaw, ...]:
+    """Everything that keeps these claims from being judged: missing tables and rows, rows without a spread."""
+    return tuple(
+        flaw for index, claim in enumerate(claims) for flaw in _claim_flaws(f"$.claims[{index}]", claim, tables)
+    )
+
+
+def _claim_flaws(where: str, claim: Claim, tables: Sequence[ReferenceTable]) -> Iterator[ClaimFlaw]:
+    if [claim.value, claim.order, claim.trend].count(None) != 2:
+        yield ClaimFlaw(where=where, message=f"claim '{claim.id}' must be exactly one of value, order and trend")
+    if claim.trend is not None and len(set(claim.trend.iterations)) < max(2, len(claim.trend.iterations)):
+        message = f"a trend needs at least two iterations, all different, found {list(claim.trend.iterations)}"
+        yield ClaimFlaw(where=f"{where}.trend.iterations", message=message)
+    if claim.value is None:
+        return
+    table = next((table for table in tables if table.name == claim.value.table), None)
+    if table is None:
+        known = ", ".join(table.name for table in tables) or "none"
+        message = f"reference table {claim.value.table} was not given; tables: {known}"
+        yield ClaimFlaw(where=f"{where}.value.table", message=message)
+        return
+    if not claim.value.points:
+        yield ClaimFlaw(where=f"{where}.value.points", message="a value claim needs at least one point")
+    for index, point in enumerate(claim.value.points):
+        if problem := _point_flaw(point, table):
+            yield ClaimFlaw(where=f"{where}.value.points[{index}].reference", message=problem)
+
+
+def _point_flaw(point: ValuePoint, table: ReferenceTable) -> str | None:
+    row = _find_row(table, point.reference)
+    if row is None:
+        near = get_close_matches(point.reference, [row.id for row in table.rows], n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        return f"{table.name} has no row '{point.reference}'{hint}"
+    if row.sd is None or row.runs is None:
+        return (
+            f"{table.name}: row '{row.id}' has no sd and runs; a prediction interval needs the spread over at least "
+            "two reference runs"
+        )
+    if row.metric != point.metric:
+        return f"{table.name}: row '{row.id}' is about {row.metric}, but the point is about {point.metric}"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evidence:
+    """What the run measured, by (model, cell)."""
+
+    measurements: dict[tuple[str, Cell], list[Measurement]]
+    values: dict[tuple[str, Cell], list[ProblemValue]]
+
+    def of_cell(self, model: str, cell: Cell) -> CellValues:
+        return CellValues(cell=cell, values=tuple(self.values.get((model, cell), ())))
+
+
+def _index(measurements: Sequence[Measurement], problem_values: Sequence[ProblemValue]) -> _Evidence:
+    by_cell: dict[tuple[str, Cell], list[Measurement]] = defaultdict(list)
+    for each in sorted(measurements, key=lambda each: each.replicate):
+        by_cell[each.model, Cell(metric=each.metric, split=each.split, iteration=each.iteration)].append(each)
+    values: dict[tuple[str, Cell], list[ProblemValue]] = defaultdict(list)
+    for value in problem_values:
+        values[value.model, Cell(metric=value.metric, split=value.split, iteration=value.iteration)].append(value)
+    return _Evidence(measurements=dict(by_cell), values=dict(values))
+
+
+def _judge_value(
+    claim: Claim, value: ValueClaim, datasets: Datasets, evidence: _Evidence, tables: Sequence[ReferenceTable]
+) -> list[Finding]:
+    table = next(table for table in tables if table.name == value.table)
+    cases: dict[str, list[PointCase]] = {}
+    for point in value.points:
+        row = _find_row(table, point.reference)
+        assert row is not None  # find_claim_flaws has refused such claims
+        cell = Cell(metric=point.metric, split=point.split, iteration=point.iteration)
+        found = tuple(evidence.measurements.get((row.model, cell), ()))
+        digest = _digest(datasets, point.split)
+        case = PointCase(point=point, table=table.name, row=row, measurements=found, digest=digest)
+        cases.setdefault(row.model, []).append(case)
+    family = len(value.points)
+    return [
+        judge_value(claim=claim, model=model, confidence=value.confidence, family=family, cases=of_model)
+        for model, of_model in cases.items()
+    ]
+
+
+def _find_row(table: ReferenceTable, name: str) -> Reference | None:
+    return next((row for row in table.rows if row.id == name), None)
+
+
+def _digest(datasets: Datasets, split: Split) -> str | None:
+    data = {Split.TRAIN: datasets.train, Split.TEST: datasets.test, Split.OOD: datasets.ood}[split]
+    return None if data is None else data.digest
+
+
+def _judge_order(claim: Claim, order: OrderClaim, model: str, evidence: _Evidence) -> Finding:
+    greater, lesser = evidence.of_cell(model, order.greater), evidence.of_cell(model, order.lesser)
+    return judge_order(claim=claim, order=order, model=model, greater=greater, lesser=lesser)
+
+
+def _judge_trend(claim: Claim, trend: TrendClaim, model: str, evidence: _Evidence) -> Finding:
+    cells = [
+        evidence.of_cell(model, Cell(metric=trend.metric, split=trend.split, iteration=iteration))
+        for iteration in trend.iterations
+    ]
+    return judge_trend(claim=claim, trend=trend, model=model, cells=cells)
