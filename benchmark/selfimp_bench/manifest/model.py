@@ -273,7 +273,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One measured number: a measurement's name (``pass@1``, ``pass@16``, ``distinct-n.correct`` ...), split, iteration."""
+    """One measured number: a measurement's name (``pass@1``, ``distinct-n.correct`` ...), split and iteration."""
 
     metric: str
     split: Split

@@ -1,0 +1,67 @@
+"""Where manifests, reference tables and shipped assets lie, in a checkout and in an installed wheel."""
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from selfimp_bench.errors import InputError
+
+PACKAGE = Path(__file__).parent
+_SHIPPED = PACKAGE / "shipped"
+ROOT = _SHIPPED if _SHIPPED.is_dir() else PACKAGE.parent.parent
+MANIFESTS = ROOT / "manifests"
+REFERENCES = ROOT / "reference_results"
+ASSETS = PACKAGE / "assets"
+_FILE_NAME = re.compile(r"(?P<name>.+)\.v(?P<version>\d+)\.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One manifest file of the catalogue."""
+
+    name: str
+    version: int
+    path: Path
+
+
+def entries(root: Path = MANIFESTS) -> tuple[Entry, ...]:
+    """Every released manifest, by folder, name and version."""
+    found = []
+    for path in sorted(root.glob("*/*.yaml")):
+        if match := _FILE_NAME.fullmatch(path.name):
+            found.append(Entry(name=match["name"], version=int(match["version"]), path=path))
+    return tuple(found)
+
+
+def find_manifest(name: str) -> Path:
+    """The file for NAME (its newest version), NAME@VERSION, or a path to a manifest of one's own.
+
+    Raises InputError, with the nearest names, when there is none.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    wanted, _, version = name.partition("@")
+    named = [entry for entry in entries() if entry.name == wanted]
+    matching = [entry for entry in named if not version or str(entry.version) == version]
+    if matching:
+        return max(matching, key=lambda entry: entry.version).path
+    if named:
+        versions = ", ".join(str(entry.version) for entry in named)
+        raise InputError(f"{name}: {wanted} has no version {version}; it has {versions}")
+    known = sorted({entry.name for entry in entries()})
+    near = get_close_matches(wanted, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    raise InputError(f"{name}: no experiment of this name; {hint} (a file of your own is given as a path to a .yaml)")
+
+
+def find_table(table: str, manifest: Path) -> Path:
+    """A reference table by its manifest's ``table`` value: beside the manifest first, else in the catalogue."""
+    candidates = (manifest.parent / table, REFERENCES / table)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise InputError(
+        f"{manifest}: reference table {table} not found; looked at {candidates[0]} and {candidates[1]}; "
+        "put the table there, or correct `table` in the claim"
+    )

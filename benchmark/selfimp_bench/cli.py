@@ -1,0 +1,347 @@
+"""The command line: the only module that prints, reads the environment and exits.
+
+Heavy imports stay inside the commands, so that ``--help`` and completion answer at once.
+"""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from selfimp_bench.errors import InputError, SelfimpError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from selfimp_bench.experiment import Experiment
+
+PROFILES = ("paper", "subset", "smoke")
+
+
+def main() -> None:
+    """The entry point ``selfimp-bench``."""
+    cli(prog_name="selfimp-bench")
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"selfimp-bench {version('selfimp-bench')}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Version.")
+def cli() -> None:
+    """Reproduce published LLM self-improvement experiments and get an honest verdict.
+
+    Start with `selfimp-bench list`, then `selfimp-bench reproduce tiny-iter-sft`.
+
+    Exit codes: 0 done and nothing contradicted; 1 a claim is contradicted; 2 the input is wrong; 3 nothing
+    contradicted but something inconclusive or unmeasured; 4 a step failed.
+    """
+
+
+def _complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem
+
+    from selfimp_bench.catalog import entries
+
+    return [CompletionItem(name) for name in sorted({e.name for e in entries()}) if name.startswith(incomplete)]
+
+
+def _command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command with ``--json`` whose user errors print without a traceback and set the exit code."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @wraps(function)
+        def guarded(*, as_json: bool, **arguments: Any) -> None:
+            sys.exit(_guard(lambda: function(as_json=as_json, **arguments), as_json=as_json))
+
+        option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+        return cli.command(name)(option(guarded))
+
+    return decorate
+
+
+def _guard(action: Callable[[], int | None], *, as_json: bool) -> int:
+    try:
+        return action() or 0
+    except SelfimpError as error:
+        return _fail(str(error), error.exit_code, as_json=as_json)
+    except KeyboardInterrupt:
+        return _fail("stopped; finished steps are kept, the same command resumes", 130, as_json=as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; so the flush at exit is quiet
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        advice = "nothing finished is lost: make room or choose another --home, and run the same command again"
+        return _fail(f"{place}{error.strerror}; {advice}", 2, as_json=as_json)
+
+
+def _fail(message: str, code: int, *, as_json: bool) -> int:
+    click.echo(f"selfimp-bench: {message}" if "\n" not in message else message, err=True)
+    if as_json:
+        _print_json({"error": message, "exit_code": code})
+    return code
+
+
+def _print_json(value: Any) -> None:
+    import msgspec
+
+    click.echo(json.dumps(msgspec.to_builtins(value, str_keys=True), indent=2, ensure_ascii=False))
+
+
+_name = click.argument("name", shell_complete=_complete_name)
+_home = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="SELFIMP_BENCH_HOME",
+    default=Path(".selfimp-bench"),
+    show_default=True,
+    show_envvar=True,
+    help="Where results are kept.",
+)
+_profile = click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="paper",
+    show_default=True,
+    help="paper: as published; subset: a fixed part; smoke: a tiny model through the same stages.",
+)
+_only = click.option("--only", metavar="model=M", help="Run one model of the manifest.")
+_seeds = click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Replicates to run.")
+
+
+@_command("list")
+def list_command(*, as_json: bool) -> None:
+    """The experiments, with paper, section, claims and size."""
+    from selfimp_bench.catalog import entries
+    from selfimp_bench.manifest.load import load_manifest
+    from selfimp_bench.terminal import console, table
+
+    manifests = [load_manifest(entry.path) for entry in entries()]
+    if as_json:
+        fields = ("name", "version", "title", "summary")
+        _print_json(
+            [
+                {field: getattr(manifest, field) for field in fields}
+                | {"paper": manifest.paper, "claims": len(manifest.claims), "models": [m.id for m in manifest.models]}
+                for manifest in manifests
+            ]
+        )
+        return
+    rows = [
+        (
+            manifest.name,
+            f"v{manifest.version}",
+            f"{manifest.paper.id}, {manifest.paper.section}",
+            str(len(manifest.claims)),
+            f"{len(manifest.models)} model x {len(manifest.post_training.schedule)} iterations x "
+            f"{manifest.datasets.train.rows}+{manifest.datasets.test.rows} problems",
+        )
+        for manifest in manifests
+    ]
+    console().print(table(None, ("experiment", "version", "from", "claims", "size"), rows))
+
+
+@_command("show")
+@_name
+@_profile
+def show_command(*, name: str, profile: str, as_json: bool) -> None:
+    """One manifest resolved, with its claims and its assumptions."""
+    from selfimp_bench.describe import assumptions
+    from selfimp_bench.terminal import console, manifest_lines, table
+
+    experiment = _open(name, profile, None, 1)
+    found = assumptions(experiment.manifest)
+    if as_json:
+        _print_json(
+            {"manifest": experiment.manifest, "manifest_digest": experiment.manifest_digest, "assumptions": found}
+        )
+        return
+    screen = console()
+    for line in manifest_lines(experiment.manifest):
+        screen.print(line, markup=False)
+    claims = [(claim.id, claim.statement, claim.source) for claim in experiment.manifest.claims]
+    screen.print(table(f"\nClaims ({len(claims)})", ("id", "statement", "source"), claims))
+    assumed = [(item.path, item.value, item.reason) for item in found]
+    screen.print(table(f"\nAssumed, because the source does not say ({len(found)})", ("what", "value", "why"), assumed))
+
+
+@_command("validate")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+def validate_command(*, paths: tuple[Path, ...], as_json: bool) -> int:
+    """Check manifests and reference tables: every problem at once, as file:line:col where: problem.
+
+    Without PATHS, all that is shipped.
+    """
+    from selfimp_bench.validate import validate
+
+    report = validate(paths)
+    if as_json:
+        _print_json(report)
+    else:
+        for flaw in report.flaws:
+            click.echo(str(flaw))
+        for note in report.notes:
+            click.echo(note)
+        click.echo(f"{report.files} files, {len(report.flaws)} problems")
+    return 2 if report.flaws else 0
+
+
+@_command("plan")
+@_name
+@_profile
+@_only
+@_seeds
+@_home
+def plan_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> None:
+    """The steps, which are done already, what they cost, and which claims this size can decide."""
+    from selfimp_bench.forecast import forecast
+    from selfimp_bench.judge import decidable_claims
+    from selfimp_bench.store import Store
+    from selfimp_bench.terminal import console, forecast_tables
+
+    experiment = _open(name, profile, only, seeds)
+    expected = forecast(experiment.plan(), Store(home / "store"))
+    claims = decidable_claims(experiment)
+    if as_json:
+        _print_json({"experiment": experiment.manifest.name, "forecast": expected, "claims": claims})
+        return
+    for part in forecast_tables(expected, claims):
+        console().print(part)
+
+
+@_command("run")
+@_name
+@_profile
+@_only
+@_seeds
+@_home
+def run_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> None:
+    """Run or resume an experiment, and measure it; `check` then judges."""
+    folder = _run(_open(name, profile, only, seeds), home)
+    if as_json:
+        _print_json({"run": str(folder)})
+    else:
+        click.echo(str(folder))
+
+
+@_command("reproduce")
+@_name
+@_profile
+@_only
+@_seeds
+@_home
+def reproduce_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> int:
+    """Plan, run (or resume), measure, check and report."""
+    folder = _run(_open(name, profile, only, seeds), home)
+    code = _check(folder, as_json=as_json)
+    report = _report(folder)
+    if not as_json:
+        click.echo(f"\nreport: {report}\nrecord: {folder / 'record.json'}")
+    return code
+
+
+@_command("check")
+@click.argument("run", metavar="RUN")
+@_home
+def check_command(*, run: str, home: Path, as_json: bool) -> int:
+    """Judge a finished run (a run folder, or an experiment's NAME or NAME/ID). Needs no GPU."""
+    from selfimp_bench.judge import find_run
+
+    return _check(find_run(run, home), as_json=as_json)
+
+
+@_command("report")
+@click.argument("run", metavar="RUN")
+@_home
+def report_command(*, run: str, home: Path, as_json: bool) -> None:
+    """Write report.html and figures/ of a checked run. Needs no GPU."""
+    from selfimp_bench.judge import find_run, judge_run
+
+    folder = find_run(run, home)
+    judge_run(folder)
+    path = _report(folder)
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        click.echo(str(path))
+
+
+@_command("grade")
+@click.option("--task", type=click.Choice(("gsm8k",)), required=True, help="Whose answers these are.")
+@click.option("--problems", type=click.Path(path_type=Path), required=True, help="JSONL or Parquet.")
+@click.option("--samples", type=click.Path(path_type=Path), required=True, multiple=True, help="JSONL or Parquet.")
+@click.option("--extraction", type=click.Choice(("strict", "flexible")), default="strict", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="JSONL or Parquet.")
+def grade_command(
+    *, task: str, problems: Path, samples: tuple[Path, ...], extraction: str, out: Path, as_json: bool
+) -> None:
+    """Outcomes for anybody's own generations."""
+    import msgspec
+
+    from selfimp_bench.grade_files import grade_files
+    from selfimp_bench.manifest.model import Grading
+
+    grading = msgspec.convert({"task": task, "extraction": extraction, "source": "command line"}, Grading)
+    counts = grade_files(grading, problems=problems, samples=samples, out=out)
+    if as_json:
+        _print_json({"out": str(out), "outcomes": counts})
+    else:
+        total = sum(counts.values())
+        for outcome, count in counts.items():
+            click.echo(f"{outcome:10} {count:8}  {count / total:7.2%}")
+        click.echo(f"written: {out}")
+
+
+def _open(name: str, profile: str, only: str | None, seeds: int) -> "Experiment":
+    from selfimp_bench.experiment import open_experiment
+    from selfimp_bench.manifest.model import Profile
+
+    return open_experiment(name, profile=Profile(profile), only=only, replicates=seeds)
+
+
+def _run(experiment: "Experiment", home: Path) -> Path:
+    from selfimp_bench.execute import execute
+    from selfimp_bench.terminal import BarProgress, LineProgress, console
+
+    _refuse_unusable(home)
+    screen = console(stderr=True)
+    return execute(experiment, home, BarProgress(screen) if screen.is_terminal else LineProgress(screen))
+
+
+def _refuse_unusable(home: Path) -> None:
+    if home.exists() and not home.is_dir():
+        raise InputError(f"--home {home}: is a file; expected a folder, which is made if it is not there")
+    home.mkdir(parents=True, exist_ok=True)
+
+
+def _check(folder: Path, *, as_json: bool) -> int:
+    from selfimp_bench.judge import judge_run
+    from selfimp_bench.terminal import console, findings_table
+
+    judgement = judge_run(folder)
+    if as_json:
+        _print_json(judgement)
+    else:
+        for part in findings_table(judgement):
+            console().print(part)
+    return judgement.exit_code
+
+
+def _report(folder: Path) -> Path:
+    from selfimp_bench.report.write import write_report
+
+    return write_report(folder)

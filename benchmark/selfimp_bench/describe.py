@@ -1,0 +1,85 @@
+"""What there is to say of a manifest before it runs: assumptions, size, and which claims its size can decide."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from selfimp_bench.manifest.model import Claim, Manifest
+from selfimp_bench.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumption:
+    """A value the source does not give: its JSON path in the manifest, the value, and the reason for it."""
+
+    path: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decidability:
+    """Whether a claim can come out decided in a run of this manifest, and why."""
+
+    claim: str
+    decidable: bool
+    reason: str
+
+
+def assumptions(manifest: Manifest) -> tuple[Assumption, ...]:
+    """Every assumed value, in the order of the manifest."""
+    return tuple(_assumptions(msgspec.to_builtins(manifest, str_keys=True), "$"))
+
+
+def _assumptions(value: Any, path: str) -> Iterator[Assumption]:
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _assumptions(inner, f"{path}[{index}]")
+    if not isinstance(value, dict):
+        return
+    assumed = value.get("assumed")
+    if isinstance(assumed, str):
+        yield Assumption(path=path, value=_brief(value), reason=assumed)
+    for field, reason in assumed.items() if isinstance(assumed, dict) else ():
+        yield Assumption(path=f"{path}.{field}", value=_brief(value[field]), reason=reason)
+    for key, inner in value.items():
+        if key != "assumed":
+            yield from _assumptions(inner, f"{path}.{key}")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = {key: item for key, item in value.items() if key not in ("source", "assumed") and item is not None}
+        return f"{', '.join(inner)}"
+    return str(value)
+
+
+def decidabilities(
+    manifest: Manifest, references: Mapping[str, Mapping[str, Reference]], minimum_problems: int
+) -> tuple[Decidability, ...]:
+    """For every claim whether this manifest's data can decide it.
+
+    references: table name to row id to row. minimum_problems: what a bootstrap over problems needs.
+    """
+    return tuple(_decidability(claim, manifest, references, minimum_problems) for claim in manifest.claims)
+
+
+def _decidability(
+    claim: Claim, manifest: Manifest, references: Mapping[str, Mapping[str, Reference]], minimum: int
+) -> Decidability:
+    if claim.value is not None:
+        rows = [references[claim.value.table][point.reference] for point in claim.value.points]
+        pinned = {manifest.datasets.test.digest, manifest.datasets.train.digest}
+        pinned |= {manifest.datasets.ood.digest} if manifest.datasets.ood else set()
+        others = [row.id for row in rows if row.digest not in pinned]
+        if others:
+            reason = f"other problems than those of {', '.join(others)}: the sampling error of this run counts too"
+            return Decidability(claim=claim.id, decidable=False, reason=reason)
+        return Decidability(claim=claim.id, decidable=True, reason="the same problems as the reference")
+    problems = min(manifest.datasets.test.rows, *([manifest.datasets.ood.rows] if manifest.datasets.ood else []))
+    if problems < minimum:
+        reason = f"{problems} problems; a bootstrap over problems needs {minimum}"
+        return Decidability(claim=claim.id, decidable=False, reason=reason)
+    return Decidability(claim=claim.id, decidable=True, reason=f"{problems} problems, if the effect is large enough")

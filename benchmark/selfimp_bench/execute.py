@@ -1,0 +1,75 @@
+"""From an experiment to a run folder: do the steps, then write record and measurements beside the manifest."""
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfimp_bench.catalog import find_table
+from selfimp_bench.engines.open import open_sampler, open_trainer
+from selfimp_bench.experiment import Experiment
+from selfimp_bench.plan import Stage
+from selfimp_bench.progress import Progress
+from selfimp_bench.record import FILE as RECORD
+from selfimp_bench.record import make_record
+from selfimp_bench.run import MEASUREMENTS, PROBLEM_VALUES, Engines, FinishedStep, Runner
+from selfimp_bench.store import Store, pretty_json, write_atomically
+
+TABLES = "reference_results"
+
+
+def execute(experiment: Experiment, home: Path, progress: Progress) -> Path:
+    """Run or resume the experiment and return its run folder.
+
+    Everything the verdict needs lies there afterwards, so that the folder can be checked elsewhere: record.json, the
+    manifest, the reference tables its claims name, measurements.parquet and problem_values.parquet.
+    Raises InputError or StepFailed; finished steps stay in the store.
+    """
+    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    store = Store(home / "store")
+    runner = Runner(
+        manifest=experiment.manifest,
+        base=experiment.path.parent,
+        plan=experiment.plan(),
+        store=store,
+        engines=Engines(
+            sampler=open_sampler(experiment.manifest.engines), trainer=open_trainer(experiment.manifest.engines)
+        ),
+    )
+    finished = runner.run(progress)
+    folder = experiment.run_folder(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (MEASUREMENTS, PROBLEM_VALUES):
+        _gather(store, finished, name, folder / name)
+    _copy(experiment.path, folder / experiment.path.name)
+    for table in table_names(experiment):
+        _copy(find_table(table, experiment.path), folder / TABLES / table)
+    record = make_record(experiment, finished, started=started, wall_seconds=time.monotonic() - began)
+    write_atomically(folder / RECORD, pretty_json(record))
+    return folder
+
+
+def table_names(experiment: Experiment) -> tuple[str, ...]:
+    """The reference tables that the experiment's claims name, each once."""
+    return tuple(sorted({claim.value.table for claim in experiment.manifest.claims if claim.value is not None}))
+
+
+def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:
+    """One table from those of all measuring steps, in the order of the plan."""
+    parts = [
+        pq.read_table(store.folder(done.record.fingerprint) / name)
+        for done in finished
+        if done.step.stage is Stage.MEASURE
+    ]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables(parts), sink, compression="zstd")
+    write_atomically(target, sink.getvalue().to_pybytes())
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)

@@ -1,0 +1,144 @@
+"""Judging a run folder: the files that the pure check needs, and what becomes of its findings."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from selfimp_bench.catalog import REFERENCES, find_table
+from selfimp_bench.check import check
+from selfimp_bench.claims import MINIMUM_PROBLEMS, Findings, exit_code, to_json
+from selfimp_bench.describe import Decidability, decidabilities
+from selfimp_bench.errors import InputError
+from selfimp_bench.execute import TABLES, table_names
+from selfimp_bench.experiment import Experiment
+from selfimp_bench.manifest.load import load_manifest
+from selfimp_bench.manifest.model import Manifest, Profile
+from selfimp_bench.manifest.profile import resolve_profile
+from selfimp_bench.metrics.measurement import Measurement, ProblemValue
+from selfimp_bench.record import FILE as RECORD
+from selfimp_bench.record import RunRecord, read_record
+from selfimp_bench.reference import Reference, ReferenceTable
+from selfimp_bench.reference import read_table as read_reference_table
+from selfimp_bench.run import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.store import read_table, write_atomically
+
+FINDINGS = "findings.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A run's findings. A smoke run judges no claim: ``judged`` is False and there are none."""
+
+    experiment: str
+    run: str
+    judged: bool
+    findings: Findings
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """A run folder, read: record, resolved manifest, what was measured."""
+
+    folder: Path
+    record: RunRecord
+    manifest: Manifest
+    measurements: tuple[Measurement, ...]
+    problem_values: tuple[ProblemValue, ...]
+
+
+def find_run(run: str, home: Path) -> Path:
+    """A run folder from its path, or from an experiment's NAME or NAME/ID under ``home``.
+
+    Raises InputError when there is none, or when NAME has several.
+    """
+    if (Path(run) / RECORD).is_file():
+        return Path(run)
+    under = home / "runs" / run
+    if (under / RECORD).is_file():
+        return under
+    found = sorted(path.parent for path in under.glob(f"*/{RECORD}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        named = ", ".join(f"{run}/{folder.name}" for folder in found)
+        raise InputError(f"{run}: {len(found)} runs; name one of {named}")
+    raise InputError(f"{run}: no finished run there, nor under {under}; `selfimp-bench run {run}` makes one")
+
+
+def read_run(folder: Path) -> RunFiles:
+    """Read a run folder. Raises InputError when its manifest is not the one its record names."""
+    record = read_record(folder)
+    path = folder / record.manifest_file
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    if found != record.manifest_digest:
+        raise InputError(f"{path}: digest {found}; {folder / RECORD} names {record.manifest_digest}; run again")
+    manifest = resolve_profile(load_manifest(path), Profile(record.profile))
+    return RunFiles(
+        folder=folder,
+        record=record,
+        manifest=manifest,
+        measurements=msgspec.convert(_rows(folder / MEASUREMENTS), tuple[Measurement, ...]),
+        problem_values=msgspec.convert(_rows(folder / PROBLEM_VALUES), tuple[ProblemValue, ...]),
+    )
+
+
+def judge_run(folder: Path) -> Judgement:
+    """Judge the claims of a finished run, and write findings.json. Equal runs give equal bytes."""
+    run = read_run(folder)
+    findings = Findings(schema=1, findings=())
+    judged = run.record.profile != Profile.SMOKE
+    if judged:
+        findings = _selected(run, _check(run))
+    write_atomically(folder / FINDINGS, to_json(findings))
+    return Judgement(
+        experiment=run.manifest.name,
+        run=str(folder),
+        judged=judged,
+        findings=findings,
+        exit_code=exit_code(findings),
+    )
+
+
+def _check(run: RunFiles) -> Findings:
+    names = sorted({claim.value.table for claim in run.manifest.claims if claim.value is not None})
+    return check(
+        claims=run.manifest.claims,
+        models=run.record.models,
+        datasets=run.manifest.datasets,
+        measurements=run.measurements,
+        problem_values=run.problem_values,
+        tables=[_table(run.folder, name) for name in names],
+    )
+
+
+def _selected(run: RunFiles, findings: Findings) -> Findings:
+    """The findings about the models that this run was asked for; the others were no part of it."""
+    kept = tuple(finding for finding in findings.findings if finding.model in run.record.models)
+    return Findings(schema=findings.schema, findings=kept)
+
+
+def _table(folder: Path, name: str) -> ReferenceTable:
+    """A shipped table where there is one of this name, so that a run folder cannot bring its own; else the run's."""
+    shipped = REFERENCES / name
+    return read_reference_table(shipped if shipped.is_file() else folder / TABLES / name, name)
+
+
+def decidable_claims(experiment: Experiment) -> tuple[Decidability, ...]:
+    """Which claims of an experiment its data can decide; none for a smoke run, which judges none."""
+    if experiment.profile is Profile.SMOKE:
+        return ()
+    references: Mapping[str, Mapping[str, Reference]] = {
+        name: {row.id: row for row in read_reference_table(find_table(name, experiment.path), name).rows}
+        for name in table_names(experiment)
+    }
+    return decidabilities(experiment.manifest, references, MINIMUM_PROBLEMS)
+
+
+def _rows(path: Path) -> list[dict[str, object]]:
+    if not path.is_file():
+        raise InputError(f"{path}: not found; the run is incomplete, run it again")
+    return read_table(path)

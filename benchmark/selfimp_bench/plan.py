@@ -1,0 +1,215 @@
+"""A plan: a manifest resolved for one profile into an ordered graph of steps, each with a fingerprint.
+
+A step is its ``block`` (everything of the manifest that it depends on, and nothing else), its inputs (other steps) and
+the version of what does it. Two steps with equal blocks, versions and inputs are one piece of work, whichever
+manifests they come from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from selfimp_bench.canonical import digest
+from selfimp_bench.engines.base import Decoding, SamplerSettings
+from selfimp_bench.manifest.model import (
+    Canary,
+    DatasetRef,
+    Grading,
+    Measure,
+    Method,
+    ModelRef,
+    Optimisation,
+    PreferenceOptimisation,
+    Split,
+)
+
+
+class Stage(StrEnum):
+    """What a step does."""
+
+    PROBLEMS = "problems"
+    MODEL = "model"
+    SAMPLE = "sample"
+    GRADE = "grade"
+    SELECT = "select"
+    TRAIN = "train"
+    MEASURE = "measure"
+
+
+class Role(StrEnum):
+    """What completions are for (the ``role`` of the samples format)."""
+
+    GREEDY = "greedy"
+    SAMPLE = "sample"
+    TRAIN = "train"
+    OOD = "ood"
+
+
+SPLIT_OF_ROLE: Mapping[Role, Split] = {
+    Role.GREEDY: Split.TEST,
+    Role.SAMPLE: Split.TEST,
+    Role.TRAIN: Split.TRAIN,
+    Role.OOD: Split.OOD,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemsBlock:
+    """Load a data set and prove that it is the pinned one."""
+
+    dataset: DatasetRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelBlock:
+    """Find the base model M_0, prove that its weights are the pinned ones, and try its canary prompts."""
+
+    model: ModelRef
+    prompt_template: str
+    add_bos: bool
+    canaries: tuple[Canary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleBlock:
+    """Generate ``samples_per_problem`` completions of every problem. Inputs: model, checkpoint, problems."""
+
+    engine: str
+    settings: SamplerSettings
+    role: Role
+    iteration: int
+    seed: int
+    samples_per_problem: int
+    decoding: Decoding
+    prompt_template: str
+    add_bos: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeBlock:
+    """Judge completions. Inputs: samples, problems."""
+
+    grading: Grading
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectSelection:
+    """Which correct samples SFT trains on (the fields of ``PostTraining`` of the same names)."""
+
+    deduplicate: str
+    max_correct_per_problem: int | None
+    without_correct: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSelection:
+    """Which (correct, wrong) pairs DPO trains on (the fields of ``PostTraining`` of the same names)."""
+
+    deduplicate: str
+    pairing: str
+    pairs_per_problem: int | None
+    without_pair: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectBlock:
+    """Build the training set of one iteration.
+
+    Inputs: model (its tokenizer), problems, and for every pooled iteration i ``samples.i`` and ``grades.i``.
+    Gold solutions (``correct`` and ``pairs`` both None), own correct samples, or pairs.
+    """
+
+    prompt_template: str
+    add_bos: bool
+    completion_prefix: str
+    correct: CorrectSelection | None
+    pairs: PairSelection | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainBlock:
+    """Train M_t. Inputs: start, training_set, and for DPO reference."""
+
+    engine: str
+    method: Method
+    optimisation: Optimisation
+    preference: PreferenceOptimisation | None
+    empty_training_set: str
+    seed: int
+    device: Literal["cpu", "cuda"]
+    micro_batch_size: int
+    gradient_checkpointing: bool
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureBlock:
+    """Compute every metric of one model and replicate. Inputs: ``samples.<role>.<t>`` and ``grades.<role>.<t>``."""
+
+    model: str
+    replicate: int
+    iterations: int
+    measure: Measure
+
+
+Block = ProblemsBlock | ModelBlock | SampleBlock | GradeBlock | SelectBlock | TrainBlock | MeasureBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One piece of work. ``inputs`` maps what the stage calls an input to the id of the step that makes it.
+
+    ``version`` names the engine or code that does it; ``rows_at_most`` and ``tokens_at_most`` bound what it handles.
+    """
+
+    id: str
+    stage: Stage
+    block: Block
+    inputs: Mapping[str, str]
+    version: str
+    rows_at_most: int
+    tokens_at_most: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Steps in an order in which every input comes before its use."""
+
+    steps: tuple[Step, ...]
+
+    def by_id(self) -> dict[str, Step]:
+        """Steps by their ids."""
+        return {step.id: step for step in self.steps}
+
+
+def fingerprint(step: Step, input_digests: Mapping[str, str]) -> str:
+    """The name of a step's result in the store: block, version and the contents of its inputs, nothing else."""
+    return digest([step.stage, _identity(step.block), step.version, dict(input_digests)])
+
+
+def plan_keys(plan: Plan) -> dict[str, str]:
+    """For every step id a key that is equal where the work is the same, known before anything has run."""
+    keys: dict[str, str] = {}
+    for step in plan.steps:
+        keys[step.id] = fingerprint(step, {name: keys[source] for name, source in step.inputs.items()})
+    return keys
+
+
+_NOT_IDENTITY = ("source", "assumed")
+
+
+def _identity(value: object) -> object:
+    """A block as plain data without its provenance remarks, which change no result."""
+    return _without_remarks(msgspec.to_builtins(value, str_keys=True))
+
+
+def _without_remarks(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_remarks(inner) for key, inner in value.items() if key not in _NOT_IDENTITY}
+    if isinstance(value, list):
+        return [_without_remarks(inner) for inner in value]
+    return value

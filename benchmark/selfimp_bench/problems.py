@@ -1,0 +1,117 @@
+"""Problems files and data sets: reading them, and proving that they are the pinned ones."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+
+from selfimp_bench.canonical import digest
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import DatasetRef, Generator
+from selfimp_bench.tasks import gsm8k, tiny_gsm
+from selfimp_bench.tasks.problem import Problem
+
+
+def problems_digest(problems: Iterable[Problem]) -> str:
+    """sha256 over the canonical JSON of the problems in order, fields that are None left out."""
+    return digest([_without_none(problem) for problem in problems])
+
+
+def read_problems(path: Path) -> tuple[Problem, ...]:
+    """Problems from JSONL or Parquet (by suffix). Raises InputError with file and line for the first bad row."""
+    rows = read_rows(path)
+    problems = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            problems.append(msgspec.convert(row, Problem))
+        except msgspec.ValidationError as error:
+            raise InputError(f"{path}:{number}: {error}; a problem needs problem_id and question (strings)") from None
+    _refuse_duplicates(path, problems)
+    return tuple(problems)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL or Parquet file as plain data. Raises InputError naming file and line."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a .jsonl or .parquet file")
+    if path.suffix == ".parquet":
+        try:
+            return pq.read_table(path).to_pylist()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
+    return _read_jsonl(path)
+
+
+def load_dataset(ref: DatasetRef, base: Path) -> tuple[Problem, ...]:
+    """The problems of a data set, checked against ``rows`` and ``digest``; ``path`` is relative to ``base``.
+
+    Raises InputError when the content is not the pinned one.
+    """
+    if ref.generator is not None:
+        problems = _generate(ref.generator)
+    elif ref.path is not None:
+        problems = read_problems(base / ref.path)
+    else:
+        problems = _from_hub(ref)
+    found = problems_digest(problems)
+    if len(problems) != ref.rows or found != ref.digest:
+        raise InputError(
+            f"data set {ref.id}: found {len(problems)} rows with digest {found}; the manifest pins {ref.rows} rows "
+            f"with digest {ref.digest}; use the pinned data, or write a manifest for this data"
+        )
+    return problems
+
+
+def _generate(generator: Generator) -> tuple[Problem, ...]:
+    return tiny_gsm.generate(generator.split.value, count=generator.count, seed=generator.seed)
+
+
+def _from_hub(ref: DatasetRef) -> tuple[Problem, ...]:
+    import datasets
+
+    try:
+        rows = datasets.load_dataset(ref.repo, ref.config, revision=ref.revision, split=ref.split)
+    except Exception as error:
+        raise InputError(
+            f"data set {ref.id}: {ref.repo} at revision {ref.revision} could not be loaded ({error}); "
+            "check the network and the revision, or give a local copy with `path`"
+        ) from None
+    return tuple(gsm8k.problem_from_row(row, f"{ref.split}-{index}") for index, row in enumerate(rows))
+
+
+def _read_jsonl(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    rows.append(_parse_line(path, number, line))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start}); expected JSON Lines in UTF-8") from None
+    return rows
+
+
+def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}:{number}: not JSON ({error}); expected one JSON object a line") from None
+    if not isinstance(row, dict):
+        raise InputError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
+    return row
+
+
+def _refuse_duplicates(path: Path, problems: list[Problem]) -> None:
+    seen: dict[str, int] = {}
+    for number, problem in enumerate(problems, start=1):
+        if problem.problem_id in seen:
+            first = seen[problem.problem_id]
+            raise InputError(f"{path}:{number}: problem_id {problem.problem_id!r} stands in row {first} already")
+        seen[problem.problem_id] = number
+
+
+def _without_none(problem: Problem) -> Mapping[str, Any]:
+    return {key: value for key, value in msgspec.to_builtins(problem).items() if value is not None}

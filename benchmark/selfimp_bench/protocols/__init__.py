@@ -1,0 +1,1 @@
+"""The procedures of the papers: each turns a manifest into a plan."""

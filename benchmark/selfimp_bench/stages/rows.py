@@ -1,0 +1,147 @@
+"""The rows of artifacts, and their Parquet schemas."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.plan import Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRow:
+    """A completion (samples format). ``seed`` is a decimal string, because JSON readers lose digits above 2**53."""
+
+    problem_id: str
+    sample_index: int
+    completion: str
+    iteration: int
+    role: Role
+    finish_reason: FinishReason
+    seed: str
+    prompt_sha256: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeRow:
+    """A judged completion (grades format), with the judgement of the extraction rule that does not decide beside it."""
+
+    problem_id: str
+    sample_index: int
+    iteration: int | None
+    role: str | None
+    outcome: Outcome
+    extracted: str | None
+    detail: str | None
+    other_outcome: Outcome | None
+    other_extracted: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftRow:
+    """One SFT example. ``sample_index`` is None for a gold solution; ``iteration`` is the i of the M_i sampled."""
+
+    problem_id: str
+    iteration: int | None
+    sample_index: int | None
+    prompt_ids: tuple[int, ...]
+    completion_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRow:
+    """One DPO pair, both completions from the same M_i."""
+
+    problem_id: str
+    iteration: int
+    chosen_index: int
+    rejected_index: int
+    prompt_ids: tuple[int, ...]
+    chosen_ids: tuple[int, ...]
+    rejected_ids: tuple[int, ...]
+
+
+_IDS = pa.list_(pa.int32())
+
+PROBLEM_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("choices", pa.list_(pa.string())),
+        ("answers", pa.list_(pa.string())),
+        ("tests", pa.list_(pa.string())),
+        ("setup", pa.string()),
+        ("entry_point", pa.string()),
+        ("puzzle", pa.string()),
+        ("level", pa.int64()),
+        ("subject", pa.string()),
+    ]
+)
+SAMPLE_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("sample_index", pa.int32()),
+        ("completion", pa.string()),
+        ("iteration", pa.int32()),
+        ("role", pa.string()),
+        ("finish_reason", pa.string()),
+        ("seed", pa.string()),
+        ("prompt_sha256", pa.string()),
+        ("token_ids", _IDS),
+    ]
+)
+GRADE_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("sample_index", pa.int32()),
+        ("iteration", pa.int32()),
+        ("role", pa.string()),
+        ("outcome", pa.string()),
+        ("extracted", pa.string()),
+        ("detail", pa.string()),
+        ("other_outcome", pa.string()),
+        ("other_extracted", pa.string()),
+    ]
+)
+SFT_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("iteration", pa.int32()),
+        ("sample_index", pa.int32()),
+        ("prompt_ids", _IDS),
+        ("completion_ids", _IDS),
+    ]
+)
+PAIR_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("iteration", pa.int32()),
+        ("chosen_index", pa.int32()),
+        ("rejected_index", pa.int32()),
+        ("prompt_ids", _IDS),
+        ("chosen_ids", _IDS),
+        ("rejected_ids", _IDS),
+    ]
+)
+_CELL = [
+    ("model", pa.string()),
+    ("metric", pa.string()),
+    ("split", pa.string()),
+    ("iteration", pa.int32()),
+    ("replicate", pa.int32()),
+]
+PROBLEM_VALUE_SCHEMA = pa.schema([*_CELL, ("problem_id", pa.string()), ("value", pa.float64())])
+MEASUREMENT_SCHEMA = pa.schema(
+    [
+        *_CELL,
+        ("value", pa.float64()),
+        ("unit", pa.string()),
+        ("n", pa.int32()),
+        ("undefined", pa.int32()),
+        ("standard_error", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)

@@ -1,0 +1,192 @@
+"""Selecting: from gold solutions, or from graded samples of the model itself, to a training set.
+
+What is left out is counted, never silent: ``counts`` goes into the step record.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from selfimp_bench.canonical import derive_seed
+from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.plan import CorrectSelection, PairSelection, SelectBlock
+from selfimp_bench.stages.rows import GradeRow, PairRow, SampleRow, SftRow
+from selfimp_bench.stages.sample import render_prompt
+from selfimp_bench.tasks.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedSample:
+    """A sample of M_``iteration`` with its outcome."""
+
+    sample: SampleRow
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """The rows of one iteration's training set (all SFT examples or all pairs) and what was counted on the way."""
+
+    rows: tuple[SftRow, ...] | tuple[PairRow, ...]
+    counts: Mapping[str, int]
+
+
+def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[JudgedSample, ...]:
+    """Samples with their grades, matched by problem and sample index."""
+    outcomes = {(grade.problem_id, grade.sample_index): grade.outcome for grade in grades}
+    return tuple(
+        JudgedSample(sample=sample, outcome=outcomes[sample.problem_id, sample.sample_index]) for sample in samples
+    )
+
+
+def select(
+    block: SelectBlock, problems: Sequence[Problem], samples: Sequence[JudgedSample], codec: TokenCodec
+) -> TrainingSet:
+    """The training set of a step: gold, correct samples (SFT) or pairs (DPO)."""
+    builder = _Builder(block=block, codec=codec)
+    if block.correct is not None:
+        return builder.correct_samples(block.correct, problems, _by_problem(samples))
+    if block.pairs is not None:
+        return builder.pairs(block.pairs, problems, _by_problem(samples))
+    return builder.gold(problems)
+
+
+def _by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSample]]:
+    groups: dict[str, list[JudgedSample]] = defaultdict(list)
+    for judged in samples:
+        groups[judged.sample.problem_id].append(judged)
+    return groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Builder:
+    block: SelectBlock
+    codec: TokenCodec
+
+    def gold(self, problems: Sequence[Problem]) -> TrainingSet:
+        rows = tuple(self._gold_row(problem) for problem in problems)
+        return TrainingSet(rows=rows, counts={"problems": len(problems), "rows": len(rows)})
+
+    def correct_samples(
+        self, rules: CorrectSelection, problems: Sequence[Problem], samples: Mapping[str, list[JudgedSample]]
+    ) -> TrainingSet:
+        counts: Counter[str] = Counter(problems=len(problems))
+        rows: list[SftRow] = []
+        for problem in problems:
+            own = samples.get(problem.problem_id, [])
+            correct = [judged.sample for judged in own if _is_usable_correct(judged)]
+            kept = _deduplicated(correct, rules.deduplicate)[: rules.max_correct_per_problem]
+            counts["samples"] += len(own)
+            counts["correct samples"] += len(correct)
+            counts["correct samples left out as duplicates or over the cap"] += len(correct) - len(kept)
+            rows.extend(self._sample_row(problem, sample) for sample in kept)
+            if not kept and rules.without_correct == "gold":
+                counts["problems without a correct sample, gold solution used"] += 1
+                rows.append(self._gold_row(problem))
+            elif not kept:
+                counts["problems dropped: no correct sample"] += 1
+        return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
+
+    def pairs(
+        self, rules: PairSelection, problems: Sequence[Problem], samples: Mapping[str, list[JudgedSample]]
+    ) -> TrainingSet:
+        counts: Counter[str] = Counter(problems=len(problems))
+        rows: list[PairRow] = []
+        for problem in problems:
+            own = samples.get(problem.problem_id, [])
+            correct = [judged.sample for judged in own if _is_usable_correct(judged)]
+            wrong = [judged.sample for judged in own if _is_usable_wrong(judged)]
+            counts["samples"] += len(own)
+            counts["correct samples"] += len(correct)
+            drawn = _draw_pairs(rules, problem, correct, wrong)
+            rows.extend(self._pair_row(problem, chosen, rejected) for chosen, rejected in drawn)
+            if not drawn:
+                lacking = "correct" if not correct else "wrong"
+                counts[f"problems dropped: no {lacking} sample"] += 1
+                if rules.without_pair == "stop":
+                    raise StepFailed(
+                        f"problem {problem.problem_id} has no {lacking} sample, so no pair; the manifest says "
+                        "`without_pair: stop` (`drop` would leave such problems out)"
+                    )
+        return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
+
+    def _prompt_ids(self, problem: Problem) -> tuple[int, ...]:
+        text = render_prompt(self.block.prompt_template, problem.question)
+        return self.codec.encode_prompt(text, add_bos=self.block.add_bos)
+
+    def _gold_row(self, problem: Problem) -> SftRow:
+        if problem.answer is None:
+            raise InputError(f"problem {problem.problem_id} has no `answer`; training on gold solutions needs one")
+        solution = self.codec.encode(self.block.completion_prefix + problem.answer)
+        return SftRow(
+            problem_id=problem.problem_id,
+            iteration=None,
+            sample_index=None,
+            prompt_ids=self._prompt_ids(problem),
+            completion_ids=(*solution, self.codec.eos_id),
+        )
+
+    def _sample_row(self, problem: Problem, sample: SampleRow) -> SftRow:
+        return SftRow(
+            problem_id=problem.problem_id,
+            iteration=sample.iteration,
+            sample_index=sample.sample_index,
+            prompt_ids=self._prompt_ids(problem),
+            completion_ids=self._completion_ids(sample),
+        )
+
+    def _pair_row(self, problem: Problem, chosen: SampleRow, rejected: SampleRow) -> PairRow:
+        return PairRow(
+            problem_id=problem.problem_id,
+            iteration=chosen.iteration,
+            chosen_index=chosen.sample_index,
+            rejected_index=rejected.sample_index,
+            prompt_ids=self._prompt_ids(problem),
+            chosen_ids=self._completion_ids(chosen),
+            rejected_ids=self._completion_ids(rejected),
+        )
+
+    def _completion_ids(self, sample: SampleRow) -> tuple[int, ...]:
+        """The sampled ids themselves (never re-tokenised text), with EOS only where the model said it."""
+        ended = sample.finish_reason is FinishReason.STOP
+        return (*sample.token_ids, self.codec.eos_id) if ended else sample.token_ids
+
+
+def _is_usable_correct(judged: JudgedSample) -> bool:
+    """A correct completion that ended by itself: training on a cut one would teach the model not to stop."""
+    return judged.outcome is Outcome.CORRECT and judged.sample.finish_reason is FinishReason.STOP
+
+
+_NO_JUDGEMENT = (Outcome.CORRECT, Outcome.TIMED_OUT, Outcome.CRASHED)
+
+
+def _is_usable_wrong(judged: JudgedSample) -> bool:
+    """Wrong, unparsed or truncated. A grader that timed out or crashed has not judged, and teaches nothing."""
+    return judged.outcome not in _NO_JUDGEMENT and len(judged.sample.token_ids) > 0
+
+
+def _deduplicated(samples: Sequence[SampleRow], rule: str) -> list[SampleRow]:
+    """All samples, or the first of every text (``exact``), in order of sampling."""
+    if rule == "none":
+        return list(samples)
+    first: dict[str, SampleRow] = {}
+    for sample in samples:
+        first.setdefault(sample.completion, sample)
+    return list(first.values())
+
+
+def _draw_pairs(
+    rules: PairSelection, problem: Problem, correct: Sequence[SampleRow], wrong: Sequence[SampleRow]
+) -> list[tuple[SampleRow, SampleRow]]:
+    """The product of correct and wrong samples of the same M_i, or a seeded draw from it without replacement."""
+    chosen, rejected = _deduplicated(correct, rules.deduplicate), _deduplicated(wrong, rules.deduplicate)
+    every = [(good, bad) for good, bad in product(chosen, rejected) if good.iteration == bad.iteration]
+    if rules.pairs_per_problem is None or len(every) <= rules.pairs_per_problem:
+        return every
+    draw = random.Random(derive_seed(rules.seed, problem.problem_id))
+    return draw.sample(every, rules.pairs_per_problem)

@@ -1,0 +1,200 @@
+"""How progress and results look in a terminal: rich when it is one, plain lines when it is not."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from selfimp_bench.claims import Finding, Kind, Verdict, show
+from selfimp_bench.describe import Decidability
+from selfimp_bench.forecast import Forecast
+from selfimp_bench.judge import Judgement
+from selfimp_bench.manifest.model import Manifest, Optimisation
+from selfimp_bench.plan import Step
+from selfimp_bench.protocols.post_training import datasets_by_split
+
+PLAIN_WIDTH = 160
+"""Columns of a table that goes into a file or a pipe, where rich would otherwise assume 80."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console of the terminal's width, or of ``PLAIN_WIDTH`` where there is no terminal."""
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
+
+
+class BarProgress:
+    """A live bar for the step at hand (rate and time left), and a line for each step done."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=screen,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None, rate="", visible=False)
+        self._began = time.monotonic()
+        self._place = ""
+
+    def start(self, step: Step, position: int, total: int) -> None:
+        """Show the step's name and place."""
+        self._bar.start()
+        self._began = time.monotonic()
+        self._place = f"[{position}/{total}]"
+        self._bar.reset(self._task, description=f"{self._place} {step.id}", total=None, visible=True, rate="")
+
+    def advance(self, done: int, of: int) -> None:
+        """Move the bar."""
+        seconds = time.monotonic() - self._began
+        self._bar.update(self._task, completed=done, total=of, rate=f"{done / seconds:.0f}/s" if seconds > 1 else "")
+
+    def finish(self, step: Step, seconds: float, reused: bool) -> None:
+        """Leave a line behind, and no bar."""
+        self._bar.update(self._task, visible=False)
+        self._bar.stop()
+        if not reused:
+            self._screen.print(f"{self._place} {step.id}  {seconds:.1f} s", markup=False)
+
+
+class LineProgress:
+    """One line for each step done, and one every ``every`` seconds of a long step, for logs."""
+
+    def __init__(self, screen: Console, every: float = 15.0) -> None:
+        self._screen = screen
+        self._every = every
+        self._began = time.monotonic()
+        self._told = self._began
+        self._place = ""
+
+    def start(self, step: Step, position: int, total: int) -> None:
+        """Remember the step's name and place."""
+        self._began = self._told = time.monotonic()
+        self._place = f"[{position}/{total}] {step.id}"
+
+    def advance(self, done: int, of: int) -> None:
+        """Print rate and time left, not more often than ``every`` seconds."""
+        now = time.monotonic()
+        if now - self._told < self._every or done == 0:
+            return
+        self._told = now
+        rate = done / (now - self._began)
+        left = (of - done) / rate
+        self._screen.print(f"{self._place}  {done} of {of}, {rate:.1f}/s, {left:.0f} s left", markup=False)
+
+    def finish(self, step: Step, seconds: float, reused: bool) -> None:  # noqa: ARG002
+        """Print what the step took; reused steps pass in silence."""
+        if not reused:
+            self._screen.print(f"{self._place}  {seconds:.1f} s", markup=False)
+
+
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table of text, markup not interpreted."""
+    made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(cell.replace("[", "\\[") for cell in row))
+    return made
+
+
+def manifest_lines(manifest: Manifest) -> Iterator[str]:
+    """A manifest in a few lines for a person; `show --json` has it whole."""
+    rules, sampling = manifest.post_training, manifest.sampling
+    yield f"{manifest.name} v{manifest.version}: {manifest.title}"
+    yield manifest.summary
+    yield f"from       {manifest.paper.title}, {manifest.paper.section}"
+    yield f"models     {', '.join(model.id for model in manifest.models)}"
+    yield f"data       {', '.join(f'{s} {d.id} ({d.rows})' for s, d in datasets_by_split(manifest).items())}"
+    yield f"schedule   {', '.join(f't={t} {method}' for t, method in enumerate(rules.schedule, start=1))}"
+    yield (
+        f"sampling   N={sampling.samples_per_problem}, temperature {sampling.temperature}, top-p {sampling.top_p}, "
+        f"top-k {sampling.top_k}, at most {sampling.max_tokens} tokens"
+    )
+    yield f"training   {_optimisation(manifest.sft)}"
+    if manifest.dpo is not None:
+        yield f"DPO        beta {manifest.dpo.beta}, {_optimisation(manifest.dpo.optimisation)}"
+    engines = manifest.engines
+    yield f"engines    {engines.sampler} samples, {engines.trainer} trains, on {engines.device}"
+
+
+def _optimisation(block: Optimisation) -> str:
+    return (
+        f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
+        f"batch {block.batch_size}, {block.epochs} epochs, {block.precision}"
+    )
+
+
+def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
+    """The findings, a row each, and a closing line."""
+    if not judgement.judged:
+        yield f"{judgement.experiment}: not judged (smoke): every step worked; a smoke run judges no claim of a paper"
+        return
+    rows = [row for finding in judgement.findings.findings for row in _finding_rows(finding)]
+    columns = ("claim", "measured", "reference", "allowed", "verdict")
+    yield table(f"{judgement.experiment}: findings", columns, rows)
+    undecided = [f for f in judgement.findings.findings if f.verdict is not Verdict.REPRODUCED]
+    for finding in undecided:
+        yield f"\n{finding.claim} ({finding.model}): {finding.verdict}: {finding.reason}".replace("[", "\\[")
+    counts = Counter(finding.verdict for finding in judgement.findings.findings)
+    yield "\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+
+def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
+    """A value claim has a row for every point; an order or a trend one, with its bootstrap interval as measured."""
+    for point in finding.points:
+        measured = "undefined" if point.measured is None else show(point.measured)
+        low, high = point.low, point.high
+        allowed = "" if low is None or high is None else f"{show(low)} to {show(high)}"
+        cell = f"{point.cell.metric} {point.cell.split} t={point.cell.iteration}"
+        yield f"{finding.claim}: {cell}", measured, point.reference, allowed, point.verdict
+    if not finding.points:
+        yield finding.claim, _interval(finding), finding.statement, _ALLOWED.get(finding.kind, ""), finding.verdict
+
+
+_ALLOWED = {Kind.ORDER: "difference, interval above 0", Kind.TREND: "slope, interval all on the claimed side of 0"}
+
+
+def _interval(finding: Finding) -> str:
+    if finding.interval is None:
+        return "undefined"
+    found = finding.interval
+    return f"{show(found.mean)} ({show(found.low)} to {show(found.high)})"
+
+
+def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Iterator[RenderableType]:
+    """A plan's steps, what is still to do, and which claims can be decided."""
+    rows = [
+        (
+            made.step.id,
+            made.state,
+            str(made.step.rows_at_most or ""),
+            str(made.step.tokens_at_most or ""),
+            _duration(made.seconds) if made.state == "to do" else "",
+        )
+        for made in expected.steps
+    ]
+    yield table(None, ("step", "state", "rows at most", "tokens at most", "time"), rows)
+    time_left = "unknown until steps of each kind have run in this home"
+    if expected.seconds is not None:
+        time_left = f"about {_duration(expected.seconds)} at rates measured in this home"
+    yield (
+        f"\n{expected.to_do} of {len(expected.steps)} steps to do: at most {expected.tokens_to_generate_at_most:,} tokens "
+        f"to generate and {expected.tokens_to_train_at_most:,} to train on; samples about "
+        f"{expected.disk_bytes / 2**20:,.0f} MiB on disk, checkpoints on top; time: {time_left}"
+    )
+    decided = [(item.claim, "yes" if item.decidable else "no", item.reason) for item in claims]
+    yield table("\nCan this size decide the claims?", ("claim", "", "why"), decided)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

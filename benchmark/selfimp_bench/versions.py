@@ -1,0 +1,42 @@
+"""What does each stage, as a version string: a part of every fingerprint.
+
+Cheap stages (loading, grading, selecting, measuring) carry a digest of their own source, so that a corrected grader
+can never meet a stale result; their contents are compared again downstream, so nothing dear runs twice for it.
+Sampling and training carry the engine's revision and the versions of its libraries.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from selfimp_bench.engines.open import engine_version
+from selfimp_bench.plan import Stage
+
+_PACKAGE = Path(__file__).parent
+_SOURCES: Mapping[Stage, tuple[str, ...]] = {
+    Stage.PROBLEMS: ("problems.py", "tasks"),
+    Stage.MODEL: ("stages/model.py",),
+    Stage.GRADE: ("stages/grade.py", "grading", "tasks"),
+    Stage.SELECT: ("stages/select.py",),
+    Stage.MEASURE: ("stages/measure.py", "metrics"),
+}
+
+
+def stage_version(stage: Stage, engine: str | None = None) -> str:
+    """The version of a stage; sampling and training need the engine's name."""
+    if engine is not None:
+        return engine_version(engine)
+    return f"source {source_digest(*_SOURCES[stage])[:16]}"
+
+
+@cache
+def source_digest(*parts: str) -> str:
+    """sha256 over these source files and folders of the package, names and bytes."""
+    total = hashlib.sha256()
+    for part in parts:
+        path = _PACKAGE / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            total.update(f"{file.relative_to(_PACKAGE)}\0".encode())
+            total.update(file.read_bytes())
+    return total.hexdigest()
