@@ -152,7 +152,7 @@ def _split(text: str, file: str, flaws: list[Flaw]) -> Iterator[tuple[_Field, ..
         column = position - starts[line - 1] + 1
         match = _FIELD.match(text, position)
         if match is None:
-            message = 'a quote inside or after a field; quote the whole field and write "" for a quote in it'
+            message = 'a quote inside a field, after it or never closed; quote the whole field, "" for a quote in it'
             flaws.append(Flaw(file=file, line=line, column=column, where="$", message=message))
             return
         quoted = match["quoted"]
@@ -225,7 +225,7 @@ def _identity_flaws(file: str, records: Sequence[dict[str, _Field]]) -> Iterator
             conflicts[name] = _ids(record["conflicts_with"].text)
     for record in records:
         name, field = record["id"].text, record["conflicts_with"]
-        for other in _ids(field.text):
+        for other in filter(None, _ids(field.text)):
             if other == name:
                 yield _flaw(file, field, "conflicts_with", f"'{name}' cannot conflict with itself")
             elif other not in conflicts:
