@@ -39,7 +39,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path}: no such file; expected a .jsonl or .parquet file")
     if path.suffix == ".parquet":
         try:
-            return pq.read_table(path).to_pylist()
+            return list(pq.read_table(path).to_pylist())
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
     return _read_jsonl(path)
@@ -66,7 +66,7 @@ def load_dataset(ref: DatasetRef, base: Path) -> tuple[Problem, ...]:
 
 
 def _generate(generator: Generator) -> tuple[Problem, ...]:
-    return tiny_gsm.generate(generator.split.value, count=generator.count, seed=generator.seed)
+    return tiny_gsm.generate(generator.split, count=generator.count, seed=generator.seed)
 
 
 def _from_hub(ref: DatasetRef) -> tuple[Problem, ...]:

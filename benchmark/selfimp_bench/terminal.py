@@ -186,9 +186,10 @@ def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Itera
     if expected.seconds is not None:
         time_left = f"about {_duration(expected.seconds)} at rates measured in this home"
     yield (
-        f"\n{expected.to_do} of {len(expected.steps)} steps to do: at most {expected.tokens_to_generate_at_most:,} tokens "
-        f"to generate and {expected.tokens_to_train_at_most:,} to train on; samples about "
-        f"{expected.disk_bytes / 2**20:,.0f} MiB on disk, checkpoints on top; time: {time_left}"
+        f"\n{expected.to_do} of {len(expected.steps)} steps to do; at most "
+        f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
+        f"{expected.tokens_to_train_at_most:,} to train on; samples about {expected.disk_bytes / 2**20:,.0f} MiB on "
+        f"disk, checkpoints on top; time: {time_left}"
     )
     decided = [(item.claim, "yes" if item.decidable else "no", item.reason) for item in claims]
     yield table("\nCan this size decide the claims?", ("claim", "", "why"), decided)
