@@ -130,6 +130,10 @@ def test_a_fraction_is_compared_with_percent_in_percent(unit: str) -> None:
     assert term(in_percent, "one problem") == 0.5
 
 
+def test_a_share_is_a_fraction() -> None:
+    assert judge(0.79, like=replace(MEASURED, unit="share")).measured == Decimal("0.79")
+
+
 def test_units_that_cannot_be_compared_are_refused_by_table_and_row() -> None:
     with pytest.raises(InputError, match=r"tiny/t.csv: row 'it1' is in tokens, but pass@1 is measured in fraction"):
         judge(0.79, row=replace(ROW, unit="tokens"))

@@ -29,7 +29,7 @@ from selfimp_bench.manifest.model import Cell, Claim, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement
 from selfimp_bench.reference import Reference
 
-_PER_WHOLE = {"fraction": Decimal(1), "percent": Decimal(100), "%": Decimal(100)}
+_PER_WHOLE = {"share": Decimal(1), "fraction": Decimal(1), "percent": Decimal(100), "%": Decimal(100)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ def _scale(case: PointCase) -> Decimal:
     found = " and ".join(sorted(units))
     raise InputError(
         f"{case.table}: row '{case.row.id}' is in {case.row.unit}, but {case.point.metric} is measured in {found}; "
-        "give the row the metric's unit (fraction and percent are converted)"
+        "give the row the metric's unit (share, fraction, percent and % are converted)"
     )
 
 
