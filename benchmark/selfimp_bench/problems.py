@@ -9,6 +9,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import digest
+from selfimp_bench.engines.hub import fetch_rows
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef, Generator
 from selfimp_bench.tasks import gsm8k, tiny_gsm
@@ -70,15 +71,7 @@ def _generate(generator: Generator) -> tuple[Problem, ...]:
 
 
 def _from_hub(ref: DatasetRef) -> tuple[Problem, ...]:
-    import datasets
-
-    try:
-        rows = datasets.load_dataset(ref.repo, ref.config, revision=ref.revision, split=ref.split)
-    except Exception as error:
-        raise InputError(
-            f"data set {ref.id}: {ref.repo} at revision {ref.revision} could not be loaded ({error}); "
-            "check the network and the revision, or give a local copy with `path`"
-        ) from None
+    rows = fetch_rows(ref)
     return tuple(gsm8k.problem_from_row(row, f"{ref.split}-{index}") for index, row in enumerate(rows))
 
 

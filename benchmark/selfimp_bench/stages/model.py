@@ -6,6 +6,7 @@ from pathlib import Path
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.catalog import ASSETS
+from selfimp_bench.engines.hub import fetch_model
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import ModelRef
@@ -29,7 +30,7 @@ def locate_model(model: ModelRef, base: Path) -> Path:
     Raises InputError when it is not there.
     """
     if model.repo is not None:
-        return _hub_snapshot(model)
+        return fetch_model(model)
     folder = ASSETS / model.asset if model.asset is not None else base / str(model.path)
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"model {model.id}: {folder / WEIGHTS} not found; expected a Hugging Face model folder")
@@ -59,16 +60,3 @@ def examine_model(block: ModelBlock, folder: Path) -> ModelFiles:
 def _is_read(file: Path) -> bool:
     return file.is_file() and file.suffix in {".json", ".safetensors", ".jinja"}
 
-
-def _hub_snapshot(model: ModelRef) -> Path:
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.safetensors", "*.jinja"]
-    try:
-        return Path(snapshot_download(str(model.repo), revision=model.revision, allow_patterns=patterns))
-    except Exception as error:
-        raise InputError(
-            f"model {model.id}: {model.repo} at revision {model.revision} could not be fetched "
-            f"({str(error).splitlines()[0]}); check the network, the revision, and for a gated model the licence on "
-            "its page and the HF_TOKEN variable"
-        ) from None

@@ -1,0 +1,139 @@
+"""The rules that keep the code simple, as tests (benchmark/decisions, design rules)."""
+
+import ast
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "benchmark" / "selfimp_bench"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [source.relative_to(PACKAGE).as_posix() for source in SOURCES]
+
+LAYERS = (
+    ("errors", "flaw", "canonical", "catalog"),
+    ("tasks.problem", "manifest"),
+    ("engines.base", "grading", "metrics", "tasks", "engines"),
+    ("problems", "reference", "plan", "inference", "claims"),
+    ("versions", "stages", "store", "progress", "judge_paired", "judge_value", "describe"),
+    ("protocols", "check"),
+    ("experiment", "run", "forecast"),
+    ("record",),
+    ("execute", "validate", "grade_files"),
+    ("judge",),
+    ("report", "terminal"),
+    ("cli",),
+)
+"""Bottom first. A module imports from its own layer or from those above it in this list, never the other way."""
+
+HEAVY = {"torch", "transformers", "trl", "accelerate", "datasets", "deepspeed", "vllm", "sentence_transformers"}
+LONGEST_FUNCTION = 60
+
+
+def _module(source: Path) -> str:
+    return ".".join(source.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _layer(module: str) -> int:
+    for level, prefixes in enumerate(LAYERS):
+        if any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes):
+            return level
+    raise AssertionError(f"{module} is in no layer; add it to LAYERS")
+
+
+def _imports(source: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_a_module_imports_only_from_its_own_layer_or_below(source: Path) -> None:
+    if _module(source) in ("", "__init__"):
+        return
+    own = _layer(_module(source))
+    for name in _imports(source):
+        target = name.removeprefix("selfimp_bench.")
+        if name.startswith("selfimp_bench.") and (PACKAGE / f"{target.replace('.', '/')}.py").is_file():
+            assert _layer(target) <= own, f"{_module(source)} imports {target}"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_only_engines_import_heavy_packages(source: Path) -> None:
+    heavy = {name.partition(".")[0] for name in _imports(source)} & HEAVY
+    assert not heavy or source.parent.name == "engines"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_no_function_is_long(source: Path) -> None:
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_every_public_thing_has_a_docstring(source: Path) -> None:
+    tree = ast.parse(source.read_text())
+    documented = (ast.FunctionDef, ast.ClassDef)
+    public = [node for node in tree.body if isinstance(node, documented) and not node.name.startswith("_")]
+    assert ast.get_docstring(tree), "the module"
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_public_dataclasses_are_frozen_and_all_are_keyword_only(source: Path) -> None:
+    for node in ast.walk(ast.parse(source.read_text())):
+        decorators = [ast.unparse(each) for each in node.decorator_list] if isinstance(node, ast.ClassDef) else []
+        for decorator in decorators:
+            if decorator.startswith("dataclass"):
+                assert "kw_only=True" in decorator
+                assert "frozen=True" in decorator or node.name.startswith("_"), node.name
+
+
+def test_no_paper_or_data_set_is_named_in_code_outside_tasks_and_grading() -> None:
+    named = re.compile(r"mistral|llama-?[23]|commonsense|\bcsqa\b|\bmbpp\b|\bsudoku\b", re.IGNORECASE)
+    found = [
+        f"{_module(source)}: {node.value[:60]}"
+        for source in SOURCES
+        if source.parent.name not in ("tasks", "grading")
+        for node in ast.walk(_without_docstrings(ast.parse(source.read_text())))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and named.search(node.value)
+    ]
+    assert found == []
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [  # type: ignore[attr-defined]
+                inner for inner in body if not (isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Constant))
+            ]
+    return tree
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from selfimp_bench.cli import cli; cli(['--help'], standalone_mode=False); "
+        f"print([name for name in {sorted(HEAVY | {'scipy', 'numpy', 'pyarrow', 'matplotlib'})} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert run.stdout.endswith("[]\n")
+
+
+def test_help_answers_in_under_three_tenths_of_a_second() -> None:
+    command = [sys.executable, "-c", "from selfimp_bench.cli import main; main()", "--help"]
+    seconds = []
+    for _ in range(5):
+        began = time.monotonic()
+        subprocess.run(command, capture_output=True, check=True, cwd=PACKAGE.parent)
+        seconds.append(time.monotonic() - began)
+    assert min(seconds) < 0.3, seconds
