@@ -116,8 +116,9 @@ def _check(run: RunFiles) -> Findings:
 
 
 def _selected(run: RunFiles, findings: Findings) -> Findings:
-    """The findings about the models that this run was asked for; the others were no part of it."""
-    kept = tuple(finding for finding in findings.findings if finding.model in run.record.models)
+    """Without the findings about models of the manifest that this run was not asked for; no others are left out."""
+    not_asked = {model.id for model in run.manifest.models} - set(run.record.models)
+    kept = tuple(finding for finding in findings.findings if finding.model not in not_asked)
     return Findings(schema=findings.schema, findings=kept)
 
 
