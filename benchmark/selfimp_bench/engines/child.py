@@ -1,0 +1,72 @@
+"""What every engine's child process has in common: its command, its environment, and the end of its log."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+import selfimp_bench
+
+SOURCE_ROOT: Final = Path(selfimp_bench.__file__).resolve().parents[1]
+
+# How much of a dead child's standard error goes into the message.
+TAIL_LINES: Final = 15
+
+# Inherited variables through which a launcher or a user's shell would change the engine that runs.
+_STRIPPED_PREFIXES: Final = ("ACCELERATE_", "DEEPSPEED_", "FSDP_", "PARALLELISM_CONFIG_", "WANDB_", "TRL_", "TORCH_")
+_STRIPPED: Final = frozenset(
+    {
+        *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+        *("NVIDIA_TF32_OVERRIDE", "PYTHONSTARTUP", "PYTHONWARNINGS", "CUDA_LAUNCH_BLOCKING"),
+    }
+)
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this package; ``-P`` keeps the working directory off its import path."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def environment(*, device: Literal["cpu", "cuda"], threads: int, scratch: Path) -> dict[str, str]:
+    """The environment of an engine: offline, one device, fixed threads, caches in ``scratch`` only."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _STRIPPED and not name.startswith(_STRIPPED_PREFIXES)
+    }
+    # One process drives one device; with several visible, a trainer would split the batch over them.
+    first_gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    python_path = [str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return inherited | {
+        "PYTHONPATH": os.pathsep.join(python_path),
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "CUDA_VISIBLE_DEVICES": first_gpu if device == "cuda" else "",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        # Threads that spin at a barrier make a shared machine tens of times slower; waiting costs little.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HOME": str(scratch / "huggingface"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "DO_NOT_TRACK": "1",
+        "TMPDIR": str(scratch),
+    }
+
+
+def tail(log: str) -> str:
+    """The last lines of a log, indented for a message; says so when the child wrote nothing."""
+    lines = [line for line in log.splitlines() if line.strip()][-TAIL_LINES:]
+    return "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+
+
+def exit_words(code: int | None) -> str:
+    """An exit code in words: ``ended with exit code 1``, ``was killed by signal 9``."""
+    if code is not None and code < 0:
+        return f"was killed by signal {-code}" + (" (often: out of memory)" if code == -9 else "")
+    return f"ended with exit code {code}"

@@ -1,0 +1,63 @@
+"""Engines by name, opened on first use; nothing heavy is imported here."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import version
+from typing import Final, Literal
+
+from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer
+from selfimp_bench.manifest.model import Engines
+
+EngineName = Literal["hf", "trl", "fake"]
+
+
+def open_sampler(engines: Engines) -> Sampler:
+    """The sampler a manifest names. Its process starts with the first ``sample``."""
+    return SAMPLERS[engines.sampler](
+        SamplerSettings(
+            device=engines.device,
+            precision=engines.sampler_precision,
+            max_batch_rows=engines.max_batch_rows,
+            threads=engines.threads,
+        )
+    )
+
+
+def open_trainer(engines: Engines) -> Trainer:
+    """The trainer a manifest names."""
+    return TRAINERS[engines.trainer]()
+
+
+def engine_version(name: EngineName) -> str:
+    """What goes into a step's fingerprint: ``hf revision 1, transformers 5.19.0, torch 2.13.0+cpu, numpy 2.3.5``."""
+    module = import_module(f"selfimp_bench.engines.{name}")
+    libraries = [f"{library} {version(library)}" for library in module.LIBRARIES]
+    return ", ".join([f"{name} revision {module.REVISION}", *libraries])
+
+
+def _hf(settings: SamplerSettings) -> Sampler:
+    from selfimp_bench.engines.hf import HfSampler
+
+    return HfSampler(settings)
+
+
+def _fake_sampler(settings: SamplerSettings) -> Sampler:
+    from selfimp_bench.engines.fake import FakeSampler
+
+    return FakeSampler(settings)
+
+
+def _trl() -> Trainer:
+    from selfimp_bench.engines.trl import TrlTrainer
+
+    return TrlTrainer()
+
+
+def _fake_trainer() -> Trainer:
+    from selfimp_bench.engines.fake import FakeTrainer
+
+    return FakeTrainer()
+
+
+SAMPLERS: Final[dict[str, Callable[[SamplerSettings], Sampler]]] = {"hf": _hf, "fake": _fake_sampler}
+TRAINERS: Final[dict[str, Callable[[], Trainer]]] = {"trl": _trl, "fake": _fake_trainer}

@@ -1,0 +1,65 @@
+"""The training set file (Parquet of token ids) that trainers read, checked before anything is trained on it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfimp_bench.errors import InputError
+
+COLUMNS: Final = {
+    "sft": ("prompt_ids", "completion_ids"),
+    "dpo": ("prompt_ids", "chosen_ids", "rejected_ids"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRow:
+    """One prompt and what is learned about it: one completion (SFT), or the chosen and the rejected one (DPO)."""
+
+    prompt_ids: list[int]
+    completions: tuple[list[int], ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that pass through the model for this row: the prompt counts once per completion."""
+        return sum(len(self.prompt_ids) + len(completion) for completion in self.completions)
+
+
+def read_training_set(path: Path, method: Literal["sft", "dpo"], *, max_length: int) -> list[TrainingRow]:
+    """The rows in file order.
+
+    Raises InputError when the file, a column or a row cannot be trained on as it is: nothing is cut or dropped.
+    """
+    columns = COLUMNS[method]
+    try:
+        table = pq.read_table(path, columns=list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path}: not a training set for {method} with columns {', '.join(columns)} ({error})"
+        ) from error
+    values = [table.column(name).to_pylist() for name in columns]
+    rows = [TrainingRow(prompt_ids=prompt, completions=tuple(rest)) for prompt, *rest in zip(*values, strict=True)]
+    if not rows:
+        raise InputError(
+            f"{path}: the training set is empty; post_training.empty_training_set decides what happens then"
+        )
+    problems = list(_problems(rows, columns, max_length))
+    if problems:
+        raise InputError(
+            f"{path}: {len(problems)} unusable row(s), nothing was trained:\n    " + "\n    ".join(problems[:5])
+        )
+    return rows
+
+
+def _problems(rows: list[TrainingRow], columns: tuple[str, ...], max_length: int) -> Iterator[str]:
+    for index, row in enumerate(rows):
+        for name, token_ids in zip(columns, (row.prompt_ids, *row.completions), strict=True):
+            if not token_ids:
+                yield f"row {index}: {name} is empty"
+        longest = len(row.prompt_ids) + max(map(len, row.completions))
+        if longest > max_length:
+            yield f"row {index}: {longest} tokens, more than max_length {max_length}; raise it or drop the row"

@@ -1,0 +1,102 @@
+"""The trainer on TRL: checks a job, runs ``trl_worker.py`` on it, and reports what it left."""
+
+import json
+import logging
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Final
+
+from selfimp_bench.engines import child
+from selfimp_bench.engines.base import Checkpoint, TrainJob
+from selfimp_bench.engines.training_set import read_training_set
+from selfimp_bench.engines.trl_job import Failure, Result, read_result, write_job
+from selfimp_bench.errors import InputError, StepFailed
+
+# Bump when a change to trl_worker.py or trl_config.py can change a weight.
+REVISION: Final = 1
+LIBRARIES: Final = ("trl", "transformers", "accelerate", "torch")
+
+# Progress lines per run: often enough to watch, few enough to read.
+PROGRESS_LINES: Final = 20
+
+logger = logging.getLogger(__name__)
+
+
+class TrlTrainer:
+    """Trains with TRL's SFTTrainer and DPOTrainer in a child process, on one device. Logs progress."""
+
+    def train(self, job: TrainJob, out_dir: Path) -> Checkpoint:
+        """See ``Trainer.train``."""
+        check_job(job)
+        read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)  # fails in time
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="selfimp-trl-") as scratch, tempfile.TemporaryFile() as log:
+            code = _run(job, Path(scratch), out_dir, log)
+            result = read_result(Path(scratch))
+            log.seek(0)
+            log_tail = child.tail(log.read().decode(errors="replace"))
+        if isinstance(result, Failure):
+            raise (InputError if result.kind == "input" else StepFailed)(result.message)
+        if code != 0 or not isinstance(result, Result):
+            raise StepFailed(
+                f"the trl trainer's process {child.exit_words(code)} while training {job.method} from {job.start}. "
+                "Finished steps are kept: run the same command again; if memory ran out, lower "
+                f"engines.micro_batch_size (now {job.micro_batch_size}). The end of its log:\n{log_tail}"
+            )
+        return Checkpoint(
+            path=out_dir,
+            optimizer_steps=result.optimizer_steps,
+            rows=result.rows,
+            tokens=result.tokens,
+            seconds=time.monotonic() - began,
+        )
+
+
+def check_job(job: TrainJob) -> None:
+    """Raise InputError for a job that TRL would change in silence."""
+    optimisation, preference = job.optimisation, job.preference
+    if optimisation.batch_size % job.micro_batch_size:
+        raise InputError(
+            f"batch_size {optimisation.batch_size} is not a multiple of engines.micro_batch_size "
+            f"{job.micro_batch_size}, so no accumulation makes it; choose a divisor"
+        )
+    if not 0 <= optimisation.warmup_ratio < 1:
+        raise InputError(f"warmup_ratio {optimisation.warmup_ratio}: 0 or more and below 1 was expected")
+    if (job.method == "dpo") != (preference is not None and job.reference is not None):
+        raise InputError(f"method {job.method}: dpo, and only dpo, needs a reference and preference settings")
+    if preference is not None and preference.label_smoothing != 0:
+        raise InputError(
+            f"label_smoothing {preference.label_smoothing}: the sigmoid loss of TRL 1.16 ignores it; only 0 is honest"
+        )
+
+
+def _run(job: TrainJob, scratch: Path, out_dir: Path, log: IO[bytes]) -> int:
+    write_job(scratch, job)
+    with subprocess.Popen(
+        child.command("selfimp_bench.engines.trl_worker", str(scratch), str(out_dir.resolve())),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        cwd=scratch,
+        env=child.environment(device=job.device, threads=job.threads, scratch=scratch),
+    ) as process:
+        assert process.stdout
+        try:
+            for line in process.stdout:
+                _report(job, line)
+        except BaseException:  # KeyboardInterrupt too: leave no trainer behind
+            process.kill()
+            raise
+    return process.returncode
+
+
+def _report(job: TrainJob, line: bytes) -> None:
+    try:
+        progress = json.loads(line)
+        step, steps, loss = progress["step"], progress["steps"], progress["loss"]
+    except (ValueError, KeyError, TypeError):  # something a library printed
+        return
+    if step == steps or step % max(1, steps // PROGRESS_LINES) == 0:
+        logger.info("%s step %d of %d, loss %.4f", job.method, step, steps, loss)

@@ -1,0 +1,70 @@
+"""What the hf sampler and its worker say to each other: MessagePack messages, each after its length in 8 bytes."""
+
+from typing import IO, Literal
+
+import msgspec
+
+from selfimp_bench.engines.base import Completion, Decoding, Prompt, SamplerSettings
+
+
+class Open(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The first request: what holds for the worker's whole life."""
+
+    settings: SamplerSettings
+
+
+class Sample(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """One call of ``sample``. The worker answers with any number of ``Done`` and one ``Finished`` or ``Failed``."""
+
+    checkpoint: str
+    prompts: list[Prompt]
+    decoding: Decoding
+
+
+class Done(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The completions of one batch."""
+
+    completions: list[Completion]
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Every completion of the request has been sent."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The request cannot be served; ``kind`` says which of our errors the client raises."""
+
+    kind: Literal["input", "step"]
+    message: str
+
+
+_request_decoder = msgspec.msgpack.Decoder(Open | Sample)
+_answer_decoder = msgspec.msgpack.Decoder(Done | Finished | Failed)
+
+
+def write_message(stream: IO[bytes], message: msgspec.Struct) -> None:
+    """Write one message and flush."""
+    body = msgspec.msgpack.encode(message)
+    stream.write(len(body).to_bytes(8, "little") + body)
+    stream.flush()
+
+
+def read_request(stream: IO[bytes]) -> Open | Sample | None:
+    """The next request; None at the end of the stream."""
+    body = _read_frame(stream)
+    return None if body is None else _request_decoder.decode(body)
+
+
+def read_answer(stream: IO[bytes]) -> Done | Finished | Failed | None:
+    """The next answer; None when the worker's stream ended."""
+    body = _read_frame(stream)
+    return None if body is None else _answer_decoder.decode(body)
+
+
+def _read_frame(stream: IO[bytes]) -> bytes | None:
+    header = stream.read(8)
+    if len(header) < 8:
+        return None
+    size = int.from_bytes(header, "little")
+    body = stream.read(size)
+    return body if len(body) == size else None
