@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-import torch.utils.deterministic
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils import deterministic
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
@@ -30,11 +30,13 @@ CACHE_GROWTH: Final = 32
 COMPACT_SHARE: Final = 1 / 8
 
 
-class GrowingLayer(DynamicLayer):
+class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untyped to mypy
     """A DynamicLayer that keeps spare room behind its keys and values; what it returns is the same."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
         self._room: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -49,7 +51,7 @@ class GrowingLayer(DynamicLayer):
                 key_states.new_empty(rows, heads, end + CACHE_GROWTH, key_states.shape[-1]),
                 value_states.new_empty(rows, heads, end + CACHE_GROWTH, value_states.shape[-1]),
             )
-            if start:
+            if start and self.keys is not None and self.values is not None:
                 self._room[0][:, :, :start] = self.keys
                 self._room[1][:, :, :start] = self.values
         self._room[0][:, :, start:end] = key_states
@@ -82,7 +84,8 @@ class HfModel:
         torch.backends.cuda.matmul.allow_tf32 = False
         # On CUDA a few kernels (cumsum) have no deterministic form; their noise is in the last bits.
         torch.use_deterministic_algorithms(True, warn_only=settings.device == "cuda")
-        torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs 8 % of the time
+        # A debugging aid that costs 8 % of the time.
+        deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
     def load(self, checkpoint: Path) -> None:
         """Load a checkpoint folder and free the one before. Raises InputError when it cannot be loaded."""

@@ -41,10 +41,10 @@ def _hf(settings: SamplerSettings) -> Sampler:
     return HfSampler(settings)
 
 
-def _fake_sampler(settings: SamplerSettings) -> Sampler:
+def _fake_sampler(_settings: SamplerSettings) -> Sampler:
     from selfimp_bench.engines.fake import FakeSampler
 
-    return FakeSampler(settings)
+    return FakeSampler()
 
 
 def _trl() -> Trainer:

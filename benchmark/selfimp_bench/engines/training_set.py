@@ -1,4 +1,4 @@
-"""The training set file (Parquet of token ids) that trainers read, checked before anything is trained on it."""
+"""What every trainer checks before it trains: the job, and its training set (Parquet of token ids)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Final, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.errors import InputError
 
 COLUMNS: Final = {
@@ -27,6 +28,21 @@ class TrainingRow:
     def tokens(self) -> int:
         """Tokens that pass through the model for this row: the prompt counts once per completion."""
         return sum(len(self.prompt_ids) + len(completion) for completion in self.completions)
+
+
+def check_job(job: TrainJob) -> None:
+    """Raise InputError for a job that no trainer could run as it is written."""
+    optimisation = job.optimisation
+    if optimisation.batch_size % job.micro_batch_size:
+        raise InputError(
+            f"batch_size {optimisation.batch_size} is not a multiple of engines.micro_batch_size "
+            f"{job.micro_batch_size}, so no accumulation makes it; choose a divisor"
+        )
+    if not 0 <= optimisation.warmup_ratio < 1:
+        raise InputError(f"warmup_ratio {optimisation.warmup_ratio}: 0 or more and below 1 was expected")
+    is_preference = job.preference is not None and job.reference is not None
+    if is_preference != (job.method == "dpo"):
+        raise InputError(f"method {job.method}: dpo, and only dpo, takes a reference and preference settings")
 
 
 def read_training_set(path: Path, method: Literal["sft", "dpo"], *, max_length: int) -> list[TrainingRow]:

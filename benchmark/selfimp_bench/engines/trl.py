@@ -10,9 +10,10 @@ from typing import IO, Final
 
 from selfimp_bench.engines import child
 from selfimp_bench.engines.base import Checkpoint, TrainJob
-from selfimp_bench.engines.training_set import read_training_set
+from selfimp_bench.engines.training_set import check_job, read_training_set
 from selfimp_bench.engines.trl_job import Failure, Result, read_result, write_job
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.manifest.model import PreferenceOptimisation
 
 # Bump when a change to trl_worker.py or trl_config.py can change a weight.
 REVISION: Final = 1
@@ -30,6 +31,7 @@ class TrlTrainer:
     def train(self, job: TrainJob, out_dir: Path) -> Checkpoint:
         """See ``Trainer.train``."""
         check_job(job)
+        check_preference(job.preference)
         read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)  # fails in time
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="selfimp-trl-") as scratch, tempfile.TemporaryFile() as log:
@@ -54,21 +56,12 @@ class TrlTrainer:
         )
 
 
-def check_job(job: TrainJob) -> None:
-    """Raise InputError for a job that TRL would change in silence."""
-    optimisation, preference = job.optimisation, job.preference
-    if optimisation.batch_size % job.micro_batch_size:
-        raise InputError(
-            f"batch_size {optimisation.batch_size} is not a multiple of engines.micro_batch_size "
-            f"{job.micro_batch_size}, so no accumulation makes it; choose a divisor"
-        )
-    if not 0 <= optimisation.warmup_ratio < 1:
-        raise InputError(f"warmup_ratio {optimisation.warmup_ratio}: 0 or more and below 1 was expected")
-    if (job.method == "dpo") != (preference is not None and job.reference is not None):
-        raise InputError(f"method {job.method}: dpo, and only dpo, needs a reference and preference settings")
+def check_preference(preference: PreferenceOptimisation | None) -> None:
+    """Raise InputError for preference settings that TRL would drop in silence."""
     if preference is not None and preference.label_smoothing != 0:
         raise InputError(
-            f"label_smoothing {preference.label_smoothing}: the sigmoid loss of TRL 1.16 ignores it; only 0 is honest"
+            f"label_smoothing {preference.label_smoothing}: TRL 1.16 reads it for its robust and exo_pair losses only, "
+            "its sigmoid loss ignores it; set it to 0"
         )
 
 

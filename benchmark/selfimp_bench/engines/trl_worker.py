@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from safetensors import safe_open
+from torch.utils import deterministic
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from transformers.utils import logging as transformers_logging
 from trl.trainer.dpo_trainer import DPOTrainer
@@ -27,14 +28,14 @@ from selfimp_bench.engines.trl_job import WEIGHTS, Failure, Result, read_job, wr
 from selfimp_bench.errors import InputError, SelfimpError, StepFailed
 
 
-class TokenDPOTrainer(DPOTrainer):
+class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl is untyped to mypy
     """DPOTrainer on rows of token ids. TRL 1.16 has no switch for that (SFTTrainer has): only this step tokenises."""
 
     def _prepare_dataset(self, dataset: Dataset, *_args: Any, **_kwargs: Any) -> Dataset:
         return dataset
 
 
-class StepLog(TrainerCallback):
+class StepLog(TrainerCallback):  # type: ignore[misc]
     """Writes train_log.jsonl and progress, a line per optimiser step, and stops at a loss that is no number."""
 
     def __init__(self, path: Path) -> None:
@@ -58,6 +59,8 @@ class StepLog(TrainerCallback):
 def train(job: TrainJob, scratch: Path, out_dir: Path) -> Result:
     """Load, train, save."""
     torch.set_num_threads(job.threads)
+    # A debugging aid of deterministic mode that would fill TRL's large buffers at every step (4 times slower).
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     rows = read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)
     if job.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
@@ -170,6 +173,7 @@ def save(model: Any, start: Path, scratch: Path, out_dir: Path) -> None:
     """Write the weights in the start's dtype; every other file of a checkpoint is the start's, byte for byte."""
     model.to(stored_dtype(start)).save_pretrained(scratch / "saved", max_shard_size="1000GB")
     shutil.move(scratch / "saved" / WEIGHTS, out_dir / WEIGHTS)
+    (out_dir / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
     for name in CARRIED_FILES:
         if (start / name).is_file():
             shutil.copyfile(start / name, out_dir / name)
