@@ -1,0 +1,378 @@
+"""What a schema cannot say: the rules between the fields of a block, and between blocks.
+
+Each rule is one small pure function. The rules of ``BLOCK_RULES`` look at one dataclass and hold wherever it stands,
+in a profile too; those of ``MANIFEST_RULES`` look at several blocks, and hold for the manifest and for what each of
+its profiles makes of it. ``load.py`` applies them to the blocks that are sound by themselves.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from string import Formatter
+from typing import Any
+
+from selfimp_bench.manifest.fault import Fault, JsonPath, shown
+from selfimp_bench.manifest.measured import MeasuredCell, cells_of
+from selfimp_bench.manifest.model import (
+    Cell,
+    Claim,
+    DatasetRef,
+    Datasets,
+    Engines,
+    Evaluation,
+    Measure,
+    Method,
+    Metric,
+    ModelRef,
+    Optimisation,
+    OrderClaim,
+    PostTraining,
+    PreferenceOptimisation,
+    Prompt,
+    Sampling,
+    Split,
+    TrendClaim,
+    ValuePoint,
+)
+
+_PROVENANCE = ("source", "assumed")
+
+
+def block_faults(value: object, path: JsonPath) -> Iterator[Fault]:
+    """The faults of every dataclass in ``value``, which stands at ``path``."""
+    if is_dataclass(value):
+        yield from _provenance(value, path)
+        for rule in BLOCK_RULES.get(type(value), ()):
+            yield from rule(value, path)
+        for field in fields(value):
+            yield from block_faults(getattr(value, field.name), (*path, field.name))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from block_faults(item, (*path, index))
+
+
+def manifest_faults(blocks: Mapping[str, object], *, judges_claims: bool) -> Iterator[Fault]:
+    """The faults between blocks. A rule that needs a block which is not in ``blocks`` is left out.
+
+    judges_claims: whether the claims must be measurable; a smoke run judges none.
+    """
+    for rule in MANIFEST_RULES:
+        applies = judges_claims or rule.find is not _claims_are_measured
+        if applies and all(name in blocks for name in rule.needs):
+            yield from rule.find(*(blocks[name] for name in rule.needs))
+
+
+# ---- rules within a block ----
+
+
+def _provenance(block: Any, path: JsonPath) -> Iterator[Fault]:
+    """A block says where its values come from, and explains only keys that it has."""
+    names = [field.name for field in fields(block)]
+    if "assumed" not in names:
+        return
+    if block.source is None and block.assumed is None:
+        message = "no word on where these values come from; add 'source' (place in the paper) or 'assumed' (reason)"
+        yield Fault(path=path, message=message)
+    if isinstance(block.assumed, dict):
+        known = [name for name in names if name not in _PROVENANCE]
+        for key in block.assumed:
+            if key not in known:
+                message = f"{shown(key)} is no key of this block; {_nearest(key, known)}"
+                yield Fault(path=(*path, "assumed", key), message=message, on_key=True)
+
+
+def _model_origin(model: ModelRef, path: JsonPath) -> Iterator[Fault]:
+    given = [name for name in ("repo", "asset", "path") if getattr(model, name) is not None]
+    if len(given) != 1:
+        expected = "exactly one of repo (with revision), asset or path (with weights_sha256)"
+        yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
+        return
+    if model.repo is None and model.weights_sha256 is None:
+        yield Fault(path=path, message=f"key 'weights_sha256' is missing; {given[0]} is pinned by it")
+    yield from _repo_keys(model, ("revision",), ("revision",), path)
+
+
+def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
+    given = [name for name in ("repo", "path", "generator") if getattr(dataset, name) is not None]
+    if len(given) != 1:
+        expected = "exactly one of repo (with revision and split), path or generator"
+        yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
+        return
+    yield from _repo_keys(dataset, ("revision", "config", "split"), ("revision", "split"), path)
+    generator = dataset.generator
+    if generator is not None and generator.count != dataset.rows:
+        message = f"expected {dataset.rows} like rows, found {generator.count}; the generator makes every row"
+        yield Fault(path=(*path, "generator", "count"), message=message)
+
+
+def _repo_keys(block: Any, allowed: tuple[str, ...], needed: tuple[str, ...], path: JsonPath) -> Iterator[Fault]:
+    for key in allowed:
+        given = getattr(block, key) is not None
+        if block.repo is None and given:
+            message = f"'{key}' belongs to a repo, and there is none here; remove it"
+            yield Fault(path=(*path, key), message=message, on_key=True)
+        if block.repo is not None and not given and key in needed:
+            yield Fault(path=path, message=f"key '{key}' is missing; a repo needs it")
+
+
+def _generator_splits(datasets: Datasets, path: JsonPath) -> Iterator[Fault]:
+    for part in Split:
+        dataset: DatasetRef | None = getattr(datasets, part)
+        if dataset is not None and dataset.generator is not None and dataset.generator.split is not part:
+            message = f"expected {part}, the part that this data set plays, found {dataset.generator.split}"
+            yield Fault(path=(*path, part, "generator", "split"), message=message)
+
+
+def _prompt_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
+    where = (*path, "template")
+    braces_left = prompt.template.replace("{question}", "")
+    found = prompt.template.count("{question}")
+    if found != 1:
+        yield Fault(path=where, message=f"expected {{question}} exactly once, found it {found} times")
+    if "{" in braces_left or "}" in braces_left:
+        message = f"expected no brace but those of {{question}}, found {_first_field(braces_left)}; remove it"
+        yield Fault(path=where, message=message)
+
+
+def _first_field(template: str) -> str:
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError:
+        names = []
+    return f"the field {shown('{' + names[0] + '}')}" if names else "a single or doubled brace"
+
+
+def _schedule(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
+    for index, method in enumerate(rules.schedule):
+        if index == 0 and method is not Method.SFT_GOLD:
+            message = f"expected sft-gold, for M_1 learns from gold solutions, found {method}"
+            yield Fault(path=(*path, "schedule", 0), message=message)
+        if index > 0 and method is Method.SFT_GOLD:
+            message = "expected sft or dpo, found sft-gold; only the first iteration trains on gold solutions"
+            yield Fault(path=(*path, "schedule", index), message=message)
+
+
+def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
+    where = (*path, "pairs_per_problem")
+    if rules.pairing == "all" and rules.pairs_per_problem is not None:
+        message = f"expected null, for pairing is all, found {rules.pairs_per_problem}"
+        yield Fault(path=where, message=message)
+    if rules.pairing != "all" and rules.pairs_per_problem is None:
+        message = f"expected a whole number, for pairing is {rules.pairing}, found null; null goes with pairing all"
+        yield Fault(path=where, message=message)
+
+
+def _claim_form(claim: Claim, path: JsonPath) -> Iterator[Fault]:
+    given = [name for name in ("value", "order", "trend") if getattr(claim, name) is not None]
+    if len(given) != 1:
+        yield Fault(path=path, message=f"expected exactly one of value, order or trend, found {_listed(given)}")
+
+
+def _order_cells(order: OrderClaim, path: JsonPath) -> Iterator[Fault]:
+    if order.greater.split is not order.lesser.split:
+        message = (
+            f"expected {order.greater.split} like greater.split, found {order.lesser.split}; "
+            "the two are compared problem by problem"
+        )
+        yield Fault(path=(*path, "lesser", "split"), message=message)
+    elif order.greater == order.lesser:
+        yield Fault(path=(*path, "lesser"), message="this is the same cell as greater; name another one")
+
+
+def _trend_iterations(trend: TrendClaim, path: JsonPath) -> Iterator[Fault]:
+    for index in range(1, len(trend.iterations)):
+        before, here = trend.iterations[index - 1 : index + 1]
+        if here <= before:
+            message = f"expected more than {before}, the iteration before it, found {here}"
+            yield Fault(path=(*path, "iterations", index), message=message)
+
+
+def _k_with_its_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
+    wanted = Metric.PASS_AT_K in measure.metrics
+    if wanted and not measure.k:
+        yield Fault(path=(*path, "k"), message="expected at least one k, for metrics names pass@k, found none")
+    if measure.k and not wanted:
+        yield Fault(path=(*path, "k"), message="expected [], for metrics does not name pass@k; add pass@k, or empty k")
+
+
+BLOCK_RULES: Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...]] = {
+    ModelRef: (_model_origin,),
+    DatasetRef: (_dataset_origin,),
+    Datasets: (_generator_splits,),
+    Prompt: (_prompt_template,),
+    PostTraining: (_schedule, _pairing),
+    Claim: (_claim_form,),
+    OrderClaim: (_order_cells,),
+    TrendClaim: (_trend_iterations,),
+    Measure: (_k_with_its_metric,),
+}
+
+
+# ---- rules between blocks ----
+
+
+def _unique_models(models: tuple[ModelRef, ...]) -> Iterator[Fault]:
+    return _unique_ids("models", [model.id for model in models])
+
+
+def _unique_claims(claims: tuple[Claim, ...]) -> Iterator[Fault]:
+    return _unique_ids("claims", [claim.id for claim in claims])
+
+
+def _unique_ids(block: str, ids: list[str]) -> Iterator[Fault]:
+    for index, name in enumerate(ids):
+        if name in ids[:index]:
+            message = f"{name} is the id of {block}[{ids.index(name)}] already; choose another"
+            yield Fault(path=(block, index, "id"), message=message)
+
+
+def _canaries_cover_models(models: tuple[ModelRef, ...], prompt: Prompt) -> Iterator[Fault]:
+    known = list(dict.fromkeys(model.id for model in models))
+    for index, canary in enumerate(prompt.canaries):
+        if canary.model not in known:
+            message = f"{shown(canary.model)} is no model of this manifest; {_nearest(canary.model, known)}"
+            yield Fault(path=("prompt", "canaries", index, "model"), message=message)
+    for name in known:
+        if all(canary.model != name for canary in prompt.canaries):
+            message = f"no canary for model {name}; add one, it locks the token ids of the prompt"
+            yield Fault(path=("prompt", "canaries"), message=message)
+
+
+def _dpo_block(rules: PostTraining, dpo: PreferenceOptimisation | None) -> Iterator[Fault]:
+    if Method.DPO in rules.schedule and dpo is None:
+        index = rules.schedule.index(Method.DPO)
+        yield Fault(path=("post_training", "schedule", index), message="dpo needs the block 'dpo'; add the block")
+    if Method.DPO not in rules.schedule and dpo is not None:
+        yield Fault(
+            path=("post_training", "schedule"),
+            message="no dpo here, but there is a block 'dpo' that nothing would use; remove the block, or schedule dpo",
+        )
+
+
+def _k_within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Fault]:
+    samples = evaluation.sampled.samples_per_problem
+    for index, k in enumerate(measure.k):
+        if k > samples:
+            message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {k}"
+            yield Fault(path=("measure", "k", index), message=message)
+
+
+def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:
+    return _batches(sft, ("sft",), engines)
+
+
+def _dpo_batches(dpo: PreferenceOptimisation | None, engines: Engines) -> Iterator[Fault]:
+    if dpo is not None:
+        yield from _batches(dpo.optimisation, ("dpo", "optimisation"), engines)
+
+
+def _batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Iterator[Fault]:
+    micro, batch = engines.micro_batch_size, optimisation.batch_size
+    if batch % micro != 0:
+        message = f"expected a multiple of engines.micro_batch_size ({micro}), found {batch}"
+        yield Fault(path=(*path, "batch_size"), message=message)
+
+
+def _sft_length(sft: Optimisation, sampling: Sampling) -> Iterator[Fault]:
+    return _length(sft, ("sft",), sampling)
+
+
+def _dpo_length(dpo: PreferenceOptimisation | None, sampling: Sampling) -> Iterator[Fault]:
+    if dpo is not None:
+        yield from _length(dpo.optimisation, ("dpo", "optimisation"), sampling)
+
+
+def _length(optimisation: Optimisation, path: JsonPath, sampling: Sampling) -> Iterator[Fault]:
+    if optimisation.max_length <= sampling.max_tokens:
+        expected = f"more than sampling.max_tokens ({sampling.max_tokens}), for prompt and completion"
+        message = f"expected {expected}, found {optimisation.max_length}"
+        yield Fault(path=(*path, "max_length"), message=message)
+
+
+def _correction(version: int, corrects: str | None) -> Iterator[Fault]:
+    if version > 1 and corrects is None:
+        message = f"version {version} corrects an earlier one; add 'corrects' and say what"
+        yield Fault(path=("version",), message=message)
+    if version == 1 and corrects is not None:
+        yield Fault(path=("corrects",), message="version 1 corrects nothing; remove this key", on_key=True)
+
+
+def _claims_are_measured(
+    claims: tuple[Claim, ...], measure: Measure, datasets: Datasets, sampling: Sampling, rules: PostTraining
+) -> Iterator[Fault]:
+    measured = cells_of(measure, datasets, sampling, rules)
+    for index, claim in enumerate(claims):
+        path: JsonPath = ("claims", index)
+        if claim.value is not None:
+            for number, point in enumerate(claim.value.points):
+                yield from _cell_is_measured(point, (*path, "value", "points", number), measured)
+        if claim.order is not None:
+            yield from _cell_is_measured(claim.order.greater, (*path, "order", "greater"), measured)
+            yield from _cell_is_measured(claim.order.lesser, (*path, "order", "lesser"), measured)
+        if claim.trend is not None:
+            yield from _trend_is_measured(claim.trend, (*path, "trend"), measured)
+
+
+def _cell_is_measured(cell: Cell | ValuePoint, path: JsonPath, measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
+    return _is_measured(cell.metric, cell.split, {(*path, "iteration"): cell.iteration}, path, measured)
+
+
+def _trend_is_measured(trend: TrendClaim, path: JsonPath, measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
+    iterations = {(*path, "iterations", index): value for index, value in enumerate(trend.iterations)}
+    return _is_measured(trend.metric, trend.split, iterations, path, measured)
+
+
+def _is_measured(
+    metric: str,
+    split: Split,
+    iterations: Mapping[JsonPath, int],
+    path: JsonPath,
+    measured: tuple[MeasuredCell, ...],
+) -> Iterator[Fault]:
+    on_split = {cell.metric: cell.iterations for cell in measured if cell.split is split}
+    if not on_split:
+        splits = ", ".join(dict.fromkeys(cell.split for cell in measured))
+        yield Fault(path=(*path, "split"), message=f"nothing is measured on {split} here, only on {splits}")
+    elif metric not in on_split:
+        message = f"{shown(metric)} is not measured on {split} (see measure, datasets and sampling)"
+        yield Fault(path=(*path, "metric"), message=f"{message}; {_nearest(metric, list(on_split))}")
+    else:
+        for where, iteration in iterations.items():
+            if iteration > on_split[metric]:
+                expected = f"at most {on_split[metric]}, the last iteration with {metric} on {split}"
+                yield Fault(path=where, message=f"expected {expected}, found {iteration}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestRule:
+    """A rule and the blocks it takes, by name and in the order of its parameters."""
+
+    find: Callable[..., Iterator[Fault]]
+    needs: tuple[str, ...]
+
+
+MANIFEST_RULES: tuple[ManifestRule, ...] = (
+    ManifestRule(find=_unique_models, needs=("models",)),
+    ManifestRule(find=_unique_claims, needs=("claims",)),
+    ManifestRule(find=_canaries_cover_models, needs=("models", "prompt")),
+    ManifestRule(find=_dpo_block, needs=("post_training", "dpo")),
+    ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
+    ManifestRule(find=_sft_batches, needs=("sft", "engines")),
+    ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
+    ManifestRule(find=_sft_length, needs=("sft", "sampling")),
+    ManifestRule(find=_dpo_length, needs=("dpo", "sampling")),
+    ManifestRule(find=_correction, needs=("version", "corrects")),
+    ManifestRule(
+        find=_claims_are_measured,
+        needs=("claims", "measure", "datasets", "sampling", "post_training"),
+    ),
+)
+
+
+def _nearest(found: str, known: list[str]) -> str:
+    near = get_close_matches(found, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(names) if names else "none"

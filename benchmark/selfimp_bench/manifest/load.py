@@ -1,0 +1,103 @@
+"""From a manifest file to the dataclasses, or to every flaw at once with its line and column."""
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.flaw import Flaw
+from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults
+from selfimp_bench.manifest.fault import Fault, JsonPath, path_text, shown
+from selfimp_bench.manifest.model import Manifest, Profile
+from selfimp_bench.manifest.schema_check import schema_faults
+from selfimp_bench.manifest.sound_blocks import ProfilePart, SoundBlocks, sound_blocks
+from selfimp_bench.manifest.yaml_scalar import Json
+from selfimp_bench.manifest.yaml_source import Position, Source, UnreadableYaml, read_yaml
+
+
+class InvalidManifest(InputError):
+    """A manifest that cannot be used; ``flaws`` are all that is wrong with it, in the order of the file."""
+
+    def __init__(self, flaws: tuple[Flaw, ...]) -> None:
+        super().__init__("\n".join(str(flaw) for flaw in flaws))
+        self.flaws = flaws
+
+
+def load_manifest(path: Path) -> Manifest:
+    """The manifest in this file. Raises InvalidManifest with every flaw."""
+    examined = _examine(path)
+    if examined.flaws:
+        raise InvalidManifest(examined.flaws)
+    return msgspec.convert(examined.data, Manifest)
+
+
+def find_flaws(path: Path) -> tuple[Flaw, ...]:
+    """Everything that ``load_manifest`` would refuse this file for, in the order of the file."""
+    return _examine(path).flaws
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Examined:
+    data: Json
+    flaws: tuple[Flaw, ...]
+
+
+def _examine(path: Path) -> _Examined:
+    try:
+        source = read_yaml(path)
+    except UnreadableYaml as unreadable:
+        return _Examined(data=None, flaws=(_flaw(path, unreadable.position, (), unreadable.message),))
+    refused = [_flaw(path, item.position, item.path, item.message) for item in source.refusals]
+    faults = [fault for fault in schema_faults(source.data) if not _is_under(fault.path, source.untrusted)]
+    blocks = sound_blocks(source.data, {fault.path for fault in faults} | source.untrusted)
+    faults += [*_file_name_faults(path.name, blocks.own), *_rule_faults(blocks)]
+    found = [_flaw(path, _position(source, fault), fault.path, fault.message) for fault in faults]
+    return _Examined(data=source.data, flaws=tuple(sorted({*refused, *found})))
+
+
+def _flaw(path: Path, position: Position, where: JsonPath, message: str) -> Flaw:
+    return Flaw(file=str(path), line=position.line, column=position.column, where=path_text(where), message=message)
+
+
+def _position(source: Source, fault: Fault) -> Position:
+    """Where a fault stands: its key, its value, or the nearest thing around it that is in the file."""
+    if fault.on_key:
+        return source.keys[fault.path]
+    inside_out = (fault.path[:length] for length in range(len(fault.path), -1, -1))
+    return next(source.values[path] for path in inside_out if path in source.values)
+
+
+def _is_under(path: JsonPath, roots: Set[JsonPath]) -> bool:
+    return any(path[: len(root)] == root for root in roots)
+
+
+def _file_name_faults(file_name: str, blocks: Mapping[str, object]) -> Iterator[Fault]:
+    if "name" in blocks and "version" in blocks:
+        expected = f"{blocks['name']}.v{blocks['version']}.yaml"
+        if file_name != expected:
+            message = (
+                f"name and version call this file {shown(expected)}, found {shown(file_name)}; rename one of the two"
+            )
+            yield Fault(path=("name",), message=message)
+
+
+def _rule_faults(blocks: SoundBlocks) -> Iterator[Fault]:
+    for name, block in blocks.own.items():
+        yield from block_faults(block, (name,))
+    of_paper = frozenset(manifest_faults(blocks.own, judges_claims=True))
+    yield from of_paper
+    for part in blocks.profiles:
+        for name, block in part.blocks.items():
+            yield from block_faults(block, ("profiles", part.profile, name))
+        # A smoke run judges no claim, so it need not measure what the claims name.
+        for fault in manifest_faults(blocks.resolved(part), judges_claims=part.profile != Profile.SMOKE):
+            if fault not in of_paper:
+                yield _in_profile(fault, part)
+
+
+def _in_profile(fault: Fault, part: ProfilePart) -> Fault:
+    from_profile = fault.path[0] in part.replaces
+    path = ("profiles", part.profile, *fault.path) if from_profile else fault.path
+    return replace(fault, path=path, message=f"in profile {part.profile}: {fault.message}")

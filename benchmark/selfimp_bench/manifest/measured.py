@@ -1,0 +1,71 @@
+"""What a run of a manifest measures: the one table of measurement names, splits and iterations.
+
+Every M_t (t = 1 .. T) answers the test problems, greedily and sampled, and the ood problems greedily. The train
+problems are sampled only to make the next training set, so only from M_1 .. M_{T-1}.
+
+    metric               measurement names                      test   ood   train (t < T)
+    pass@1               pass@1 (greedy)                        yes    yes   no
+    pass@k               pass@K for every K of measure.k        yes    no    yes, K <= sampling.samples_per_problem
+    coverage             coverage                               yes    no    yes
+    distinct-n           distinct-n.correct, .incorrect         yes    no    no
+    distinct-equations   distinct-equations.correct, .incorrect yes    no    no
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from selfimp_bench.manifest.model import Datasets, Manifest, Measure, Metric, PostTraining, Sampling, Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredCell:
+    """A measurement that exists for the iterations 1 .. ``iterations`` on this split."""
+
+    metric: str
+    split: Split
+    iterations: int
+
+
+def measured_cells(manifest: Manifest) -> tuple[MeasuredCell, ...]:
+    """Every (measurement, split) that a run of this manifest yields, in the order of the table above."""
+    return cells_of(manifest.measure, manifest.datasets, manifest.sampling, manifest.post_training)
+
+
+def cells_of(
+    measure: Measure, datasets: Datasets, sampling: Sampling, post_training: PostTraining
+) -> tuple[MeasuredCell, ...]:
+    """``measured_cells`` from the four blocks that decide it."""
+    total = len(post_training.schedule)
+    cells = [MeasuredCell(metric=name, split=Split.TEST, iterations=total) for name in _on_test(measure)]
+    if datasets.ood is not None:
+        cells += [MeasuredCell(metric=name, split=Split.OOD, iterations=total) for name in _on_ood(measure)]
+    if total > 1:
+        names = _on_train(measure, sampling.samples_per_problem)
+        cells += [MeasuredCell(metric=name, split=Split.TRAIN, iterations=total - 1) for name in names]
+    return tuple(cells)
+
+
+def measurement_names(metric: Metric, k: tuple[int, ...]) -> tuple[str, ...]:
+    """The measurements of a metric: one, one for every K of ``measure.k``, or one for each side (see above)."""
+    if metric is Metric.PASS_AT_K:
+        return tuple(f"pass@{size}" for size in k)
+    if metric in (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS):
+        return (f"{metric}.correct", f"{metric}.incorrect")
+    return (metric.value,)
+
+
+def _on_test(measure: Measure) -> Iterator[str]:
+    for metric in measure.metrics:
+        yield from measurement_names(metric, measure.k)
+
+
+def _on_ood(measure: Measure) -> Iterator[str]:
+    if Metric.PASS_AT_1 in measure.metrics:
+        yield from measurement_names(Metric.PASS_AT_1, ())
+
+
+def _on_train(measure: Measure, samples_per_problem: int) -> Iterator[str]:
+    if Metric.PASS_AT_K in measure.metrics:
+        yield from measurement_names(Metric.PASS_AT_K, tuple(k for k in measure.k if k <= samples_per_problem))
+    if Metric.COVERAGE in measure.metrics:
+        yield from measurement_names(Metric.COVERAGE, ())

@@ -1,0 +1,63 @@
+"""Which numbers a run yields."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from selfimp_bench.manifest.load import load_manifest
+from selfimp_bench.manifest.measured import MeasuredCell, measured_cells, measurement_names
+from selfimp_bench.manifest.model import Manifest, Method, Metric, Split
+
+VALID = Path(__file__).parent / "valid" / "example-iter-dpo.v1.yaml"
+
+
+def _names(manifest: Manifest, split: Split) -> list[str]:
+    return [cell.metric for cell in measured_cells(manifest) if cell.split is split]
+
+
+def test_on_test_every_metric_is_measured() -> None:
+    assert _names(load_manifest(VALID), Split.TEST) == [
+        "pass@1",
+        "pass@4",
+        "pass@16",
+        "coverage",
+        "distinct-n.correct",
+        "distinct-n.incorrect",
+        "distinct-equations.correct",
+        "distinct-equations.incorrect",
+    ]
+
+
+def test_on_ood_only_greedy_accuracy_is_measured() -> None:
+    assert _names(load_manifest(VALID), Split.OOD) == ["pass@1"]
+
+
+def test_without_an_ood_set_nothing_is_measured_on_it() -> None:
+    manifest = load_manifest(VALID)
+    assert _names(replace(manifest, datasets=replace(manifest.datasets, ood=None)), Split.OOD) == []
+
+
+def test_on_train_a_k_above_the_training_samples_is_not_measured() -> None:
+    assert _names(load_manifest(VALID), Split.TRAIN) == ["pass@4", "coverage"]
+
+
+def test_the_last_model_is_not_sampled_on_train() -> None:
+    cells = measured_cells(load_manifest(VALID))
+    assert MeasuredCell(metric="coverage", split=Split.TEST, iterations=3) in cells
+    assert MeasuredCell(metric="coverage", split=Split.TRAIN, iterations=2) in cells
+
+
+def test_a_single_iteration_has_no_training_samples() -> None:
+    manifest = load_manifest(VALID)
+    short = replace(manifest, post_training=replace(manifest.post_training, schedule=(Method.SFT_GOLD,)))
+    assert _names(short, Split.TRAIN) == []
+
+
+def test_a_metric_that_is_not_asked_for_is_not_measured() -> None:
+    manifest = load_manifest(VALID)
+    lean = replace(manifest, measure=replace(manifest.measure, metrics=(Metric.COVERAGE,), k=()))
+    assert {cell.metric for cell in measured_cells(lean)} == {"coverage"}
+
+
+def test_every_metric_has_measurement_names() -> None:
+    for metric in Metric:
+        assert measurement_names(metric, (2, 3))
