@@ -13,6 +13,7 @@ from selfimp_bench.flaw import Flaw
 from selfimp_bench.reference import REQUIRED, Reference, TableError, find_flaws, read_table
 
 BROKEN = Path(__file__).parent / "broken_tables"
+ACROSS = BROKEN / "across_tables"
 HEADER = ",".join(REQUIRED)
 
 ROW = Reference(
@@ -44,6 +45,20 @@ def test_a_broken_table_is_refused_with_every_flaw_at_its_place(path: Path) -> N
 
 def test_every_expected_text_has_its_table() -> None:
     assert {path.stem for path in BROKEN.glob("*.txt")} == {path.stem for path in BROKEN.glob("*.csv")}
+
+
+def test_a_conflict_with_a_row_of_another_table_is_looked_up_there() -> None:
+    tables = sorted(ACROSS.glob("*.csv"))
+    found = "".join(f"{replace(flaw, file=path.name)}\n" for path in tables for flaw in find_flaws(path))
+    assert found == (ACROSS / "flaws.txt").read_text(encoding="utf-8")
+
+
+def test_a_table_without_the_rest_of_its_folder_is_read_with_its_conflicts(tmp_path: Path) -> None:
+    path = tmp_path / "right.csv"
+    path.write_bytes((ACROSS / "right.csv").read_bytes())
+    assert read_table(path, "right.csv").rows[2].conflicts_with == ("f2", "left.csv#f")
+    absent = "left.csv cannot be used: cannot be read: No such file or directory"
+    assert {flaw.message for flaw in find_flaws(path)} == {absent}
 
 
 def test_a_table_keeps_the_digits_as_printed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from selfimp_bench.errors import InputError, SelfimpError
+from selfimp_bench.errors import SelfimpError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -82,7 +82,7 @@ def _guard(action: Callable[[], int | None], *, as_json: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; so the flush at exit is quiet
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
             raise
         place = f"{error.filename}: " if error.filename else ""
         advice = "nothing finished is lost: make room or choose another --home, and run the same command again"
@@ -317,15 +317,9 @@ def _run(experiment: "Experiment", home: Path) -> Path:
     from selfimp_bench.execute import execute
     from selfimp_bench.terminal import BarProgress, LineProgress, console
 
-    _refuse_unusable(home)
+    home.mkdir(parents=True, exist_ok=True)
     screen = console(stderr=True)
     return execute(experiment, home, BarProgress(screen) if screen.is_terminal else LineProgress(screen))
-
-
-def _refuse_unusable(home: Path) -> None:
-    if home.exists() and not home.is_dir():
-        raise InputError(f"--home {home}: is a file; expected a folder, which is made if it is not there")
-    home.mkdir(parents=True, exist_ok=True)
 
 
 def _check(folder: Path, *, as_json: bool) -> int:

@@ -26,7 +26,8 @@ class Reference:
 
     printed: the digits as printed, in ``unit``; x: the place on the table's axis, if it has one.
     read_error: how far off a number read from a figure may be; None where it was printed as text.
-    conflicts_with: ids of rows where the same source gives another number for the same thing.
+    conflicts_with: rows where the same source gives another number for the same thing: ``id`` in this table,
+        ``table.csv#id`` in another table of its folder.
     sd, runs: sample standard deviation over ``runs`` seeds, whose mean is ``printed``; both or neither.
     problems, digest: how many problems every run had, and the digest of their data set.
     """
@@ -88,13 +89,28 @@ class _Field:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _CrossReference:
+    """Row ``id`` says at ``field`` that it conflicts with row ``other_id`` of ``table`` in the same folder."""
+
+    id: str
+    table: str
+    other_id: str
+    field: _Field
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Parsed:
     rows: tuple[Reference, ...]
     flaws: tuple[Flaw, ...]
+    cross_references: tuple[_CrossReference, ...] = ()
 
 
 def read_table(path: Path, name: str) -> ReferenceTable:
-    """The table at ``path``, called ``name`` by the claims. Raises TableError with every flaw."""
+    """The table at ``path``, called ``name`` by the claims. Raises TableError with every flaw.
+
+    Conflicts with rows of other tables are not looked up (``find_flaws`` does), for a run keeps copies of the tables
+    that its claims name without the rest of their folder.
+    """
     parsed = _parse(path)
     if parsed.flaws:
         raise TableError(parsed.flaws)
@@ -102,8 +118,33 @@ def read_table(path: Path, name: str) -> ReferenceTable:
 
 
 def find_flaws(path: Path) -> tuple[Flaw, ...]:
-    """Everything wrong with the table at ``path``, by line and column; empty when it can be used."""
-    return _parse(path).flaws
+    """Everything wrong with the table at ``path``, by line and column; empty when it can be used.
+
+    A conflict with a row of another table is looked up there.
+    """
+    parsed = _parse(path)
+    return tuple(sorted((*parsed.flaws, *_cross_reference_flaws(path, parsed.cross_references))))
+
+
+def _cross_reference_flaws(path: Path, references: Sequence[_CrossReference]) -> Iterator[Flaw]:
+    others = {name: _parse(path.parent / name) for name in sorted({each.table for each in references})}
+    for each in references:
+        if message := _cross_reference_problem(each, path.name, others[each.table]):
+            yield _flaw(str(path), each.field, "conflicts_with", message)
+
+
+def _cross_reference_problem(reference: _CrossReference, own_table: str, other: _Parsed) -> str | None:
+    if reference.table == own_table:
+        return f"a row of this table is named by its id alone: '{reference.other_id}'"
+    if other.flaws:
+        return f"{reference.table} cannot be used: {other.flaws[0].message}"
+    rows = {row.id: row for row in other.rows}
+    if reference.other_id not in rows:
+        return f"no row of {reference.table} has the id '{reference.other_id}'"
+    if f"{own_table}#{reference.id}" not in rows[reference.other_id].conflicts_with:
+        place = f"'{reference.other_id}' of {reference.table}"
+        return f"{place} does not name '{own_table}#{reference.id}' in return; a conflict is written on both rows"
+    return None
 
 
 def _parse(path: Path) -> _Parsed:
@@ -203,7 +244,16 @@ def _read_rows(file: str, rows: Sequence[tuple[_Field, ...]]) -> _Parsed:
         flaws.append(Flaw(file=file, line=1, column=1, where="$", message="the table has no rows under its first line"))
     if flaws:
         return _refused(*flaws)
-    return _Parsed(rows=tuple(_reference(record) for record in records), flaws=())
+    rows_read = tuple(_reference(record) for record in records)
+    return _Parsed(rows=rows_read, flaws=(), cross_references=tuple(_cross_references(records)))
+
+
+def _cross_references(records: Sequence[dict[str, _Field]]) -> Iterator[_CrossReference]:
+    for record in records:
+        field = record["conflicts_with"]
+        for table, mark, name in (part.partition(_IN_TABLE) for part in _ids(field.text)):
+            if mark:
+                yield _CrossReference(id=record["id"].text, table=table, other_id=name, field=field)
 
 
 def _spread_flaws(file: str, record: dict[str, _Field]) -> Iterator[Flaw]:
@@ -226,6 +276,8 @@ def _identity_flaws(file: str, records: Sequence[dict[str, _Field]]) -> Iterator
     for record in records:
         name, field = record["id"].text, record["conflicts_with"]
         for other in filter(None, _ids(field.text)):
+            if _IN_TABLE in other:
+                continue  # find_flaws looks it up, where the other table is
             if other == name:
                 yield _flaw(file, field, "conflicts_with", f"'{name}' cannot conflict with itself")
             elif other not in conflicts:
@@ -242,7 +294,9 @@ def _ids(text: str) -> tuple[str, ...]:
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]+)?|\.[0-9]+)")
 _COUNT = re.compile(r"[0-9]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_ID = re.compile(r"[^\s;]+")
+_IN_TABLE = "#"
+_ID = re.compile(r"[^\s;#]+")
+_CONFLICT = re.compile(r"([^\s;#/\\\x00]+\.csv#)?[^\s;#]+")
 
 
 def _text_rule(text: str) -> str | None:
@@ -256,7 +310,7 @@ def _optional_text_rule(text: str) -> str | None:
 
 
 def _id_rule(text: str) -> str | None:
-    return None if _ID.fullmatch(text) else f"must be one word without ';', found '{text}'"
+    return None if _ID.fullmatch(text) else f"must be one word without ';' or '#', found '{text}'"
 
 
 def _number_rule(text: str) -> str | None:
@@ -287,9 +341,9 @@ def _digest_rule(text: str) -> str | None:
 
 
 def _ids_rule(text: str) -> str | None:
-    if all(_ID.fullmatch(part) for part in _ids(text)):
+    if all(_CONFLICT.fullmatch(part) for part in _ids(text)):
         return None
-    return f"must be row ids with ';' between them, found '{text}'"
+    return f"must be row ids (id, or table.csv#id in another table) with ';' between them, found '{text}'"
 
 
 _RULES: dict[str, Callable[[str], str | None]] = {

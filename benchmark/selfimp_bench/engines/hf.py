@@ -43,15 +43,17 @@ class HfSampler:
         """See ``Sampler.sample``. Completions arrive as each batch ends; leaving the iterator early ends the worker."""
         worker = self._worker or self._open()
         request = wire.Sample(checkpoint=str(checkpoint), prompts=list(prompts), decoding=decoding)
-        finished = False
+        answered = False
         try:
             self._send(worker, request)
-            while not isinstance(answer := self._receive(worker), wire.Finished):
+            while isinstance(answer := self._receive(worker), wire.Done):
                 yield from answer.completions
-            finished = True
+            answered = True
         finally:
-            if not finished:  # the rest of the answer would be taken for the next one
+            if not answered:  # the rest of the answer would be taken for the next one
                 self.close()
+        if isinstance(answer, wire.Failed):
+            raise (InputError if answer.kind == "input" else StepFailed)(answer.message)
 
     def close(self) -> None:
         """End the worker, if one runs."""
@@ -90,17 +92,11 @@ class HfSampler:
         except BrokenPipeError:
             raise self._death(worker) from None
 
-    def _receive(self, worker: _Worker) -> wire.Done | wire.Finished:
+    def _receive(self, worker: _Worker) -> wire.Done | wire.Finished | wire.Failed:
         answer = wire.read_answer(worker.answers)
-        match answer:
-            case None:
-                raise self._death(worker)
-            case wire.Failed(kind="input", message=message):
-                raise InputError(message)
-            case wire.Failed(message=message):
-                raise StepFailed(message)
-            case _:
-                return answer
+        if answer is None:
+            raise self._death(worker)
+        return answer
 
     def _death(self, worker: _Worker) -> StepFailed:
         code = worker.process.wait()

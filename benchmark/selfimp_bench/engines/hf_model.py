@@ -18,6 +18,7 @@ from torch.utils import deterministic
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers.utils import logging as transformers_logging
 
 from selfimp_bench.engines.base import Completion, Decoding, FinishReason, Prompt, SamplerSettings
 from selfimp_bench.engines.tokens import stop_ids
@@ -80,6 +81,7 @@ class HfModel:
         self._settings = settings
         self._checkpoint: Path | None = None
         self._model: PreTrainedModel | None = None
+        transformers_logging.disable_progress_bar()
         torch.set_num_threads(settings.threads)
         torch.backends.cuda.matmul.allow_tf32 = False
         # On CUDA a few kernels (cumsum) have no deterministic form; their noise is in the last bits.

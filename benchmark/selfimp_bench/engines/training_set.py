@@ -43,6 +43,8 @@ def check_job(job: TrainJob) -> None:
     is_preference = job.preference is not None and job.reference is not None
     if is_preference != (job.method == "dpo"):
         raise InputError(f"method {job.method}: dpo, and only dpo, takes a reference and preference settings")
+    if job.preference is not None and job.preference.optimisation != optimisation:
+        raise InputError("the optimisation of the preference settings and that of the job differ; a job has one")
 
 
 def read_training_set(path: Path, method: Literal["sft", "dpo"], *, max_length: int) -> list[TrainingRow]:

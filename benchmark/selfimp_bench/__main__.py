@@ -1,0 +1,5 @@
+"""``python -m selfimp_bench`` is the command line."""
+
+from selfimp_bench.cli import main
+
+main()

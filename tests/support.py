@@ -1,0 +1,77 @@
+"""What several test modules use: small manifests made from the shipped tiny experiment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from selfimp_bench.manifest.model import Split
+from selfimp_bench.problems import problems_digest
+from selfimp_bench.tasks.tiny_gsm import generate
+
+ROOT = Path(__file__).parent.parent
+TINY = ROOT / "manifests" / "tiny" / "tiny-iter-sft-dpo.v1.yaml"
+
+
+def _dataset(split: Split, count: int) -> dict[str, Any]:
+    problems = generate(split, count=count, seed=1)
+    return {
+        "id": f"tiny-gsm-{split}",
+        "generator": {"task": "tiny_gsm", "split": split.value, "count": count, "seed": 1},
+        "rows": count,
+        "digest": problems_digest(problems),
+        "source": "test",
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestMaker:
+    """Writes small manifests into a folder."""
+
+    folder: Path
+
+    def __call__(
+        self,
+        *,
+        name: str = "small",
+        engine: str = "fake",
+        counts: tuple[int, int, int] = (20, 24, 10),
+        schedule: tuple[str, ...] = ("sft-gold", "dpo", "sft"),
+        keep_values: bool = False,
+        change: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> Path:
+        """Write ``name``.v1.yaml with ``counts`` train, test and ood problems; 0 leaves ood out.
+
+        ``change`` is called with the plain data before it is written. Claims on values stay only with
+        ``keep_values``, since their references are about other data.
+        """
+        data = YAML(typ="safe", pure=True).load(TINY)
+        data["name"] = name
+        data["datasets"] = {
+            split.value: _dataset(split, count) for split, count in zip(Split, counts, strict=True) if count
+        }
+        data["post_training"]["schedule"] = list(schedule)
+        if "dpo" not in schedule:
+            del data["dpo"]
+        if engine == "fake":
+            data["engines"] |= {"sampler": "fake", "trainer": "fake"}
+        if not keep_values:
+            data["claims"] = [
+                {
+                    "id": "accuracy-rises",
+                    "statement": "Greedy pass@1 is higher after the last iteration than after the first.",
+                    "source": "test",
+                    "order": {
+                        "greater": {"metric": "pass@1", "split": "test", "iteration": len(schedule)},
+                        "lesser": {"metric": "pass@1", "split": "test", "iteration": 1},
+                        "bootstrap": {"confidence": 0.95, "resamples": 1000, "seed": 1},
+                    },
+                }
+            ]
+        change(data)
+        path = self.folder / f"{name}.v1.yaml"
+        with path.open("w", encoding="utf-8") as stream:
+            YAML(typ="safe", pure=True).dump(data, stream)
+        return path

@@ -1,0 +1,166 @@
+"""Whole runs on the fake engines: resuming after any kill, sharing, two at a time, and what the record holds."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from support import ManifestMaker
+
+from selfimp_bench.execute import execute
+from selfimp_bench.experiment import open_experiment
+from selfimp_bench.judge import judge_run
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.plan import plan_keys
+from selfimp_bench.progress import Silent
+from selfimp_bench.record import read_record
+
+COMMAND = [sys.executable, "-m", "selfimp_bench"]
+
+
+def _run(manifest: Path, home: Path, replicates: int = 1) -> Path:
+    experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=replicates)
+    folder = execute(experiment, home, Silent())
+    judge_run(folder)
+    return folder
+
+
+def _hashes(folder: Path) -> dict[str, Any]:
+    record = json.loads((folder / "record.json").read_bytes())
+    return {step["id"]: (step["fingerprint"], step["artifacts"], step["counts"]) for step in record["steps"]}
+
+
+def test_two_homes_hold_the_same_artifacts_and_findings(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    first, second = _run(manifest, tmp_path / "a"), _run(manifest, tmp_path / "b")
+    assert _hashes(first) == _hashes(second)
+    assert (first / "findings.json").read_bytes() == (second / "findings.json").read_bytes()
+
+
+def test_a_second_run_does_nothing_again(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    _run(manifest, tmp_path / "home")
+    record = read_record(_run(manifest, tmp_path / "home"))
+    assert all(step.reused for step in record.steps)
+
+
+def test_a_run_killed_after_every_step_ends_like_an_undisturbed_one(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    manifest = make_manifest()
+    undisturbed = _run(manifest, tmp_path / "a")
+    killed = 0
+    while _run_until_a_step_is_done_then_kill(manifest, tmp_path / "b"):
+        killed += 1
+    disturbed = _run(manifest, tmp_path / "b")
+    assert killed >= 15
+    assert _hashes(disturbed) == _hashes(undisturbed)
+    assert (disturbed / "findings.json").read_bytes() == (undisturbed / "findings.json").read_bytes()
+    assert list((tmp_path / "b" / "store" / "partial").iterdir()) == []
+
+
+def _run_until_a_step_is_done_then_kill(manifest: Path, home: Path) -> bool:
+    """Whether there was something to kill: the run is shot (SIGKILL) as soon as it says that a second step is done."""
+    with subprocess.Popen(
+        [*COMMAND, "run", str(manifest), "--home", str(home)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as run:
+        assert run.stderr
+        for count, _ in enumerate(run.stderr, start=1):
+            if count == 2:
+                run.send_signal(signal.SIGKILL)
+                return True
+    assert run.returncode == 0
+    return False
+
+
+def test_two_runs_at_a_time_on_one_home_agree(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    command = [*COMMAND, "run", str(manifest), "--home", str(tmp_path / "home")]
+    runs = [subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    alone = _run(manifest, tmp_path / "alone")
+    assert _hashes(_run(manifest, tmp_path / "home")) == _hashes(alone)
+
+
+def test_manifests_share_the_steps_that_are_equal(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    dpo = make_manifest(name="dpo", schedule=("sft-gold", "dpo", "dpo"))
+    mixed = make_manifest(name="mixed", schedule=("sft-gold", "dpo", "sft"))
+    _run(dpo, tmp_path / "home")
+    record = read_record(_run(mixed, tmp_path / "home"))
+    shared = {step.id.partition("/seed1/")[2] for step in record.steps if step.reused}
+    assert {"t1/train", "t2/train", "t2/sample.greedy", "t3/select"} - shared == {"t3/select"}
+
+
+def test_plan_keys_tell_shared_steps_before_anything_has_run(make_manifest: ManifestMaker) -> None:
+    plans = [
+        open_experiment(
+            str(make_manifest(name=name, schedule=schedule)), profile=Profile.PAPER, only=None, replicates=1
+        )
+        for name, schedule in (("dpo", ("sft-gold", "dpo", "dpo")), ("mixed", ("sft-gold", "dpo", "sft")))
+    ]
+    first, second = (plan_keys(plan.plan()) for plan in plans)
+    same = {step.partition("/seed1/")[2] for step in first if first[step] == second[step]}
+    assert {"t1/train", "t2/select", "t2/train", "t2/sample.train", "t2/grade.train"} <= same
+    assert not {"t3/select", "t3/train"} & same
+
+
+def test_every_replicate_has_seeds_of_its_own(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    record = read_record(_run(make_manifest(), tmp_path / "home", replicates=2))
+    samples = [step for step in record.steps if step.id.endswith("t1/sample.sample")]
+    assert [step.id.split("/")[1] for step in samples] == ["seed1", "seed2"]
+    assert samples[0].artifacts != samples[1].artifacts
+
+
+def test_the_record_holds_what_a_reader_needs(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    record = read_record(_run(make_manifest(), tmp_path / "home"))
+    assert len(record.manifest_digest) == 64
+    assert record.seeds == (1,)
+    assert record.code.source_digest
+    assert record.code.commit is None or len(record.code.commit) == 40
+    assert set(record.environment.packages) >= {"torch", "transformers", "trl"}
+    assert record.generated_tokens > 0
+    assert all(artifact.sha256 and artifact.bytes > 0 for step in record.steps for artifact in step.artifacts)
+    select = next(step for step in record.steps if step.id.endswith("t2/select"))
+    assert select.counts["problems"] == 20
+    assert sum(count for name, count in select.counts.items() if name.startswith("problems dropped")) <= 20
+
+
+def test_an_empty_training_set_keeps_the_checkpoint_or_stops(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    def hopeless(data: dict[str, Any]) -> None:
+        data["sampling"]["max_tokens"] = 1
+
+    manifest = make_manifest(name="hopeless", change=hopeless)
+    record = read_record(_run(manifest, tmp_path / "home"))
+    second = next(step for step in record.steps if step.id.endswith("t2/train"))
+    assert second.counts["kept previous checkpoint, training set empty"] == 1
+
+    def stop(data: dict[str, Any]) -> None:
+        hopeless(data)
+        data["post_training"]["empty_training_set"] = "stop"
+
+    manifest = make_manifest(name="stop", change=stop)
+    command = [*COMMAND, "run", str(manifest), "--home", str(tmp_path / "home")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 4
+    assert "t2/train: the training set is empty" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_full_disk_stops_with_advice_and_loses_nothing(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    limit = f"ulimit -f 8; exec {' '.join(COMMAND)} run {manifest} --home {tmp_path / 'home'}"
+    run = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "File too large" in run.stderr and "nothing finished is lost" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert _hashes(_run(manifest, tmp_path / "home")) == _hashes(_run(manifest, tmp_path / "alone"))
+
+
+def test_a_home_that_is_a_file_is_refused(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    command = [*COMMAND, "run", str(make_manifest()), "--home", str(tmp_path / "home")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "is a file" in run.stderr
