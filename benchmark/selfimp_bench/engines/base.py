@@ -84,6 +84,7 @@ class TrainJob:
         chosen_ids, rejected_ids. Completions end with EOS. Loss falls on the completion only.
     reference: the frozen policy of DPO; None for SFT.
     preference: None for SFT.
+    seed: 0 .. 2**32 - 1, the range that numpy's and so every trainer's seed has.
     micro_batch_size: rows per device and pass; batch_size must be a multiple of it times the number of devices.
     """
 

@@ -1,0 +1,140 @@
+"""A tiny random model with a byte-level tokenizer, and jobs and prompts for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from selfimp_bench.engines.base import Prompt, TrainJob
+from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
+
+BOS, EOS, PAD = 1, 2, 0
+Rows = list[tuple[list[int], ...]]
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of 2 layers with a vocabulary of 300; it stops at many tokens, so that most samples end."""
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(r"[0-9]|\s?\S+"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        ["How many apples are left? 3 + 4 = 7\n#### 7 <pad>"] * 9,
+        trainers.BpeTrainer(
+            vocab_size=300,
+            special_tokens=["<pad>", "<bos>", "<eos>"],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        ),
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=300,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=128,
+            initializer_range=0.4,
+            bos_token_id=BOS,
+            eos_token_id=EOS,
+            pad_token_id=PAD,
+            tie_word_embeddings=False,
+            attention_dropout=0.0,
+        )
+    )
+    model.generation_config.eos_token_id = [EOS, *range(100, 120)]
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prompts() -> tuple[Prompt, ...]:
+    """Twelve prompts of lengths 2 to 24, four seeds each."""
+    return tuple(
+        Prompt(
+            problem_id=f"p{number}",
+            token_ids=(BOS, *((7 * number + 3 * place) % 290 + 5 for place in range(1 + 2 * number))),
+            seeds=tuple(1000 * number + sample for sample in range(4)),
+        )
+        for number in range(12)
+    )
+
+
+def optimisation(**changes: Any) -> Optimisation:
+    """A short run with every number set."""
+    return replace(
+        Optimisation(
+            optimizer="adamw",
+            learning_rate=1e-3,
+            adam_beta1=0.9,
+            adam_beta2=0.999,
+            adam_epsilon=1e-8,
+            weight_decay=0.0,
+            max_grad_norm=1.0,
+            scheduler="constant",
+            warmup_ratio=0.0,
+            batch_size=4,
+            epochs=1,
+            max_length=32,
+            precision="float32",
+        ),
+        **changes,
+    )
+
+
+def sft_rows(count: int) -> Rows:
+    """(prompt, completion) of several lengths; completions end with EOS."""
+    return [([BOS, *range(10, 13 + row % 4)], [*range(40 + row, 42 + row + row % 3), EOS]) for row in range(count)]
+
+
+def dpo_rows(count: int) -> Rows:
+    """(prompt, chosen, rejected) of several lengths."""
+    return [(prompt, chosen, [90 + row, *chosen[1:]]) for row, (prompt, chosen) in enumerate(sft_rows(count))]
+
+
+MakeJob = Callable[..., TrainJob]
+
+
+@pytest.fixture
+def make_job(model_folder: Path, tmp_path: Path) -> MakeJob:
+    """Builds a job from rows: SFT for pairs, DPO for triples. Keywords change its optimisation."""
+
+    def make(rows: Rows, *, micro_batch_size: int = 2, seed: int = 5, beta: float = 0.1, **changes: Any) -> TrainJob:
+        method = "sft" if len(rows[0]) == 2 else "dpo"
+        names = ["prompt_ids", "completion_ids"] if method == "sft" else ["prompt_ids", "chosen_ids", "rejected_ids"]
+        path = tmp_path / "rows.parquet"
+        pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), path)
+        settings = optimisation(**changes)
+        return TrainJob(
+            method="sft" if method == "sft" else "dpo",
+            start=model_folder,
+            reference=None if method == "sft" else model_folder,
+            training_set=path,
+            optimisation=settings,
+            preference=None
+            if method == "sft"
+            else PreferenceOptimisation(beta=beta, loss="sigmoid", label_smoothing=0.0, optimisation=settings),
+            seed=seed,
+            device="cpu",
+            micro_batch_size=micro_batch_size,
+            gradient_checkpointing=False,
+            threads=1,
+        )
+
+    return make

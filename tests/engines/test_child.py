@@ -1,0 +1,24 @@
+"""The environment of engine processes."""
+
+from pathlib import Path
+
+import pytest
+
+from selfimp_bench.engines import child
+
+
+def test_nothing_inherited_can_change_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("ACCELERATE_MIXED_PRECISION", "WORLD_SIZE", "RANK", "FSDP_VERSION", "NVIDIA_TF32_OVERRIDE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
+    found = child.environment(device="cpu", threads=3, scratch=tmp_path)
+    assert not {"ACCELERATE_MIXED_PRECISION", "WORLD_SIZE", "RANK", "FSDP_VERSION", "NVIDIA_TF32_OVERRIDE"} & set(found)
+    assert (found["HF_HUB_OFFLINE"], found["OMP_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("1", "3", "")
+    assert child.environment(device="cuda", threads=3, scratch=tmp_path)["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_a_silent_death_is_said_in_words() -> None:
+    assert child.tail("") == "    (it wrote nothing)"
+    assert child.exit_words(-9) == "was killed by signal 9 (often: out of memory)"
+    assert child.exit_words(3) == "ended with exit code 3"

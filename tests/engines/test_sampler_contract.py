@@ -1,0 +1,122 @@
+"""What every sampler promises (engines/base.py), over the fake one and the real one."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from selfimp_bench.engines.base import Completion, Decoding, FinishReason, Prompt, Sampler, SamplerSettings
+from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
+from selfimp_bench.engines.hf import HfSampler
+from selfimp_bench.engines.tokens import stop_ids
+from selfimp_bench.errors import InputError
+
+from .conftest import EOS, MakeJob
+
+RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12)
+GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def hf() -> Iterator[HfSampler]:
+    sampler = HfSampler(SamplerSettings(device="cpu", precision="float32", max_batch_rows=7, threads=1))
+    yield sampler
+    sampler.close()
+
+
+@pytest.fixture(params=["fake", "hf"])
+def sampler(request: pytest.FixtureRequest) -> Sampler:
+    return FakeSampler() if request.param == "fake" else request.getfixturevalue("hf")
+
+
+@pytest.fixture
+def checkpoint(
+    sampler: Sampler, model_folder: Path, make_job: MakeJob, prompts: Sequence[Prompt], tmp_path: Path
+) -> Path:
+    """A model that answers: for the fake one, trained on some of the prompts."""
+    if not isinstance(sampler, FakeSampler):
+        return model_folder
+    rows = [(list(prompt.token_ids), [50 + index, 60, 70 + index, EOS]) for index, prompt in enumerate(prompts[:6])]
+    return FakeTrainer().train(make_job(rows), _new(tmp_path / "fake")).path
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def by_key(completions: Iterator[Completion]) -> dict[tuple[str, int], Completion]:
+    found = {(completion.problem_id, completion.sample_index): completion for completion in completions}
+    return dict(sorted(found.items()))
+
+
+def test_every_seed_of_every_prompt_gets_one_completion(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
+) -> None:
+    completions = list(sampler.sample(checkpoint, prompts, RANDOM))
+    assert sorted((each.problem_id, each.sample_index) for each in completions) == sorted(
+        (prompt.problem_id, index) for prompt in prompts for index in range(4)
+    )
+
+
+def test_the_order_of_prompts_changes_no_completion(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
+) -> None:
+    shuffled = random.Random(3).sample(prompts, len(prompts))
+    assert by_key(sampler.sample(checkpoint, prompts, RANDOM)) == by_key(sampler.sample(checkpoint, shuffled, RANDOM))
+
+
+def test_a_prompt_sampled_alone_gets_what_it_gets_among_others(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
+) -> None:
+    together = by_key(sampler.sample(checkpoint, prompts, RANDOM))
+    alone = by_key(sampler.sample(checkpoint, [prompts[3]], RANDOM))
+    assert alone == {key: value for key, value in together.items() if key[0] == prompts[3].problem_id}
+
+
+def test_the_same_seed_gives_the_same_text_and_other_seeds_other_texts(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
+) -> None:
+    prompt = replace(prompts[2], seeds=(5, 5, *range(100, 120)))
+    texts = [completion.token_ids for completion in by_key(sampler.sample(checkpoint, [prompt], RANDOM)).values()]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 2
+
+
+def test_greedy_ignores_the_seed(sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]) -> None:
+    texts = {completion.token_ids for completion in sampler.sample(checkpoint, [prompts[2]], GREEDY)}
+    assert len(texts) == 1
+
+
+def test_a_completion_holds_no_eos_and_says_why_it_ended(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
+) -> None:
+    completions = list(sampler.sample(checkpoint, prompts, RANDOM))
+    stops = stop_ids(checkpoint)
+    for completion in completions:
+        assert EOS not in completion.token_ids
+        assert len(completion.token_ids) <= RANDOM.max_tokens
+        if completion.finish_reason is FinishReason.LENGTH:
+            assert len(completion.token_ids) == RANDOM.max_tokens
+    if isinstance(sampler, HfSampler):
+        assert not any(stops.intersection(completion.token_ids) for completion in completions)
+    assert {completion.finish_reason for completion in completions} == set(FinishReason)
+
+
+def test_max_tokens_cuts_and_nothing_else_changes(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
+) -> None:
+    whole = by_key(sampler.sample(checkpoint, prompts, RANDOM))
+    cut = by_key(sampler.sample(checkpoint, prompts, replace(RANDOM, max_tokens=2)))
+    for key, completion in cut.items():
+        assert completion.token_ids == whole[key].token_ids[:2]
+
+
+def test_a_folder_without_a_model_is_refused_and_the_next_call_works(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=str(tmp_path)):
+        list(sampler.sample(tmp_path, prompts, RANDOM))
+    assert list(sampler.sample(checkpoint, prompts[:1], RANDOM))

@@ -1,0 +1,50 @@
+"""The client of the trl worker: what it refuses, and what it says of a child that died."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from selfimp_bench.engines import child
+from selfimp_bench.engines.trl import TrlTrainer
+from selfimp_bench.engines.trl_job import read_job, write_job
+from selfimp_bench.errors import InputError, StepFailed
+
+from .conftest import MakeJob, dpo_rows, sft_rows
+
+
+def test_a_job_survives_its_file(make_job: MakeJob, tmp_path: Path) -> None:
+    for rows in (sft_rows(2), dpo_rows(2)):
+        job = make_job(rows)
+        write_job(tmp_path, job)
+        assert read_job(tmp_path) == job
+
+
+def test_label_smoothing_that_trl_would_ignore_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
+    job = make_job(dpo_rows(4))
+    assert job.preference is not None
+    smoothed = replace(job, preference=replace(job.preference, label_smoothing=0.1))
+    with pytest.raises(InputError, match="ignores it"):
+        TrlTrainer().train(smoothed, tmp_path)
+
+
+def test_a_child_that_dies_is_a_failed_step_with_the_end_of_its_log(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "command", lambda *_: ["sh", "-c", "echo the last words >&2; kill -9 $$"])
+    with pytest.raises(StepFailed, match=r"killed by signal 9[\s\S]*micro_batch_size \(now 2\)[\s\S]*the last words"):
+        TrlTrainer().train(make_job(sft_rows(4)), tmp_path)
+
+
+def test_an_input_error_of_the_child_stays_one_and_progress_is_logged(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = (
+        'echo noise; echo \'{"step": 2, "steps": 2, "loss": 0.5, "learning_rate": 0, "grad_norm": 1}\'; '
+        'echo \'{"type": "Failure", "kind": "input", "message": "no such device"}\' > "$0"/result.json; exit 1'
+    )
+    monkeypatch.setattr(child, "command", lambda _module, scratch, _out: ["sh", "-c", script, scratch])
+    with caplog.at_level(logging.INFO), pytest.raises(InputError, match="no such device"):
+        TrlTrainer().train(make_job(sft_rows(4)), tmp_path)
+    assert caplog.messages == ["sft step 2 of 2, loss 0.5000"]
