@@ -1,0 +1,242 @@
+"""The page and the files of a report, as a reader gets them."""
+
+import html
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from selfimp_bench.claims import Findings, Verdict, to_json
+from selfimp_bench.errors import InputError
+from selfimp_bench.judge import FINDINGS
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.report import figures
+from selfimp_bench.report.write import REPORT, write_report
+
+_VOID = {"meta", "link", "br", "hr", "img", "input"}
+_HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'
+
+
+class _Nesting(HTMLParser):
+    """Fails on a tag that closes nothing, and keeps what a reader sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _VOID:
+            self.open.append(tag)
+        self._note(tag, attrs)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+
+    def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            assert not name.startswith("on"), (tag, name)
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "xlink:href", "src"):
+                self.targets.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+
+def _read(page: str) -> _Nesting:
+    parser = _Nesting()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def _seen(page: str) -> str:
+    return re.sub(r"\s+", " ", "".join(_read(page).text))
+
+
+def test_every_measurement_is_in_the_page(reported_many, tables):
+    seen = _seen((reported_many / REPORT).read_text())
+    for each in tables(("big", "tiny"), 2).measurements:
+        assert f"{each.metric} (share)" in seen
+        assert f"n {each.n}, undefined {each.undefined}" in seen
+        assert (f"{each.value:.4f} ± {each.standard_error:.4f}" if each.value is not None else each.reason) in seen
+
+
+def test_every_metric_is_in_a_figure_also_one_that_has_no_title_of_its_own(reported, tables):
+    drawn = " ".join(html.unescape(path.read_text()) for path in sorted((reported / "figures").glob("*.svg")))
+    for each in tables(("big",), 1).measurements:
+        if each.value is not None:
+            assert f"t {each.iteration} {each.value:.4f}" in drawn
+    assert (reported / "figures" / "reward.svg").is_file()
+
+
+def test_every_finding_is_in_the_page_with_its_points_and_terms(reported, findings):
+    seen = _seen((reported / REPORT).read_text())
+    for finding in findings("big").findings:
+        assert finding.statement in seen
+        assert finding.reason in seen or finding.points
+        assert finding.source in seen
+        for point in finding.points:
+            assert f"{point.reference} percent" in seen
+            assert point.reason in seen
+        for term in finding.terms:
+            assert term.source in seen
+    assert "1 of 3 points not reproduced." in seen
+    assert "36.9 to 45.1" in seen
+    assert "0.02, interval -0.01 to 0.05 (60 problems, 3 dropped as undefined)" in seen
+    assert "about 140 problems like these would decide" in seen
+
+
+def test_the_first_sentence_counts_the_verdicts(reported):
+    seen = _seen((reported / REPORT).read_text())
+    assert "3 claims judged: 1 not reproduced, 1 inconclusive, 1 reproduced." in seen
+
+
+def test_a_smoke_run_says_that_it_was_not_judged_and_names_the_claims(write_run):
+    nothing = Findings(schema=1, findings=())
+    seen = _seen(write_report(write_run(models=("tiny",), profile=Profile.SMOKE, judged=nothing)).read_text())
+    assert "not judged (smoke): every step worked; a smoke run judges no claim of a paper." in seen
+    assert "DPO raises greedy accuracy over SFT." in seen
+
+
+def test_a_run_without_any_finding_says_that_nothing_was_judged(write_run):
+    seen = _seen(write_report(write_run(judged=Findings(schema=1, findings=()))).read_text())
+    assert "Nothing was judged" in seen
+
+
+def test_undefined_is_a_word_with_its_reason_and_never_zero(reported):
+    page = (reported / REPORT).read_text()
+    assert "undefined (undefined on all 60 problems)" in _seen(page)
+    assert "0.0000" not in _seen(page)
+    assert "distinct-n.incorrect of big on test at t = 3: undefined" in _seen(page)
+
+
+def test_hostile_text_is_shown_and_not_run(write_run, findings, tables):
+    judged = findings("big", statement=_HOSTILE)
+    made = tables(("big",), 1)
+    evil = tuple(replace(each, metric=f"{_HOSTILE}/../../x") for each in made.measurements if each.metric == "reward")
+    made = replace(made, measurements=(*made.measurements, *evil))
+    folder = write_run(judged=judged, tables=made)
+    read = _read(write_report(folder).read_text())
+    assert not {"script", "img"} & read.tags
+    assert _HOSTILE in "".join(read.text)
+    assert {path.parent for path in folder.rglob("*.svg")} == {folder / "figures"}
+    for path in (folder / "figures").glob("*.svg"):
+        ElementTree.parse(path)
+
+
+def test_a_link_that_is_no_web_address_is_shown_as_text(reported):
+    read = _read((reported / REPORT).read_text())
+    assert "https://arxiv.org/abs/2407.05013" in read.targets
+    assert all(target.startswith(("#", "https://", "reference_results/")) for target in read.targets)
+
+
+def test_the_page_is_well_formed_and_needs_no_network(reported_many):
+    page = (reported_many / REPORT).read_text()
+    read = _read(page)
+    assert len(read.ids) == len(set(read.ids))
+    assert {target[1:] for target in read.targets if target.startswith("#")} <= set(read.ids)
+    assert not {"script", "link", "img", "iframe", "object"} & read.tags
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+
+
+def test_every_table_has_headers_and_every_figure_alt_text(reported):
+    page = (reported / REPORT).read_text()
+    assert all("<th scope=" in table for table in page.split("<table>")[1:])
+    assert page.count('<svg role="img" aria-label="') == page.count("<figure>") == 5
+    assert "Greedy pass@1 by iteration. big: test: t 1 0." in page
+
+
+def test_figures_are_svg_files(reported_many):
+    files = sorted((reported_many / "figures").iterdir())
+    assert [file.suffix for file in files] == [".svg"] * 5
+    for file in files:
+        assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_the_same_run_gives_the_same_bytes_drawn_again_or_not(reported, write_run):
+    folder = write_run()
+    drawn = _bytes(folder, write_report(folder))
+    assert drawn == _bytes(reported, reported / REPORT)
+    assert drawn == _bytes(folder, write_report(folder))
+
+
+def _bytes(folder: Path, report: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in [report, *sorted((folder / "figures").iterdir())]}
+
+
+def test_a_figure_is_drawn_again_only_when_its_numbers_changed(reported, write_run, tables, monkeypatch):
+    folder = _with_figures(write_run(), reported)
+    drawn: list[str] = []
+    monkeypatch.setattr("selfimp_bench.report.write.draw", _recording(drawn))
+    write_report(folder)
+    assert drawn == []
+    made = tables(("big",), 1)
+    moved = tuple(replace(each, value=0.5) if each.metric == "reward" else each for each in made.measurements)
+    write_run(tables=replace(made, measurements=moved))
+    write_report(folder)
+    assert drawn == ["reward"]
+
+
+def _with_figures(folder: Path, drawn: Path) -> Path:
+    shutil.copytree(drawn / "figures", folder / "figures")
+    return folder
+
+
+def _recording(drawn: list[str]) -> Callable[[figures.Figure], str]:
+    def draw(figure: figures.Figure) -> str:
+        drawn.append(figure.name)
+        return figures.draw(figure)
+
+    return draw
+
+
+@pytest.mark.parametrize("planted", ["<script>alert(1)</script>", '<g onload="alert(1)"/>', "<!-- x -->", "</g>"])
+def test_a_figure_that_somebody_changed_is_drawn_again(reported, write_run, planted):
+    folder = _with_figures(write_run(), reported)
+    page = (reported / REPORT).read_bytes()
+    path = folder / "figures" / "reward.svg"
+    honest = path.read_bytes()
+    path.write_bytes(honest.replace(b"</svg>", planted.encode() + b"</svg>"))
+    assert write_report(folder).read_bytes() == page
+    assert path.read_bytes() == honest
+
+
+def test_a_reference_is_in_the_legend_where_there_is_one(reported):
+    assert "reference, band: allowed" in (reported / "figures" / "greedy-pass-1.svg").read_text()
+    assert "reference" not in (reported / "figures" / "reward.svg").read_text()
+
+
+def test_a_run_that_was_not_checked_is_refused_with_what_to_do(write_run):
+    folder = write_run()
+    (folder / FINDINGS).unlink()
+    with pytest.raises(InputError, match="selfimp-bench check"):
+        write_report(folder)
+    (folder / FINDINGS).write_bytes(b"{}")
+    with pytest.raises(InputError, match="not findings of this version"):
+        write_report(folder)
+
+
+def test_several_findings_of_one_claim_are_counted_as_findings(write_run, findings):
+    both = (*findings("big").findings, *findings("tiny").findings)
+    folder = write_run(models=("big", "tiny"), judged=Findings(schema=1, findings=both))
+    assert "6 findings on 3 claims and 2 models: 2 not reproduced" in _seen(write_report(folder).read_text())
+    reproduced = tuple(replace(each, verdict=Verdict.REPRODUCED) for each in both)
+    (folder / FINDINGS).write_bytes(to_json(Findings(schema=1, findings=reproduced)))
+    assert "2 models: 6 reproduced." in _seen(write_report(folder).read_text())
