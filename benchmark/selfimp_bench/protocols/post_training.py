@@ -188,7 +188,7 @@ class _Replicate:
                 optimisation=optimisation,
                 preference=manifest.dpo if method is Method.DPO else None,
                 empty_training_set=rules.empty_training_set,
-                seed=derive_seed(self._seed, "train", iteration),
+                seed=derive_seed(self._seed, "train", iteration) % 2**32,
                 device=manifest.engines.device,
                 micro_batch_size=manifest.engines.micro_batch_size,
                 gradient_checkpointing=manifest.engines.gradient_checkpointing,
