@@ -28,6 +28,7 @@ LAYERS = (
     ("judge",),
     ("report", "terminal"),
     ("cli",),
+    ("__main__",),
 )
 """Bottom first. A module imports from its own layer or from those above it in this list, never the other way."""
 

@@ -18,7 +18,7 @@ from selfimp_bench.errors import InputError
 
 from .conftest import BOS
 
-GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=40)
+GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=24)
 RANDOM = replace(GREEDY, temperature=0.9)
 
 
@@ -54,7 +54,7 @@ def test_the_batch_changes_no_token(
 
 def test_rows_leave_at_several_steps_and_generation_goes_on(model_folder: Path, prompts: Sequence[Prompt]) -> None:
     lengths = {len(each.token_ids) for each in run(model_folder, prompts, RANDOM, rows=48).values()}
-    assert len(lengths) > 10  # so the tests above saw the batch shrink
+    assert len(lengths) > 8  # so the tests above saw the batch shrink
     assert GREEDY.max_tokens in lengths
 
 
