@@ -181,7 +181,7 @@ def make_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
     rng = seeded_random("tiny-gsm-tokenizer", str(recipe.seed))
     texts = [draw_text(recipe, rng) for _ in range(recipe.tokenizer_rows)]
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=BOS,
         eos_token=EOS,
@@ -205,7 +205,7 @@ def make_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCa
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    return LlamaForCausalLM(config)
 
 
 def batches(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Iterator[list[list[int]]]:
