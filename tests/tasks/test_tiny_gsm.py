@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
+from selfimp_bench.manifest.model import Split
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tiny_gsm import (
     FAMILIES,
     LARGEST_VALUE,
     MAX_LEVEL,
-    Split,
     draw_story,
     generate,
     pool_of,

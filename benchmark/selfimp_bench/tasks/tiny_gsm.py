@@ -16,18 +16,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from selfimp_bench.manifest.model import Split
 from selfimp_bench.tasks.problem import Problem
 
 MAX_LEVEL: Final = 5
 LARGEST_VALUE: Final = 99
-
-
-class Split(StrEnum):
-    """The three disjoint sets of questions."""
-
-    TRAIN = "train"
-    TEST = "test"
-    OOD = "ood"
 
 
 class Pool(StrEnum):
