@@ -134,7 +134,7 @@ class Runner:
             case SelectBlock() as block:
                 return self._select(step, block, folder)
             case TrainBlock() as block:
-                return self._train(step, block, folder)
+                return self._train(step, block, folder, progress)
             case MeasureBlock() as block:
                 return self._measure(step, block, folder)
 
@@ -179,14 +179,14 @@ class Runner:
         folder.write_table(TRAINING_SET, chosen.rows, schema)
         return chosen.counts
 
-    def _train(self, step: Step, block: TrainBlock, folder: StepFolder) -> Counts:
+    def _train(self, step: Step, block: TrainBlock, folder: StepFolder, progress: Progress) -> Counts:
         start = self._input_checkpoint(step, "start")
         record = self._records[step.inputs["training_set"]]
         if record.counts["rows"] == 0:
             return self._keep_previous(step, block, start, folder)
         if block.device == "cuda":
             self._engines.sampler.close()  # training needs the memory
-        trained = self._engines.trainer.train(self._job(step, block, start), folder.path)
+        trained = self._engines.trainer.train(self._job(step, block, start), folder.path, progress.advance)
         return _training_counts(trained)
 
     def _keep_previous(self, step: Step, block: TrainBlock, start: Path, folder: StepFolder) -> Counts:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import quiet
 
 from selfimp_bench.engines.base import Decoding, Prompt, TrainJob
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer, read_memory
@@ -17,7 +18,7 @@ DECODING = Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=20)
 
 def trained(job: TrainJob, folder: Path) -> Path:
     folder.mkdir()
-    return FakeTrainer().train(job, folder).path
+    return FakeTrainer().train(job, folder, quiet).path
 
 
 def right_share(folder: Path, job_rows: Sequence[tuple[list[int], ...]]) -> float:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import quiet
 
 from selfimp_bench.engines.base import Completion, Decoding, FinishReason, Prompt, Sampler, SamplerSettings
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
@@ -39,7 +40,7 @@ def checkpoint(
     if not isinstance(sampler, FakeSampler):
         return model_folder
     rows = [(list(prompt.token_ids), [50 + index, 60, 70 + index, EOS]) for index, prompt in enumerate(prompts[:6])]
-    return FakeTrainer().train(make_job(rows), _new(tmp_path / "fake")).path
+    return FakeTrainer().train(make_job(rows), _new(tmp_path / "fake"), quiet).path
 
 
 def _new(folder: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support import quiet
 
 from selfimp_bench.engines.base import Trainer
 from selfimp_bench.engines.fake import FakeTrainer
@@ -40,7 +41,7 @@ def test_a_checkpoint_holds_model_tokenizer_and_log_and_nothing_else(
     trainer: Trainer, make_job: MakeJob, rows: Rows, tmp_path: Path
 ) -> None:
     job = make_job(rows, epochs=2)
-    checkpoint = trainer.train(job, empty(tmp_path / "out"))
+    checkpoint = trainer.train(job, empty(tmp_path / "out"), quiet)
     assert checkpoint.path == tmp_path / "out"
     assert checkpoint.optimizer_steps == 2 * 3  # 10 rows in batches of 4
     assert checkpoint.rows == 20
@@ -62,7 +63,7 @@ def test_two_runs_of_a_job_write_the_same_bytes(
     trainer: Trainer, make_job: MakeJob, method: str, tmp_path: Path
 ) -> None:
     job = make_job(sft_rows(10) if method == "sft" else dpo_rows(10), epochs=2)
-    first, second = (trainer.train(job, empty(tmp_path / name)) for name in ("a", "b"))
+    first, second = (trainer.train(job, empty(tmp_path / name), quiet) for name in ("a", "b"))
     assert contents(first.path) == contents(second.path)
 
 
@@ -70,7 +71,7 @@ def test_a_row_too_long_is_named_and_nothing_is_cut(trainer: Trainer, make_job: 
     rows = sft_rows(5)
     rows[3] = (rows[3][0], [*range(40, 80), EOS])
     with pytest.raises(InputError, match=r"rows.parquet[\s\S]*row 3: 48 tokens, more than max_length 32"):
-        trainer.train(make_job(rows), empty(tmp_path / "out"))
+        trainer.train(make_job(rows), empty(tmp_path / "out"), quiet)
     assert contents(tmp_path / "out") == {}
 
 
@@ -81,26 +82,26 @@ def test_a_row_without_prompt_or_completion_is_refused(
     rows = sft_rows(3)
     rows[1] = ([], rows[1][1]) if place == 0 else (rows[1][0], [])
     with pytest.raises(InputError, match=r"row 1: (prompt|completion)_ids is empty"):
-        trainer.train(make_job(rows), empty(tmp_path / "out"))
+        trainer.train(make_job(rows), empty(tmp_path / "out"), quiet)
 
 
 def test_a_batch_that_is_no_multiple_of_the_micro_batch_is_refused(
     trainer: Trainer, make_job: MakeJob, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"batch_size 4 is not a multiple of engines.micro_batch_size 3"):
-        trainer.train(make_job(sft_rows(4), micro_batch_size=3), empty(tmp_path / "out"))
+        trainer.train(make_job(sft_rows(4), micro_batch_size=3), empty(tmp_path / "out"), quiet)
 
 
 def test_a_preference_job_without_reference_is_refused(trainer: Trainer, make_job: MakeJob, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="reference"):
-        trainer.train(replace(make_job(dpo_rows(4)), reference=None), empty(tmp_path / "out"))
+        trainer.train(replace(make_job(dpo_rows(4)), reference=None), empty(tmp_path / "out"), quiet)
 
 
 def test_a_training_set_of_the_other_method_is_refused(trainer: Trainer, make_job: MakeJob, tmp_path: Path) -> None:
     job = make_job(sft_rows(4))
     other = make_job(dpo_rows(4))  # writes over the rows
     with pytest.raises(InputError, match="not a training set for sft"):
-        trainer.train(replace(job, training_set=other.training_set), empty(tmp_path / "out"))
+        trainer.train(replace(job, training_set=other.training_set), empty(tmp_path / "out"), quiet)
 
 
 def test_an_empty_training_set_is_refused(trainer: Trainer, make_job: MakeJob, tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_an_empty_training_set_is_refused(trainer: Trainer, make_job: MakeJob, t
     ids = pa.array([], type=pa.list_(pa.int64()))
     pq.write_table(pa.table({"prompt_ids": ids, "completion_ids": ids}), job.training_set)
     with pytest.raises(InputError, match="empty"):
-        trainer.train(job, empty(tmp_path / "out"))
+        trainer.train(job, empty(tmp_path / "out"), quiet)
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.0])
@@ -116,4 +117,4 @@ def test_a_warm_up_ratio_outside_its_range_is_refused(
     trainer: Trainer, make_job: MakeJob, ratio: float, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="warmup_ratio"):
-        trainer.train(make_job(sft_rows(4), warmup_ratio=ratio), empty(tmp_path / "out"))
+        trainer.train(make_job(sft_rows(4), warmup_ratio=ratio), empty(tmp_path / "out"), quiet)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import quiet
 
 from selfimp_bench.engines import child
 from selfimp_bench.engines.trl import TrlTrainer
@@ -26,7 +27,7 @@ def test_label_smoothing_that_trl_would_ignore_is_refused(make_job: MakeJob, tmp
     assert job.preference is not None
     smoothed = replace(job, preference=replace(job.preference, label_smoothing=0.1))
     with pytest.raises(InputError, match="ignores it"):
-        TrlTrainer().train(smoothed, tmp_path)
+        TrlTrainer().train(smoothed, tmp_path, quiet)
 
 
 def test_a_child_that_dies_is_a_failed_step_with_the_end_of_its_log(
@@ -34,7 +35,7 @@ def test_a_child_that_dies_is_a_failed_step_with_the_end_of_its_log(
 ) -> None:
     monkeypatch.setattr(child, "command", lambda *_: ["sh", "-c", "echo the last words >&2; kill -9 $$"])
     with pytest.raises(StepFailed, match=r"killed by signal 9[\s\S]*micro_batch_size \(now 2\)[\s\S]*the last words"):
-        TrlTrainer().train(make_job(sft_rows(4)), tmp_path)
+        TrlTrainer().train(make_job(sft_rows(4)), tmp_path, quiet)
 
 
 def test_an_input_error_of_the_child_stays_one_and_progress_is_logged(
@@ -46,5 +47,5 @@ def test_an_input_error_of_the_child_stays_one_and_progress_is_logged(
     )
     monkeypatch.setattr(child, "command", lambda _module, scratch, _out: ["sh", "-c", script, scratch])
     with caplog.at_level(logging.INFO), pytest.raises(InputError, match="no such device"):
-        TrlTrainer().train(make_job(sft_rows(4)), tmp_path)
+        TrlTrainer().train(make_job(sft_rows(4)), tmp_path, quiet)
     assert caplog.messages == ["sft step 2 of 2, loss 0.5000"]

@@ -4,7 +4,7 @@ The value types have no defaults: every number an engine sees was written in a m
 adapter adds, drops or renames none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -115,12 +115,16 @@ class Checkpoint:
     seconds: float
 
 
+OnProgress = Callable[[int, int], None]
+
+
 class Trainer(Protocol):
     """Trains one checkpoint into the next."""
 
-    def train(self, job: TrainJob, out_dir: Path) -> Checkpoint:
-        """Run the job in a child process and leave the checkpoint in ``out_dir`` (which exists and is empty).
+    def train(self, job: TrainJob, out_dir: Path, on_progress: OnProgress) -> Checkpoint:
+        """Run the job and leave the checkpoint in ``out_dir`` (which exists and is empty).
 
+        ``on_progress`` is told the optimizer steps done and the steps in all.
         Raises StepFailed with the end of the child's log when it fails, InputError when the job cannot be run as
         it is (batch size not a multiple, no such device).
         """

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from selfimp_bench.engines.base import Checkpoint, Completion, Decoding, FinishReason, Prompt, TrainJob
+from selfimp_bench.engines.base import Checkpoint, Completion, Decoding, FinishReason, OnProgress, Prompt, TrainJob
 from selfimp_bench.engines.tokens import load_codec, read_json
 from selfimp_bench.engines.training_set import TrainingRow, check_job, read_training_set
 from selfimp_bench.errors import InputError
@@ -76,7 +76,7 @@ class FakeSampler:
 class FakeTrainer:
     """Adds the training set to the memory of the start (any model folder with a tokenizer) and raises its skill."""
 
-    def train(self, job: TrainJob, out_dir: Path) -> Checkpoint:
+    def train(self, job: TrainJob, out_dir: Path, on_progress: OnProgress) -> Checkpoint:
         """See ``Trainer.train``."""
         began = time.monotonic()
         check_job(job)
@@ -90,6 +90,7 @@ class FakeTrainer:
         epochs = job.optimisation.epochs
         steps = epochs * math.ceil(len(rows) / job.optimisation.batch_size)
         _write_log(out_dir / "train_log.jsonl", steps, job.optimisation.learning_rate)
+        on_progress(steps, steps)
         return Checkpoint(
             path=out_dir,
             optimizer_steps=steps,

@@ -1,7 +1,6 @@
 """The trainer on TRL: checks a job, runs ``trl_worker.py`` on it, and reports what it left."""
 
 import json
-import logging
 import subprocess
 import tempfile
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from selfimp_bench.engines import child
-from selfimp_bench.engines.base import Checkpoint, TrainJob
+from selfimp_bench.engines.base import Checkpoint, OnProgress, TrainJob
 from selfimp_bench.engines.training_set import check_job, read_training_set
 from selfimp_bench.engines.trl_job import Failure, Result, read_result, write_job
 from selfimp_bench.errors import InputError, StepFailed
@@ -19,23 +18,18 @@ from selfimp_bench.manifest.model import PreferenceOptimisation
 REVISION: Final = 1
 LIBRARIES: Final = ("trl", "transformers", "accelerate", "torch")
 
-# Progress lines per run: often enough to watch, few enough to read.
-PROGRESS_LINES: Final = 20
-
-logger = logging.getLogger(__name__)
-
 
 class TrlTrainer:
-    """Trains with TRL's SFTTrainer and DPOTrainer in a child process, on one device. Logs progress."""
+    """Trains with TRL's SFTTrainer and DPOTrainer in a child process, on one device."""
 
-    def train(self, job: TrainJob, out_dir: Path) -> Checkpoint:
+    def train(self, job: TrainJob, out_dir: Path, on_progress: OnProgress) -> Checkpoint:
         """See ``Trainer.train``."""
         check_job(job)
         check_preference(job.preference)
         read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)  # fails in time
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="selfimp-trl-") as scratch, tempfile.TemporaryFile() as log:
-            code = _run(job, Path(scratch), out_dir, log)
+            code = _run(job, Path(scratch), out_dir, log, on_progress)
             result = read_result(Path(scratch))
             log.seek(0)
             log_tail = child.tail(log.read().decode(errors="replace"))
@@ -65,7 +59,7 @@ def check_preference(preference: PreferenceOptimisation | None) -> None:
         )
 
 
-def _run(job: TrainJob, scratch: Path, out_dir: Path, log: IO[bytes]) -> int:
+def _run(job: TrainJob, scratch: Path, out_dir: Path, log: IO[bytes], on_progress: OnProgress) -> int:
     write_job(scratch, job)
     with subprocess.Popen(
         child.command("selfimp_bench.engines.trl_worker", str(scratch), str(out_dir.resolve())),
@@ -78,18 +72,16 @@ def _run(job: TrainJob, scratch: Path, out_dir: Path, log: IO[bytes]) -> int:
         assert process.stdout
         try:
             for line in process.stdout:
-                _report(job, line)
+                _report(line, on_progress)
         except BaseException:  # KeyboardInterrupt too: leave no trainer behind
             process.kill()
             raise
     return process.returncode
 
 
-def _report(job: TrainJob, line: bytes) -> None:
+def _report(line: bytes, on_progress: OnProgress) -> None:
     try:
         progress = json.loads(line)
-        step, steps, loss = progress["step"], progress["steps"], progress["loss"]
+        on_progress(progress["step"], progress["steps"])
     except (ValueError, KeyError, TypeError):  # something a library printed
         return
-    if step == steps or step % max(1, steps // PROGRESS_LINES) == 0:
-        logger.info("%s step %d of %d, loss %.4f", job.method, step, steps, loss)
