@@ -1,9 +1,16 @@
 """GSM8K as a task: where the gold number stands in a problem."""
 
+from collections.abc import Mapping
+
 from selfimp_bench.errors import InputError
 from selfimp_bench.grading.gsm8k import MARKER
 from selfimp_bench.grading.numbers import parse_number
 from selfimp_bench.tasks.problem import Problem
+
+
+def problem_from_row(row: Mapping[str, str], problem_id: str) -> Problem:
+    """A problem from a row of the hub's data set (``question``, ``answer``), which has no ids of its own."""
+    return Problem(problem_id=problem_id, question=row["question"], answer=row["answer"])
 
 
 def gold_answer(problem: Problem) -> str:
