@@ -37,21 +37,23 @@ class ManifestMaker:
         *,
         name: str = "small",
         engine: str = "fake",
-        counts: tuple[int, int, int] = (20, 24, 10),
+        counts: tuple[int, int, int] | None = (20, 24, 10),
         schedule: tuple[str, ...] = ("sft-gold", "dpo", "sft"),
         keep_values: bool = False,
         change: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> Path:
-        """Write ``name``.v1.yaml with ``counts`` train, test and ood problems; 0 leaves ood out.
+        """Write ``name``.v1.yaml with ``counts`` train, test and ood problems (0: no ood; None: the
+        shipped data).
 
         ``change`` is called with the plain data before it is written. Claims on values stay only with
         ``keep_values``, since their references are about other data.
         """
         data = YAML(typ="safe", pure=True).load(TINY)
         data["name"] = name
-        data["datasets"] = {
-            split.value: _dataset(split, count) for split, count in zip(Split, counts, strict=True) if count
-        }
+        if counts is not None:
+            data["datasets"] = {
+                split.value: _dataset(split, count) for split, count in zip(Split, counts, strict=True) if count
+            }
         data["post_training"]["schedule"] = list(schedule)
         if "dpo" not in schedule:
             del data["dpo"]
@@ -73,7 +75,9 @@ class ManifestMaker:
         change(data)
         path = self.folder / f"{name}.v1.yaml"
         with path.open("w", encoding="utf-8") as stream:
-            YAML(typ="safe", pure=True).dump(data, stream)
+            writer = YAML(typ="safe", pure=True)
+            writer.representer.ignore_aliases = lambda *_: True
+            writer.dump(data, stream)
         return path
 
 

@@ -1,0 +1,103 @@
+"""Make a reference table from finished runs: mean, standard deviation and number of seeds of every measurement.
+
+    python benchmark/recipes/tiny_references.py RUN_FOLDER [RUN_FOLDER ...] --out reference_results/tiny/NAME.v1.csv
+
+The runs are of one experiment, with different seeds; `ci/references` makes them. A cell that was undefined in any
+seed is left out and named on standard error.
+"""
+
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from selfimp_bench.judge import RunFiles, read_run
+from selfimp_bench.manifest.model import DatasetRef, Split
+from selfimp_bench.protocols.post_training import datasets_by_split
+from selfimp_bench.reference import OPTIONAL, REQUIRED
+
+COLUMNS = (*REQUIRED, *OPTIONAL)
+Cell = tuple[str, Split, str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicates:
+    """One cell's values over all seeds of all runs."""
+
+    values: tuple[float | None, ...]
+    unit: str
+
+
+def gather(runs: Sequence[RunFiles]) -> dict[Cell, Replicates]:
+    """Values by (model, split, metric, iteration), over the runs' seeds, which must all differ."""
+    seeds = [seed for run in runs for seed in run.record.seeds]
+    if len(seeds) != len(set(seeds)):
+        raise SystemExit(f"the runs share seeds: {sorted(seeds)}")
+    if len({run.record.experiment for run in runs}) != 1:
+        raise SystemExit("the runs are of different experiments")
+    values: dict[Cell, list[float | None]] = defaultdict(list)
+    units: dict[Cell, str] = {}
+    for run in runs:
+        for found in run.measurements:
+            cell = (found.model, found.split, found.metric, found.iteration)
+            values[cell].append(found.value)
+            units[cell] = found.unit
+    return {cell: Replicates(values=tuple(found), unit=units[cell]) for cell, found in values.items()}
+
+
+def rows(runs: Sequence[RunFiles]) -> Iterator[dict[str, str]]:
+    """The table's rows, in order of split, metric and iteration."""
+    manifest = runs[0].manifest
+    data = datasets_by_split(manifest)
+    for (model, split, metric, iteration), found in sorted(gather(runs).items()):
+        defined = [value for value in found.values if value is not None]
+        if len(defined) < len(found.values):
+            sys.stderr.write(f"left out: {metric} on {split} at t={iteration}: undefined in some seed\n")
+            continue
+        yield _row(manifest.name, model, metric, iteration, data[split], defined, found.unit) | {
+            "id": f"{split}.{metric}.t{iteration}"
+        }
+
+
+def _row(
+    experiment: str, model: str, metric: str, iteration: int, data: DatasetRef, values: Sequence[float], unit: str
+) -> dict[str, str]:
+    return {
+        "model": model,
+        "dataset": data.id,
+        "method": experiment,
+        "metric": metric,
+        "x": str(iteration),
+        "printed": f"{fmean(values):.5f}",
+        "unit": unit,
+        "read_error": "",
+        "source": "our own runs; source.yaml beside this table names the command",
+        "conflicts_with": "",
+        "sd": f"{stdev(values):.5f}",
+        "runs": str(len(values)),
+        "problems": str(data.rows),
+        "digest": data.digest,
+    }
+
+
+def main() -> None:
+    """Read the runs, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    found = list(rows([read_run(folder) for folder in arguments.runs]))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.out.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)
+    sys.stderr.write(f"{len(found)} rows: {arguments.out}\n")
+
+
+if __name__ == "__main__":
+    main()

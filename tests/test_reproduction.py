@@ -1,0 +1,128 @@
+"""Real engines, end to end: equal bytes twice, kills in the middle of a step, and a checker that can fail."""
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from support import ManifestMaker
+
+from selfimp_bench.catalog import ASSETS
+
+pytestmark = pytest.mark.slow
+
+COMMAND = [sys.executable, "-m", "selfimp_bench"]
+BASE = ASSETS / "tiny-gsm-base"
+REPRODUCED, CONTRADICTED, UNDECIDED = 0, 1, 3
+
+
+def _reproduce(manifest: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, "reproduce", str(manifest), "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _results(home: Path) -> dict[str, Any]:
+    """Findings and the hashes of all artifacts: samples, grades, training sets, checkpoints, measurements."""
+    (record,) = (json.loads(path.read_bytes()) for path in home.glob("runs/*/*/record.json"))
+    (findings,) = (path.read_bytes() for path in home.glob("runs/*/*/findings.json"))
+    steps = {step["id"]: (step["fingerprint"], step["artifacts"], step["counts"]) for step in record["steps"]}
+    return steps | {"findings": findings}
+
+
+def test_two_runs_are_byte_identical_and_survive_kills_in_training_and_sampling(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    manifest = make_manifest(engine="real", counts=(24, 24, 0))
+    assert _reproduce(manifest, tmp_path / "a").returncode in (REPRODUCED, UNDECIDED)
+    home = tmp_path / "b"
+    _kill_when(manifest, home, lambda: any(home.glob("store/partial/*/train_log.jsonl")))
+    _kill_when(manifest, home, lambda: _is_sampling(home))
+    assert _reproduce(manifest, home).returncode in (REPRODUCED, UNDECIDED)
+    assert _results(home) == _results(tmp_path / "a")
+    checkpoints = [artifact for artifact in _checkpoint_hashes(home) if artifact]
+    assert len(set(checkpoints)) == 3
+
+
+def _is_sampling(home: Path) -> bool:
+    """A step is being done, the first training is finished, and no training writes its log."""
+    trained = any(home.glob("store/*/train_log.jsonl"))
+    running = [path for path in home.glob("store/partial/*") if path.is_dir()]
+    return trained and bool(running) and not any((path / "train_log.jsonl").exists() for path in running)
+
+
+def _checkpoint_hashes(home: Path) -> list[str]:
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in home.glob("store/*/model.safetensors")]
+
+
+def _kill_when(manifest: Path, home: Path, reached: Callable[[], bool]) -> None:
+    command = [*COMMAND, "reproduce", str(manifest), "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        deadline = time.monotonic() + 120
+        while not reached():
+            assert run.poll() is None, "the run ended before the moment to kill it came"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+
+
+def _first_iteration_only(data: dict[str, Any]) -> None:
+    """Only M_1, and of the claims only the values of pass@1 at t=1: the quickest run that a reference can judge."""
+    data["post_training"]["schedule"] = ["sft-gold"]
+    data.pop("dpo", None)
+    claims = [claim for claim in data["claims"] if "value" in claim]
+    for claim in claims:
+        points = claim["value"]["points"]
+        claim["value"]["points"] = [
+            point for point in points if (point["metric"], point["split"], point["iteration"]) == ("pass@1", "test", 1)
+        ]
+    data["claims"] = [claim for claim in claims if claim["value"]["points"]]
+
+
+def test_the_shipped_base_is_judged_reproduced(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest(engine="real", counts=None, keep_values=True, change=_first_iteration_only)
+    result = _reproduce(manifest, tmp_path / "home")
+    assert result.returncode == REPRODUCED, result.stdout + result.stderr
+
+
+def test_an_untrained_base_is_judged_not_reproduced(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    """The shipped weights, each tensor's values shuffled: the same statistics, none of the knowledge."""
+    shuffled = tmp_path / "shuffled"
+    shutil.copytree(BASE, shuffled)
+    rng = np.random.default_rng(1)
+    weights = load_file(BASE / "model.safetensors")
+    save_file(
+        {name: rng.permutation(value.ravel()).reshape(value.shape) for name, value in weights.items()},
+        shuffled / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    digest = hashlib.sha256((shuffled / "model.safetensors").read_bytes()).hexdigest()
+
+    def untrained(data: dict[str, Any]) -> None:
+        _first_iteration_only(data)
+        data["models"] = [
+            {"id": "tiny-gsm-base", "path": "shuffled", "weights_sha256": digest, "source": "shuffled weights"}
+        ]
+
+    result = _reproduce(
+        make_manifest(engine="real", counts=None, keep_values=True, change=untrained), tmp_path / "home"
+    )
+    assert result.returncode == CONTRADICTED, result.stdout + result.stderr
+    assert "NOT_REPRODUCED" in result.stdout
+
+
+def test_eight_test_problems_are_inconclusive(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    result = _reproduce(
+        make_manifest(engine="real", counts=(240, 8, 0), keep_values=True, change=_first_iteration_only),
+        tmp_path / "home",
+    )
+    assert result.returncode == UNDECIDED, result.stdout + result.stderr
+    assert "INCONCLUSIVE" in result.stdout and "8 problems" in result.stdout
