@@ -17,6 +17,7 @@ from selfimp_bench.engines.base import Decoding, SamplerSettings
 from selfimp_bench.manifest.model import (
     Canary,
     DatasetRef,
+    Encoder,
     Grading,
     Measure,
     Method,
@@ -34,6 +35,7 @@ class Stage(StrEnum):
     MODEL = "model"
     SAMPLE = "sample"
     GRADE = "grade"
+    EMBED = "embed"
     SELECT = "select"
     TRAIN = "train"
     MEASURE = "measure"
@@ -58,9 +60,10 @@ SPLIT_OF_ROLE: Mapping[Role, Split] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemsBlock:
-    """Load a data set and prove that it is the pinned one."""
+    """Load a data set and prove that it is the pinned one. ``task`` tells how rows of a hub are laid out."""
 
     dataset: DatasetRef
+    task: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +150,22 @@ class TrainBlock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EmbedBlock:
+    """Embed outputs, and from them their Sentence-BERT diversity by problem. Inputs: samples, grades."""
+
+    engine: str
+    encoder: Encoder
+    device: Literal["cpu", "cuda"]
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasureBlock:
-    """Compute every metric of one model and replicate. Inputs: ``samples.<role>.<t>`` and ``grades.<role>.<t>``."""
+    """Compute every metric of one model and replicate.
+
+    Inputs: ``samples.<role>.<t>`` and ``grades.<role>.<t>``; ``embeddings.<t>`` and ``problems`` (ood) where a metric
+    needs them.
+    """
 
     model: str
     replicate: int
@@ -156,7 +173,7 @@ class MeasureBlock:
     measure: Measure
 
 
-Block = ProblemsBlock | ModelBlock | SampleBlock | GradeBlock | SelectBlock | TrainBlock | MeasureBlock
+Block = ProblemsBlock | ModelBlock | SampleBlock | GradeBlock | EmbedBlock | SelectBlock | TrainBlock | MeasureBlock
 
 
 @dataclass(frozen=True, kw_only=True)

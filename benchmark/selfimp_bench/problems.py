@@ -1,9 +1,9 @@
 """Problems files and data sets: reading them, and proving that they are the pinned ones."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import pyarrow.parquet as pq
@@ -11,9 +11,25 @@ import pyarrow.parquet as pq
 from selfimp_bench.canonical import digest
 from selfimp_bench.engines.hub import fetch_rows
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import DatasetRef, Generator
-from selfimp_bench.tasks import gsm8k, tiny_gsm
+from selfimp_bench.manifest.model import DatasetRef, Generator, Split
+from selfimp_bench.tasks import commonsense_qa, competition_math, gsm8k, mbpp, tiny_gsm
 from selfimp_bench.tasks.problem import Problem
+
+PROBLEM_READERS: Mapping[str, Callable[[Mapping[str, Any], str], Problem]] = {
+    "gsm8k": gsm8k.problem_from_row,
+    "commonsense_qa": commonsense_qa.problem_from_row,
+    "math": competition_math.problem_from_row,
+    "mbpp": mbpp.problem_from_row,
+}
+"""How each task reads a row of its hub data set."""
+
+
+class _Generate(Protocol):
+    def __call__(self, split: Split, *, count: int, seed: int) -> tuple[Problem, ...]: ...
+
+
+GENERATORS: Mapping[str, _Generate] = {"tiny_gsm": tiny_gsm.generate}
+"""The seeded generators of problems, by the name a manifest gives."""
 
 
 def problems_digest(problems: Iterable[Problem]) -> str:
@@ -46,8 +62,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return _read_jsonl(path)
 
 
-def load_dataset(ref: DatasetRef, base: Path) -> tuple[Problem, ...]:
+def load_dataset(ref: DatasetRef, task: str, base: Path) -> tuple[Problem, ...]:
     """The problems of a data set, checked against ``rows`` and ``digest``; ``path`` is relative to ``base``.
+
+    ``task`` says how the rows of a hub data set are laid out.
 
     Raises InputError when the content is not the pinned one.
     """
@@ -56,7 +74,7 @@ def load_dataset(ref: DatasetRef, base: Path) -> tuple[Problem, ...]:
     elif ref.path is not None:
         problems = read_problems(base / ref.path)
     else:
-        problems = _from_hub(ref)
+        problems = _from_hub(ref, task)
     found = problems_digest(problems)
     if len(problems) != ref.rows or found != ref.digest:
         raise InputError(
@@ -67,12 +85,12 @@ def load_dataset(ref: DatasetRef, base: Path) -> tuple[Problem, ...]:
 
 
 def _generate(generator: Generator) -> tuple[Problem, ...]:
-    return tiny_gsm.generate(generator.split, count=generator.count, seed=generator.seed)
+    return GENERATORS[generator.task](generator.split, count=generator.count, seed=generator.seed)
 
 
-def _from_hub(ref: DatasetRef) -> tuple[Problem, ...]:
-    rows = fetch_rows(ref)
-    return tuple(gsm8k.problem_from_row(row, f"{ref.split}-{index}") for index, row in enumerate(rows))
+def _from_hub(ref: DatasetRef, task: str) -> tuple[Problem, ...]:
+    read = PROBLEM_READERS[task]
+    return tuple(read(row, f"{ref.split}-{index}") for index, row in enumerate(fetch_rows(ref)))
 
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:

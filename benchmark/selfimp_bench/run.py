@@ -7,11 +7,15 @@ from pathlib import Path
 
 import msgspec
 
+from selfimp_bench.canonical import digest
 from selfimp_bench.engines.base import Checkpoint, Sampler, Trainer, TrainJob
+from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
+from selfimp_bench.engines.open import open_embedder
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.model import Manifest, Method, ModelRef
 from selfimp_bench.plan import (
+    EmbedBlock,
     GradeBlock,
     MeasureBlock,
     ModelBlock,
@@ -28,10 +32,12 @@ from selfimp_bench.plan import (
 from selfimp_bench.problems import load_dataset
 from selfimp_bench.progress import Progress
 from selfimp_bench.stages import rows as schemas
+from selfimp_bench.stages.embed import sbert_values
+from selfimp_bench.stages.encoder import locate_encoder
 from selfimp_bench.stages.grade import grade
-from selfimp_bench.stages.measure import JudgedSet, measure
+from selfimp_bench.stages.measure import Evidence, JudgedSet, measure
 from selfimp_bench.stages.model import examine_model, locate_model
-from selfimp_bench.stages.rows import GradeRow, SampleRow
+from selfimp_bench.stages.rows import GradeRow, SampleRow, SideValue
 from selfimp_bench.stages.sample import sample
 from selfimp_bench.stages.select import JudgedSample, judge, select
 from selfimp_bench.store import SCHEMA, StepFolder, StepRecord, Store, read_table
@@ -41,6 +47,7 @@ PROBLEMS = "problems.parquet"
 MODEL = "model.json"
 SAMPLES = "samples.parquet"
 GRADES = "grades.parquet"
+EMBEDDINGS = "embeddings.parquet"
 TRAINING_SET = "training_set.parquet"
 MEASUREMENTS = "measurements.parquet"
 PROBLEM_VALUES = "problem_values.parquet"
@@ -75,6 +82,7 @@ class Runner:
         self._store = store
         self._engines = engines
         self._records: dict[str, StepRecord] = {}
+        self._embedders: dict[str, Embedder] = {}
 
     def run(self, progress: Progress) -> tuple[FinishedStep, ...]:
         """Do or find every step. Raises StepFailed or InputError; what is finished stays finished."""
@@ -88,6 +96,8 @@ class Runner:
                 progress.finish(step, done.record.seconds, done.reused)
         finally:
             self._engines.sampler.close()
+            for embedder in self._embedders.values():
+                embedder.close()
         return tuple(finished)
 
     def _do_or_find(self, step: Step, progress: Progress) -> FinishedStep:
@@ -131,6 +141,8 @@ class Runner:
                 return self._sample(step, block, folder, progress)
             case GradeBlock() as block:
                 return self._grade(step, block, folder)
+            case EmbedBlock() as block:
+                return self._embed(step, block, folder)
             case SelectBlock() as block:
                 return self._select(step, block, folder)
             case TrainBlock() as block:
@@ -139,7 +151,7 @@ class Runner:
                 return self._measure(step, block, folder)
 
     def _problems(self, block: ProblemsBlock, folder: StepFolder) -> Counts:
-        problems = load_dataset(block.dataset, self._base)
+        problems = load_dataset(block.dataset, block.task, self._base)
         folder.write_table(PROBLEMS, problems, schemas.PROBLEM_SCHEMA)
         return {"problems": len(problems)}
 
@@ -168,6 +180,22 @@ class Runner:
         folder.write_table(GRADES, graded, schemas.GRADE_SCHEMA)
         return {outcome: sum(row.outcome == outcome for row in graded) for outcome in {row.outcome for row in graded}}
 
+    def _embed(self, step: Step, block: EmbedBlock, folder: StepFolder) -> Counts:
+        values = sbert_values(self._judged_inputs(step, "samples", "grades"), self._embedder(block))
+        rows = [SideValue(problem_id=key[0], side=key[1], value=value) for key, value in values.items()]
+        folder.write_table(EMBEDDINGS, rows, schemas.SIDE_VALUE_SCHEMA)
+        return {"values": len(rows), "undefined": sum(row.value is None for row in rows)}
+
+    def _embedder(self, block: EmbedBlock) -> Embedder:
+        key = digest(block)
+        if key not in self._embedders:
+            settings = EmbedderSettings(
+                device=block.device, max_batch_rows=block.encoder.max_batch_rows, threads=block.threads
+            )
+            folder = Path() if block.engine == "fake" else locate_encoder(block.encoder)
+            self._embedders[key] = open_embedder(block.engine, folder, settings)
+        return self._embedders[key]
+
     def _select(self, step: Step, block: SelectBlock, folder: StepFolder) -> Counts:
         judged: list[JudgedSample] = []
         for name in sorted(step.inputs, key=_numbered):
@@ -184,8 +212,10 @@ class Runner:
         record = self._records[step.inputs["training_set"]]
         if record.counts["rows"] == 0:
             return self._keep_previous(step, block, start, folder)
-        if block.device == "cuda":
-            self._engines.sampler.close()  # training needs the memory
+        if block.device == "cuda":  # training needs the memory
+            self._engines.sampler.close()
+            for embedder in self._embedders.values():
+                embedder.close()
         trained = self._engines.trainer.train(self._job(step, block, start), folder.path, progress.advance)
         return _training_counts(trained)
 
@@ -220,14 +250,26 @@ class Runner:
                 _, role, iteration = name.split(".")
                 judged = self._judged(step, f"{role}.{iteration}")
                 sets.append(JudgedSet(role=Role(role), iteration=int(iteration), samples=judged))
-        measured = measure(block, sets)
+        embeddings = {
+            int(name.removeprefix("embeddings.")): msgspec.convert(
+                read_table(self._artifact(source, EMBEDDINGS)), tuple[SideValue, ...]
+            )
+            for name, source in step.inputs.items()
+            if name.startswith("embeddings.")
+        }
+        grouped = self._input_problems(step) if "problems" in step.inputs else ()
+        levels = {problem.problem_id: problem.level for problem in grouped}
+        measured = measure(block, Evidence(sets=sets, embeddings=embeddings, levels=levels))
         folder.write_table(MEASUREMENTS, measured.measurements, schemas.MEASUREMENT_SCHEMA)
         folder.write_table(PROBLEM_VALUES, measured.problem_values, schemas.PROBLEM_VALUE_SCHEMA)
         return {"measurements": len(measured.measurements)}
 
     def _judged(self, step: Step, name: str) -> tuple[JudgedSample, ...]:
-        rows = read_table(self._artifact(step.inputs[f"grades.{name}"], GRADES))
-        return judge(self._samples(step, f"samples.{name}"), msgspec.convert(rows, tuple[GradeRow, ...]))
+        return self._judged_inputs(step, f"samples.{name}", f"grades.{name}")
+
+    def _judged_inputs(self, step: Step, samples: str, grades: str) -> tuple[JudgedSample, ...]:
+        rows = read_table(self._artifact(step.inputs[grades], GRADES))
+        return judge(self._samples(step, samples), msgspec.convert(rows, tuple[GradeRow, ...]))
 
     def _samples(self, step: Step, name: str) -> tuple[SampleRow, ...]:
         return msgspec.convert(read_table(self._artifact(step.inputs[name], SAMPLES)), tuple[SampleRow, ...])

@@ -2,7 +2,7 @@
 
 Cheap stages (loading, grading, selecting, measuring) carry a digest of their own source, so that a corrected grader
 can never meet a stale result; their contents are compared again downstream, so nothing dear runs twice for it.
-Sampling and training carry the engine's revision and the versions of its libraries.
+Sampling, training and embedding carry the engine's revision and the versions of its libraries.
 """
 
 import hashlib
@@ -20,14 +20,16 @@ _SOURCES: Mapping[Stage, tuple[str, ...]] = {
     Stage.GRADE: ("stages/grade.py", "grading", "tasks"),
     Stage.SELECT: ("stages/select.py",),
     Stage.MEASURE: ("stages/measure.py", "metrics"),
+    Stage.EMBED: ("stages/embed.py", "metrics/sbert_diversity.py"),
 }
 
 
 def stage_version(stage: Stage, engine: str | None = None) -> str:
-    """The version of a stage; sampling and training need the engine's name."""
-    if engine is not None:
-        return engine_version(engine)
-    return f"source {source_digest(*_SOURCES[stage])[:16]}"
+    """The version of a stage; sampling, training and embedding need the engine's name."""
+    parts = [] if engine is None else [engine_version(engine)]
+    if stage in _SOURCES:
+        parts.append(f"source {source_digest(*_SOURCES[stage])[:16]}")
+    return ", ".join(parts)
 
 
 @cache

@@ -59,5 +59,24 @@ def test_a_metric_that_is_not_asked_for_is_not_measured() -> None:
 
 
 def test_every_metric_has_measurement_names() -> None:
+    measure = replace(load_manifest(VALID).measure, k=(2, 3), improvement_n=(2, 4))
     for metric in Metric:
-        assert measurement_names(metric, (2, 3))
+        assert measurement_names(metric, measure)
+
+
+def test_the_improvement_set_is_measured_in_both_readings_by_both_estimators() -> None:
+    manifest = load_manifest(VALID)
+    spec = replace(manifest.measure, metrics=(Metric.IMPROVEMENT_SET,), k=(), improvement_n=(2,))
+    assert _names(replace(manifest, measure=spec), Split.TEST) == [
+        "is-pass@2.first",
+        "is-pass@2.first.plain",
+        "is-pass@2.previous",
+        "is-pass@2.previous.plain",
+    ]
+
+
+def test_group_disparity_is_measured_on_ood_only() -> None:
+    manifest = load_manifest(VALID)
+    spec = replace(manifest.measure, metrics=(Metric.GROUP_DISPARITY,), k=())
+    lean = replace(manifest, measure=spec)
+    assert (_names(lean, Split.TEST), _names(lean, Split.OOD)) == ([], ["group-disparity"])

@@ -7,8 +7,8 @@ from selfimp_bench.grading.outcome import Outcome
 from selfimp_bench.manifest.model import Measure, Metric, Split
 from selfimp_bench.metrics.measurement import Measurement
 from selfimp_bench.plan import MeasureBlock, Role
-from selfimp_bench.stages.measure import JudgedSet, Measured, measure
-from selfimp_bench.stages.rows import SampleRow
+from selfimp_bench.stages.measure import Evidence, JudgedSet, Measured, measure
+from selfimp_bench.stages.rows import SampleRow, SideValue
 from selfimp_bench.stages.select import JudgedSample
 
 
@@ -34,9 +34,16 @@ def _judged(role: Role, problem: str, outcomes: str, texts: tuple[str, ...] = ()
     ]
 
 
+_OF_ONE_SET = (Metric.PASS_AT_1, Metric.PASS_AT_K, Metric.COVERAGE, Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS)
+
+
 def _measure(*sets: JudgedSet, k: tuple[int, ...] = (2,)) -> Measured:
-    spec = Measure(metrics=tuple(Metric), k=k, ngram_max=1)
-    return measure(MeasureBlock(model="m", replicate=3, iterations=1, measure=spec), sets)
+    spec = Measure(metrics=_OF_ONE_SET, k=k, ngram_max=1)
+    return measure(_block(spec), Evidence(sets=sets, embeddings={}, levels={}))
+
+
+def _block(spec: Measure) -> MeasureBlock:
+    return MeasureBlock(model="m", replicate=3, iterations=1, measure=spec)
 
 
 def _one(measured: Measured, metric: str, split: Split = Split.TEST) -> Measurement:
@@ -97,3 +104,61 @@ def test_every_mean_has_its_values_per_problem() -> None:
     samples = [*_judged(Role.GREEDY, "p", "c"), *_judged(Role.GREEDY, "q", "w")]
     measured = _measure(JudgedSet(role=Role.GREEDY, iteration=1, samples=samples))
     assert [(each.problem_id, each.value) for each in measured.problem_values] == [("p", 1.0), ("q", 0.0)]
+
+
+def _set(role: Role, iteration: int, **outcomes: str) -> JudgedSet:
+    samples = [sample for problem, letters in outcomes.items() for sample in _judged(role, problem, letters)]
+    return JudgedSet(role=role, iteration=iteration, samples=samples)
+
+
+def test_pass_at_n_of_the_first_model_on_improvement_sets_in_both_readings() -> None:
+    """IS(3) is {q, r} where M_1 fails, and {r} where M_2 fails; of the two samples of M_1, q has one right, r none."""
+    sets = [
+        _set(Role.GREEDY, 1, p="c", q="w", r="w"),
+        _set(Role.GREEDY, 2, p="c", q="c", r="w"),
+        _set(Role.GREEDY, 3, p="c", q="c", r="c"),
+        _set(Role.SAMPLE, 1, p="cc", q="wc", r="ww"),
+    ]
+    spec = Measure(metrics=(Metric.IMPROVEMENT_SET,), k=(), ngram_max=1, improvement_n=(1, 2))
+    measured = measure(_block(spec), Evidence(sets=sets, embeddings={}, levels={}))
+    found = {(each.iteration, each.metric): (each.value, each.n) for each in measured.measurements}
+    assert found[3, "is-pass@2.first"] == (1 / 2, 2)
+    assert found[3, "is-pass@1.first"] == (1 / 4, 2)
+    assert found[3, "is-pass@1.first.plain"] == (0, 2)
+    assert found[3, "is-pass@2.previous"] == (0, 1)
+    assert found[2, "is-pass@2.previous"] == found[2, "is-pass@2.first"] == (1, 1)
+    assert found[1, "is-pass@2.first"] == (None, 0)
+    assert all(each.reason for each in measured.measurements if each.value is None)
+
+
+def test_group_disparity_and_its_values_by_problem_agree() -> None:
+    """Level 1: 2 of 2; level 5: 1 of 2. D = (1 - 1/2) / 1."""
+    levels = {"a": 1, "b": 1, "c": 5, "d": 5, "e": 3}
+    judged = _set(Role.OOD, 2, a="c", b="c", c="c", d="w", e="w")
+    spec = Measure(metrics=(Metric.GROUP_DISPARITY,), k=(), ngram_max=1)
+    measured = measure(_block(spec), Evidence(sets=[judged], embeddings={}, levels=levels))
+    (found,) = measured.measurements
+    values = [each.value for each in measured.problem_values if each.value is not None]
+    assert (found.metric, found.split, found.iteration, found.value, found.n) == (
+        "group-disparity",
+        Split.OOD,
+        2,
+        0.5,
+        4,
+    )
+    assert sum(values) / len(values) == pytest.approx(0.5)
+    assert {each.problem_id for each in measured.problem_values} == {"a", "b", "c", "d"}
+
+
+def test_sbert_diversity_is_the_mean_of_the_embedded_values_by_side() -> None:
+    embedded = [
+        SideValue(problem_id="p", side="correct", value=0.25),
+        SideValue(problem_id="q", side="correct", value=0.75),
+        SideValue(problem_id="p", side="incorrect", value=None),
+        SideValue(problem_id="q", side="incorrect", value=0.5),
+    ]
+    spec = Measure(metrics=(Metric.SBERT_DIVERSITY,), k=(), ngram_max=1)
+    measured = measure(_block(spec), Evidence(sets=[], embeddings={4: embedded}, levels={}))
+    correct, incorrect = measured.measurements
+    assert (correct.metric, correct.iteration, correct.value, correct.n) == ("sbert-diversity.correct", 4, 0.5, 2)
+    assert (incorrect.value, incorrect.n, incorrect.undefined) == (0.5, 1, 1)

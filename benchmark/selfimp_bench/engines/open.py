@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer
+from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.manifest.model import Engines
 
 
@@ -57,5 +59,26 @@ def _fake_trainer() -> Trainer:
     return FakeTrainer()
 
 
+def open_embedder(engine: str, folder: Path, settings: EmbedderSettings) -> Embedder:
+    """The embedder of a step (``EMBEDDERS`` has the names). Its process starts with the first ``embed``."""
+    return EMBEDDERS[engine](folder, settings)
+
+
+def _sentence_embedder(folder: Path, settings: EmbedderSettings) -> Embedder:
+    from selfimp_bench.engines.embedder import SentenceEmbedder
+
+    return SentenceEmbedder(folder, settings)
+
+
+def _fake_embedder(_folder: Path, _settings: EmbedderSettings) -> Embedder:
+    from selfimp_bench.engines.embedder import FakeEmbedder
+
+    return FakeEmbedder()
+
+
+EMBEDDERS: Final[dict[str, Callable[[Path, EmbedderSettings], Embedder]]] = {
+    "embedder": _sentence_embedder,
+    "fake": _fake_embedder,
+}
 SAMPLERS: Final[dict[str, Callable[[SamplerSettings], Sampler]]] = {"hf": _hf, "fake": _fake_sampler}
 TRAINERS: Final[dict[str, Callable[[], Trainer]]] = {"trl": _trl, "fake": _fake_trainer}

@@ -5,10 +5,10 @@ in a profile too; those of ``MANIFEST_RULES`` look at several blocks, and hold f
 its profiles makes of it. ``load.py`` applies them to the blocks that are sound by themselves.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from string import Formatter
 from typing import Any
 
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
@@ -18,6 +18,7 @@ from selfimp_bench.manifest.model import (
     Claim,
     DatasetRef,
     Datasets,
+    Encoder,
     Engines,
     Evaluation,
     Measure,
@@ -32,10 +33,13 @@ from selfimp_bench.manifest.model import (
     Sampling,
     Split,
     TrendClaim,
+    ValueClaim,
     ValuePoint,
 )
 
 _PROVENANCE = ("source", "assumed")
+PROMPT_FIELDS = ("question", "choices", "tests")
+_FIELD = re.compile(r"\{([a-zA-Z_]+)\}")
 
 
 def block_faults(value: object, path: JsonPath) -> Iterator[Fault]:
@@ -98,7 +102,7 @@ def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
         expected = "exactly one of repo (with revision and split), path or generator"
         yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
         return
-    yield from _repo_keys(dataset, ("revision", "config", "split"), ("revision", "split"), path)
+    yield from _repo_keys(dataset, ("revision", "configs", "split"), ("revision", "split"), path)
     generator = dataset.generator
     if generator is not None and generator.count != dataset.rows:
         message = f"expected {dataset.rows} like rows, found {generator.count}; the generator makes every row"
@@ -124,22 +128,54 @@ def _generator_splits(datasets: Datasets, path: JsonPath) -> Iterator[Fault]:
 
 
 def _prompt_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
+    """``{question}`` once, ``{choices}`` and ``{tests}`` at most once, and no other field; lone braces are text."""
     where = (*path, "template")
-    braces_left = prompt.template.replace("{question}", "")
-    found = prompt.template.count("{question}")
-    if found != 1:
+    named = _FIELD.findall(prompt.template)
+    if named.count("question") != 1:
+        found = named.count("question")
         yield Fault(path=where, message=f"expected {{question}} exactly once, found it {found} times")
-    if "{" in braces_left or "}" in braces_left:
-        message = f"expected no brace but those of {{question}}, found {_first_field(braces_left)}; remove it"
-        yield Fault(path=where, message=message)
+    for name in dict.fromkeys(named):
+        if name not in PROMPT_FIELDS:
+            known = ", ".join(f"{{{field}}}" for field in PROMPT_FIELDS)
+            message = f"expected no field but {known}, found {shown('{' + name + '}')}; remove it"
+            yield Fault(path=where, message=message)
+        elif name != "question" and named.count(name) > 1:
+            yield Fault(path=where, message=f"expected {{{name}}} at most once, found it {named.count(name)} times")
 
 
-def _first_field(template: str) -> str:
-    try:
-        names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
-    except ValueError:
-        names = []
-    return f"the field {shown('{' + names[0] + '}')}" if names else "a single or doubled brace"
+def _canaries_fill_the_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
+    """A canary has ``choices`` and ``tests`` exactly where the template has a field for them."""
+    named = _FIELD.findall(prompt.template)
+    for index, canary in enumerate(prompt.canaries):
+        where = (*path, "canaries", index)
+        for name in ("choices", "tests"):
+            given = getattr(canary, name) is not None
+            if given and name not in named:
+                message = f"the template has no field {{{name}}}; remove '{name}'"
+                yield Fault(path=(*where, name), message=message, on_key=True)
+            if not given and name in named:
+                yield Fault(path=where, message=f"key '{name}' is missing; the template has a field {{{name}}}")
+
+
+def _encoder_origin(encoder: Encoder, path: JsonPath) -> Iterator[Fault]:
+    given = [name for name in ("repo", "package") if getattr(encoder, name) is not None]
+    if len(given) != 1:
+        expected = "exactly one of repo (with revision) or package (with weights_sha256)"
+        yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
+        return
+    if encoder.package is not None and encoder.weights_sha256 is None:
+        yield Fault(path=path, message="key 'weights_sha256' is missing; package is pinned by it")
+    yield from _repo_keys(encoder, ("revision",), ("revision",), path)
+
+
+def _extras_with_their_metrics(measure: Measure, path: JsonPath) -> Iterator[Fault]:
+    """``encoder`` is there exactly with sbert-diversity, ``improvement_n`` exactly with is-pass@n."""
+    for metric, key in ((Metric.SBERT_DIVERSITY, "encoder"), (Metric.IMPROVEMENT_SET, "improvement_n")):
+        given = getattr(measure, key) is not None
+        if metric in measure.metrics and not given:
+            yield Fault(path=path, message=f"key '{key}' is missing; metrics names {metric}")
+        if given and metric not in measure.metrics:
+            yield Fault(path=(*path, key), message=f"metrics does not name {metric}; remove '{key}'", on_key=True)
 
 
 def _schedule(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
@@ -166,6 +202,15 @@ def _claim_form(claim: Claim, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("value", "order", "trend") if getattr(claim, name) is not None]
     if len(given) != 1:
         yield Fault(path=path, message=f"expected exactly one of value, order or trend, found {_listed(given)}")
+
+
+def _single_run(value: ValueClaim, path: JsonPath) -> Iterator[Fault]:
+    if value.rule == "published-value" and value.single_run is None:
+        message = "rule published-value needs 'single_run'; add the block, it says what stands in for the spread"
+        yield Fault(path=path, message=message)
+    if value.rule != "published-value" and value.single_run is not None:
+        message = f"'single_run' belongs to rule published-value, found {value.rule}; remove one of the two"
+        yield Fault(path=(*path, "single_run"), message=message, on_key=True)
 
 
 def _order_cells(order: OrderClaim, path: JsonPath) -> Iterator[Fault]:
@@ -199,12 +244,14 @@ BLOCK_RULES: Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...
     ModelRef: (_model_origin,),
     DatasetRef: (_dataset_origin,),
     Datasets: (_generator_splits,),
-    Prompt: (_prompt_template,),
+    Prompt: (_prompt_template, _canaries_fill_the_template),
     PostTraining: (_schedule, _pairing),
     Claim: (_claim_form,),
+    ValueClaim: (_single_run,),
     OrderClaim: (_order_cells,),
     TrendClaim: (_trend_iterations,),
-    Measure: (_k_with_its_metric,),
+    Encoder: (_encoder_origin,),
+    Measure: (_k_with_its_metric, _extras_with_their_metrics),
 }
 
 
@@ -255,6 +302,10 @@ def _k_within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Faul
         if k > samples:
             message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {k}"
             yield Fault(path=("measure", "k", index), message=message)
+    for index, n in enumerate(measure.improvement_n or ()):
+        if n > samples:
+            message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {n}"
+            yield Fault(path=("measure", "improvement_n", index), message=message)
 
 
 def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:

