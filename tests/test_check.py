@@ -233,7 +233,7 @@ def test_every_claim_that_cannot_be_judged_is_named_at_once() -> None:
     assert [str(flaw) for flaw in find_claim_flaws(claims, [table])] == [
         "$.claims[0].value.points[0].reference: tiny/t.csv has no row 'it'; did you mean it2 or it1?",
         "$.claims[0].value.points[1].reference: tiny/t.csv: row 'single' has no sd and runs; a prediction interval "
-        "needs the spread over at least two reference runs",
+        "needs the spread over at least two reference runs (rule published-value is for numbers from one run)",
         "$.claims[0].value.points[2].reference: tiny/t.csv: row 'coverage' is about coverage, but the point is about "
         "pass@1",
         "$.claims[1].value.table: reference table absent.csv was not given; tables: tiny/t.csv",

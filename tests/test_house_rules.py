@@ -20,7 +20,7 @@ LAYERS = (
     ("tasks.problem", "manifest"),
     ("engines.base", "grading", "metrics", "tasks", "engines"),
     ("problems", "reference", "plan", "inference", "claims"),
-    ("versions", "stages", "store", "progress", "judge_paired", "judge_value", "describe"),
+    ("versions", "stages", "store", "progress", "judge_paired", "judge_value", "judge_published", "describe"),
     ("protocols", "check"),
     ("experiment", "run", "forecast"),
     ("record",),

@@ -1,14 +1,15 @@
 """The verdict as a pure function: claims, what a run measured, and the published tables give findings."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from selfimp_bench.claims import Finding, Findings
+from selfimp_bench.claims import Finding, Findings, PointFinding
 from selfimp_bench.errors import InputError
 from selfimp_bench.judge_paired import CellValues, judge_order, judge_trend
-from selfimp_bench.judge_value import PointCase, judge_value
+from selfimp_bench.judge_published import judge_published_point
+from selfimp_bench.judge_value import PointCase, judge_point, value_finding
 from selfimp_bench.manifest.model import Cell, Claim, Datasets, OrderClaim, Split, TrendClaim, ValueClaim, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.reference import Reference, ReferenceTable
@@ -80,23 +81,31 @@ def _claim_flaws(where: str, claim: Claim, tables: Sequence[ReferenceTable]) -> 
     if not claim.value.points:
         yield ClaimFlaw(where=f"{where}.value.points", message="a value claim needs at least one point")
     for index, point in enumerate(claim.value.points):
-        if problem := _point_flaw(point, table):
+        if problem := _point_flaw(claim.value, point, table, tables):
             yield ClaimFlaw(where=f"{where}.value.points[{index}].reference", message=problem)
 
 
-def _point_flaw(point: ValuePoint, table: ReferenceTable) -> str | None:
-    row = _find_row(table, point.reference)
+def _point_flaw(
+    value: ValueClaim, point: ValuePoint, table: ReferenceTable, tables: Sequence[ReferenceTable]
+) -> str | None:
+    row = table.find(point.reference)
     if row is None:
         near = get_close_matches(point.reference, [row.id for row in table.rows], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         return f"{table.name} has no row '{point.reference}'{hint}"
-    if row.sd is None or row.runs is None:
+    of_one_run = value.rule == "published-value"
+    if not of_one_run and (row.sd is None or row.runs is None):
         return (
             f"{table.name}: row '{row.id}' has no sd and runs; a prediction interval needs the spread over at least "
-            "two reference runs"
+            "two reference runs (rule published-value is for numbers from one run)"
         )
-    if row.metric != point.metric:
+    if row.metric != point.metric and not (of_one_run and point.metric.startswith(f"{row.metric}.")):
         return f"{table.name}: row '{row.id}' is about {row.metric}, but the point is about {point.metric}"
+    if of_one_run and row.x is not None and row.x != point.iteration:
+        return f"{table.name}: row '{row.id}' is about x = {row.x}, but the point is about iteration {point.iteration}"
+    for name, other in table.neighbours(row) if of_one_run else ():
+        if find_row(name, other, tables) is None:
+            return f"{table.name}: row '{row.id}' conflicts with row '{other}' of {name}, which is not there"
     return None
 
 
@@ -127,22 +136,55 @@ def _judge_value(
     table = next(table for table in tables if table.name == value.table)
     cases: dict[str, list[PointCase]] = {}
     for point in value.points:
-        row = _find_row(table, point.reference)
+        row = table.find(point.reference)
         assert row is not None  # find_claim_flaws has refused such claims
+        conflicting = tuple(filter(None, (find_row(*place, tables) for place in table.neighbours(row))))
         cell = Cell(metric=point.metric, split=point.split, iteration=point.iteration)
         found = tuple(evidence.measurements.get((row.model, cell), ()))
         digest = _digest(datasets, point.split)
-        case = PointCase(point=point, table=table.name, row=row, measurements=found, digest=digest)
+        case = PointCase(
+            point=point, table=table.name, row=row, measurements=found, digest=digest, conflicting=conflicting
+        )
         cases.setdefault(row.model, []).append(case)
-    family = len(value.points)
     return [
-        judge_value(claim=claim, model=model, confidence=value.confidence, family=family, cases=of_model)
+        value_finding(
+            claim=claim,
+            model=model,
+            confidence=value.confidence,
+            family=len(value.points),
+            points=tuple(_judge_point(case, value) for case in of_model),
+        )
         for model, of_model in cases.items()
     ]
 
 
-def _find_row(table: ReferenceTable, name: str) -> Reference | None:
-    return next((row for row in table.rows if row.id == name), None)
+def _judge_point(case: PointCase, value: ValueClaim) -> PointFinding:
+    family = len(value.points)
+    if value.single_run is not None:
+        return judge_published_point(case, value.single_run, confidence=value.confidence, family=family)
+    return judge_point(case, confidence=value.confidence, family=family)
+
+
+def find_row(table: str, name: str, tables: Sequence[ReferenceTable]) -> Reference | None:
+    """The row of this id in the table of this name."""
+    return next((each.find(name) for each in tables if each.name == table), None)
+
+
+def tables_of(claims: Sequence[Claim], read: Callable[[str], ReferenceTable]) -> tuple[ReferenceTable, ...]:
+    """The tables that the claims name, and those with rows in conflict with theirs, each read once, by name.
+
+    Raises whatever ``read`` raises for a table that is not there.
+    """
+    named = {claim.value.table for claim in claims if claim.value is not None}
+    tables = {name: read(name) for name in sorted(named)}
+    for claim in claims:
+        if claim.value is None or claim.value.rule != "published-value":
+            continue
+        table = tables[claim.value.table]
+        rows = [row for point in claim.value.points if (row := table.find(point.reference)) is not None]
+        for name in sorted({name for row in rows for name, _ in table.neighbours(row)} - tables.keys()):
+            tables[name] = read(name)
+    return tuple(tables[name] for name in sorted(tables))
 
 
 def _digest(datasets: Datasets, split: Split) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from selfimp_bench.manifest.model import Claim, Manifest
+from selfimp_bench.manifest.model import Claim, Manifest, SingleRun, Split, ValueClaim
 from selfimp_bench.reference import Reference
 
 
@@ -66,14 +66,32 @@ def decidabilities(
     return tuple(_decidability(claim, manifest, references, minimum_problems) for claim in manifest.claims)
 
 
+def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: Manifest) -> Decidability:
+    """Decided unless this size has fewer problems than the published numbers are over."""
+    rows = {
+        part: data.rows
+        for part in Split
+        if (data := getattr(manifest.datasets, part)) is not None and part in {point.split for point in value.points}
+    }
+    fewer = [f"{count} of {part}" for part, count in rows.items() if count < (single.problems or 0)]
+    if fewer:
+        reason = f"published on {single.problems} problems, this size has {', '.join(fewer)}: only if far inside or out"
+        return Decidability(claim=name, decidable=False, reason=reason)
+    return Decidability(
+        claim=name, decidable=True, reason=f"within what one published run allows (sd {single.seed_sd})"
+    )
+
+
 def _decidability(
     claim: Claim, manifest: Manifest, references: Mapping[str, Mapping[str, Reference]], minimum: int
 ) -> Decidability:
+    if claim.value is not None and claim.value.single_run is not None:
+        return _of_single_run(claim.id, claim.value, claim.value.single_run, manifest)
     if claim.value is not None:
         rows = [references[claim.value.table][point.reference] for point in claim.value.points]
         pinned = {manifest.datasets.test.digest, manifest.datasets.train.digest}
         pinned |= {manifest.datasets.ood.digest} if manifest.datasets.ood else set()
-        others = [row.id for row in rows if row.digest not in pinned]
+        others = [row.id for row in rows if row.digest is None or row.digest not in pinned]
         if others:
             reason = f"other problems than those of {', '.join(others)}: the sampling error of this run counts too"
             return Decidability(claim=claim.id, decidable=False, reason=reason)

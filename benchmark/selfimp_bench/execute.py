@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfimp_bench.catalog import find_table
+from selfimp_bench.check import tables_of
 from selfimp_bench.engines.open import open_sampler, open_trainer
 from selfimp_bench.experiment import Experiment
 from selfimp_bench.plan import Stage
 from selfimp_bench.progress import Progress
 from selfimp_bench.record import FILE as RECORD
 from selfimp_bench.record import make_record
+from selfimp_bench.reference import read_table
 from selfimp_bench.run import MEASUREMENTS, PROBLEM_VALUES, Engines, FinishedStep, Runner
 from selfimp_bench.store import Store, pretty_json, write_atomically
 
@@ -53,8 +55,9 @@ def execute(experiment: Experiment, home: Path, progress: Progress) -> Path:
 
 
 def table_names(experiment: Experiment) -> tuple[str, ...]:
-    """The reference tables that the experiment's claims name, each once."""
-    return tuple(sorted({claim.value.table for claim in experiment.manifest.claims if claim.value is not None}))
+    """The reference tables that the experiment's claims need, those of conflicting rows too, each once."""
+    tables = tables_of(experiment.manifest.claims, lambda name: read_table(find_table(name, experiment.path), name))
+    return tuple(table.name for table in tables)
 
 
 def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:

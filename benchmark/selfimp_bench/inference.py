@@ -47,6 +47,11 @@ def student_quantile(level: float, degrees: int) -> float:
     return float(stdtrit(degrees, level))
 
 
+def normal_quantile(level: float) -> float:
+    """The standard normal quantile of probability ``level``."""
+    return NormalDist().inv_cdf(level)
+
+
 def prediction_half_width(*, sd: float, runs: int, replicates: int, quantile: float) -> float:
     """quantile * sd * sqrt(1 / replicates + 1 / runs): the mean of K new runs, predicted from n reference runs.
 

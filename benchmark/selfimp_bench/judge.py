@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from selfimp_bench.catalog import REFERENCES, find_table
-from selfimp_bench.check import check
+from selfimp_bench.check import check, tables_of
 from selfimp_bench.claims import MINIMUM_PROBLEMS, Findings, exit_code, to_json
 from selfimp_bench.describe import Decidability, decidabilities
 from selfimp_bench.errors import InputError
@@ -104,14 +104,13 @@ def judge_run(folder: Path) -> Judgement:
 
 
 def _check(run: RunFiles) -> Findings:
-    names = sorted({claim.value.table for claim in run.manifest.claims if claim.value is not None})
     return check(
         claims=run.manifest.claims,
         models=run.record.models,
         datasets=run.manifest.datasets,
         measurements=run.measurements,
         problem_values=run.problem_values,
-        tables=[_table(run.folder, name) for name in names],
+        tables=tables_of(run.manifest.claims, lambda name: _table(run.folder, name)),
     )
 
 

@@ -18,7 +18,6 @@ and 6 of them right, 0.75: nothing is decided.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -29,7 +28,7 @@ from selfimp_bench.manifest.model import Cell, Claim, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement
 from selfimp_bench.reference import Reference
 
-_PER_WHOLE = {"share": Decimal(1), "fraction": Decimal(1), "percent": Decimal(100), "%": Decimal(100)}
+PER_WHOLE = {"share": Decimal(1), "fraction": Decimal(1), "percent": Decimal(100), "%": Decimal(100)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,7 @@ class PointCase:
     """A point with its row and what the run measured there: one measurement per replicate, none if it has none.
 
     ``digest`` is that of the run's data set for the point's split; ``table`` names the row's table.
+    conflicting: the rows that the row says it conflicts with, as ``conflicts_with`` names them.
     """
 
     point: ValuePoint
@@ -44,10 +44,11 @@ class PointCase:
     row: Reference
     measurements: tuple[Measurement, ...]
     digest: str | None
+    conflicting: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Run:
+class RunValue:
     """What the replicates of a cell say together, in the reference's unit."""
 
     mean: Decimal
@@ -66,17 +67,14 @@ class _Allowed:
     half_width: Decimal
 
 
-def judge_value(*, claim: Claim, model: str, confidence: float, family: int, cases: Sequence[PointCase]) -> Finding:
-    """A value claim for one model. ``family`` counts the claim's points over all models.
-
-    Raises InputError when a row has no spread or its unit is not the metric's, ValueError for values that no metric
-    gives (non-finite, or two for one replicate).
-    """
-    points = tuple(judge_point(case, confidence=confidence, family=family) for case in cases)
+def value_finding(
+    *, claim: Claim, model: str, confidence: float, family: int, points: tuple[PointFinding, ...]
+) -> Finding:
+    """A value claim for one model from its judged points. ``family`` counts the claim's points over all models."""
     verdict = combine([point.verdict for point in points])
     deciding = [point for point in points if point.verdict is verdict]
     needed = [point.problems_to_decide for point in points if point.problems_to_decide is not None]
-    count = f"{len(deciding)} of {len(points)} points {'is' if len(deciding) == 1 else 'are'} {verdict}"
+    share = f"{len(deciding)} of {len(points)} points {'is' if len(deciding) == 1 else 'are'} {verdict}"
     return Finding(
         claim=claim.id,
         model=model,
@@ -84,7 +82,7 @@ def judge_value(*, claim: Claim, model: str, confidence: float, family: int, cas
         source=claim.source,
         kind=Kind.VALUE,
         verdict=verdict,
-        reason=f"{count}: " + "; ".join(point.reason for point in deciding),
+        reason=f"{share}: " + "; ".join(point.reason for point in deciding),
         points=points,
         interval=None,
         terms=(
@@ -96,19 +94,24 @@ def judge_value(*, claim: Claim, model: str, confidence: float, family: int, cas
 
 
 def judge_point(case: PointCase, *, confidence: float, family: int) -> PointFinding:
-    """One point of a value claim; the rule is this module's docstring."""
+    """One point of a value claim; the rule is this module's docstring.
+
+    Raises InputError when the row has no spread or its unit is not the metric's, ValueError for values that no metric
+    gives (non-finite, or two for one replicate).
+    """
     with localcontext(prec=28):
-        missing = _why_not_measured(case)
+        missing = why_not_measured(case)
         if missing is not None:
             return _point(case, Verdict.NOT_MEASURED, f"{describe(case.point)} was not measured: {missing}")
-        run = _run(case)
+        run = run_value(case)
         allowed = _allowed(case, run, confidence=confidence, family=family)
         if run.other_problems is None:
             return _judge_same_problems(case, run, allowed)
         return _judge_other_problems(case, run, allowed)
 
 
-def _why_not_measured(case: PointCase) -> str | None:
+def why_not_measured(case: PointCase) -> str | None:
+    """Why the point has no number in this run, or None when it has one."""
     if not case.measurements:
         return f"this run has no such number for {case.row.model}"
     for measurement in case.measurements:
@@ -124,7 +127,8 @@ def _why_not_measured(case: PointCase) -> str | None:
     return None
 
 
-def _run(case: PointCase) -> _Run:
+def run_value(case: PointCase) -> RunValue:
+    """The mean over the replicates. Raises InputError for a unit that is not the row's."""
     replicates = len(case.measurements)
     scale = _scale(case)
     values = [Decimal(repr(float(each.value))) for each in case.measurements if each.value is not None]
@@ -133,12 +137,12 @@ def _run(case: PointCase) -> _Run:
     # The standard deviation of a mean is at most the mean of the standard deviations, whatever the correlation:
     # replicates share their problems, so their sampling errors do not average out.
     error = math.fsum(errors) / replicates * float(scale) if len(errors) == replicates else None
-    return _Run(
+    return RunValue(
         mean=sum(values, Decimal(0)) / replicates * scale,
         replicates=replicates,
         problems=problems,
         standard_error=error,
-        one_problem=_whole(case.row) / problems,
+        one_problem=whole(case.row) / problems,
         other_problems=_other_problems(case),
     )
 
@@ -147,8 +151,8 @@ def _scale(case: PointCase) -> Decimal:
     units = {measurement.unit for measurement in case.measurements}
     if units == {case.row.unit}:
         return Decimal(1)
-    if len(units) == 1 and units | {case.row.unit} <= _PER_WHOLE.keys():
-        return _PER_WHOLE[case.row.unit] / _PER_WHOLE[units.pop()]
+    if len(units) == 1 and units | {case.row.unit} <= PER_WHOLE.keys():
+        return PER_WHOLE[case.row.unit] / PER_WHOLE[units.pop()]
     found = " and ".join(sorted(units))
     raise InputError(
         f"{case.table}: row '{case.row.id}' is in {case.row.unit}, but {case.point.metric} is measured in {found}; "
@@ -156,9 +160,9 @@ def _scale(case: PointCase) -> Decimal:
     )
 
 
-def _whole(row: Reference) -> Decimal:
+def whole(row: Reference) -> Decimal:
     """What one problem's change from 0 to 1 is in the row's unit; counts and the like change by one."""
-    return _PER_WHOLE.get(row.unit, Decimal(1))
+    return PER_WHOLE.get(row.unit, Decimal(1))
 
 
 def _other_problems(case: PointCase) -> str | None:
@@ -172,7 +176,7 @@ def _other_problems(case: PointCase) -> str | None:
     return None if row.digest == case.digest else "the reference has another data set"
 
 
-def _allowed(case: PointCase, run: _Run, *, confidence: float, family: int) -> _Allowed:
+def _allowed(case: PointCase, run: RunValue, *, confidence: float, family: int) -> _Allowed:
     row = case.row
     if row.sd is None or row.runs is None:
         raise InputError(f"{case.table}: row '{row.id}' has no sd and runs; a prediction interval needs both")
@@ -184,7 +188,7 @@ def _allowed(case: PointCase, run: _Run, *, confidence: float, family: int) -> _
     return _Allowed(level=level, quantile=quantile, interval=interval, half_width=half_width)
 
 
-def _judge_same_problems(case: PointCase, run: _Run, allowed: _Allowed) -> PointFinding:
+def _judge_same_problems(case: PointCase, run: RunValue, allowed: _Allowed) -> PointFinding:
     distance = abs(run.mean - case.row.value)
     inside = distance <= allowed.half_width
     verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
@@ -192,17 +196,17 @@ def _judge_same_problems(case: PointCase, run: _Run, allowed: _Allowed) -> Point
     return _point(case, verdict, reason, run=run, allowed=allowed)
 
 
-def _judge_other_problems(case: PointCase, run: _Run, allowed: _Allowed) -> PointFinding:
+def _judge_other_problems(case: PointCase, run: RunValue, allowed: _Allowed) -> PointFinding:
     compared = f"{_comparison(case, run, allowed)}; {run.other_problems}"
     if run.problems < MINIMUM_PROBLEMS or run.standard_error is None:
         needed = _deciding_problems(case, run, allowed, margin=None)
-        reason = f"{compared}, and {_count(run.problems)} are too few to say how far off they put the mean"
+        reason = f"{compared}, and {count(run.problems)} are too few to say how far off they put the mean"
         return _point(case, Verdict.INCONCLUSIVE, _with_need(case, reason, needed), run, allowed, needed=needed)
-    whole = _whole(case.row)
-    error = run.standard_error / float(whole)
-    margin = whole * Decimal(repr(sampling_margin(standard_error=error, problems=run.problems, level=allowed.level)))
+    unit = whole(case.row)
+    error = run.standard_error / float(unit)
+    margin = unit * Decimal(repr(sampling_margin(standard_error=error, problems=run.problems, level=allowed.level)))
     distance = abs(run.mean - case.row.value)
-    compared += f", so that the {_count(run.problems)} of this run add a sampling error of {show(margin)}"
+    compared += f", so that the {count(run.problems)} of this run add a sampling error of {show(margin)}"
     if distance + margin <= allowed.half_width:
         return _point(case, Verdict.REPRODUCED, f"{compared}: within it all the same", run, allowed, margin)
     if distance - margin > allowed.half_width:
@@ -212,17 +216,17 @@ def _judge_other_problems(case: PointCase, run: _Run, allowed: _Allowed) -> Poin
     return _point(case, Verdict.INCONCLUSIVE, reason, run, allowed, margin, needed)
 
 
-def _comparison(case: PointCase, run: _Run, allowed: _Allowed) -> str:
+def _comparison(case: PointCase, run: RunValue, allowed: _Allowed) -> str:
     row = case.row
     seeds = "1 replicate" if run.replicates == 1 else f"{run.replicates} replicates"
     return (
-        f"{describe(case.point)}: measured {show(run.mean)} {row.unit} ({seeds}, {_count(run.problems)}), reference "
+        f"{describe(case.point)}: measured {show(run.mean)} {row.unit} ({seeds}, {count(run.problems)}), reference "
         f"{row.printed} ({row.runs} runs, sd {row.sd}); {show(abs(run.mean - row.value))} apart, "
         f"{show(allowed.half_width)} allowed"
     )
 
 
-def _deciding_problems(case: PointCase, run: _Run, allowed: _Allowed, *, margin: Decimal | None) -> int | None:
+def _deciding_problems(case: PointCase, run: RunValue, allowed: _Allowed, *, margin: Decimal | None) -> int | None:
     """About how many problems would settle it, were the mean to stay: the margin shrinks with their square root."""
     limit = max(allowed.interval, case.row.own_error)
     gap = abs(limit - abs(run.mean - case.row.value))
@@ -243,7 +247,7 @@ def _point(
     case: PointCase,
     verdict: Verdict,
     reason: str,
-    run: _Run | None = None,
+    run: RunValue | None = None,
     allowed: _Allowed | None = None,
     margin: Decimal | None = None,
     needed: int | None = None,
@@ -264,7 +268,7 @@ def _point(
     )
 
 
-def _terms(case: PointCase, run: _Run, allowed: _Allowed, margin: Decimal | None) -> tuple[Term, ...]:
+def _terms(case: PointCase, run: RunValue, allowed: _Allowed, margin: Decimal | None) -> tuple[Term, ...]:
     row = case.row
     place = f"{case.table} row '{row.id}'"
     assert row.sd is not None and row.runs is not None
@@ -304,5 +308,6 @@ def _terms(case: PointCase, run: _Run, allowed: _Allowed, margin: Decimal | None
     return tuple(terms)
 
 
-def _count(problems: int) -> str:
+def count(problems: int) -> str:
+    """So many problems, in words."""
     return "1 problem" if problems == 1 else f"{problems} problems"

@@ -72,6 +72,19 @@ class ReferenceTable:
     name: str
     rows: tuple[Reference, ...]
 
+    def find(self, name: str) -> Reference | None:
+        """The row of this id."""
+        return next((row for row in self.rows if row.id == name), None)
+
+    def neighbours(self, row: Reference) -> tuple[tuple[str, str], ...]:
+        """(table, id) of every row that ``row`` says it conflicts with; tables as claims would name them."""
+        folder, slash, _ = self.name.rpartition("/")
+        found = []
+        for other in row.conflicts_with:
+            table, mark, name = other.partition(_IN_TABLE)
+            found.append((f"{folder}{slash}{table}", name) if mark else (self.name, other))
+        return tuple(found)
+
 
 class TableError(InputError):
     """A reference table that cannot be used; ``flaws`` holds everything wrong with it."""

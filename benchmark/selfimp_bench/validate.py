@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selfimp_bench import reference
 from selfimp_bench.catalog import MANIFESTS, REFERENCES, find_table
-from selfimp_bench.check import find_claim_flaws
+from selfimp_bench.check import find_claim_flaws, tables_of
 from selfimp_bench.describe import assumptions
 from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
@@ -63,13 +63,10 @@ def _manifest_flaws(file: Path, notes: list[str]) -> tuple[Flaw, ...]:
 
 def _claim_flaws(file: Path, manifest: Manifest) -> Iterator[Flaw]:
     """What only the reference tables can show: claims that name tables or rows that are not there."""
-    names = sorted({claim.value.table for claim in manifest.claims if claim.value is not None})
-    tables = []
-    for name in names:
-        try:
-            tables.append(reference.read_table(find_table(name, file), name))
-        except InputError as error:
-            yield Flaw(file=str(file), line=1, column=1, where="$.claims", message=str(error))
-            return
+    try:
+        tables = tables_of(manifest.claims, lambda name: reference.read_table(find_table(name, file), name))
+    except InputError as error:
+        yield Flaw(file=str(file), line=1, column=1, where="$.claims", message=str(error))
+        return
     for flaw in find_claim_flaws(manifest.claims, tables):
         yield Flaw(file=str(file), line=1, column=1, where=flaw.where, message=flaw.message)
