@@ -12,7 +12,10 @@ from click.testing import CliRunner, Result
 from support import ManifestMaker
 
 from selfimp_bench.catalog import MANIFESTS, entries
-from selfimp_bench.cli import cli
+from selfimp_bench.cli import PROFILES, TASKS, cli
+from selfimp_bench.grading.graders import GRADERS
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.problems import PROBLEM_READERS
 
 
 def _call(*arguments: str | Path) -> Result:
@@ -244,6 +247,11 @@ def test_grade_refuses_bad_files_with_file_and_line(
 def test_a_missing_problems_file_is_named() -> None:
     result = _call("grade", "--task", "gsm8k", "--problems", "no.jsonl", "--samples", "no.jsonl", "--out", "g.jsonl")
     assert (result.exit_code, "no.jsonl: no such file" in result.stderr) == (2, True)
+
+
+def test_the_tasks_and_profiles_offered_are_those_there_are() -> None:
+    assert set(TASKS) == set(GRADERS) == set(PROBLEM_READERS)
+    assert set(PROFILES) == set(Profile)
 
 
 def test_manifests_of_the_catalogue_lie_where_it_says() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from selfimp_bench.experiment import Experiment
 
+TASKS = ("gsm8k", "commonsense_qa", "math", "mbpp")
 PROFILES = ("paper", "subset", "smoke")
 
 
@@ -281,7 +282,7 @@ def report_command(*, run: str, home: Path, as_json: bool) -> None:
 
 
 @_command("grade")
-@click.option("--task", type=click.Choice(("gsm8k",)), required=True, help="Whose answers these are.")
+@click.option("--task", type=click.Choice(TASKS), required=True, help="Whose answers these are.")
 @click.option("--problems", type=click.Path(path_type=Path), required=True, help="JSONL or Parquet.")
 @click.option("--samples", type=click.Path(path_type=Path), required=True, multiple=True, help="JSONL or Parquet.")
 @click.option("--extraction", type=click.Choice(("strict", "flexible")), default="strict", show_default=True)

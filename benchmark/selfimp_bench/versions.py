@@ -8,9 +8,11 @@ Sampling, training and embedding carry the engine's revision and the versions of
 import hashlib
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from selfimp_bench.engines.open import engine_version
+from selfimp_bench.grading.graders import LIBRARIES
 from selfimp_bench.plan import Stage
 
 _PACKAGE = Path(__file__).parent
@@ -22,6 +24,12 @@ _SOURCES: Mapping[Stage, tuple[str, ...]] = {
     Stage.MEASURE: ("stages/measure.py", "metrics"),
     Stage.EMBED: ("stages/embed.py", "metrics/sbert_diversity.py"),
 }
+
+
+def grade_version(task: str) -> str:
+    """The version of grading a task: our sources, and the libraries that decide grades of it."""
+    libraries = (f"{name} {version(name)}" for name in LIBRARIES.get(task, ()))
+    return ", ".join([stage_version(Stage.GRADE), *libraries])
 
 
 def stage_version(stage: Stage, engine: str | None = None) -> str:

@@ -103,6 +103,9 @@ def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
         return
     yield from _repo_keys(dataset, ("revision", "configs", "split"), ("revision", "split"), path)
+    if dataset.digest is None and dataset.repo is None:
+        message = f"expected 64 lower-case hex digits (a sha256), found null; {given[0]} is pinned by it"
+        yield Fault(path=(*path, "digest"), message=message)
     generator = dataset.generator
     if generator is not None and generator.count != dataset.rows:
         message = f"expected {dataset.rows} like rows, found {generator.count}; the generator makes every row"
@@ -279,7 +282,8 @@ def _canaries_cover_models(models: tuple[ModelRef, ...], prompt: Prompt) -> Iter
         if canary.model not in known:
             message = f"{shown(canary.model)} is no model of this manifest; {_nearest(canary.model, known)}"
             yield Fault(path=("prompt", "canaries", index, "model"), message=message)
-    for name in known:
+    local = [model.id for model in models if model.repo is None]
+    for name in dict.fromkeys(local):
         if all(canary.model != name for canary in prompt.canaries):
             message = f"no canary for model {name}; add one, it locks the token ids of the prompt"
             yield Fault(path=("prompt", "canaries"), message=message)

@@ -64,6 +64,8 @@ class ModelRef:
     """Weights and tokenizer: exactly one of a hub ``repo`` (with 40-hex ``revision``), a shipped ``asset``, a ``path``.
 
     ``weights_sha256`` is the digest of model.safetensors; required for assets and paths.
+    ``sft_learning_rate`` and ``dpo_learning_rate`` take the place of the blocks' for this model, where the source
+    gives models rates of their own.
     """
 
     id: str
@@ -72,6 +74,8 @@ class ModelRef:
     asset: str | None = None
     path: str | None = None
     weights_sha256: str | None = None
+    sft_learning_rate: float | None = None
+    dpo_learning_rate: float | None = None
     source: str | None = None
     assumed: Assumed | None = None
 
@@ -91,7 +95,8 @@ class DatasetRef:
     """Problems: exactly one of a hub ``repo`` (``revision``, ``split``), a ``path`` or a ``generator``.
 
     ``configs`` are the hub configurations whose rows are joined, in this order, where the repository has several.
-    ``rows`` and ``digest`` (sha256 over the canonical JSON of the rows, in order) pin the content whatever the origin.
+    ``rows`` and ``digest`` (sha256 over the canonical JSON of the rows, in order) pin the content whatever the origin;
+    ``digest`` is null where the rows of a hub data set were not at hand, and only its revision pins it.
     """
 
     id: str
@@ -102,7 +107,7 @@ class DatasetRef:
     path: str | None = None
     generator: Generator | None = None
     rows: int
-    digest: str
+    digest: str | None
     source: str | None = None
     assumed: Assumed | None = None
 

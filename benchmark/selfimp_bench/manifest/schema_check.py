@@ -15,19 +15,20 @@ from selfimp_bench.manifest.fault import Fault, JsonPath, shown
 from selfimp_bench.manifest.yaml_scalar import Json
 
 SCHEMA_FILE = Path(__file__).parent / "schema" / "manifest.v1.json"
+SUITE_SCHEMA_FILE = SCHEMA_FILE.with_name("suite.v1.json")
 
 
-def schema_faults(data: Json) -> tuple[Fault, ...]:
+def schema_faults(data: Json, schema_file: Path = SCHEMA_FILE) -> tuple[Fault, ...]:
     """Every fault, a value of the wrong type once: its range is not looked at."""
-    errors = [leaf for error in _validator().iter_errors(data) for leaf in _leaves(error)]
+    errors = [leaf for error in _validator(schema_file).iter_errors(data) for leaf in _leaves(error)]
     wrong_type = {_path(error) for error in errors if error.validator == "type"}
     relevant = [error for error in errors if error.validator == "type" or _path(error) not in wrong_type]
     return tuple(dict.fromkeys(fault for error in relevant for fault in _MESSAGES[error.validator](error)))
 
 
 @cache
-def _validator() -> Any:
-    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+def _validator(schema_file: Path) -> Any:
+    schema = json.loads(schema_file.read_text(encoding="utf-8"))
     # JSON Schema takes 5.0 for an integer, and Python's "$" matches before a final newline: neither is wanted.
     types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     strict = extend(Draft202012Validator, validators={"pattern": _whole_pattern}, type_checker=types)

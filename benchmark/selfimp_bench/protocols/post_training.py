@@ -6,7 +6,7 @@ Every M_t then answers the test problems (greedy and sampled) and the out-of-dis
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Decoding, SamplerSettings
@@ -20,6 +20,7 @@ from selfimp_bench.manifest.model import (
     ModelRef,
     Optimisation,
     PostTraining,
+    PreferenceOptimisation,
     Sampling,
     Split,
 )
@@ -40,7 +41,7 @@ from selfimp_bench.plan import (
     Step,
     TrainBlock,
 )
-from selfimp_bench.versions import stage_version
+from selfimp_bench.versions import grade_version, stage_version
 
 
 def post_training_plan(manifest: Manifest, models: tuple[ModelRef, ...], replicates: int) -> Plan:
@@ -188,7 +189,7 @@ class _Replicate:
         if method is Method.DPO:
             references = {"start": start, "first": self._checkpoint(1), "base": self._checkpoint(0)}
             inputs["reference"] = references[rules.dpo_reference]
-        optimisation = optimisation_of(manifest, method)
+        optimisation = optimisation_of(manifest, method, self.model)
         rows = self._training_rows_at_most(method, len(self._pooled(iteration)))
         return Step(
             id=self._id(iteration, "train"),
@@ -197,7 +198,7 @@ class _Replicate:
                 engine=manifest.engines.trainer,
                 method=method,
                 optimisation=optimisation,
-                preference=manifest.dpo if method is Method.DPO else None,
+                preference=preference_of(manifest, method, optimisation),
                 empty_training_set=rules.empty_training_set,
                 seed=derive_seed(self._seed, "train", iteration) % 2**32,
                 device=manifest.engines.device,
@@ -254,7 +255,7 @@ class _Replicate:
             stage=Stage.GRADE,
             block=GradeBlock(grading=grading_of(self.manifest, SPLIT_OF_ROLE[role])),
             inputs={"samples": sample.id, "problems": f"problems/{SPLIT_OF_ROLE[role]}"},
-            version=stage_version(Stage.GRADE),
+            version=grade_version(grading_of(self.manifest, SPLIT_OF_ROLE[role]).task),
             rows_at_most=sample.rows_at_most,
             tokens_at_most=0,
         )
@@ -327,10 +328,18 @@ def _decoding_of(manifest: Manifest, role: Role) -> Decoding:
     )
 
 
-def optimisation_of(manifest: Manifest, method: Method) -> Optimisation:
-    """The optimisation block that a method's training uses."""
-    if method is not Method.DPO:
-        return manifest.sft
-    if manifest.dpo is None:
-        raise ValueError("a schedule with dpo needs the dpo block; the loader refuses a manifest without it")
-    return manifest.dpo.optimisation
+def optimisation_of(manifest: Manifest, method: Method, model: ModelRef) -> Optimisation:
+    """The optimisation block that a method's training uses, with the model's own learning rate where it has one."""
+    block, rate = manifest.sft, model.sft_learning_rate
+    if method is Method.DPO:
+        if manifest.dpo is None:
+            raise ValueError("a schedule with dpo needs the dpo block; the loader refuses a manifest without it")
+        block, rate = manifest.dpo.optimisation, model.dpo_learning_rate
+    return block if rate is None else replace(block, learning_rate=rate)
+
+
+def preference_of(manifest: Manifest, method: Method, optimisation: Optimisation) -> PreferenceOptimisation | None:
+    """The DPO block with this optimisation; None for SFT."""
+    if method is not Method.DPO or manifest.dpo is None:
+        return None
+    return replace(manifest.dpo, optimisation=optimisation)

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.grading.gsm8k import grade_gsm8k_both
+from selfimp_bench.grading.graders import GRADERS
 from selfimp_bench.grading.outcome import Grade
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.stages.rows import GradeRow
-from selfimp_bench.tasks.gsm8k import gold_answer
 from selfimp_bench.tasks.problem import Problem
 
 
@@ -31,7 +30,7 @@ class Gradable(Protocol):
 
 def grade_sample(grading: Grading, problem: Problem, sample: Gradable) -> GradeRow:
     """One sample judged by the deciding extraction rule, with the other rule's judgement beside it."""
-    both = grade_gsm8k_both(sample.completion, gold_answer(problem), truncated=sample.finish_reason == "length")
+    both = GRADERS[grading.task](sample.completion, problem, truncated=sample.finish_reason == "length")
     decides, other = (both.strict, both.flexible) if grading.extraction == "strict" else (both.flexible, both.strict)
     return _row(sample, decides, other)
 
