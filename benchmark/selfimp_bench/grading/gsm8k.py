@@ -21,20 +21,12 @@ from typing import Final, Literal
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.grading.numbers import MINUS, WrittenNumber, find_numbers, parse_number
-from selfimp_bench.grading.outcome import Grade, Outcome
+from selfimp_bench.grading.outcome import BothGrades, Grade, Outcome
 
 MARKER: Final = "####"
 
 _SPACED_SIGN: Final = re.compile(rf"([{MINUS}])[ \t]+")
 _LONGEST_REMARK: Final = 80
-
-
-@dataclass(frozen=True, kw_only=True)
-class BothGrades:
-    """One completion judged under the two rules of extraction."""
-
-    strict: Grade
-    flexible: Grade
 
 
 class _Line(Enum):

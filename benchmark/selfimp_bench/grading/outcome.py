@@ -22,3 +22,11 @@ class Grade:
     outcome: Outcome
     extracted: str | None
     detail: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BothGrades:
+    """One completion judged under the two rules of a task, side by side: the interval that the grader leaves open."""
+
+    strict: Grade
+    flexible: Grade

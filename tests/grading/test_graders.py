@@ -1,0 +1,28 @@
+"""The table of graders."""
+
+import pytest
+
+from selfimp_bench.grading.graders import GRADERS, LIBRARIES
+from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.tasks.problem import Problem
+
+RIGHT = {
+    "gsm8k": ("#### 18", Problem(problem_id="p", question="?", answer="so\n#### 18")),
+    "commonsense_qa": ("B", Problem(problem_id="p", question="?", answer="B", choices=("a", "b"))),
+    "math": (r"\boxed{\frac12}", Problem(problem_id="p", question="?", answer=r"$\boxed{\frac{1}{2}}$")),
+    "mbpp": ("def f(): return 1", Problem(problem_id="p", question="?", tests=("assert f() == 1",))),
+}
+
+
+def test_every_grader_has_a_case_here():
+    assert set(RIGHT) == set(GRADERS)
+    assert set(LIBRARIES) <= set(GRADERS)
+
+
+@pytest.mark.parametrize("task", GRADERS)
+def test_every_grader_judges_by_two_rules_and_knows_a_cut(task):
+    completion, problem = RIGHT[task]
+    both = GRADERS[task](completion, problem, truncated=False)
+    assert (both.strict.outcome, both.flexible.outcome) == (Outcome.CORRECT, Outcome.CORRECT)
+    cut = GRADERS[task]("so", problem, truncated=True)
+    assert (cut.strict.outcome, cut.flexible.outcome) == (Outcome.TRUNCATED, Outcome.TRUNCATED)
