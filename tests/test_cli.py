@@ -12,10 +12,9 @@ from click.testing import CliRunner, Result
 from support import ManifestMaker
 
 from selfimp_bench.catalog import MANIFESTS, entries
-from selfimp_bench.cli import PROFILES, TASKS, cli
+from selfimp_bench.cli import PROFILES, cli
 from selfimp_bench.grading.graders import GRADERS
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.problems import PROBLEM_READERS
 
 
 def _call(*arguments: str | Path) -> Result:
@@ -249,9 +248,14 @@ def test_a_missing_problems_file_is_named() -> None:
     assert (result.exit_code, "no.jsonl: no such file" in result.stderr) == (2, True)
 
 
-def test_the_tasks_and_profiles_offered_are_those_there_are() -> None:
-    assert set(TASKS) == set(GRADERS) == set(PROBLEM_READERS)
+def test_the_profiles_offered_are_those_there_are() -> None:
     assert set(PROFILES) == set(Profile)
+
+
+def test_an_unknown_task_is_refused_with_those_there_are() -> None:
+    result = _call("grade", "--task", "no", "--problems", "p.jsonl", "--samples", "s.jsonl", "--out", "g.jsonl")
+    assert result.exit_code == 2
+    assert all(task in result.stderr for task in GRADERS)
 
 
 def test_manifests_of_the_catalogue_lie_where_it_says() -> None:

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from selfimp_bench.errors import SelfimpError
+from selfimp_bench.errors import InputError, SelfimpError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from selfimp_bench.experiment import Experiment
+    from selfimp_bench.progress import Progress
+    from selfimp_bench.suite import OpenSuite
 
-TASKS = ("gsm8k", "commonsense_qa", "math", "mbpp")
 PROFILES = ("paper", "subset", "smoke")
 
 
@@ -53,9 +54,10 @@ def cli() -> None:
 def _complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     from click.shell_completion import CompletionItem
 
-    from selfimp_bench.catalog import entries
+    from selfimp_bench.catalog import entries, suites
 
-    return [CompletionItem(name) for name in sorted({e.name for e in entries()}) if name.startswith(incomplete)]
+    names = sorted({entry.name for entry in (*entries(), *suites())})
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def _command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -127,11 +129,13 @@ _seeds = click.option("--seeds", type=click.IntRange(min=1), default=1, show_def
 @_command("list")
 def list_command(*, as_json: bool) -> None:
     """The experiments, with paper, section, claims and size."""
-    from selfimp_bench.catalog import entries
+    from selfimp_bench.catalog import entries, suites
     from selfimp_bench.manifest.load import load_manifest
+    from selfimp_bench.manifest.load_suite import load_suite
     from selfimp_bench.terminal import console, table
 
     manifests = [load_manifest(entry.path) for entry in entries()]
+    several = [load_suite(entry.path) for entry in suites()]
     if as_json:
         fields = ("name", "version", "title", "summary")
         _print_json(
@@ -139,6 +143,11 @@ def list_command(*, as_json: bool) -> None:
                 {field: getattr(manifest, field) for field in fields}
                 | {"paper": manifest.paper, "claims": len(manifest.claims), "models": [m.id for m in manifest.models]}
                 for manifest in manifests
+            ]
+            + [
+                {field: getattr(suite, field) for field in fields}
+                | {"paper": suite.paper, "claims": len(suite.claims), "suite": [m.name for m in suite.experiments]}
+                for suite in several
             ]
         )
         return
@@ -152,6 +161,15 @@ def list_command(*, as_json: bool) -> None:
             f"{manifest.datasets.train.rows}+{manifest.datasets.test.rows} problems",
         )
         for manifest in manifests
+    ] + [
+        (
+            suite.name,
+            f"v{suite.version}",
+            f"{suite.paper.id}, {suite.paper.section}",
+            str(len(suite.claims)),
+            f"suite of {len(suite.experiments)} experiments",
+        )
+        for suite in several
     ]
     console().print(table(None, ("experiment", "version", "from", "claims", "size"), rows))
 
@@ -161,9 +179,13 @@ def list_command(*, as_json: bool) -> None:
 @_profile
 def show_command(*, name: str, profile: str, as_json: bool) -> None:
     """One manifest resolved, with its claims and its assumptions."""
+    from selfimp_bench.catalog import find_suite
     from selfimp_bench.describe import assumptions
     from selfimp_bench.terminal import console, manifest_lines, table
 
+    if (suite := find_suite(name)) is not None:
+        _show_suite(suite, as_json=as_json)
+        return
     experiment = _open(name, profile, None, 1)
     found = assumptions(experiment.manifest)
     if as_json:
@@ -185,8 +207,10 @@ def show_command(*, name: str, profile: str, as_json: bool) -> None:
 def validate_command(*, paths: tuple[Path, ...], as_json: bool) -> int:
     """Check manifests and reference tables: every problem at once, as file:line:col where: problem.
 
-    Without PATHS, all that is shipped.
+    Sound manifests' claims are then held against the paper's own numbers; what it contradicts is no problem of the
+    manifest. Without PATHS, all that is shipped.
     """
+    from selfimp_bench.terminal_suite import paper_lines
     from selfimp_bench.validate import validate
 
     report = validate(paths)
@@ -197,6 +221,8 @@ def validate_command(*, paths: tuple[Path, ...], as_json: bool) -> int:
             click.echo(str(flaw))
         for note in report.notes:
             click.echo(note)
+        for line in paper_lines(report.papers):
+            click.echo(line)
         click.echo(f"{report.files} files, {len(report.flaws)} problems")
     return 2 if report.flaws else 0
 
@@ -209,11 +235,15 @@ def validate_command(*, paths: tuple[Path, ...], as_json: bool) -> int:
 @_home
 def plan_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> None:
     """The steps, which are done already, what they cost, and which claims this size can decide."""
+    from selfimp_bench.catalog import find_suite
     from selfimp_bench.forecast import forecast
     from selfimp_bench.judge import decidable_claims
     from selfimp_bench.store import Store
     from selfimp_bench.terminal import console, forecast_tables
 
+    if (suite := find_suite(name)) is not None:
+        _plan_suite(_open_suite(suite, profile, only, seeds), home, as_json=as_json)
+        return
     experiment = _open(name, profile, only, seeds)
     expected = forecast(experiment.plan(), Store(home / "store"))
     claims = decidable_claims(experiment)
@@ -247,6 +277,10 @@ def run_command(*, name: str, profile: str, only: str | None, seeds: int, home: 
 @_home
 def reproduce_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> int:
     """Plan, run (or resume), measure, check and report."""
+    from selfimp_bench.catalog import find_suite
+
+    if (suite := find_suite(name)) is not None:
+        return _reproduce_suite(_open_suite(suite, profile, only, seeds), home, as_json=as_json)
     folder = _run(_open(name, profile, only, seeds), home)
     code = _check(folder, as_json=as_json)
     report = _report(folder)
@@ -282,7 +316,7 @@ def report_command(*, run: str, home: Path, as_json: bool) -> None:
 
 
 @_command("grade")
-@click.option("--task", type=click.Choice(TASKS), required=True, help="Whose answers these are.")
+@click.option("--task", metavar="TASK", required=True, help="Whose answers these are.")
 @click.option("--problems", type=click.Path(path_type=Path), required=True, help="JSONL or Parquet.")
 @click.option("--samples", type=click.Path(path_type=Path), required=True, multiple=True, help="JSONL or Parquet.")
 @click.option("--extraction", type=click.Choice(("strict", "flexible")), default="strict", show_default=True)
@@ -294,8 +328,11 @@ def grade_command(
     import msgspec
 
     from selfimp_bench.grade_files import grade_files
+    from selfimp_bench.grading.graders import GRADERS
     from selfimp_bench.manifest.model import Grading
 
+    if task not in GRADERS:
+        raise InputError(f"--task {task}: no such task; known: {', '.join(GRADERS)}")
     grading = msgspec.convert({"task": task, "extraction": extraction, "source": "command line"}, Grading)
     counts = grade_files(grading, problems=problems, samples=samples, out=out)
     if as_json:
@@ -316,11 +353,75 @@ def _open(name: str, profile: str, only: str | None, seeds: int) -> "Experiment"
 
 def _run(experiment: "Experiment", home: Path) -> Path:
     from selfimp_bench.execute import execute
+
+    return execute(experiment, home, _progress(home))
+
+
+def _progress(home: Path) -> "Progress":
     from selfimp_bench.terminal import BarProgress, LineProgress, console
 
     home.mkdir(parents=True, exist_ok=True)
     screen = console(stderr=True)
-    return execute(experiment, home, BarProgress(screen) if screen.is_terminal else LineProgress(screen))
+    return BarProgress(screen) if screen.is_terminal else LineProgress(screen)
+
+
+def _open_suite(path: Path, profile: str, only: str | None, seeds: int) -> "OpenSuite":
+    from selfimp_bench.manifest.model import Profile
+    from selfimp_bench.suite import open_suite
+
+    return open_suite(path, profile=Profile(profile), only=only, replicates=seeds)
+
+
+def _show_suite(path: Path, *, as_json: bool) -> None:
+    from selfimp_bench.manifest.load_suite import load_suite
+    from selfimp_bench.terminal import console, table
+    from selfimp_bench.terminal_suite import suite_lines
+
+    suite = load_suite(path)
+    if as_json:
+        _print_json({"suite": suite})
+        return
+    screen = console()
+    for line in suite_lines(suite):
+        screen.print(line, markup=False)
+    claims = [(claim.id, claim.statement, claim.source) for claim in suite.claims]
+    screen.print(table(f"\nClaims ({len(claims)})", ("id", "statement", "source"), claims))
+    assumed = [(claim.id, claim.assumed) for claim in suite.claims if claim.assumed is not None]
+    screen.print(table(f"\nAssumed, because the source does not say ({len(assumed)})", ("claim", "why"), assumed))
+
+
+def _plan_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> None:
+    from selfimp_bench.forecast import forecast
+    from selfimp_bench.store import Store
+    from selfimp_bench.suite import plan_suite
+    from selfimp_bench.terminal import console
+    from selfimp_bench.terminal_suite import suite_plan_tables
+
+    planned = plan_suite(opened)
+    expected = forecast(planned.plan, Store(home / "store"))
+    if as_json:
+        _print_json({"suite": opened.suite.name, "experiments": planned.members, "forecast": expected})
+        return
+    for part in suite_plan_tables(planned, expected):
+        console().print(part)
+
+
+def _reproduce_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> int:
+    from selfimp_bench.suite import run_suite
+    from selfimp_bench.terminal import console
+    from selfimp_bench.terminal_suite import suite_findings
+
+    judgement = run_suite(opened, home, _progress(home))
+    reports = [_report(Path(each.run)) for each in judgement.experiments]
+    if as_json:
+        _print_json(judgement)
+        return judgement.exit_code
+    for part in suite_findings(judgement):
+        console().print(part)
+    for report in reports:
+        click.echo(f"report: {report}")
+    click.echo(f"record: {Path(judgement.run) / 'suite.json'}")
+    return judgement.exit_code
 
 
 def _check(folder: Path, *, as_json: bool) -> int:

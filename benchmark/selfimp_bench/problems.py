@@ -1,9 +1,9 @@
 """Problems files and data sets: reading them, and proving that they are the pinned ones."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
@@ -11,25 +11,9 @@ import pyarrow.parquet as pq
 from selfimp_bench.canonical import digest
 from selfimp_bench.engines.hub import fetch_rows
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import DatasetRef, Generator, Split
-from selfimp_bench.tasks import commonsense_qa, competition_math, gsm8k, mbpp, tiny_gsm
+from selfimp_bench.manifest.model import DatasetRef, Generator
 from selfimp_bench.tasks.problem import Problem
-
-PROBLEM_READERS: Mapping[str, Callable[[Mapping[str, Any], str], Problem]] = {
-    "gsm8k": gsm8k.problem_from_row,
-    "commonsense_qa": commonsense_qa.problem_from_row,
-    "math": competition_math.problem_from_row,
-    "mbpp": mbpp.problem_from_row,
-}
-"""How each task reads a row of its hub data set."""
-
-
-class _Generate(Protocol):
-    def __call__(self, split: Split, *, count: int, seed: int) -> tuple[Problem, ...]: ...
-
-
-GENERATORS: Mapping[str, _Generate] = {"tiny_gsm": tiny_gsm.generate}
-"""The seeded generators of problems, by the name a manifest gives."""
+from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
 
 
 def problems_digest(problems: Iterable[Problem]) -> str:

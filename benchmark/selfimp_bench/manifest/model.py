@@ -82,9 +82,9 @@ class ModelRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Generator:
-    """A seeded generator of problems that the package ships (see ``tasks/``)."""
+    """A seeded generator of problems that the package ships (``GENERATORS`` in ``tasks/tables.py``)."""
 
-    task: Literal["tiny_gsm", "toy_csqa", "toy_math", "toy_mbpp"]
+    task: str
     split: Split
     count: int
     seed: int
@@ -154,9 +154,9 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Grading:
-    """Which task's grader judges, and which of its two extraction rules decides (the other is recorded beside it)."""
+    """Which task's grader (``GRADERS`` in ``grading/graders.py``) judges, and which of its two extraction rules decides (the other is recorded beside it)."""
 
-    task: Literal["gsm8k", "commonsense_qa", "math", "mbpp"]
+    task: str
     extraction: Literal["strict", "flexible"]
     source: str | None = None
     assumed: Assumed | None = None

@@ -1,0 +1,33 @@
+"""The tasks by name: how each reads a row of its data set, and the generators of problems."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from selfimp_bench.manifest.model import Split
+from selfimp_bench.tasks import commonsense_qa, competition_math, gsm8k, mbpp, tiny_gsm, toy_csqa, toy_math, toy_mbpp
+from selfimp_bench.tasks.problem import Problem
+
+
+class Generate(Protocol):
+    """Makes the first ``count`` problems of a split; a larger count extends the list."""
+
+    def __call__(self, split: Split, *, count: int, seed: int) -> tuple[Problem, ...]: ...
+
+
+PROBLEM_READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], Problem]]] = MappingProxyType(
+    {
+        "gsm8k": gsm8k.problem_from_row,
+        "commonsense_qa": commonsense_qa.problem_from_row,
+        "math": competition_math.problem_from_row,
+        "mbpp": mbpp.problem_from_row,
+    }
+)
+GENERATORS: Final[Mapping[str, Generate]] = MappingProxyType(
+    {
+        "tiny_gsm": tiny_gsm.generate,
+        "toy_csqa": toy_csqa.generate,
+        "toy_math": toy_math.generate,
+        "toy_mbpp": toy_mbpp.generate,
+    }
+)
