@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.metrics.improvement_set import (
-    UNJUDGED,
     Estimator,
     ImprovementSet,
     Reading,

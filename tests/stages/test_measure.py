@@ -92,6 +92,13 @@ def test_an_output_the_grader_crashed_on_is_not_counted_as_incorrect_output() ->
     assert found.value is None
 
 
+def test_a_sample_the_grader_failed_on_counts_as_if_never_drawn() -> None:
+    measured = _measure(JudgedSet(role=Role.SAMPLE, iteration=1, samples=_judged(Role.SAMPLE, "p", "cwx")))
+    assert _one(measured, "coverage").value == pytest.approx(1 / 2)
+    greedy = _measure(JudgedSet(role=Role.GREEDY, iteration=1, samples=_judged(Role.GREEDY, "p", "x")))
+    assert (_one(greedy, "pass@1").value, _one(greedy, "pass@1").undefined) == (None, 1)
+
+
 def test_training_samples_give_coverage_on_the_training_problems_and_no_diversity() -> None:
     measured = _measure(JudgedSet(role=Role.TRAIN, iteration=1, samples=_judged(Role.TRAIN, "p", "cw")))
     assert {(each.metric, each.split) for each in measured.measurements} == {

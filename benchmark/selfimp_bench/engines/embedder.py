@@ -77,7 +77,7 @@ _answer_decoder = msgspec.msgpack.Decoder(Vectors | Embedded | wire.Failed)
 
 def read_request(stream: IO[bytes]) -> Embed | None:
     """The next request; None at the end of the stream."""
-    body = wire._read_frame(stream)
+    body = wire.read_frame(stream)
     return None if body is None else _request_decoder.decode(body)
 
 
@@ -160,7 +160,7 @@ class SentenceEmbedder:
             raise self._death(worker) from None
 
     def _receive(self, worker: _Worker) -> Vectors | Embedded | wire.Failed:
-        body = wire._read_frame(worker.answers)
+        body = wire.read_frame(worker.answers)
         if body is None:
             raise self._death(worker)
         answer: Vectors | Embedded | wire.Failed = _answer_decoder.decode(body)

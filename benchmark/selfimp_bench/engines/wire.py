@@ -51,17 +51,18 @@ def write_message(stream: IO[bytes], message: msgspec.Struct) -> None:
 
 def read_request(stream: IO[bytes]) -> Open | Sample | None:
     """The next request; None at the end of the stream."""
-    body = _read_frame(stream)
+    body = read_frame(stream)
     return None if body is None else _request_decoder.decode(body)
 
 
 def read_answer(stream: IO[bytes]) -> Done | Finished | Failed | None:
     """The next answer; None when the worker's stream ended."""
-    body = _read_frame(stream)
+    body = read_frame(stream)
     return None if body is None else _answer_decoder.decode(body)
 
 
-def _read_frame(stream: IO[bytes]) -> bytes | None:
+def read_frame(stream: IO[bytes]) -> bytes | None:
+    """The bytes of the next message; None where the stream ends, also in the middle of one."""
     header = stream.read(8)
     if len(header) < 8:
         return None

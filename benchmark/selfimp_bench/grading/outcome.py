@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -13,6 +14,10 @@ class Outcome(StrEnum):
     TRUNCATED = "truncated"
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
+
+
+UNJUDGED: Final = frozenset({Outcome.TIMED_OUT, Outcome.CRASHED})
+"""Outcomes that say something about the grader and nothing about the completion: left out, as if never drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,9 @@ rule looks for the most telling problem, so the case illustrates the other metri
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.metrics.coverage import coverage
 from selfimp_bench.metrics.distinct_equations import extract_equations
-from selfimp_bench.metrics.improvement_set import UNJUDGED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,10 @@ here; for t = 2 they are the same set.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
-from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.metrics.estimate import Estimate, mean_over_problems
 from selfimp_bench.metrics.pass_at_k import pass_at_k
-
-UNJUDGED: Final = frozenset({Outcome.TIMED_OUT, Outcome.CRASHED})
-"""Outcomes that say something about the grader and nothing about the completion."""
 
 
 class Reading(StrEnum):

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from selfimp_bench.engines.embedder import Embedder
-from selfimp_bench.grading.outcome import Outcome
-from selfimp_bench.metrics.improvement_set import UNJUDGED
+from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.metrics.sbert_diversity import sbert_diversity
 from selfimp_bench.stages.select import JudgedSample
 

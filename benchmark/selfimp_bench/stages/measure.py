@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.manifest.model import Measure, Metric, Split
 from selfimp_bench.metrics.coverage import coverage
 from selfimp_bench.metrics.distinct_equations import distinct_equations
@@ -17,7 +17,6 @@ from selfimp_bench.metrics.distinct_n import distinct_n
 from selfimp_bench.metrics.estimate import Estimate, mean_over_problems
 from selfimp_bench.metrics.group_disparity import LevelValue, disparity_pseudo_values, group_disparity
 from selfimp_bench.metrics.improvement_set import (
-    UNJUDGED,
     Estimator,
     Reading,
     improvement_set,
@@ -194,7 +193,7 @@ def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
 
 
 def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | None]]:
-    """Metric name to problem id to value."""
+    """Metric name to problem id to value. Samples that were not judged are left out, as if never drawn."""
     groups: dict[str, list[JudgedSample]] = defaultdict(list)
     for sample in judged.samples:
         groups[sample.sample.problem_id].append(sample)
@@ -202,7 +201,7 @@ def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | Non
     for metric in spec.metrics:
         if judged.role in _ROLES.get(metric, ()):
             for problem_id, samples in groups.items():
-                for name, value in _METRICS[metric](samples, spec):
+                for name, value in _METRICS[metric]([s for s in samples if s.outcome not in UNJUDGED], spec):
                     values[name][problem_id] = value
     return dict(values)
 
@@ -234,11 +233,11 @@ def _distinct_equations(samples: Sequence[JudgedSample], _: Measure) -> Named:
 
 
 def _texts_by_outcome(samples: Sequence[JudgedSample]) -> Iterator[tuple[str, list[str]]]:
-    """Correct and incorrect outputs apart (Section 5.2); everything judged and not correct is incorrect."""
+    """Correct and incorrect outputs apart (Section 5.2)."""
     yield "correct", [s.sample.completion for s in samples if s.outcome is Outcome.CORRECT]
     yield (
         "incorrect",
-        [s.sample.completion for s in samples if s.outcome is not Outcome.CORRECT and s.outcome not in UNJUDGED],
+        [s.sample.completion for s in samples if s.outcome is not Outcome.CORRECT],
     )
 
 

@@ -13,7 +13,7 @@ from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.plan import CorrectSelection, PairSelection, SelectBlock
 from selfimp_bench.stages.rows import GradeRow, PairRow, SampleRow, SftRow
 from selfimp_bench.stages.sample import render_prompt
@@ -162,12 +162,9 @@ def _is_usable_correct(judged: JudgedSample) -> bool:
     return judged.outcome is Outcome.CORRECT and judged.sample.finish_reason is FinishReason.STOP
 
 
-_NO_JUDGEMENT = (Outcome.CORRECT, Outcome.TIMED_OUT, Outcome.CRASHED)
-
-
 def _is_usable_wrong(judged: JudgedSample) -> bool:
     """Wrong, unparsed or truncated. A grader that timed out or crashed has not judged, and teaches nothing."""
-    return judged.outcome not in _NO_JUDGEMENT and len(judged.sample.token_ids) > 0
+    return judged.outcome not in {Outcome.CORRECT, *UNJUDGED} and len(judged.sample.token_ids) > 0
 
 
 def _deduplicated(samples: Sequence[SampleRow], rule: str) -> list[SampleRow]:
