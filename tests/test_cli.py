@@ -36,7 +36,7 @@ def finished(make_manifest: ManifestMaker, tmp_path: Path) -> tuple[str, Path]:
 def test_list_names_every_shipped_experiment() -> None:
     text = _call("list").stdout
     found = _json(_call("list", "--json"))
-    assert {each["name"] for each in found} == {entry.name for entry in entries()}
+    assert {each["name"] for each in found} == {entry.name for entry in (*entries(), *suites())}
     assert all(each["name"] in text for each in found)
 
 

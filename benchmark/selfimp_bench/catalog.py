@@ -13,7 +13,7 @@ ROOT = _SHIPPED if _SHIPPED.is_dir() else PACKAGE.parent.parent
 MANIFESTS = ROOT / "manifests"
 REFERENCES = ROOT / "reference_results"
 ASSETS = PACKAGE / "assets"
-_FILE_NAME = re.compile(r"(?P<name>.+)\.v(?P<version>\d+)\.yaml")
+_FILE_NAME = re.compile(r"(?P<name>.+?)(?P<suite>\.suite)?\.v(?P<version>\d+)\.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,34 @@ class Entry:
 
 def entries(root: Path = MANIFESTS) -> tuple[Entry, ...]:
     """Every released manifest, by folder, name and version."""
+    return _entries(root, suite=False)
+
+
+def suites(root: Path = MANIFESTS) -> tuple[Entry, ...]:
+    """Every released suite (``NAME.suite.vVERSION.yaml``), by folder, name and version."""
+    return _entries(root, suite=True)
+
+
+def is_suite(path: Path) -> bool:
+    """Whether a file's name is that of a suite."""
+    match = _FILE_NAME.fullmatch(path.name)
+    return match is not None and match["suite"] is not None
+
+
+def find_suite(name: str) -> Path | None:
+    """The file of the suite NAME (its newest version), NAME@VERSION, or a path to one; None for anything else."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name) if is_suite(Path(name)) else None
+    wanted, _, version = name.partition("@")
+    named = [entry for entry in suites() if entry.name == wanted and version in ("", str(entry.version))]
+    return max(named, key=lambda entry: entry.version).path if named else None
+
+
+def _entries(root: Path, *, suite: bool) -> tuple[Entry, ...]:
     found = []
     for path in sorted(root.glob("*/*.yaml")):
-        if match := _FILE_NAME.fullmatch(path.name):
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is not None and is_suite(path) is suite:
             found.append(Entry(name=match["name"], version=int(match["version"]), path=path))
     return tuple(found)
 
@@ -49,10 +74,16 @@ def find_manifest(name: str) -> Path:
     if named:
         versions = ", ".join(str(entry.version) for entry in named)
         raise InputError(f"{name}: {wanted} has no version {version}; it has {versions}")
-    known = sorted({entry.name for entry in entries()})
+    known = sorted({entry.name for entry in (*entries(), *suites())})
     near = get_close_matches(wanted, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     raise InputError(f"{name}: no experiment of this name; {hint} (a file of your own is given as a path to a .yaml)")
+
+
+def find_member(name: str, version: int, suite: Path) -> Path:
+    """The manifest of an experiment that a suite names: beside the suite, else in the catalogue. Raises InputError."""
+    beside = suite.parent / f"{name}.v{version}.yaml"
+    return beside if beside.is_file() else find_manifest(f"{name}@{version}")
 
 
 def find_table(table: str, manifest: Path) -> Path:

@@ -25,11 +25,17 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a claim asserts."""
+    """What a claim asserts; from ABOVE on the forms of a suite's claims."""
 
     VALUE = "value"
     ORDER = "order"
     TREND = "trend"
+    ABOVE = "above"
+    BEST = "best"
+    RULE = "rule"
+    PEAK = "peak"
+    MONOTONE = "monotone"
+    EQUALS = "equals"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ class _Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Paired:
+class Paired:
     """``values``: problems x cells, defined everywhere, by problem id; ``dropped`` were undefined in some cell."""
 
     values: NDArray[np.float64]
@@ -49,7 +49,7 @@ def judge_order(*, claim: Claim, order: OrderClaim, model: str, greater: CellVal
     """Whether ``greater - lesser``, averaged over problems, lies above zero."""
     quantity = f"{describe(greater.cell)} minus {describe(lesser.cell)}"
     question = _Question(kind=Kind.ORDER, quantity=quantity, sign=1, bootstrap=order.bootstrap)
-    paired = _pair((greater, lesser))
+    paired = pair((greater, lesser))
     if isinstance(paired, str):
         return _finding(claim, model, question, Verdict.NOT_MEASURED, paired)
     return _judge(claim, model, question, paired, paired.values[:, 0] - paired.values[:, 1])
@@ -65,13 +65,13 @@ def judge_trend(*, claim: Claim, trend: TrendClaim, model: str, cells: Sequence[
     quantity = f"slope of {trend.metric} on {trend.split} per iteration over {span}"
     sign = 1 if trend.direction == "up" else -1
     question = _Question(kind=Kind.TREND, quantity=quantity, sign=sign, bootstrap=trend.bootstrap)
-    paired = _pair(cells)
+    paired = pair(cells)
     if isinstance(paired, str):
         return _finding(claim, model, question, Verdict.NOT_MEASURED, paired)
     return _judge(claim, model, question, paired, slopes(paired.values, iterations))
 
 
-def _pair(cells: Sequence[CellValues]) -> _Paired | str:
+def pair(cells: Sequence[CellValues]) -> Paired | str:
     """The problems defined in every cell and replicate; or why there are none."""
     tables = [_by_replicate(cell) for cell in cells]
     for cell, table in zip(cells, tables, strict=True):
@@ -91,7 +91,7 @@ def _pair(cells: Sequence[CellValues]) -> _Paired | str:
         return f"none of {len(problems)} problems has a defined value in " + ", ".join(
             describe(cell.cell) for cell in cells
         )
-    return _Paired(values=np.array(rows), replicates=len(replicates), dropped=len(problems) - len(rows))
+    return Paired(values=np.array(rows), replicates=len(replicates), dropped=len(problems) - len(rows))
 
 
 def _by_replicate(cell: CellValues) -> dict[int, dict[str, float | None]]:
@@ -111,7 +111,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return math.fsum(defined) / len(defined) if len(defined) == len(values) else None
 
 
-def _judge(claim: Claim, model: str, question: _Question, paired: _Paired, quantity: NDArray[np.float64]) -> Finding:
+def _judge(claim: Claim, model: str, question: _Question, paired: Paired, quantity: NDArray[np.float64]) -> Finding:
     settings = question.bootstrap
     mean = bootstrap_mean(quantity, confidence=settings.confidence, resamples=settings.resamples, seed=settings.seed)
     interval = Interval(mean=mean.mean, low=mean.low, high=mean.high, problems=len(quantity), dropped=paired.dropped)
@@ -148,7 +148,7 @@ def _deciding_problems(interval: Interval) -> int | None:
     return max(MINIMUM_PROBLEMS, math.ceil(interval.problems * (half_width / interval.mean) ** 2))
 
 
-def _terms(question: _Question, interval: Interval, paired: _Paired) -> tuple[Term, ...]:
+def _terms(question: _Question, interval: Interval, paired: Paired) -> tuple[Term, ...]:
     settings = question.bootstrap
     drawn = f"{settings.resamples} resamples of the problems, PCG64 seed {settings.seed}"
     return (

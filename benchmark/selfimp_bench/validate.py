@@ -1,26 +1,50 @@
-"""Validating manifests and reference tables: every flaw of every file at once."""
+"""Validating manifests, suites and reference tables: every flaw of every file at once.
+
+The claims of what is sound are then held against the paper's own numbers.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfimp_bench import reference
-from selfimp_bench.catalog import MANIFESTS, REFERENCES, find_table
-from selfimp_bench.check import find_claim_flaws, tables_of
+from selfimp_bench.catalog import MANIFESTS, REFERENCES, find_member, find_table, is_suite
+from selfimp_bench.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.describe import assumptions
 from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
-from selfimp_bench.manifest import load
-from selfimp_bench.manifest.model import Manifest
+from selfimp_bench.manifest import load, load_suite
+from selfimp_bench.manifest.suite_model import Member, Suite
+from selfimp_bench.self_judgement import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperJudgement:
+    """The claims of one file against the published numbers that they are about."""
+
+    file: str
+    judgements: tuple[SelfJudgement, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What was looked at and found. ``notes`` are for information: assumed values of sound manifests."""
+    """What was looked at and found.
+
+    notes: for information: assumed values of sound manifests, experiments of a suite that are not there (yet).
+    papers: the claims of every sound manifest and suite against the paper's own numbers; no contradiction is a flaw.
+    """
 
     files: int
     flaws: tuple[Flaw, ...]
     notes: tuple[str, ...]
+    papers: tuple[PaperJudgement, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    flaws: tuple[Flaw, ...] = ()
+    notes: tuple[str, ...] = ()
+    judgements: tuple[SelfJudgement, ...] = ()
 
 
 def validate(paths: Sequence[Path]) -> Validation:
@@ -29,12 +53,23 @@ def validate(paths: Sequence[Path]) -> Validation:
     Raises InputError for a path that is not there.
     """
     files = [file for path in paths or (MANIFESTS, REFERENCES) for file in _files(path)]
-    flaws: list[Flaw] = []
-    notes: list[str] = []
-    for file in files:
-        found = reference.find_flaws(file) if file.suffix == ".csv" else _manifest_flaws(file, notes)
-        flaws.extend(found)
-    return Validation(files=len(files), flaws=tuple(flaws), notes=tuple(notes))
+    found = {file: _look_at(file) for file in files}
+    return Validation(
+        files=len(files),
+        flaws=tuple(flaw for each in found.values() for flaw in each.flaws),
+        notes=tuple(note for each in found.values() for note in each.notes),
+        papers=tuple(
+            PaperJudgement(file=str(file), judgements=each.judgements)
+            for file, each in found.items()
+            if each.judgements
+        ),
+    )
+
+
+def _look_at(file: Path) -> _Found:
+    if file.suffix == ".csv":
+        return _Found(flaws=reference.find_flaws(file))
+    return _suite(file) if is_suite(file) else _manifest(file)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -51,22 +86,57 @@ def _versioned(file: Path) -> bool:
     return file.suffix == ".yaml" and ".v" in file.stem
 
 
-def _manifest_flaws(file: Path, notes: list[str]) -> tuple[Flaw, ...]:
+def _manifest(file: Path) -> _Found:
     flaws = load.find_flaws(file)
     if flaws:
-        return flaws
+        return _Found(flaws=flaws)
     manifest = load.load_manifest(file)
-    for item in assumptions(manifest):
-        notes.append(f"{file}: {item.path}: assumed {item.value}: {item.reason}")
-    return tuple(_claim_flaws(file, manifest))
-
-
-def _claim_flaws(file: Path, manifest: Manifest) -> Iterator[Flaw]:
-    """What only the reference tables can show: claims that name tables or rows that are not there."""
+    notes = tuple(f"{file}: {item.path}: assumed {item.value}: {item.reason}" for item in assumptions(manifest))
     try:
-        tables = tables_of(manifest.claims, lambda name: reference.read_table(find_table(name, file), name))
+        tables = tables_of(manifest.claims, lambda name: _table(name, file))
     except InputError as error:
-        yield Flaw(file=str(file), line=1, column=1, where="$.claims", message=str(error))
-        return
-    for flaw in find_claim_flaws(manifest.claims, tables):
-        yield Flaw(file=str(file), line=1, column=1, where=flaw.where, message=flaw.message)
+        return _Found(flaws=(_flaw(file, "$.claims", str(error)),), notes=notes)
+    flaws = tuple(_flaw(file, each.where, each.message) for each in find_claim_flaws(manifest.claims, tables))
+    if flaws:
+        return _Found(flaws=flaws, notes=notes)
+    models = [model.id for model in manifest.models]
+    return _Found(notes=notes, judgements=self_judgement(manifest.claims, models, tables))
+
+
+def _suite(file: Path) -> _Found:
+    flaws = load_suite.find_suite_flaws(file)
+    if flaws:
+        return _Found(flaws=flaws)
+    suite = load_suite.load_suite(file)
+    try:
+        tables = [_table(name, file) for name in suite_tables(suite)]
+        judgements = suite_self_judgement(suite, tables)
+    except InputError as error:
+        return _Found(flaws=(_flaw(file, "$.published", str(error)),))
+    missing = [member for member in suite.experiments if not _is_there(member, file)]
+    notes = [
+        f"{file}: experiment {member.name} v{member.version} is not there; it cannot run yet" for member in missing
+    ]
+    return _Found(flaws=tuple(_equals_flaws(file, suite, tables)), notes=tuple(notes), judgements=judgements)
+
+
+def _is_there(member: Member, suite: Path) -> bool:
+    try:
+        return find_member(member.name, member.version, suite).is_file()
+    except InputError:
+        return False
+
+
+def _equals_flaws(file: Path, suite: Suite, tables: Sequence[reference.ReferenceTable]) -> Iterator[Flaw]:
+    for index, claim in enumerate(suite.claims):
+        if claim.equals is not None and find_row(claim.equals.table, claim.equals.reference, tables) is None:
+            message = f"{claim.equals.table} has no row '{claim.equals.reference}'"
+            yield _flaw(file, f"$.claims[{index}].equals.reference", message)
+
+
+def _table(name: str, file: Path) -> reference.ReferenceTable:
+    return reference.read_table(find_table(name, file), name)
+
+
+def _flaw(file: Path, where: str, message: str) -> Flaw:
+    return Flaw(file=str(file), line=1, column=1, where=where, message=message)

@@ -48,20 +48,21 @@ def _examine(path: Path) -> _Examined:
     try:
         source = read_yaml(path)
     except UnreadableYaml as unreadable:
-        return _Examined(data=None, flaws=(_flaw(path, unreadable.position, (), unreadable.message),))
-    refused = [_flaw(path, item.position, item.path, item.message) for item in source.refusals]
-    faults = [fault for fault in schema_faults(source.data) if not _is_under(fault.path, source.untrusted)]
+        return _Examined(data=None, flaws=(flaw_at(path, unreadable.position, (), unreadable.message),))
+    refused = [flaw_at(path, item.position, item.path, item.message) for item in source.refusals]
+    faults = [fault for fault in schema_faults(source.data) if not is_under(fault.path, source.untrusted)]
     blocks = sound_blocks(source.data, {fault.path for fault in faults} | source.untrusted)
     faults += [*_file_name_faults(path.name, blocks.own), *_rule_faults(blocks)]
-    found = [_flaw(path, _position(source, fault), fault.path, fault.message) for fault in faults]
+    found = [flaw_at(path, position_of(source, fault), fault.path, fault.message) for fault in faults]
     return _Examined(data=source.data, flaws=tuple(sorted({*refused, *found})))
 
 
-def _flaw(path: Path, position: Position, where: JsonPath, message: str) -> Flaw:
+def flaw_at(path: Path, position: Position, where: JsonPath, message: str) -> Flaw:
+    """A flaw of the file at ``path``."""
     return Flaw(file=str(path), line=position.line, column=position.column, where=path_text(where), message=message)
 
 
-def _position(source: Source, fault: Fault) -> Position:
+def position_of(source: Source, fault: Fault) -> Position:
     """Where a fault stands: its key, its value, or the nearest thing around it that is in the file."""
     if fault.on_key:
         return source.keys[fault.path]
@@ -69,7 +70,8 @@ def _position(source: Source, fault: Fault) -> Position:
     return next(source.values[path] for path in inside_out if path in source.values)
 
 
-def _is_under(path: JsonPath, roots: Set[JsonPath]) -> bool:
+def is_under(path: JsonPath, roots: Set[JsonPath]) -> bool:
+    """Whether the path leads into one of these parts of a document."""
     return any(path[: len(root)] == root for root in roots)
 
 

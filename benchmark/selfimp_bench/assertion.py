@@ -1,0 +1,218 @@
+"""What a suite's claim asserts, taken apart into comparisons, and put together again in three-valued logic.
+
+Every form is made of ``Comparison``s: the greatest of some quantities is above the greatest of others, or above a
+bound. A comparison is yes, no or open (its interval holds zero), or unknown (a number is missing)::
+
+    above      greater > lesser                       peak       max(at) > max(other iterations)
+    best       max(winners) > max(the rest)           monotone   every step > 0, all of them
+    rule       condition > threshold: max(above) > max(the rest of among); else max(below) > max(the rest)
+
+Where the numbers come from (a table, a run) is not known here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from itertools import pairwise, product
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Cell, Split
+from selfimp_bench.manifest.suite_model import Axis, Quantity, Suite, SuiteClaim
+
+Labels = Mapping[str, str | int]
+
+
+class Truth(StrEnum):
+    """Whether an assertion holds. OPEN: the numbers do not decide. UNKNOWN: there are none."""
+
+    YES = "yes"
+    NO = "no"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+
+
+class NoMember(InputError):
+    """A claim about a combination of data set, method and model that no experiment of the suite has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A cell of one experiment and model; dataset and method as the reference tables call them."""
+
+    experiment: str
+    dataset: str
+    method: str
+    model: str
+    cell: Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """The greatest value over the places of ``series``, less that of ``minus``."""
+
+    name: str
+    series: tuple[Place, ...]
+    minus: Place | None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every place whose value it needs."""
+        return self.series if self.minus is None else (*self.series, self.minus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The greatest of ``greater`` is above the greatest of ``lesser``, or, where there is none, above ``bound``."""
+
+    greater: tuple[Amount, ...]
+    lesser: tuple[Amount, ...]
+    bound: float = 0.0
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every place whose value it needs, each once."""
+        return tuple(dict.fromkeys(place for each in (*self.greater, *self.lesser) for place in each.places))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clause:
+    """``then`` holds; under a condition, only where the condition comes out as ``wanted``."""
+
+    then: Comparison
+    condition: Comparison | None = None
+    wanted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A claim about one combination of labels: all its clauses hold. ``amount`` is that of ``equals``, without any."""
+
+    labels: Labels
+    clauses: tuple[Clause, ...]
+    amount: Amount | None = None
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every comparison of the group, conditions first, each once."""
+        conditions = [clause.condition for clause in self.clauses if clause.condition is not None]
+        return tuple(dict.fromkeys((*conditions, *(clause.then for clause in self.clauses))))
+
+    @property
+    def name(self) -> str:
+        """The labels in words."""
+        return ", ".join(map(str, self.labels.values())) or "the claim"
+
+
+def expand(suite: Suite, claim: SuiteClaim) -> tuple[Group, ...]:
+    """The groups of a claim.
+
+    Raises NoMember for labels that are no experiment of the suite.
+    """
+    return tuple(_group(suite, claim, labels) for labels in groups(claim))
+
+
+def groups(claim: SuiteClaim) -> Iterator[Labels]:
+    """The labels of every group, in the order of ``over``."""
+    axes = {} if claim.over is None else {field.name: getattr(claim.over, field.name) for field in fields(claim.over)}
+    given = {name: values for name, values in axes.items() if values is not None}
+    for combination in product(*given.values()):
+        yield dict(zip(given, combination, strict=True))
+
+
+def hold(clauses: Sequence[Clause], truth: Callable[[Comparison], Truth]) -> Truth:
+    """All clauses: NO if one does not hold, else UNKNOWN, else OPEN if one is so, else YES."""
+    found = {_clause(clause, truth) for clause in clauses}
+    return next((each for each in (Truth.NO, Truth.UNKNOWN, Truth.OPEN) if each in found), Truth.YES)
+
+
+def needed(holds: str, count: int) -> int:
+    """How many of ``count`` groups a claim that ``holds`` in all or in most needs."""
+    return count if holds == "all" else count // 2 + 1
+
+
+def _clause(clause: Clause, truth: Callable[[Comparison], Truth]) -> Truth:
+    then = truth(clause.then)
+    if clause.condition is None:
+        return then
+    condition = truth(clause.condition)
+    if condition in (Truth.YES, Truth.NO):
+        return then if (condition is Truth.YES) == clause.wanted else Truth.YES
+    if then is Truth.YES or condition is Truth.UNKNOWN:
+        return then if then is Truth.YES else Truth.UNKNOWN
+    return Truth.UNKNOWN if then is Truth.UNKNOWN else Truth.OPEN
+
+
+def _group(suite: Suite, claim: SuiteClaim, labels: Labels) -> Group:
+    def amount(quantity: Quantity, more: Labels | None = None) -> Amount:
+        return _amount(suite, quantity, {**labels, **(more or {})})
+
+    if claim.equals is not None:
+        return Group(labels=labels, clauses=(), amount=amount(claim.equals.quantity))
+    return Group(labels=labels, clauses=tuple(_clauses(claim, amount)))
+
+
+def _clauses(claim: SuiteClaim, amount: Callable[..., Amount]) -> Iterator[Clause]:
+    if claim.above is not None:
+        lesser = () if claim.above.lesser is None else (amount(claim.above.lesser),)
+        greater = (amount(claim.above.greater),)
+        yield Clause(then=Comparison(greater=greater, lesser=lesser, bound=claim.above.bound or 0.0))
+    if claim.best is not None:
+        best = claim.best
+        yield Clause(then=_winners(best.quantity, best.axis, best.among, best.winners, amount))
+    if claim.rule is not None:
+        rule = claim.rule
+        condition = Comparison(greater=(amount(rule.condition),), lesser=(), bound=rule.threshold)
+        for wanted, winners in ((True, rule.above), (False, rule.below)):
+            then = _winners(rule.quantity, rule.axis, rule.among, winners, amount)
+            yield Clause(then=then, condition=condition, wanted=wanted)
+    if claim.peak is not None:
+        whole = amount(claim.peak.quantity)
+        at = tuple(place for place in whole.series if place.cell.iteration in claim.peak.at)
+        rest = tuple(place for place in whole.series if place.cell.iteration not in claim.peak.at)
+        yield Clause(then=Comparison(greater=_each(at), lesser=_each(rest)))
+    if claim.monotone is not None:
+        for before, after in pairwise(_each(amount(claim.monotone.quantity).series)):
+            up = claim.monotone.direction == "up"
+            yield Clause(then=Comparison(greater=(after if up else before,), lesser=(before if up else after,)))
+
+
+def _winners(
+    quantity: Quantity, axis: Axis, among: Sequence[str], winners: Sequence[str], amount: Callable[..., Amount]
+) -> Comparison:
+    return Comparison(
+        greater=tuple(amount(quantity, {axis.value: name}) for name in among if name in winners),
+        lesser=tuple(amount(quantity, {axis.value: name}) for name in among if name not in winners),
+    )
+
+
+def _each(places: Sequence[Place]) -> tuple[Amount, ...]:
+    return tuple(Amount(name=_name(place, str(place.cell.iteration)), series=(place,), minus=None) for place in places)
+
+
+def _amount(suite: Suite, quantity: Quantity, labels: Labels) -> Amount:
+    """The quantity with the labels that it does not give itself."""
+    dataset = quantity.dataset or str(labels["dataset"])
+    method = quantity.method or str(labels["method"])
+    model = quantity.model or str(labels["model"])
+    metric = quantity.metric or str(labels["metric"])
+    iterations = quantity.iterations or (int(labels["iteration"]),)
+    named = (one for one in suite.experiments if (one.dataset, one.method) == (dataset, method))
+    member = next((one for one in named if model in one.models), None)
+    if member is None or (quantity.split is Split.OOD and member.ood is None):
+        raise NoMember(f"no experiment of the suite has {dataset}, {method}, {model}, {quantity.split}")
+
+    def place(iteration: int) -> Place:
+        cell = Cell(metric=metric, split=quantity.split, iteration=iteration)
+        named = member.ood or "" if quantity.split is Split.OOD else member.dataset
+        return Place(experiment=member.name, dataset=named, method=method, model=model, cell=cell)
+
+    series = tuple(place(iteration) for iteration in iterations)
+    minus = None if quantity.minus_iteration is None else place(quantity.minus_iteration)
+    span = f"{iterations[0]}..{iterations[-1]}" if len(iterations) > 1 else str(iterations[0])
+    return Amount(name=_name(series[0], span, minus), series=series, minus=minus)
+
+
+def _name(place: Place, span: str, minus: Place | None = None) -> str:
+    less = "" if minus is None else f" less t={minus.cell.iteration}"
+    best = "best " if ".." in span else ""
+    return f"{place.dataset} {place.method} {place.model} {best}{place.cell.metric} t={span}{less}"

@@ -1,0 +1,234 @@
+"""A suite's claims judged on runs: every comparison by a bootstrap over problems, then the logic of ``assertion``.
+
+Cells on the same data set are compared problem by problem (one resample serves them all; problems undefined in one of
+them are dropped); cells on different data sets are resampled independently. A comparison is the interval of
+max(greater) - max(lesser): above zero is yes, below is no, else open. Its level is the suite's confidence shared by all
+comparisons of the claim (Bonferroni). A claim of all groups is REPRODUCED when every group is a yes and NOT_REPRODUCED
+when one is a no; of most groups, when more than half are, or can no longer be.
+
+Replicates are averaged first. The greatest of several noisy numbers is a little too high, in the paper as here.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfimp_bench.assertion import Amount, Comparison, Group, Place, Truth, expand, hold, needed
+from selfimp_bench.claims import MINIMUM_PROBLEMS, Finding, Findings, Kind, Term, Verdict, show
+from selfimp_bench.inference import normal_quantile, two_sided_level
+from selfimp_bench.judge_paired import CellValues, Paired, pair
+from selfimp_bench.judge_value import PER_WHOLE
+from selfimp_bench.manifest.model import Cell, Split
+from selfimp_bench.manifest.suite_model import FORMS, Equals, Suite, SuiteClaim
+from selfimp_bench.metrics.measurement import ProblemValue
+from selfimp_bench.published import Row, agreed
+from selfimp_bench.reference import ReferenceTable
+
+ALL_MODELS = "all"
+"""The ``model`` of a finding that speaks of several."""
+
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberRun:
+    """What one experiment's run measured per problem; ``digests`` are those of its data sets."""
+
+    experiment: str
+    digests: Mapping[Split, str]
+    values: tuple[ProblemValue, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """A comparison or a group on runs, with its numbers in words."""
+
+    truth: Truth
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Means:
+    """The mean of every place (first row: on the runs' problems; then on each resample), and what it rests on."""
+
+    columns: Mapping[Place, NDArray[np.float64]]
+    problems: int
+    replicates: int
+
+
+class _Runs:
+    """The values of all runs by place, and the problems they are about."""
+
+    def __init__(self, suite: Suite, runs: Sequence[MemberRun]) -> None:
+        self.suite = suite
+        self._digests = {(run.experiment, split): digest for run in runs for split, digest in run.digests.items()}
+        self._values: dict[tuple[str, str, Cell], list[ProblemValue]] = {}
+        for run in runs:
+            for value in run.values:
+                cell = Cell(metric=value.metric, split=value.split, iteration=value.iteration)
+                self._values.setdefault((run.experiment, value.model, cell), []).append(value)
+
+    def means(self, places: Sequence[Place]) -> _Means | str:
+        """The means of these places on the same resamples; or why there are none."""
+        paired: list[tuple[list[Place], Paired]] = []
+        for members in self._by_data_set(places).values():
+            cells = [
+                CellValues(cell=each.cell, values=tuple(self._values.get((each.experiment, each.model, each.cell), ())))
+                for each in members
+            ]
+            for each, found in zip(members, cells, strict=True):
+                if not found.values:
+                    where = f"{each.experiment}, {each.model}"
+                    return f"{where}: {each.cell.metric} {each.cell.split} t={each.cell.iteration} was not measured"
+            together = pair(cells)
+            if isinstance(together, str):
+                return together
+            paired.append((members, together))
+        columns: dict[Place, NDArray[np.float64]] = {}
+        for number, (members, together) in enumerate(paired):
+            seed = [self.suite.bootstrap.seed, number]
+            drawn = _resampled(together.values, self.suite.bootstrap.resamples, seed)
+            columns |= {each: drawn[:, column] for column, each in enumerate(members)}
+        problems = min(together.values.shape[0] for _, together in paired)
+        replicates = min(together.replicates for _, together in paired)
+        return _Means(columns=columns, problems=problems, replicates=replicates)
+
+    def _by_data_set(self, places: Sequence[Place]) -> dict[str, list[Place]]:
+        sets: dict[str, list[Place]] = {}
+        for place in places:
+            known = self._digests.get((place.experiment, place.cell.split), f"{place.experiment} {place.cell.split}")
+            sets.setdefault(known, []).append(place)
+        return sets
+
+
+def judge_suite(suite: Suite, runs: Sequence[MemberRun], tables: Sequence[ReferenceTable]) -> Findings:
+    """Every claim of the suite on the runs of its experiments, in the order of the claims.
+
+    ``tables`` are the suite's published ones and those of its ``equals``. A member without a run is NOT_MEASURED.
+    """
+    evidence = _Runs(suite, runs)
+    return Findings(schema=1, findings=tuple(_finding(suite, claim, evidence, tables) for claim in suite.claims))
+
+
+def _finding(suite: Suite, claim: SuiteClaim, evidence: _Runs, tables: Sequence[ReferenceTable]) -> Finding:
+    cases = expand(suite, claim)
+    count = max(1, sum(len(group.comparisons) for group in cases))
+    level = two_sided_level(suite.bootstrap.confidence, count)
+    judged = [_group(claim, group, evidence, level, tables) for group in cases]
+    verdict = _verdict([each.truth for each in judged], needed(claim.holds, len(cases)))
+    tally = ", ".join(f"{sum(each.truth is truth for each in judged)} {truth}" for truth in Truth)
+    deciding = [
+        f"{group.name}: {each.reason}"
+        for group, each in zip(cases, judged, strict=True)
+        if each.truth is _TELLING[verdict]
+    ]
+    (form,) = (name for name in FORMS if getattr(claim, name) is not None)
+    models = {place.model for group in cases for each in group.comparisons for place in each.places}
+    return Finding(
+        claim=claim.id,
+        model=models.pop() if len(models) == 1 else ALL_MODELS,
+        statement=claim.statement,
+        source=claim.source,
+        kind=Kind(form),
+        verdict=verdict,
+        reason=f"claimed of {claim.holds} {len(cases)}: {tally}; " + "; ".join(deciding),
+        points=(),
+        interval=None,
+        terms=(
+            Term(name="confidence", value=suite.bootstrap.confidence, source="the suite's bootstrap"),
+            Term(name="comparisons", value=count, source="of the claim, in all groups"),
+            Term(name="level", value=level, source="1 - (1 - confidence) / (2 comparisons)"),
+            *(
+                Term(name=f"{group.name}: {each.truth}", value=each.reason, source="bootstrap over problems")
+                for group, each in zip(cases, judged, strict=True)
+            ),
+        ),
+        problems_to_decide=None,
+    )
+
+
+_TELLING = {
+    Verdict.REPRODUCED: Truth.YES,
+    Verdict.NOT_REPRODUCED: Truth.NO,
+    Verdict.INCONCLUSIVE: Truth.OPEN,
+    Verdict.NOT_MEASURED: Truth.UNKNOWN,
+}
+
+
+def _verdict(truths: Sequence[Truth], need: int) -> Verdict:
+    if truths.count(Truth.YES) >= need:
+        return Verdict.REPRODUCED
+    if truths.count(Truth.NO) > len(truths) - need:
+        return Verdict.NOT_REPRODUCED
+    return Verdict.INCONCLUSIVE if Truth.OPEN in truths else Verdict.NOT_MEASURED
+
+
+def _group(claim: SuiteClaim, group: Group, evidence: _Runs, level: float, tables: Sequence[ReferenceTable]) -> _Judged:
+    if claim.equals is not None and group.amount is not None:
+        return _equals(claim.equals, group.amount, evidence, level, tables)
+    found = {each: _compare(each, evidence, level) for each in group.comparisons}
+    truth = hold(group.clauses, lambda each: found[each].truth)
+    return _Judged(truth=truth, reason="; ".join(each.reason for each in found.values()))
+
+
+def _compare(comparison: Comparison, evidence: _Runs, level: float) -> _Judged:
+    means = evidence.means(comparison.places)
+    if isinstance(means, str):
+        return _Judged(truth=Truth.UNKNOWN, reason=means)
+    lesser: float | NDArray[np.float64] = comparison.bound
+    if comparison.lesser:
+        lesser = _greatest(comparison.lesser, means)
+    drawn = _greatest(comparison.greater, means) - lesser
+    low, high = np.quantile(drawn[1:], [1 - level, level])
+    truth = Truth.YES if low > 0 else Truth.NO if high < 0 else Truth.OPEN
+    sides = [" or ".join(each.name for each in side) for side in (comparison.greater, comparison.lesser)]
+    reason = f"{sides[0]} less {sides[1] or show(comparison.bound)}: {show(drawn[0])} ({show(low)} to {show(high)})"
+    if means.problems < MINIMUM_PROBLEMS:
+        truth, reason = Truth.OPEN, f"{reason}, of only {means.problems} problems"
+    return _Judged(truth=truth, reason=reason)
+
+
+def _greatest(amounts: Sequence[Amount], means: _Means) -> NDArray[np.float64]:
+    return np.asarray(np.max([_amount(each, means) for each in amounts], axis=0), dtype=np.float64)
+
+
+def _amount(amount: Amount, means: _Means) -> NDArray[np.float64]:
+    best = np.max([means.columns[place] for place in amount.series], axis=0)
+    return np.asarray(best - (means.columns[amount.minus] if amount.minus else 0.0), dtype=np.float64)
+
+
+def _equals(equals: Equals, amount: Amount, evidence: _Runs, level: float, tables: Sequence[ReferenceTable]) -> _Judged:
+    """As ``judge_published`` judges a point, with the bootstrap's spread for the standard error."""
+    named = {table.name: table for table in tables}
+    row = named[equals.table].find(equals.reference) if equals.table in named else None
+    if row is None:
+        return _Judged(truth=Truth.UNKNOWN, reason=f"{equals.table} has no row '{equals.reference}'")
+    means = evidence.means(amount.places)
+    if isinstance(means, str):
+        return _Judged(truth=Truth.UNKNOWN, reason=means)
+    drawn = _amount(amount, means)
+    error, seeds = float(np.std(drawn[1:])), equals.seed_sd / float(PER_WHOLE.get(row.unit, 1))
+    spread = normal_quantile(level) * math.sqrt(seeds**2 * (1 + 1 / means.replicates) + 2 * error**2)
+    said = agreed([Row(table=named[equals.table], row=row)], named)
+    low, high = float(said.low) - spread, float(said.high) + spread
+    truth = Truth.YES if low <= drawn[0] <= high else Truth.NO
+    reason = f"{amount.name}: {show(drawn[0])}; {show(low)} to {show(high)} allowed around {row.printed} {row.unit}"
+    if means.problems < MINIMUM_PROBLEMS:
+        truth, reason = Truth.OPEN, f"{reason}, of only {means.problems} problems"
+    return _Judged(truth=truth, reason=reason)
+
+
+def _resampled(values: NDArray[np.float64], resamples: int, seed: list[int]) -> NDArray[np.float64]:
+    """Means of every column: first of all rows, then of ``resamples`` draws of as many rows with replacement."""
+    problems = values.shape[0]
+    random = np.random.Generator(np.random.PCG64(seed))
+    means = [values.mean(axis=0, keepdims=True)]
+    rows = max(1, _CHUNK // problems)
+    for start in range(0, resamples, rows):
+        drawn = random.integers(0, problems, size=(min(rows, resamples - start), problems))
+        weights = np.stack([np.bincount(each, minlength=problems) for each in drawn])
+        means.append(weights @ values / problems)
+    return np.concatenate(means)

@@ -1,0 +1,213 @@
+"""A suite as asked for on the command line: its experiments planned together, run one by one, judged as a whole.
+
+The experiments' runs stay what they are by themselves; equal steps are done once, because the store is shared.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from selfimp_bench.canonical import digest
+from selfimp_bench.catalog import find_member, find_table
+from selfimp_bench.claims import Finding, Findings, exit_code, to_json
+from selfimp_bench.errors import InputError
+from selfimp_bench.execute import execute
+from selfimp_bench.experiment import Experiment, open_experiment
+from selfimp_bench.judge import FINDINGS, Judgement, judge_run, read_run
+from selfimp_bench.judge_suite import MemberRun, judge_suite
+from selfimp_bench.manifest.load_suite import load_suite
+from selfimp_bench.manifest.model import Profile, Split
+from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.plan import Plan, Step, plan_keys
+from selfimp_bench.progress import Progress
+from selfimp_bench.reference import read_table
+from selfimp_bench.self_judgement import suite_tables
+from selfimp_bench.store import pretty_json, write_atomically
+
+FILE = "suite.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenSuite:
+    """A suite and its experiments, all for one profile, number of replicates and selection of models."""
+
+    path: Path
+    suite_digest: str
+    suite: Suite
+    profile: Profile
+    experiments: tuple[Experiment, ...]
+
+    def run_folder(self, home: Path) -> Path:
+        """Where the suite's record and findings lie; equal for equal requests."""
+        asked = [self.suite_digest, *(experiment.run_id for experiment in self.experiments)]
+        return home / "runs" / self.suite.name / digest(asked)[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberPlan:
+    """An experiment's part of a suite's plan: ``shared`` of its steps are those of an experiment before it."""
+
+    experiment: str
+    steps: int
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuitePlan:
+    """Every piece of work of a suite once, its steps named by their keys, and what each experiment adds."""
+
+    members: tuple[MemberPlan, ...]
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberRecord:
+    """One experiment's run in a suite's run: ``folder`` is relative to the folder that holds all runs."""
+
+    experiment: str
+    version: int
+    folder: str
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteRecord:
+    """What ``suite.json`` holds."""
+
+    schema: int
+    suite: str
+    version: int
+    suite_digest: str
+    profile: str
+    runs: tuple[MemberRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteJudgement:
+    """A suite's own findings, those of its experiments' runs, and the exit code over all."""
+
+    suite: str
+    run: str
+    judged: bool
+    findings: Findings
+    experiments: tuple[Judgement, ...]
+    exit_code: int
+
+
+def open_suite(path: Path, *, profile: Profile, only: str | None, replicates: int) -> OpenSuite:
+    """Load a suite and its experiments. With ``only`` (``model=ID``) those that have the model.
+
+    Raises InputError for what does not exist.
+    """
+    suite = load_suite(path)
+    wanted = None if only is None else only.partition("=")[2]
+    members = [member for member in suite.experiments if wanted is None or wanted in member.models]
+    if not members:
+        known = ", ".join(sorted({model for member in suite.experiments for model in member.models}))
+        raise InputError(f"--only {only}: expected model=ID with one of {known}")
+    experiments = []
+    for member in members:
+        manifest = str(find_member(member.name, member.version, path))
+        experiment = open_experiment(manifest, profile=profile, only=only, replicates=replicates)
+        if profile is Profile.PAPER:
+            _check_models(path, member.models, experiment)
+        experiments.append(experiment)
+    return OpenSuite(
+        path=path,
+        suite_digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        suite=suite,
+        profile=profile,
+        experiments=tuple(experiments),
+    )
+
+
+def plan_suite(opened: OpenSuite) -> SuitePlan:
+    """The experiments' plans as one, every piece of work in it once."""
+    steps: dict[str, Step] = {}
+    members = []
+    for experiment in opened.experiments:
+        plan = experiment.plan()
+        keys = plan_keys(plan)
+        own = dict.fromkeys(keys.values())
+        shared = sum(key in steps for key in own)
+        for step in plan.steps:
+            inputs = {name: keys[source] for name, source in step.inputs.items()}
+            steps.setdefault(keys[step.id], replace(step, id=keys[step.id], inputs=inputs))
+        members.append(MemberPlan(experiment=experiment.manifest.name, steps=len(plan.steps), shared=shared))
+    return SuitePlan(members=tuple(members), plan=Plan(steps=tuple(steps.values())))
+
+
+def run_suite(opened: OpenSuite, home: Path, progress: Progress) -> SuiteJudgement:
+    """Run or resume every experiment, judge each and the suite, and write the suite's record and findings."""
+    folders = [execute(experiment, home, progress) for experiment in opened.experiments]
+    judgements = tuple(judge_run(folder) for folder in folders)
+    findings = _judge(opened, folders)
+    folder = opened.run_folder(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = SuiteRecord(
+        schema=1,
+        suite=opened.suite.name,
+        version=opened.suite.version,
+        suite_digest=opened.suite_digest,
+        profile=opened.profile,
+        runs=tuple(
+            MemberRecord(
+                experiment=experiment.manifest.name,
+                version=experiment.manifest.version,
+                folder=str(place.relative_to(home / "runs")),
+                exit_code=judged.exit_code,
+            )
+            for experiment, place, judged in zip(opened.experiments, folders, judgements, strict=True)
+        ),
+    )
+    write_atomically(folder / FINDINGS, to_json(findings))
+    write_atomically(folder / FILE, pretty_json(record))
+    own: tuple[Finding, ...] = findings.findings
+    everything = (*own, *(finding for judged in judgements for finding in judged.findings.findings))
+    return SuiteJudgement(
+        suite=opened.suite.name,
+        run=str(folder),
+        judged=opened.profile is not Profile.SMOKE,
+        findings=findings,
+        experiments=judgements,
+        exit_code=exit_code(Findings(schema=1, findings=everything)),
+    )
+
+
+def read_suite_record(folder: Path) -> SuiteRecord:
+    """The record of a suite's run folder. Raises InputError when there is none or it cannot be read."""
+    path = folder / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SuiteRecord)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; expected the folder of a suite's run") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: not a suite's record of this version ({error})") from None
+
+
+def _judge(opened: OpenSuite, folders: Sequence[Path]) -> Findings:
+    """The suite's own findings; none for a smoke run, which judges nothing."""
+    if opened.profile is Profile.SMOKE:
+        return Findings(schema=1, findings=())
+    tables = [read_table(find_table(name, opened.path), name) for name in suite_tables(opened.suite)]
+    return judge_suite(opened.suite, [_member_run(folder) for folder in folders], tables)
+
+
+def _member_run(folder: Path) -> MemberRun:
+    run = read_run(folder)
+    data = run.manifest.datasets
+    named = {Split.TRAIN: data.train, Split.TEST: data.test, Split.OOD: data.ood}
+    digests = {split: one.digest for split, one in named.items() if one is not None and one.digest is not None}
+    return MemberRun(experiment=run.manifest.name, digests=digests, values=run.problem_values)
+
+
+def _check_models(path: Path, named: tuple[str, ...], experiment: Experiment) -> None:
+    known = [model.id for model in experiment.manifest.models]
+    unknown = [model for model in named if model not in known]
+    if unknown:
+        raise InputError(
+            f"{path}: {experiment.manifest.name} has no model {', '.join(unknown)}; it has {', '.join(known)}"
+        )
