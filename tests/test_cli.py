@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support import ManifestMaker
 
-from selfimp_bench.catalog import MANIFESTS, entries
+from selfimp_bench.catalog import MANIFESTS, entries, suites
 from selfimp_bench.cli import PROFILES, cli
 from selfimp_bench.grading.graders import GRADERS
 from selfimp_bench.manifest.model import Profile
