@@ -3,12 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from selfimp_bench.claims import Finding, Kind, Verdict, show
+from selfimp_bench.claims import Finding, Kind, Verdict
 from selfimp_bench.describe import Decidability
 from selfimp_bench.forecast import Forecast
 from selfimp_bench.judge import Judgement
@@ -140,6 +141,9 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     rows = [row for finding in judgement.findings.findings for row in _finding_rows(finding)]
     columns = ("claim", "measured", "reference", "allowed", "verdict")
     yield table(f"{judgement.experiment}: findings", columns, rows)
+    yield ""
+    for finding in judgement.findings.findings:
+        yield f"{finding.claim}: {finding.statement}".replace("[", "\\[")
     undecided = [f for f in judgement.findings.findings if f.verdict is not Verdict.REPRODUCED]
     for finding in undecided:
         yield f"\n{finding.claim} ({finding.model}): {finding.verdict}: {finding.reason}".replace("[", "\\[")
@@ -150,23 +154,28 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
 def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
     """A value claim has a row for every point; an order or a trend one, with its bootstrap interval as measured."""
     for point in finding.points:
-        measured = "undefined" if point.measured is None else show(point.measured)
+        measured = "undefined" if point.measured is None else _short(point.measured)
         low, high = point.low, point.high
-        allowed = "" if low is None or high is None else f"{show(low)} to {show(high)}"
+        allowed = "" if low is None or high is None else f"{_short(low)} to {_short(high)}"
         cell = f"{point.cell.metric} {point.cell.split} t={point.cell.iteration}"
         yield f"{finding.claim}: {cell}", measured, point.reference, allowed, point.verdict
     if not finding.points:
-        yield finding.claim, _interval(finding), finding.statement, _ALLOWED.get(finding.kind, ""), finding.verdict
+        yield finding.claim, _interval(finding), "own problems", _ALLOWED.get(finding.kind, ""), finding.verdict
 
 
-_ALLOWED = {Kind.ORDER: "difference, interval above 0", Kind.TREND: "slope, interval all on the claimed side of 0"}
+_ALLOWED = {Kind.ORDER: "difference above 0", Kind.TREND: "slope on the claimed side of 0"}
 
 
 def _interval(finding: Finding) -> str:
     if finding.interval is None:
         return "undefined"
     found = finding.interval
-    return f"{show(found.mean)} ({show(found.low)} to {show(found.high)})"
+    return f"{_short(found.mean)} ({_short(found.low)} to {_short(found.high)})"
+
+
+def _short(number: Decimal | float) -> str:
+    """Four decimals: findings.json has them all."""
+    return f"{number:.4f}"
 
 
 def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Iterator[RenderableType]:
