@@ -16,7 +16,7 @@ from selfimp_bench.forecast import forecast
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.plan import plan_keys
 from selfimp_bench.store import Store
-from selfimp_bench.suite import OpenSuite, open_suite, plan_suite, read_suite_record, run_suite
+from selfimp_bench.suite import OpenSuite, check_suite, open_suite, plan_suite, read_suite_record, run_suite
 
 MODEL = "tiny-gsm-base"
 TABLE = (
@@ -104,7 +104,7 @@ def test_equal_steps_of_two_experiments_are_planned_once(suite: Path, tmp_path: 
 
 def test_a_suites_run_names_its_members_runs_and_judges_over_all(suite: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    judgement = run_suite(_open(suite), home, _Quiet())
+    judgement = check_suite(run_suite(_open(suite), home, _Quiet()))
     record = read_suite_record(Path(judgement.run))
     assert [run.experiment for run in record.runs] == ["one", "two"]
     assert all((home / "runs" / run.folder / "record.json").is_file() for run in record.runs)
@@ -113,10 +113,18 @@ def test_a_suites_run_names_its_members_runs_and_judges_over_all(suite: Path, tm
     assert judgement.exit_code == 3 or any(each.exit_code == 1 for each in judgement.experiments)
     findings = Path(judgement.run) / "findings.json"
     before = findings.read_bytes()
-    again = run_suite(_open(suite), home, _Quiet())
+    again = check_suite(run_suite(_open(suite), home, _Quiet()))
     assert (again.run, findings.read_bytes()) == (judgement.run, before)
     planned = plan_suite(_open(suite))
     assert forecast(planned.plan, Store(home / "store")).to_do == 0
+
+
+def test_a_suite_that_is_not_the_recorded_one_is_not_judged(suite: Path, tmp_path: Path) -> None:
+    folder = run_suite(_open(suite), tmp_path / "home", _Quiet())
+    kept = folder / suite.name
+    kept.write_text(kept.read_text().replace("DPO is better.", "DPO is worse."))
+    with pytest.raises(InputError, match=r"not the suite that .*suite\.json names; run again"):
+        check_suite(folder)
 
 
 def test_the_command_line_plans_shows_validates_and_reproduces_a_suite(suite: Path, tmp_path: Path) -> None:
@@ -129,6 +137,8 @@ def test_the_command_line_plans_shows_validates_and_reproduces_a_suite(suite: Pa
     done = _call("reproduce", suite, "--home", home, "--json")
     found = json.loads(done.stdout)
     assert (found["suite"], found["exit_code"]) == ("both", done.exit_code)
+    checked = _call("check", "both", "--home", home, "--json")
+    assert (json.loads(checked.stdout), checked.exit_code) == (found, done.exit_code)
     text = _call("reproduce", suite, "--home", home).stdout
     assert "findings across experiments" in text and "suite.json" in text
 

@@ -261,8 +261,14 @@ def plan_command(*, name: str, profile: str, only: str | None, seeds: int, home:
 @_seeds
 @_home
 def run_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> None:
-    """Run or resume an experiment, and measure it; `check` then judges."""
-    folder = _run(_open(name, profile, only, seeds), home)
+    """Run or resume an experiment or a suite, and measure it; `check` then judges."""
+    from selfimp_bench.catalog import find_suite
+    from selfimp_bench.suite import run_suite
+
+    if (suite := find_suite(name)) is not None:
+        folder = run_suite(_open_suite(suite, profile, only, seeds), home, _progress(home))
+    else:
+        folder = _run(_open(name, profile, only, seeds), home)
     if as_json:
         _print_json({"run": str(folder)})
     else:
@@ -293,9 +299,12 @@ def reproduce_command(*, name: str, profile: str, only: str | None, seeds: int, 
 @click.argument("run", metavar="RUN")
 @_home
 def check_command(*, run: str, home: Path, as_json: bool) -> int:
-    """Judge a finished run (a run folder, or an experiment's NAME or NAME/ID). Needs no GPU."""
+    """Judge a finished run (a run folder, or an experiment's or suite's NAME or NAME/ID). Needs no GPU."""
     from selfimp_bench.judge import find_run
+    from selfimp_bench.suite import find_suite_run
 
+    if (suite := find_suite_run(run, home)) is not None:
+        return _check_suite(suite, as_json=as_json)
     return _check(find_run(run, home), as_json=as_json)
 
 
@@ -408,19 +417,28 @@ def _plan_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> None:
 
 def _reproduce_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> int:
     from selfimp_bench.suite import run_suite
+
+    folder = run_suite(opened, home, _progress(home))
+    code = _check_suite(folder, as_json=as_json)
+    reports = [_report(experiment.run_folder(home)) for experiment in opened.experiments]
+    if not as_json:
+        for report in reports:
+            click.echo(f"report: {report}")
+        click.echo(f"record: {folder / 'suite.json'}")
+    return code
+
+
+def _check_suite(folder: Path, *, as_json: bool) -> int:
+    from selfimp_bench.suite import check_suite
     from selfimp_bench.terminal import console
     from selfimp_bench.terminal_suite import suite_findings
 
-    judgement = run_suite(opened, home, _progress(home))
-    reports = [_report(Path(each.run)) for each in judgement.experiments]
+    judgement = check_suite(folder)
     if as_json:
         _print_json(judgement)
-        return judgement.exit_code
-    for part in suite_findings(judgement):
-        console().print(part)
-    for report in reports:
-        click.echo(f"report: {report}")
-    click.echo(f"record: {Path(judgement.run) / 'suite.json'}")
+    else:
+        for part in suite_findings(judgement):
+            console().print(part)
     return judgement.exit_code
 
 

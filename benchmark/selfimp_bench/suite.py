@@ -4,15 +4,15 @@ The experiments' runs stay what they are by themselves; equal steps are done onc
 """
 
 import hashlib
-from collections.abc import Sequence
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from selfimp_bench.canonical import digest
-from selfimp_bench.catalog import find_member, find_table
-from selfimp_bench.claims import Finding, Findings, exit_code, to_json
+from selfimp_bench.catalog import REFERENCES, find_member, find_table
+from selfimp_bench.claims import Findings, exit_code, to_json
 from selfimp_bench.errors import InputError
 from selfimp_bench.execute import execute
 from selfimp_bench.experiment import Experiment, open_experiment
@@ -23,7 +23,7 @@ from selfimp_bench.manifest.model import Profile, Split
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.plan import Plan, Step, plan_keys
 from selfimp_bench.progress import Progress
-from selfimp_bench.reference import read_table
+from selfimp_bench.reference import ReferenceTable, read_table
 from selfimp_bench.self_judgement import suite_tables
 from selfimp_bench.store import pretty_json, write_atomically
 
@@ -70,7 +70,6 @@ class MemberRecord:
     experiment: str
     version: int
     folder: str
-    exit_code: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +79,7 @@ class SuiteRecord:
     schema: int
     suite: str
     version: int
+    suite_file: str
     suite_digest: str
     profile: str
     runs: tuple[MemberRecord, ...]
@@ -140,17 +140,21 @@ def plan_suite(opened: OpenSuite) -> SuitePlan:
     return SuitePlan(members=tuple(members), plan=Plan(steps=tuple(steps.values())))
 
 
-def run_suite(opened: OpenSuite, home: Path, progress: Progress) -> SuiteJudgement:
-    """Run or resume every experiment, judge each and the suite, and write the suite's record and findings."""
+def run_suite(opened: OpenSuite, home: Path, progress: Progress) -> Path:
+    """Run or resume every experiment and return the suite's run folder; ``check_suite`` then judges.
+
+    The suite's folder holds its record, itself and the tables that its claims need.
+    """
     folders = [execute(experiment, home, progress) for experiment in opened.experiments]
-    judgements = tuple(judge_run(folder) for folder in folders)
-    findings = _judge(opened, folders)
     folder = opened.run_folder(home)
-    folder.mkdir(parents=True, exist_ok=True)
+    _copy(opened.path, folder / opened.path.name)
+    for name in suite_tables(opened.suite):
+        _copy(find_table(name, opened.path), folder / name)
     record = SuiteRecord(
         schema=1,
         suite=opened.suite.name,
         version=opened.suite.version,
+        suite_file=opened.path.name,
         suite_digest=opened.suite_digest,
         profile=opened.profile,
         runs=tuple(
@@ -158,23 +162,50 @@ def run_suite(opened: OpenSuite, home: Path, progress: Progress) -> SuiteJudgeme
                 experiment=experiment.manifest.name,
                 version=experiment.manifest.version,
                 folder=str(place.relative_to(home / "runs")),
-                exit_code=judged.exit_code,
             )
-            for experiment, place, judged in zip(opened.experiments, folders, judgements, strict=True)
+            for experiment, place in zip(opened.experiments, folders, strict=True)
         ),
     )
-    write_atomically(folder / FINDINGS, to_json(findings))
     write_atomically(folder / FILE, pretty_json(record))
-    own: tuple[Finding, ...] = findings.findings
-    everything = (*own, *(finding for judged in judgements for finding in judged.findings.findings))
+    return folder
+
+
+def check_suite(folder: Path) -> SuiteJudgement:
+    """Judge a suite's finished run: every experiment's, and the suite's own claims, which go to findings.json.
+
+    Raises InputError when the suite is not the one that its record names.
+    """
+    record = read_suite_record(folder)
+    path = folder / record.suite_file
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.suite_digest:
+        raise InputError(f"{path}: not the suite that {folder / FILE} names; run again")
+    members = [folder.parent.parent / run.folder for run in record.runs]
+    judgements = tuple(judge_run(member) for member in members)
+    judged = record.profile != Profile.SMOKE
+    findings = Findings(schema=1, findings=())
+    if judged:
+        suite = load_suite(path)
+        tables = [_table(folder, name) for name in suite_tables(suite)]
+        findings = judge_suite(suite, [_member_run(member) for member in members], tables)
+    write_atomically(folder / FINDINGS, to_json(findings))
+    everything = (*findings.findings, *(finding for each in judgements for finding in each.findings.findings))
     return SuiteJudgement(
-        suite=opened.suite.name,
+        suite=record.suite,
         run=str(folder),
-        judged=opened.profile is not Profile.SMOKE,
+        judged=judged,
         findings=findings,
         experiments=judgements,
         exit_code=exit_code(Findings(schema=1, findings=everything)),
     )
+
+
+def find_suite_run(run: str, home: Path) -> Path | None:
+    """A suite's run folder from its path, or from NAME or NAME/ID under ``home``; None when there is no one such."""
+    for folder in (Path(run), home / "runs" / run):
+        if (folder / FILE).is_file():
+            return folder
+    found = sorted(path.parent for path in (home / "runs" / run).glob(f"*/{FILE}"))
+    return found[0] if len(found) == 1 else None
 
 
 def read_suite_record(folder: Path) -> SuiteRecord:
@@ -188,12 +219,16 @@ def read_suite_record(folder: Path) -> SuiteRecord:
         raise InputError(f"{path}: not a suite's record of this version ({error})") from None
 
 
-def _judge(opened: OpenSuite, folders: Sequence[Path]) -> Findings:
-    """The suite's own findings; none for a smoke run, which judges nothing."""
-    if opened.profile is Profile.SMOKE:
-        return Findings(schema=1, findings=())
-    tables = [read_table(find_table(name, opened.path), name) for name in suite_tables(opened.suite)]
-    return judge_suite(opened.suite, [_member_run(folder) for folder in folders], tables)
+def _table(folder: Path, name: str) -> ReferenceTable:
+    """A shipped table where there is one of this name, so that a run folder cannot bring its own; else the run's."""
+    shipped = REFERENCES / name
+    return read_table(shipped if shipped.is_file() else folder / name, name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
 
 
 def _member_run(folder: Path) -> MemberRun:
