@@ -53,7 +53,7 @@ def _brief(value: Any) -> str:
     if isinstance(value, dict):
         inner = {key: item for key, item in value.items() if key not in ("source", "assumed") and item is not None}
         return f"{', '.join(inner)}"
-    return str(value)
+    return repr(value) if isinstance(value, str) and "\n" in value else str(value)
 
 
 def decidabilities(
