@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfimp_bench.assertion import Amount, Comparison, Group, Place, Truth, expand, hold, needed
+from selfimp_bench.canonical import derive_seed
 from selfimp_bench.claims import MINIMUM_PROBLEMS, Finding, Findings, Kind, Term, Verdict, show
 from selfimp_bench.inference import normal_quantile, two_sided_level
-from selfimp_bench.judge_paired import CellValues, Paired, pair
+from selfimp_bench.judge_paired import CellValues, pair
 from selfimp_bench.judge_value import PER_WHOLE
 from selfimp_bench.manifest.model import Cell, Split
 from selfimp_bench.manifest.suite_model import FORMS, Equals, Suite, SuiteClaim
@@ -59,13 +60,31 @@ class _Means:
     replicates: int
 
 
+_Key = tuple[str, str, Cell]
+"""Experiment, model and cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Whole:
+    """The resampled means of the cells that are defined on every problem of a data set."""
+
+    columns: Mapping[_Key, NDArray[np.float64]]
+    problems: int
+    replicates: int
+
+
+def _key(place: Place) -> _Key:
+    return place.experiment, place.model, place.cell
+
+
 class _Runs:
     """The values of all runs by place, and the problems they are about."""
 
     def __init__(self, suite: Suite, runs: Sequence[MemberRun]) -> None:
         self.suite = suite
         self._digests = {(run.experiment, split): digest for run in runs for split, digest in run.digests.items()}
-        self._values: dict[tuple[str, str, Cell], list[ProblemValue]] = {}
+        self._values: dict[_Key, list[ProblemValue]] = {}
+        self._complete: dict[str, _Whole] = {}
         for run in runs:
             for value in run.values:
                 cell = Cell(metric=value.metric, split=value.split, iteration=value.iteration)
@@ -73,34 +92,73 @@ class _Runs:
 
     def means(self, places: Sequence[Place]) -> _Means | str:
         """The means of these places on the same resamples; or why there are none."""
-        paired: list[tuple[list[Place], Paired]] = []
-        for members in self._by_data_set(places).values():
-            cells = [
-                CellValues(cell=each.cell, values=tuple(self._values.get((each.experiment, each.model, each.cell), ())))
-                for each in members
+        parts: list[_Means] = []
+        for data_set, members in self._by_data_set(places).items():
+            found = self._of_data_set(data_set, members)
+            if isinstance(found, str):
+                return found
+            parts.append(found)
+        return _Means(
+            columns={place: column for part in parts for place, column in part.columns.items()},
+            problems=min(part.problems for part in parts),
+            replicates=min(part.replicates for part in parts),
+        )
+
+    def _of_data_set(self, data_set: str, members: Sequence[Place]) -> _Means | str:
+        whole = self._whole(data_set)
+        if all(_key(place) in whole.columns for place in members):
+            columns = {place: whole.columns[_key(place)] for place in members}
+            return _Means(columns=columns, problems=whole.problems, replicates=whole.replicates)
+        for each in members:
+            if not self._values.get(_key(each)):
+                where = f"{each.experiment}, {each.model}"
+                return f"{where}: {each.cell.metric} {each.cell.split} t={each.cell.iteration} was not measured"
+        together = pair([CellValues(cell=each.cell, values=tuple(self._values[_key(each)])) for each in members])
+        if isinstance(together, str):
+            return together
+        drawn = self._resampled(data_set, together.values)
+        return _Means(
+            columns={each: drawn[:, number] for number, each in enumerate(members)},
+            problems=together.values.shape[0],
+            replicates=together.replicates,
+        )
+
+    def _whole(self, data_set: str) -> _Whole:
+        """The cells of a data set that are defined on all its problems in all replicates, resampled together, once."""
+        if data_set not in self._complete:
+            keys = [key for key in self._values if self._data_set(key[0], key[2].split) == data_set]
+            asked = {key: {(value.replicate, value.problem_id) for value in self._values[key]} for key in keys}
+            every = max(asked.values(), key=len, default=set())
+            whole = [
+                key
+                for key in keys
+                if asked[key] == every and all(value.value is not None for value in self._values[key])
             ]
-            for each, found in zip(members, cells, strict=True):
-                if not found.values:
-                    where = f"{each.experiment}, {each.model}"
-                    return f"{where}: {each.cell.metric} {each.cell.split} t={each.cell.iteration} was not measured"
-            together = pair(cells)
-            if isinstance(together, str):
-                return together
-            paired.append((members, together))
-        columns: dict[Place, NDArray[np.float64]] = {}
-        for number, (members, together) in enumerate(paired):
-            seed = [self.suite.bootstrap.seed, number]
-            drawn = _resampled(together.values, self.suite.bootstrap.resamples, seed)
-            columns |= {each: drawn[:, column] for column, each in enumerate(members)}
-        problems = min(together.values.shape[0] for _, together in paired)
-        replicates = min(together.replicates for _, together in paired)
-        return _Means(columns=columns, problems=problems, replicates=replicates)
+            columns = [CellValues(cell=key[2], values=tuple(self._values[key])) for key in whole]
+            paired = pair(columns) if columns else ""
+            if isinstance(paired, str):
+                self._complete[data_set] = _Whole(columns={}, problems=0, replicates=0)
+            else:
+                drawn = self._resampled(data_set, paired.values)
+                self._complete[data_set] = _Whole(
+                    columns={key: drawn[:, number] for number, key in enumerate(whole)},
+                    problems=paired.values.shape[0],
+                    replicates=paired.replicates,
+                )
+        return self._complete[data_set]
+
+    def _resampled(self, data_set: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Equal numbers of problems of one data set get equal resamples, whatever is compared on them."""
+        seed = derive_seed(self.suite.bootstrap.seed, data_set)
+        return _resampled(values, self.suite.bootstrap.resamples, seed)
+
+    def _data_set(self, experiment: str, split: Split) -> str:
+        return self._digests.get((experiment, split), f"{experiment} {split}")
 
     def _by_data_set(self, places: Sequence[Place]) -> dict[str, list[Place]]:
         sets: dict[str, list[Place]] = {}
         for place in places:
-            known = self._digests.get((place.experiment, place.cell.split), f"{place.experiment} {place.cell.split}")
-            sets.setdefault(known, []).append(place)
+            sets.setdefault(self._data_set(place.experiment, place.cell.split), []).append(place)
         return sets
 
 
@@ -221,7 +279,7 @@ def _equals(equals: Equals, amount: Amount, evidence: _Runs, level: float, table
     return _Judged(truth=truth, reason=reason)
 
 
-def _resampled(values: NDArray[np.float64], resamples: int, seed: list[int]) -> NDArray[np.float64]:
+def _resampled(values: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
     """Means of every column: first of all rows, then of ``resamples`` draws of as many rows with replacement."""
     problems = values.shape[0]
     random = np.random.Generator(np.random.PCG64(seed))
