@@ -172,6 +172,17 @@ def test_models_that_a_member_lacks_and_models_of_nobody_are_refused(suite: Path
         _open(suite)
 
 
+def test_a_cell_that_an_experiment_does_not_measure_is_a_flaw(suite: Path) -> None:
+    text = suite.read_text()
+    suite.write_text(
+        text.replace("iterations: [1]", "iterations: [7]").replace("iterations:\n      - 1", "iterations:\n      - 7")
+    )
+    assert suite.read_text() != text
+    result = _call("validate", suite)
+    assert result.exit_code == 2
+    assert "$.claims[0]: one does not measure pass@1 test t=7" in result.stdout
+
+
 def test_a_reference_that_is_not_there_is_a_flaw(suite: Path) -> None:
     text = suite.read_text()
     suite.write_text(text.replace("numbers.csv", "nowhere.csv"))

@@ -98,6 +98,12 @@ class Group:
         return tuple(dict.fromkeys((*conditions, *(clause.then for clause in self.clauses))))
 
     @property
+    def places(self) -> tuple[Place, ...]:
+        """Every place that the group is about, each once."""
+        own = () if self.amount is None else self.amount.places
+        return tuple(dict.fromkeys((*own, *(place for each in self.comparisons for place in each.places))))
+
+    @property
     def name(self) -> str:
         """The labels in words."""
         return ", ".join(map(str, self.labels.values())) or "the claim"

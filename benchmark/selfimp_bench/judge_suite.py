@@ -184,7 +184,7 @@ def _finding(suite: Suite, claim: SuiteClaim, evidence: _Runs, tables: Sequence[
         if each.truth is _TELLING[verdict]
     ]
     (form,) = (name for name in FORMS if getattr(claim, name) is not None)
-    models = {place.model for group in cases for each in group.comparisons for place in each.places}
+    models = {place.model for group in cases for place in group.places}
     return Finding(
         claim=claim.id,
         model=models.pop() if len(models) == 1 else ALL_MODELS,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfimp_bench import reference
+from selfimp_bench.assertion import expand
 from selfimp_bench.catalog import MANIFESTS, REFERENCES, find_member, find_table, is_suite
 from selfimp_bench.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.describe import assumptions
 from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
 from selfimp_bench.manifest import load, load_suite
+from selfimp_bench.manifest.measured import measured_cells
 from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.self_judgement import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
 
@@ -117,7 +119,8 @@ def _suite(file: Path) -> _Found:
     notes = [
         f"{file}: experiment {member.name} v{member.version} is not there; it cannot run yet" for member in missing
     ]
-    return _Found(flaws=tuple(_equals_flaws(file, suite, tables)), notes=tuple(notes), judgements=judgements)
+    flaws = (*_equals_flaws(file, suite, tables), *_unmeasured(file, suite))
+    return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements)
 
 
 def _is_there(member: Member, suite: Path) -> bool:
@@ -125,6 +128,27 @@ def _is_there(member: Member, suite: Path) -> bool:
         return find_member(member.name, member.version, suite).is_file()
     except InputError:
         return False
+
+
+def _unmeasured(file: Path, suite: Suite) -> Iterator[Flaw]:
+    """Claims about cells that an experiment, where it is there and sound, does not measure."""
+    measured: dict[str, frozenset[tuple[str, str, int]]] = {}
+    for member in suite.experiments:
+        if _is_there(member, file) and not load.find_flaws(path := find_member(member.name, member.version, file)):
+            cells = measured_cells(load.load_manifest(path))
+            measured[member.name] = frozenset(
+                (cell.metric, cell.split, each) for cell in cells for each in range(1, cell.iterations + 1)
+            )
+    for index, claim in enumerate(suite.claims):
+        places = {place for group in expand(suite, claim) for place in group.places}
+        for name in sorted(measured):
+            wanted = {
+                (each.cell.metric, each.cell.split, each.cell.iteration) for each in places if each.experiment == name
+            }
+            if missing := sorted(wanted - measured[name]):
+                listed = ", ".join(f"{metric} {split} t={iteration}" for metric, split, iteration in missing[:3])
+                more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+                yield _flaw(file, f"$.claims[{index}]", f"{name} does not measure {listed}{more}")
 
 
 def _equals_flaws(file: Path, suite: Suite, tables: Sequence[reference.ReferenceTable]) -> Iterator[Flaw]:

@@ -1,0 +1,28 @@
+"""What can be said before a run: which claims on numbers from one run a size can decide."""
+
+from dataclasses import replace
+
+import pytest
+from support import TINY
+
+from selfimp_bench.describe import decidabilities
+from selfimp_bench.manifest.load import load_manifest
+from selfimp_bench.manifest.model import Claim, SingleRun, Split, ValueClaim, ValuePoint
+
+
+@pytest.mark.parametrize(("problems", "decidable"), [(None, True), (200, True), (1319, False)])
+def test_a_published_value_is_decided_by_as_many_problems_as_it_was_published_on(
+    problems: int | None, decidable: bool
+) -> None:
+    manifest = load_manifest(TINY)
+    value = ValueClaim(
+        table="t.csv",
+        points=(ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="r"),),
+        rule="published-value",
+        confidence=0.95,
+        single_run=SingleRun(seed_sd=1.0, problems=problems, assumed="test"),
+    )
+    claim = Claim(id="c", statement="s", source="t", value=value)
+    (found,) = decidabilities(replace(manifest, claims=(claim,)), {}, 20)
+    assert found.decidable is decidable
+    assert decidable or "published on 1319 problems, this size has 200 of test" in found.reason
