@@ -1,10 +1,10 @@
 """The rules that keep the code simple, as tests (benchmark/decisions, design rules)."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +20,17 @@ LAYERS = (
     ("tasks.problem", "manifest"),
     ("engines.base", "grading", "metrics", "tasks", "engines"),
     ("problems", "reference", "plan", "inference", "claims", "assertion"),
-    ("versions", "stages", "store", "progress", "judge_paired", "judge_value", "judge_published", "published", "describe"),
+    (
+        "versions",
+        "stages",
+        "store",
+        "progress",
+        "judge_paired",
+        "judge_value",
+        "judge_published",
+        "published",
+        "describe",
+    ),
     ("protocols", "check", "self_judgement", "judge_suite"),
     ("experiment", "run", "forecast"),
     ("record",),
@@ -134,10 +144,13 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_answers_in_under_three_tenths_of_a_second() -> None:
+    """Processor time, which another process's load does not lengthen as it does the wall clock's."""
     command = [sys.executable, "-c", "from selfimp_bench.cli import main; main()", "--help"]
     seconds = []
     for _ in range(5):
-        began = time.monotonic()
-        subprocess.run(command, capture_output=True, check=True, cwd=PACKAGE.parent)
-        seconds.append(time.monotonic() - began)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=PACKAGE.parent) as run:
+            _, status, usage = os.wait4(run.pid, 0)
+            run.returncode = os.waitstatus_to_exitcode(status)
+        assert run.returncode == 0
+        seconds.append(usage.ru_utime + usage.ru_stime)
     assert min(seconds) < 0.3, seconds
