@@ -46,9 +46,7 @@ def fetch_rows(dataset: DatasetRef) -> list[Mapping[str, Any]]:
     rows: list[Mapping[str, Any]] = []
     try:
         for config in dataset.configs or (None,):
-            rows.extend(
-                datasets.load_dataset(dataset.repo, config, revision=dataset.revision, split=dataset.split)
-            )
+            rows.extend(datasets.load_dataset(dataset.repo, config, revision=dataset.revision, split=dataset.split))
     except Exception as error:  # as above
         raise InputError(
             f"data set {dataset.id}: {dataset.repo} at revision {dataset.revision} could not be loaded "

@@ -154,7 +154,10 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Grading:
-    """Which task's grader (``GRADERS`` in ``grading/graders.py``) judges, and which of its two extraction rules decides (the other is recorded beside it)."""
+    """Which task's grader (``GRADERS`` in ``grading/graders.py``) judges, and which of its two extraction rules decides.
+
+    The judgement of the other rule is recorded beside it.
+    """
 
     task: str
     extraction: Literal["strict", "flexible"]
