@@ -413,6 +413,9 @@ def _plan_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> None:
         return
     for part in suite_plan_tables(planned, expected):
         console().print(part)
+    for member in opened.suite.experiments:
+        if member.pending is not None:
+            click.echo(f"left out: {member.name}: {member.pending}")
 
 
 def _reproduce_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> int:

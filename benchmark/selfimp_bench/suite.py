@@ -104,9 +104,10 @@ def open_suite(path: Path, *, profile: Profile, only: str | None, replicates: in
     """
     suite = load_suite(path)
     wanted = None if only is None else only.partition("=")[2]
-    members = [member for member in suite.experiments if wanted is None or wanted in member.models]
+    ready = [member for member in suite.experiments if member.pending is None]
+    members = [member for member in ready if wanted is None or wanted in member.models]
     if not members:
-        known = ", ".join(sorted({model for member in suite.experiments for model in member.models}))
+        known = ", ".join(sorted({model for member in ready for model in member.models}))
         raise InputError(f"--only {only}: expected model=ID with one of {known}")
     experiments = []
     for member in members:

@@ -115,9 +115,11 @@ def _suite(file: Path) -> _Found:
         judgements = suite_self_judgement(suite, tables)
     except InputError as error:
         return _Found(flaws=(_flaw(file, "$.published", str(error)),))
-    missing = [member for member in suite.experiments if not _is_there(member, file)]
     notes = [
-        f"{file}: experiment {member.name} v{member.version} is not there; it cannot run yet" for member in missing
+        f"{file}: experiment {member.name} v{member.version} is not there; "
+        + (f"left out of runs: {member.pending}" if member.pending else "it cannot run yet")
+        for member in suite.experiments
+        if not _is_there(member, file)
     ]
     flaws = (*_equals_flaws(file, suite, tables), *_unmeasured(file, suite))
     return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements)

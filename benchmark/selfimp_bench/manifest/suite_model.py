@@ -25,7 +25,8 @@ class Member:
     """An experiment of the suite, with the words that the reference tables use for its data sets and its method.
 
     ``dataset`` is that of train and test, ``ood`` that of ood; no two members share ``dataset``, ``method`` and a
-    model.
+    model. ``pending`` says why an experiment has no manifest yet: it is left out of plans and runs, and what is
+    claimed of it is NOT_MEASURED.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Member:
     ood: str | None = None
     method: str
     models: tuple[str, ...]
+    pending: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
