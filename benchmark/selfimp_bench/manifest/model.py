@@ -154,7 +154,7 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Grading:
-    """Which task's grader (``GRADERS`` in ``grading/graders.py``) judges, and which of its two extraction rules decides.
+    """Which task's grader (``GRADERS`` in ``grading/graders.py``) judges, and which of its two rules decides.
 
     The judgement of the other rule is recorded beside it.
     """
