@@ -49,3 +49,12 @@ def test_an_input_error_of_the_child_stays_one_and_progress_is_logged(
     with caplog.at_level(logging.INFO), pytest.raises(InputError, match="no such device"):
         TrlTrainer().train(make_job(sft_rows(4)), tmp_path, quiet)
     assert caplog.messages == ["sft step 2 of 2, loss 0.5000"]
+
+
+def test_a_job_with_relative_paths_reaches_the_worker_with_absolute_ones(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_job(tmp_path, replace(make_job(sft_rows(4)), training_set=Path("store/training_set.parquet")))
+    monkeypatch.chdir("/")
+    assert read_job(tmp_path).training_set == tmp_path / "store" / "training_set.parquet"

@@ -26,7 +26,7 @@ class Failure(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 def write_job(folder: Path, job: TrainJob) -> None:
-    """Write ``job.json``."""
+    """Write ``job.json``, its paths absolute: the worker runs in a folder of its own."""
     (folder / "job.json").write_bytes(msgspec.json.format(msgspec.json.encode(job, enc_hook=_encode_path)))
 
 
@@ -48,7 +48,7 @@ def read_result(folder: Path) -> Result | Failure | None:
 
 def _encode_path(value: object) -> str:
     if isinstance(value, Path):
-        return str(value)
+        return str(value.resolve())
     raise NotImplementedError(type(value))
 
 
