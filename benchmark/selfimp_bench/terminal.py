@@ -50,7 +50,8 @@ class BarProgress:
         self._bar.start()
         self._began = time.monotonic()
         self._place = f"[{position}/{total}]"
-        self._bar.reset(self._task, description=f"{self._place} {step.id}", total=None, visible=True, rate="")
+        self._bar.remove_task(self._task)  # a task keeps its total for life
+        self._task = self._bar.add_task(f"{self._place} {step.id}", total=None, rate="")
 
     def advance(self, done: int, of: int) -> None:
         """Move the bar."""
