@@ -29,3 +29,7 @@ def test_each_relation_has_answers_enough_for_five_choices(relation: object) -> 
 def test_train_and_ood_share_no_answer() -> None:
     train, ood = ({answer for r in RELATIONS if r.held_out is held for answer in r.answers} for held in (False, True))
     assert not train & ood
+
+
+def test_choices_stand_in_alphabetical_order() -> None:
+    assert all(sorted(p.choices or ()) == list(p.choices or ()) for p in generate(Split.TEST, count=75, seed=7))

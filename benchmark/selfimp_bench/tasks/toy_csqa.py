@@ -1,7 +1,8 @@
 """A seeded generator of small questions in the form of CommonsenseQA: five choices, the answer a label.
 
-A question asks for a thing's colour, home and the like; the wrong choices are other things' colours or homes. Train
-and test share these relations but never a question; the ood split asks for relations that the other two never do.
+A question asks for a thing's colour, home and the like; the wrong choices are other things' colours or homes. Choices
+stand in alphabetical order, so that a model too small to look an answer up can still guess its label. Train and test
+share relations but never a question; the ood split asks for relations that the other two never do.
 """
 
 from collections.abc import Mapping
@@ -102,17 +103,15 @@ def generate(split: Split, *, count: int, seed: int) -> tuple[Problem, ...]:
 
 
 def draw_quiz(relation: Relation, rng: Random) -> Quiz:
-    """A question of a relation; its choices are the right answer and four others of the relation, shuffled."""
+    """A question of a relation; its choices, by alphabet, are the right answer and four others of the relation."""
     thing = rng.choice(tuple(relation.facts))
     others = [answer for answer in relation.answers if answer != relation.facts[thing]]
-    choices = [relation.facts[thing], *rng.sample(others, len(LABELS) - 1)]
-    rng.shuffle(choices)
     return Quiz(
         relation=relation,
         thing=thing,
         ask=rng.randrange(len(relation.asks)),
         person=rng.choice(PEOPLE),
-        choices=tuple(choices),
+        choices=tuple(sorted([relation.facts[thing], *rng.sample(others, len(LABELS) - 1)])),
     )
 
 
