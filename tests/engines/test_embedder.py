@@ -21,6 +21,7 @@ from selfimp_bench.engines.embedder import (
     packaged_minilm,
 )
 from selfimp_bench.engines.open import engine_version
+from selfimp_bench.engines.worker_process import WorkerProcess
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.metrics.sbert_diversity import sbert_diversity
 
@@ -108,12 +109,8 @@ def test_each_distinct_text_goes_through_the_model_once(
     minilm: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[list[str]] = []
-    send = SentenceEmbedder._send
-    monkeypatch.setattr(
-        SentenceEmbedder,
-        "_send",
-        lambda self, worker, request: (sent.append(request.texts), send(self, worker, request)),
-    )
+    send = WorkerProcess.send
+    monkeypatch.setattr(WorkerProcess, "send", lambda self, request: (sent.append(request.texts), send(self, request)))
     minilm.embed(["bb", "a", "bb", "c", "a", "bb"])
     assert sent == [["a", "c", "bb"]]
 
@@ -127,7 +124,9 @@ def kill(embedder: SentenceEmbedder) -> None:
 def test_a_killed_child_is_a_failed_step_and_the_next_call_opens_another(minilm: SentenceEmbedder) -> None:
     vectors = minilm.embed(TWO_LIKE_ONE_OTHER)
     kill(minilm)
-    with pytest.raises(StepFailed, match=r"killed by signal 9[\s\S]*max_batch_rows 5[\s\S]*run the same command again"):
+    with pytest.raises(
+        StepFailed, match=r"killed by signal 9[\s\S]*run the same command again[\s\S]*max_batch_rows \(now 5\)"
+    ):
         minilm.embed(TWO_LIKE_ONE_OTHER)
     assert np.array_equal(minilm.embed(TWO_LIKE_ONE_OTHER), vectors)
 

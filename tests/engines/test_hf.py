@@ -39,7 +39,9 @@ def test_leaving_early_reopens_the_sampler_and_a_killed_child_is_a_failed_step(
     completions = sampler.sample(model_folder, prompts[:3], DECODING)
     assert next(completions).problem_id in {prompt.problem_id for prompt in prompts[:3]}
     kill(sampler)
-    with pytest.raises(StepFailed, match=r"killed by signal 9[\s\S]*max_batch_rows 4[\s\S]*run the same command again"):
+    with pytest.raises(
+        StepFailed, match=r"killed by signal 9[\s\S]*run the same command again[\s\S]*max_batch_rows \(now 4\)"
+    ):
         list(completions)
 
 

@@ -1,6 +1,5 @@
 """The client of the trl worker: what it refuses, and what it says of a child that died."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,17 +37,18 @@ def test_a_child_that_dies_is_a_failed_step_with_the_end_of_its_log(
         TrlTrainer().train(make_job(sft_rows(4)), tmp_path, quiet)
 
 
-def test_an_input_error_of_the_child_stays_one_and_progress_is_logged(
-    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_an_input_error_of_the_child_stays_one_and_progress_is_told(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = (
         'echo noise; echo \'{"step": 2, "steps": 2, "loss": 0.5, "learning_rate": 0, "grad_norm": 1}\'; '
         'echo \'{"type": "Failure", "kind": "input", "message": "no such device"}\' > "$0"/result.json; exit 1'
     )
     monkeypatch.setattr(child, "command", lambda _module, scratch, _out: ["sh", "-c", script, scratch])
-    with caplog.at_level(logging.INFO), pytest.raises(InputError, match="no such device"):
-        TrlTrainer().train(make_job(sft_rows(4)), tmp_path, quiet)
-    assert caplog.messages == ["sft step 2 of 2, loss 0.5000"]
+    told: list[tuple[int, int]] = []
+    with pytest.raises(InputError, match="no such device"):
+        TrlTrainer().train(make_job(sft_rows(4)), tmp_path, lambda step, steps: told.append((step, steps)))
+    assert told == [(2, 2)]
 
 
 def test_a_job_with_relative_paths_reaches_the_worker_with_absolute_ones(

@@ -1,9 +1,6 @@
 """The third seam: an Embedder turns texts into vectors. The real one is a thin client of ``embedder_worker.py``."""
 
-import contextlib
 import hashlib
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,7 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from selfimp_bench.engines import child, wire
+from selfimp_bench.engines import wire
+from selfimp_bench.engines.worker_process import WorkerProcess, start_worker
 from selfimp_bench.errors import InputError, StepFailed
 
 # Bump when a change here or in embedder_worker.py can change a vector by more than rounding.
@@ -81,24 +79,13 @@ def read_request(stream: IO[bytes]) -> Embed | None:
     return None if body is None else _request_decoder.decode(body)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Worker:
-    """A running worker and what belongs to it."""
-
-    process: subprocess.Popen[bytes]
-    requests: IO[bytes]
-    answers: IO[bytes]
-    log: IO[bytes]
-    scratch: tempfile.TemporaryDirectory[str]
-
-
 class SentenceEmbedder:
     """Embeds with a local sentence-transformers folder, in a child process that starts on first use."""
 
     def __init__(self, folder: Path, settings: EmbedderSettings) -> None:
         self._folder = folder
         self._settings = settings
-        self._worker: _Worker | None = None
+        self._worker: WorkerProcess | None = None
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See ``Embedder.embed``. Each distinct text goes through the model once, in an order its content decides."""
@@ -110,22 +97,16 @@ class SentenceEmbedder:
     def close(self) -> None:
         """End the worker, if one runs."""
         worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        worker.process.kill()
-        worker.process.wait()
-        for stream in (worker.requests, worker.answers, worker.log):
-            with contextlib.suppress(OSError):  # unsent bytes to a dead worker
-                stream.close()
-        worker.scratch.cleanup()
+        if worker is not None:
+            worker.close()
 
     def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
         worker = self._worker or self._open()
         received: list[bytes] = []
         answered = False
         try:
-            self._send(worker, Embed(folder=str(self._folder), settings=self._settings, texts=texts))
-            while isinstance(answer := self._receive(worker), Vectors):
+            worker.send(Embed(folder=str(self._folder), settings=self._settings, texts=texts))
+            while isinstance(answer := _answer_decoder.decode(worker.receive()), Vectors):
                 received.append(answer.data)
             answered = True
         finally:
@@ -135,46 +116,15 @@ class SentenceEmbedder:
             raise (InputError if answer.kind == "input" else StepFailed)(answer.message)
         return np.frombuffer(b"".join(received), dtype="<f4").reshape(len(texts), answer.dimensions)
 
-    def _open(self) -> _Worker:
-        scratch = tempfile.TemporaryDirectory(prefix="selfimp-embedder-", ignore_cleanup_errors=True)
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
-        process = subprocess.Popen(
-            child.command("selfimp_bench.engines.embedder_worker"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=child.environment(
-                device=self._settings.device, threads=self._settings.threads, scratch=Path(scratch.name)
-            ),
-        )
-        assert process.stdin and process.stdout
-        self._worker = _Worker(
-            process=process, requests=process.stdin, answers=process.stdout, log=log, scratch=scratch
+    def _open(self) -> WorkerProcess:
+        self._worker = start_worker(
+            "selfimp_bench.engines.embedder_worker",
+            name="the embedder",
+            remedy=f"lower the encoder's max_batch_rows (now {self._settings.max_batch_rows})",
+            device=self._settings.device,
+            threads=self._settings.threads,
         )
         return self._worker
-
-    def _send(self, worker: _Worker, request: Embed) -> None:
-        try:
-            wire.write_message(worker.requests, request)
-        except BrokenPipeError:
-            raise self._death(worker) from None
-
-    def _receive(self, worker: _Worker) -> Vectors | Embedded | wire.Failed:
-        body = wire.read_frame(worker.answers)
-        if body is None:
-            raise self._death(worker)
-        answer: Vectors | Embedded | wire.Failed = _answer_decoder.decode(body)
-        return answer
-
-    def _death(self, worker: _Worker) -> StepFailed:
-        code = worker.process.wait()
-        worker.log.seek(0)
-        return StepFailed(
-            f"the embedder's process {child.exit_words(code)} (max_batch_rows {self._settings.max_batch_rows}, "
-            f"device {self._settings.device}). Finished steps are kept: run the same command again; if memory ran "
-            f"out, lower the embedder's max_batch_rows. The end of its log:\n"
-            f"{child.tail(worker.log.read().decode(errors='replace'))}"
-        )
 
 
 class FakeEmbedder:

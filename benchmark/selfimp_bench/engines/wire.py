@@ -55,10 +55,10 @@ def read_request(stream: IO[bytes]) -> Open | Sample | None:
     return None if body is None else _request_decoder.decode(body)
 
 
-def read_answer(stream: IO[bytes]) -> Done | Finished | Failed | None:
-    """The next answer; None when the worker's stream ended."""
-    body = read_frame(stream)
-    return None if body is None else _answer_decoder.decode(body)
+def decode_answer(body: bytes) -> Done | Finished | Failed:
+    """The answer that a message's bytes are."""
+    answer: Done | Finished | Failed = _answer_decoder.decode(body)
+    return answer
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
