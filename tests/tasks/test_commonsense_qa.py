@@ -5,7 +5,7 @@ from real_rows import real_rows
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.problems import problems_digest
-from selfimp_bench.tasks.commonsense_qa import gold_answer, problem_from_row, prompt_fields
+from selfimp_bench.tasks.commonsense_qa import gold_answer, problem_from_row
 from selfimp_bench.tasks.problem import Problem
 
 TEXTS = ["bank", "library", "store", "mall", "new york"]
@@ -53,10 +53,6 @@ def test_what_cannot_be_read_is_told_by_row_and_column(change, column):
 
 def test_the_gold_answer_is_the_label():
     assert gold_answer(EXPECTED) == "B"
-
-
-def test_a_template_may_use_the_choices_as_labelled_lines():
-    assert prompt_fields(EXPECTED) == {"choices": "A. bank\nB. library\nC. store\nD. mall\nE. new york"}
 
 
 def test_the_real_validation_rows_have_the_pinned_digest():

@@ -3,7 +3,7 @@ r"""MATH as a task: the layouts of its rows, and what the last \boxed holds."""
 import pytest
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.tasks.competition_math import gold_answer, last_box, problem_from_row, prompt_fields
+from selfimp_bench.tasks.competition_math import gold_answer, last_box, problem_from_row
 from selfimp_bench.tasks.problem import Problem
 
 ROW = {"problem": "What is $2+3$?", "level": "Level 1", "type": "Prealgebra", "solution": r"It is $\boxed{5}$."}
@@ -15,7 +15,6 @@ EXPECTED = Problem(
 def test_a_row_becomes_a_problem():
     assert problem_from_row(ROW, "train-0") == EXPECTED
     assert gold_answer(EXPECTED) == "5"
-    assert prompt_fields(EXPECTED) == {}
 
 
 def test_a_mirror_with_other_names_gives_the_same_problem_under_its_own_id():

@@ -5,7 +5,7 @@ from real_rows import real_rows
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.problems import problems_digest
-from selfimp_bench.tasks.mbpp import problem_from_row, prompt_fields
+from selfimp_bench.tasks.mbpp import problem_from_row
 from selfimp_bench.tasks.problem import Problem
 
 TESTS = ["assert f(1) == 2", "assert f(2) == 3", "assert f(3) == 4"]
@@ -54,15 +54,6 @@ def test_setup_code_and_imports_become_the_setup():
 def test_what_cannot_be_read_is_told_by_row_and_column(change, column):
     with pytest.raises(InputError, match=f"row test-3, column '{column}'"):
         problem_from_row(FULL | change, "test-3")
-
-
-def test_a_template_may_use_the_tests_one_a_line():
-    assert prompt_fields(EXPECTED) == {"tests": "\n".join(TESTS)}
-
-
-def test_a_problem_without_tests_has_no_prompt_fields():
-    with pytest.raises(InputError, match="problem 11: it has no tests"):
-        prompt_fields(Problem(problem_id="11", question="Write f."))
 
 
 @pytest.mark.parametrize(

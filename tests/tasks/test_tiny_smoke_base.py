@@ -12,7 +12,8 @@ from safetensors import safe_open
 from tokenizers import Tokenizer
 
 from selfimp_bench.manifest.model import Split
-from selfimp_bench.tasks import commonsense_qa, mbpp, tiny_gsm, toy_csqa, toy_math, toy_mbpp
+from selfimp_bench.stages.sample import render_prompt
+from selfimp_bench.tasks import tiny_gsm, toy_csqa, toy_math, toy_mbpp
 from selfimp_bench.tasks.problem import Problem
 
 ASSET = Path(__file__).parents[2] / "benchmark/selfimp_bench/assets/tiny-smoke-base"
@@ -26,12 +27,8 @@ def tokenizer() -> Tokenizer:
 
 def prompt(problem: Problem) -> str:
     """As the manifests of smoke runs have it."""
-    given = [problem.question]
-    if problem.choices:
-        given.append(commonsense_qa.prompt_fields(problem)["choices"])
-    if problem.tests:
-        given.append(mbpp.prompt_fields(problem)["tests"])
-    return f"Question: {chr(10).join(given)}\nAnswer:"
+    fields = ["{question}", *(["{choices}"] if problem.choices else []), *(["{tests}"] if problem.tests else [])]
+    return render_prompt(f"Question: {chr(10).join(fields)}\nAnswer:", problem)
 
 
 def completion(problem: Problem) -> str:

@@ -47,12 +47,6 @@ def choice_labels(problem: Problem) -> tuple[str, ...]:
     return tuple(ascii_uppercase[:count])
 
 
-def prompt_fields(problem: Problem) -> Mapping[str, str]:
-    """What a template may use: ``choices``, one line ``A. text`` a choice."""
-    lines = zip(choice_labels(problem), problem.choices or (), strict=True)
-    return {"choices": "\n".join(f"{label}. {choice}" for label, choice in lines)}
-
-
 def _asked(row: Row) -> Row:
     """Where question and choices stand: in the row itself, or in its ``question`` (``stem``, ``choices``)."""
     question = row.get("question")

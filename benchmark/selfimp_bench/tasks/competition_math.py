@@ -4,7 +4,6 @@ r"""MATH (competition mathematics) as a task: a worked solution whose last ``\bo
 """
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from selfimp_bench.errors import InputError
@@ -63,11 +62,6 @@ def last_box(solution: str) -> str | None:
         if depth == 0:
             return solution[start + 1 : brace.start()].strip()
     return None
-
-
-def prompt_fields(_problem: Problem) -> Mapping[str, str]:
-    """What a template may use besides the question: nothing."""
-    return {}
 
 
 def _level(row: Row, row_name: str) -> int | None:

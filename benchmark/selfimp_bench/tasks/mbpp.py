@@ -3,8 +3,6 @@
 Task ids are fixed: 11-510 are the test split, 601-974 the train split, 1-10 the few-shot examples.
 """
 
-from collections.abc import Mapping
-
 from selfimp_bench.errors import InputError
 from selfimp_bench.tasks.columns import Row, identity, text, texts
 from selfimp_bench.tasks.problem import Problem
@@ -33,11 +31,6 @@ def asserts_of(problem: Problem) -> tuple[str, ...]:
             "mend the problems file"
         )
     return problem.tests
-
-
-def prompt_fields(problem: Problem) -> Mapping[str, str]:
-    """What a template may use: ``tests``, one assert a line."""
-    return {"tests": "\n".join(asserts_of(problem))}
 
 
 def _setup(row: Row, row_name: str) -> str | None:
