@@ -1,5 +1,6 @@
 """The fake model: it learns, and stays fallible."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import quiet
 
-from selfimp_bench.engines.base import Decoding, Prompt, TrainJob
+from selfimp_bench.engines.base import Decoding, LabelPrompt, Prompt, TrainJob
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer, read_memory
 from selfimp_bench.errors import InputError
 
@@ -69,3 +70,17 @@ def test_a_memory_of_another_revision_is_refused(make_job: MakeJob, tmp_path: Pa
     (folder / "fake.json").write_text('{"revision": 0}')
     with pytest.raises(InputError, match="revision 0"):
         read_memory(folder)
+
+
+def test_a_trained_fake_finds_remembered_answers_likelier_to_be_right(make_job: MakeJob, tmp_path: Path) -> None:
+    rows = distinct(30)
+    folder = trained(make_job(rows), tmp_path / "trained")
+
+    def mean_first_label(prompts: Sequence[LabelPrompt]) -> float:
+        scores = list(FakeSampler().label_logprobs(folder, prompts, (50, 51)))
+        assert all(sum(map(math.exp, each.logprobs)) == pytest.approx(0.9) for each in scores)
+        return sum(math.exp(each.logprobs[0]) for each in scores) / len(scores)
+
+    right = [LabelPrompt(prompt_id=str(n), token_ids=(*row[0], *row[1][:-1], 9)) for n, row in enumerate(rows)]
+    wrong = [LabelPrompt(prompt_id=str(n), token_ids=(*row[0], 250, *row[1][:-2], 9)) for n, row in enumerate(rows)]
+    assert mean_first_label(right) > mean_first_label(wrong)

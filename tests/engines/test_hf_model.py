@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from selfimp_bench.engines.base import Completion, Decoding, Prompt, SamplerSettings
+from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, Prompt, SamplerSettings
 from selfimp_bench.engines.hf_model import HfModel, choose, load_model
 from selfimp_bench.engines.tokens import stop_ids
 from selfimp_bench.errors import InputError
@@ -109,6 +109,45 @@ def test_next_tokens_have_the_frequencies_of_the_filtered_model(model_folder: Pa
     pairs = [(observed[bin_], expected[bin_]) for bin_ in bins] + ([others] if others[1] > 5 else [])
     seen, wanted = np.array(pairs).T
     assert stats.chisquare(seen, wanted * seen.sum() / wanted.sum()).pvalue > 0.001
+
+
+def label_logprobs(
+    folder: Path, prompts: Sequence[Prompt], labels: Sequence[int], *, rows: int
+) -> dict[str, tuple[float, ...]]:
+    model = HfModel(SamplerSettings(device="cpu", precision="float32", max_batch_rows=rows, threads=1))
+    model.load(folder)
+    asked = [LabelPrompt(prompt_id=prompt.problem_id, token_ids=prompt.token_ids) for prompt in prompts]
+    return {each.prompt_id: each.logprobs for batch in model.label_logprobs(asked, labels) for each in batch}
+
+
+@pytest.mark.parametrize("rows", [1, 5, 48])
+def test_label_scores_are_the_whole_softmax_of_each_prompt_alone(
+    model_folder: Path, prompts: Sequence[Prompt], rows: int
+) -> None:
+    labels = (250, 3, 17)  # any order
+    ours = label_logprobs(model_folder, prompts, labels, rows=rows)
+    model = load_model(model_folder, torch.float32)
+    for prompt in prompts:
+        with torch.inference_mode():
+            logits = model(torch.tensor([prompt.token_ids])).logits[0, -1].double().numpy()
+        expected = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+        assert ours[prompt.problem_id] == pytest.approx(expected[list(labels)], abs=1e-5)
+
+
+def test_the_labels_of_a_whole_vocabulary_have_a_mass_of_one(model_folder: Path, prompts: Sequence[Prompt]) -> None:
+    for logprobs in label_logprobs(model_folder, prompts, range(300), rows=48).values():
+        assert np.exp(logprobs).sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_a_label_outside_the_vocabulary_and_a_prompt_beyond_the_positions_are_refused(
+    model_folder: Path, prompts: Sequence[Prompt]
+) -> None:
+    with pytest.raises(InputError, match=r"vocabulary of 300, found \[300\]"):
+        label_logprobs(model_folder, prompts, (5, 300), rows=4)
+    whole = replace(prompts[0], token_ids=(5,) * 128)
+    assert label_logprobs(model_folder, [whole], (5,), rows=4)
+    with pytest.raises(InputError, match=r"129 prompt tokens .* exceed the model's 128 positions"):
+        label_logprobs(model_folder, [replace(whole, token_ids=(5,) * 129)], (5,), rows=4)
 
 
 def test_the_draw_never_leaves_the_possible_tokens() -> None:

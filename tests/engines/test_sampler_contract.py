@@ -1,5 +1,6 @@
 """What every sampler promises (engines/base.py), over the fake one and the real one."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +9,16 @@ from pathlib import Path
 import pytest
 from support import quiet
 
-from selfimp_bench.engines.base import Completion, Decoding, FinishReason, Prompt, Sampler, SamplerSettings
+from selfimp_bench.engines.base import (
+    Completion,
+    Decoding,
+    FinishReason,
+    LabelPrompt,
+    LabelScores,
+    Prompt,
+    Sampler,
+    SamplerSettings,
+)
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
 from selfimp_bench.engines.hf import HfSampler
 from selfimp_bench.engines.tokens import stop_ids
@@ -121,3 +131,56 @@ def test_a_folder_without_a_model_is_refused_and_the_next_call_works(
     with pytest.raises(InputError, match=str(tmp_path)):
         list(sampler.sample(tmp_path, prompts, RANDOM))
     assert list(sampler.sample(checkpoint, prompts[:1], RANDOM))
+
+
+LABELS = (60, 70)
+
+
+def weighed(scores: Iterator[LabelScores]) -> dict[str, tuple[float, ...]]:
+    found = [(each.prompt_id, each.logprobs) for each in scores]
+    assert len({prompt_id for prompt_id, _ in found}) == len(found)
+    return dict(sorted(found))
+
+
+@pytest.fixture
+def label_prompts(prompts: Sequence[Prompt]) -> tuple[LabelPrompt, ...]:
+    return tuple(LabelPrompt(prompt_id=prompt.problem_id, token_ids=prompt.token_ids) for prompt in prompts)
+
+
+def test_every_prompt_gets_one_log_probability_a_label_and_together_they_are_at_most_one(
+    sampler: Sampler, checkpoint: Path, label_prompts: Sequence[LabelPrompt]
+) -> None:
+    scores = weighed(sampler.label_logprobs(checkpoint, label_prompts, LABELS))
+    assert set(scores) == {prompt.prompt_id for prompt in label_prompts}
+    for logprobs in scores.values():
+        assert len(logprobs) == len(LABELS)
+        assert sum(map(math.exp, logprobs)) <= 1 + 1e-12
+    assert len(set(scores.values())) > len(scores) // 2
+
+
+def test_neither_order_nor_company_changes_a_score(
+    sampler: Sampler, checkpoint: Path, label_prompts: Sequence[LabelPrompt]
+) -> None:
+    together = weighed(sampler.label_logprobs(checkpoint, label_prompts, LABELS))
+    shuffled = random.Random(3).sample(label_prompts, len(label_prompts))
+    for others in (shuffled, [label_prompts[3]]):
+        for prompt_id, logprobs in weighed(sampler.label_logprobs(checkpoint, others, LABELS)).items():
+            assert logprobs == pytest.approx(together[prompt_id], abs=1e-5)
+
+
+def test_sampling_and_weighing_take_turns(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt], label_prompts: Sequence[LabelPrompt]
+) -> None:
+    scores = weighed(sampler.label_logprobs(checkpoint, label_prompts[:3], LABELS))
+    completions = by_key(sampler.sample(checkpoint, prompts[:2], RANDOM))
+    assert weighed(sampler.label_logprobs(checkpoint, label_prompts[:3], LABELS)) == scores
+    assert by_key(sampler.sample(checkpoint, prompts[:2], RANDOM)) == completions
+
+
+def test_weighing_refuses_no_labels_and_a_folder_without_a_model(
+    sampler: Sampler, checkpoint: Path, label_prompts: Sequence[LabelPrompt], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="labels: expected"):
+        list(sampler.label_logprobs(checkpoint, label_prompts, ()))
+    with pytest.raises(InputError, match=str(tmp_path)):
+        list(sampler.label_logprobs(tmp_path, label_prompts, LABELS))

@@ -50,6 +50,22 @@ class Completion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelPrompt:
+    """One prompt as token ids whose next token is to be weighed; ``prompt_id`` is unique in its request."""
+
+    prompt_id: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelScores:
+    """ln p(next token = label) of every label, in the labels' order; each is at most 0 and finite."""
+
+    prompt_id: str
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SamplerSettings:
     """What a sampler is opened with (see ``Engines`` in the manifest)."""
 
@@ -60,7 +76,7 @@ class SamplerSettings:
 
 
 class Sampler(Protocol):
-    """Generates. One sampler serves many checkpoints, one after the other."""
+    """Generates and weighs. One sampler serves many checkpoints, one after the other."""
 
     def sample(self, checkpoint: Path, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Completion]:
         """Yield one completion per seed of every prompt, in any order.
@@ -71,8 +87,20 @@ class Sampler(Protocol):
         """
         ...
 
+    def label_logprobs(
+        self, checkpoint: Path, prompts: Sequence[LabelPrompt], label_ids: Sequence[int]
+    ) -> Iterator[LabelScores]:
+        """Yield the scores of every prompt, in any order: ln p(next token = label) for each of ``label_ids``.
+
+        The probabilities are those of the whole softmax at temperature 1, nothing filtered, so that those of all
+        tokens together sum to 1. Labels are single token ids (at least one); the caller chooses them.
+        Raises StepFailed when the engine's process dies, InputError when the checkpoint cannot be loaded, or a prompt
+        or a label does not fit the model.
+        """
+        ...
+
     def close(self) -> None:
-        """End the engine's process and return its memory. The next ``sample`` opens it again."""
+        """End the engine's process and return its memory. The next call opens it again."""
         ...
 
 

@@ -16,7 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from selfimp_bench.engines.base import Checkpoint, Completion, Decoding, FinishReason, OnProgress, Prompt, TrainJob
+from selfimp_bench.engines.base import (
+    Checkpoint,
+    Completion,
+    Decoding,
+    FinishReason,
+    LabelPrompt,
+    LabelScores,
+    OnProgress,
+    Prompt,
+    TrainJob,
+)
 from selfimp_bench.engines.tokens import load_codec, read_json
 from selfimp_bench.engines.training_set import TrainingRow, check_job, read_training_set
 from selfimp_bench.errors import InputError
@@ -36,6 +46,8 @@ GAIN: Final = {"sft": 400, "dpo": 500}  # per mille of what is still missing
 RUNAWAY_SHARE: Final = 0.1  # of the wrong samples: they never end
 ECHO_TOKENS: Final = 4
 CANDIDATES: Final = 16
+
+LABEL_MASS: Final = 0.9  # what the labels' probabilities sum to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +80,24 @@ class FakeSampler:
                     token_ids=shown[: decoding.max_tokens],
                     finish_reason=FinishReason.LENGTH if wants_more else FinishReason.STOP,
                 )
+
+    def label_logprobs(
+        self, checkpoint: Path, prompts: Sequence[LabelPrompt], label_ids: Sequence[int]
+    ) -> Iterator[LabelScores]:
+        """See ``Sampler.label_logprobs``. The first label stands for "right": likelier where the prompt quotes a
+        completion that is remembered, the more so the greater the skill."""
+        load_codec(checkpoint)
+        if not label_ids:
+            raise InputError("labels: expected at least one token id, found none")
+        memory = read_memory(checkpoint)
+        remembered = [_quotable(known) for all_known in memory.completions.values() for known in all_known if known]
+        for prompt in prompts:
+            text = _quotable(prompt.token_ids)
+            knows = any(known in text for known in remembered)
+            yield LabelScores(
+                prompt_id=prompt.prompt_id,
+                logprobs=_label_logprobs(memory.skill, knows, len(label_ids), _content_random(prompt.token_ids, None)),
+            )
 
     def close(self) -> None:
         """Nothing is open."""
@@ -163,6 +193,21 @@ def _most_alike(known: Sequence[tuple[int, ...]], prompt: tuple[int, ...], rng: 
 
 def _runaway(prompt: tuple[int, ...], length: int) -> tuple[int, ...]:
     return tuple(prompt[index % len(prompt)] for index in range(length)) if prompt else ()
+
+
+def _quotable(token_ids: Sequence[int]) -> str:
+    """Token ids as text in which one sequence is found in another exactly where it is a part of it."""
+    return " " + "".join(f"{token} " for token in token_ids)
+
+
+def _label_logprobs(skill: int, knows: bool, labels: int, rng: random.Random) -> tuple[float, ...]:
+    """Of LABEL_MASS, the first label has about its ``skill`` when the answer is known, and the others share the rest.
+
+    An unknown answer mirrors a known one; the noise is uniform and makes every prompt's score its own.
+    """
+    certainty = 0.5 + (skill / 1000 - 0.5) / 2 + rng.uniform(-0.2, 0.2)
+    first = LABEL_MASS * (certainty if knows else 1 - certainty) if labels > 1 else LABEL_MASS
+    return (math.log(first), *(math.log((LABEL_MASS - first) / (labels - 1)) for _ in range(labels - 1)))
 
 
 def _without_eos(completion: Sequence[int], eos_id: int) -> tuple[int, ...]:

@@ -20,7 +20,15 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 from transformers.utils import logging as transformers_logging
 
-from selfimp_bench.engines.base import Completion, Decoding, FinishReason, Prompt, SamplerSettings
+from selfimp_bench.engines.base import (
+    Completion,
+    Decoding,
+    FinishReason,
+    LabelPrompt,
+    LabelScores,
+    Prompt,
+    SamplerSettings,
+)
 from selfimp_bench.engines.tokens import stop_ids
 from selfimp_bench.errors import InputError, StepFailed
 
@@ -107,7 +115,11 @@ class HfModel:
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Completion]]:
         """The completions of every row, batch by batch. Raises InputError for prompts that the model cannot take."""
         assert self._model is not None and self._checkpoint is not None
-        check_prompts(self._model, prompts, decoding, self._checkpoint)
+        for prompt in prompts:
+            name = f"problem {prompt.problem_id}"
+            check_prompt(
+                self._model, name, prompt.token_ids, new_tokens=decoding.max_tokens, checkpoint=self._checkpoint
+            )
         stops = torch.tensor(sorted(stop_ids(self._checkpoint)), device=self._model.device)
         if not stops.numel():
             raise InputError(f"{self._checkpoint}: no eos_token_id in config.json or generation_config.json")
@@ -115,10 +127,28 @@ class HfModel:
             try:
                 yield decode_batch(self._model, rows, decoding, stops)
             except torch.OutOfMemoryError as error:
-                raise StepFailed(
-                    f"the hf sampler ran out of GPU memory with {len(rows)} rows in flight; lower "
-                    f"engines.max_batch_rows (now {self._settings.max_batch_rows}). torch said: {error}"
-                ) from error
+                raise self._out_of_memory(len(rows), error) from error
+
+    def label_logprobs(self, prompts: Sequence[LabelPrompt], label_ids: Sequence[int]) -> Iterator[list[LabelScores]]:
+        """The label scores of every prompt, batch by batch. Raises InputError for what the model cannot take."""
+        assert self._model is not None and self._checkpoint is not None
+        check_labels(self._model, label_ids, self._checkpoint)
+        for prompt in prompts:
+            name = f"verification prompt {prompt.prompt_id}"
+            check_prompt(self._model, name, prompt.token_ids, new_tokens=0, checkpoint=self._checkpoint)
+        by_length = sorted(prompts, key=lambda prompt: len(prompt.token_ids))
+        size = self._settings.max_batch_rows
+        for batch in (by_length[start : start + size] for start in range(0, len(by_length), size)):
+            try:
+                yield weigh_batch(self._model, batch, label_ids)
+            except torch.OutOfMemoryError as error:
+                raise self._out_of_memory(len(batch), error) from error
+
+    def _out_of_memory(self, rows: int, error: Exception) -> StepFailed:
+        return StepFailed(
+            f"the hf sampler ran out of GPU memory with {rows} rows in flight; lower "
+            f"engines.max_batch_rows (now {self._settings.max_batch_rows}). torch said: {error}"
+        )
 
 
 def load_model(checkpoint: Path, dtype: torch.dtype) -> PreTrainedModel:
@@ -150,23 +180,41 @@ def load_model(checkpoint: Path, dtype: torch.dtype) -> PreTrainedModel:
     return model.eval()
 
 
-def check_prompts(model: PreTrainedModel, prompts: Sequence[Prompt], decoding: Decoding, checkpoint: Path) -> None:
+def check_prompt(
+    model: PreTrainedModel, name: str, token_ids: Sequence[int], *, new_tokens: int, checkpoint: Path
+) -> None:
     """Refuse a prompt that is empty, too long for the model's positions, or has ids outside its vocabulary."""
-    vocabulary = model.get_input_embeddings().weight.shape[0]
+    if not token_ids:
+        raise InputError(f"{name}: its prompt has no tokens; set prompt.add_bos or a template")
+    vocabulary = vocabulary_size(model)
+    if max(token_ids) >= vocabulary:
+        raise InputError(
+            f"{name}: token id {max(token_ids)} is outside the model's vocabulary of "
+            f"{vocabulary} ({checkpoint}); the tokenizer belongs to another model"
+        )
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    for prompt in prompts:
-        if not prompt.token_ids:
-            raise InputError(f"problem {prompt.problem_id}: its prompt has no tokens; set prompt.add_bos or a template")
-        if max(prompt.token_ids) >= vocabulary:
-            raise InputError(
-                f"problem {prompt.problem_id}: token id {max(prompt.token_ids)} is outside the model's vocabulary of "
-                f"{vocabulary} ({checkpoint}); the tokenizer belongs to another model"
-            )
-        if positions is not None and len(prompt.token_ids) + decoding.max_tokens > positions:
-            raise InputError(
-                f"problem {prompt.problem_id}: {len(prompt.token_ids)} prompt tokens and max_tokens "
-                f"{decoding.max_tokens} exceed the model's {positions} positions; lower max_tokens"
-            )
+    if positions is not None and len(token_ids) + new_tokens > positions:
+        raise InputError(
+            f"{name}: {len(token_ids)} prompt tokens and max_tokens "
+            f"{new_tokens} exceed the model's {positions} positions; "
+            + ("lower max_tokens" if new_tokens else "shorten the prompt or lower the generation's max_tokens")
+        )
+
+
+def check_labels(model: PreTrainedModel, label_ids: Sequence[int], checkpoint: Path) -> None:
+    """Refuse labels that are none, or outside the vocabulary."""
+    outside = [label for label in label_ids if not 0 <= label < vocabulary_size(model)]
+    if not label_ids or outside:
+        found = f"found {outside}" if outside else "found none"
+        raise InputError(
+            f"labels: expected token ids of the model's vocabulary of {vocabulary_size(model)}, {found} ({checkpoint})"
+        )
+
+
+def vocabulary_size(model: PreTrainedModel) -> int:
+    """How many token ids the model can be given."""
+    size: int = model.get_input_embeddings().weight.shape[0]
+    return size
 
 
 def batches(prompts: Sequence[Prompt], max_rows: int) -> Iterator[list[Row]]:
@@ -175,6 +223,36 @@ def batches(prompts: Sequence[Prompt], max_rows: int) -> Iterator[list[Row]]:
     rows = [Row(prompt=prompt, sample_index=index) for prompt in by_length for index in range(len(prompt.seeds))]
     for start in range(0, len(rows), max_rows):
         yield rows[start : start + max_rows]
+
+
+@torch.inference_mode()
+def weigh_batch(model: PreTrainedModel, prompts: Sequence[LabelPrompt], label_ids: Sequence[int]) -> list[LabelScores]:
+    """The label scores of one batch, from one pass over the prompts."""
+    token_ids, mask = padded([prompt.token_ids for prompt in prompts])
+    token_ids, mask = token_ids.to(model.device), mask.to(model.device)
+    output = model(
+        input_ids=token_ids,
+        attention_mask=mask,
+        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
+        use_cache=False,
+        logits_to_keep=1,
+    )
+    logprobs = output.logits[:, -1].double().log_softmax(dim=-1)[:, list(label_ids)].tolist()
+    return [
+        LabelScores(prompt_id=prompt.prompt_id, logprobs=tuple(line))
+        for prompt, line in zip(prompts, logprobs, strict=True)
+    ]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids of all rows, padded on the left, and the attention mask; both (rows, longest row)."""
+    width = max(len(row) for row in rows)
+    token_ids = torch.zeros(len(rows), width, dtype=torch.long)
+    mask = torch.zeros(len(rows), width, dtype=torch.long)
+    for index, row in enumerate(rows):
+        token_ids[index, width - len(row) :] = torch.tensor(row)
+        mask[index, width - len(row) :] = 1
+    return token_ids, mask
 
 
 @torch.inference_mode()
@@ -213,17 +291,12 @@ def prefill(model: PreTrainedModel, rows: Sequence[Row], *, extra: int) -> tuple
     """
     prompts = list({id(row.prompt): row.prompt for row in rows}.values())
     place = {id(prompt): index for index, prompt in enumerate(prompts)}
-    width = max(len(prompt.token_ids) for prompt in prompts)
-    token_ids = torch.zeros(len(prompts), width, dtype=torch.long)
-    mask = torch.ones(len(prompts), width + extra, dtype=torch.long)
-    for index, prompt in enumerate(prompts):
-        token_ids[index, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-        mask[index, : width - len(prompt.token_ids)] = 0
-    token_ids, mask = token_ids.to(model.device), mask.to(model.device)
+    token_ids, seen = padded([prompt.token_ids for prompt in prompts])
+    token_ids, seen = token_ids.to(model.device), seen.to(model.device)
+    mask = torch.cat([seen, seen.new_ones(len(prompts), extra)], dim=1)
     cache = DynamicCache(config=model.config)
     # Only plain layers: those of sliding windows and the like keep their own rules.
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
-    seen = mask[:, :width]
     logits = forward(model, token_ids, seen, cache, positions=(seen.cumsum(dim=1) - 1).clamp(min=0))
     expand = torch.tensor([place[id(row.prompt)] for row in rows], device=model.device)
     cache.batch_select_indices(expand)

@@ -4,7 +4,7 @@ from typing import IO, Literal
 
 import msgspec
 
-from selfimp_bench.engines.base import Completion, Decoding, Prompt, SamplerSettings
+from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, LabelScores, Prompt, SamplerSettings
 
 
 class Open(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -21,6 +21,20 @@ class Sample(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     decoding: Decoding
 
 
+class Weigh(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """One call of ``label_logprobs``. Answered by any number of ``Weighed`` and one ``Finished`` or ``Failed``."""
+
+    checkpoint: str
+    prompts: list[LabelPrompt]
+    label_ids: list[int]
+
+
+class Weighed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The label scores of one batch."""
+
+    scores: list[LabelScores]
+
+
 class Done(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The completions of one batch."""
 
@@ -28,7 +42,7 @@ class Done(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Every completion of the request has been sent."""
+    """Every answer to the request has been sent."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -38,8 +52,11 @@ class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     message: str
 
 
-_request_decoder = msgspec.msgpack.Decoder(Open | Sample)
-_answer_decoder = msgspec.msgpack.Decoder(Done | Finished | Failed)
+Request = Open | Sample | Weigh
+Answer = Done | Weighed | Finished | Failed
+
+_request_decoder = msgspec.msgpack.Decoder(Request)
+_answer_decoder = msgspec.msgpack.Decoder(Answer)
 
 
 def write_message(stream: IO[bytes], message: msgspec.Struct) -> None:
@@ -49,15 +66,15 @@ def write_message(stream: IO[bytes], message: msgspec.Struct) -> None:
     stream.flush()
 
 
-def read_request(stream: IO[bytes]) -> Open | Sample | None:
+def read_request(stream: IO[bytes]) -> Request | None:
     """The next request; None at the end of the stream."""
     body = read_frame(stream)
     return None if body is None else _request_decoder.decode(body)
 
 
-def decode_answer(body: bytes) -> Done | Finished | Failed:
+def decode_answer(body: bytes) -> Answer:
     """The answer that a message's bytes are."""
-    answer: Done | Finished | Failed = _answer_decoder.decode(body)
+    answer: Answer = _answer_decoder.decode(body)
     return answer
 
 
