@@ -216,6 +216,16 @@ def plan_keys(plan: Plan) -> dict[str, str]:
     return keys
 
 
+def training_tokens_at_most(optimisation: Optimisation, rows: int) -> int:
+    """The most tokens that training on so many rows, each one sequence, passes through the model."""
+    seen = (
+        rows * (optimisation.epochs or 0)
+        if optimisation.steps is None
+        else optimisation.steps * optimisation.batch_size
+    )
+    return seen * optimisation.max_length
+
+
 _NOT_IDENTITY = ("source", "assumed")
 
 

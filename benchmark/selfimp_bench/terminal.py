@@ -122,15 +122,18 @@ def manifest_lines(manifest: Manifest) -> Iterator[str]:
     )
     yield f"training   {_optimisation(manifest.sft)}"
     if manifest.dpo is not None:
-        yield f"DPO        beta {manifest.dpo.beta}, {_optimisation(manifest.dpo.optimisation)}"
+        sft = manifest.dpo.sft_coefficient
+        term = "" if sft is None else f", SFT term {sft}"
+        yield f"DPO        beta {manifest.dpo.beta}{term}, {_optimisation(manifest.dpo.optimisation)}"
     engines = manifest.engines
     yield f"engines    {engines.sampler} samples, {engines.trainer} trains, on {engines.device}"
 
 
 def _optimisation(block: Optimisation) -> str:
+    length = f"{block.epochs} epochs" if block.steps is None else f"{block.steps} steps"
     return (
         f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
-        f"batch {block.batch_size}, {block.epochs} epochs, {block.precision}"
+        f"batch {block.batch_size}, {length}, {block.precision}"
     )
 
 

@@ -115,7 +115,15 @@ MakeJob = Callable[..., TrainJob]
 def make_job(model_folder: Path, tmp_path: Path) -> MakeJob:
     """Builds a job from rows: SFT for pairs, DPO for triples. Keywords change its optimisation."""
 
-    def make(rows: Rows, *, micro_batch_size: int = 2, seed: int = 5, beta: float = 0.1, **changes: Any) -> TrainJob:
+    def make(
+        rows: Rows,
+        *,
+        micro_batch_size: int = 2,
+        seed: int = 5,
+        beta: float = 0.1,
+        sft_coefficient: float | None = None,
+        **changes: Any,
+    ) -> TrainJob:
         method = "sft" if len(rows[0]) == 2 else "dpo"
         names = ["prompt_ids", "completion_ids"] if method == "sft" else ["prompt_ids", "chosen_ids", "rejected_ids"]
         path = tmp_path / "rows.parquet"
@@ -129,7 +137,13 @@ def make_job(model_folder: Path, tmp_path: Path) -> MakeJob:
             optimisation=settings,
             preference=None
             if method == "sft"
-            else PreferenceOptimisation(beta=beta, loss="sigmoid", label_smoothing=0.0, optimisation=settings),
+            else PreferenceOptimisation(
+                beta=beta,
+                loss="sigmoid",
+                label_smoothing=0.0,
+                sft_coefficient=sft_coefficient,
+                optimisation=settings,
+            ),
             seed=seed,
             device="cpu",
             micro_batch_size=micro_batch_size,

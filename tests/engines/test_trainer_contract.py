@@ -118,3 +118,11 @@ def test_a_warm_up_ratio_outside_its_range_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="warmup_ratio"):
         trainer.train(make_job(sft_rows(4), warmup_ratio=ratio), empty(tmp_path / "out"), quiet)
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (None, None)])
+def test_a_run_of_two_lengths_or_of_none_is_refused(
+    trainer: Trainer, make_job: MakeJob, epochs: int | None, steps: int | None, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="exactly one of epochs and steps"):
+        trainer.train(make_job(sft_rows(4), epochs=epochs, steps=steps), empty(tmp_path / "out"), quiet)

@@ -41,14 +41,16 @@ OPTIMISATION = {
     "scheduler": Sentinel(value="constant", becomes={"lr_scheduler_type": "constant_with_warmup"}),
     "warmup_ratio": Sentinel(value=0.066, becomes={"warmup_steps": 0.066}),
     "batch_size": Sentinel(value=77, becomes={"gradient_accumulation_steps": 7}),
-    "epochs": Sentinel(value=13, becomes={"num_train_epochs": 13, "max_steps": -1}),
+    "epochs": Sentinel(value=13, becomes={"num_train_epochs": 13}),
+    "steps": same("max_steps", 1717),
     "max_length": same("max_length", 987),
     "precision": Sentinel(value="bfloat16", becomes={"bf16": True, "fp16": False}),
 }
 PREFERENCE = {
     "beta": same("beta", 0.0321),
-    "loss": Sentinel(value="sigmoid", becomes={"loss_type": ["sigmoid"]}),
+    "loss": Sentinel(value="sigmoid", becomes={"loss_type": ["sigmoid", "sft"]}),
     "label_smoothing": same("label_smoothing", 0.0654),
+    "sft_coefficient": Sentinel(value=0.765, becomes={"loss_weights": [1.0, 0.765]}),
 }
 JOB = {
     "seed": Sentinel(value=424242, becomes={"seed": 424242, "data_seed": 424242}),
@@ -101,6 +103,12 @@ def test_the_sentinel_reaches_the_configuration(marked: TrainJob, name: str, tmp
 def test_every_scheduler_of_the_manifest_has_a_name_there(make_job: MakeJob, name: str, tmp_path: Path) -> None:
     config = sft_config(make_job(sft_rows(4), scheduler=name), tmp_path)
     assert config.lr_scheduler_type == SCHEDULERS[name]
+
+
+def test_epochs_set_no_number_of_steps_and_plain_dpo_has_no_sft_term(make_job: MakeJob, tmp_path: Path) -> None:
+    config = dpo_config(make_job(dpo_rows(4), epochs=3), tmp_path)
+    assert (config.num_train_epochs, config.max_steps) == (3, -1)
+    assert (config.loss_type, config.loss_weights) == (["sigmoid"], [1.0])
 
 
 def test_float32_uses_no_lower_precision_anywhere(make_job: MakeJob, tmp_path: Path) -> None:

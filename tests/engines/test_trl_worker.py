@@ -135,6 +135,25 @@ def test_dpo_is_adamw_on_the_mean_loss_of_the_pairs(make_job: MakeJob, run: Call
     assert (margins(load_model(folder), rows) > before).all()
 
 
+def test_rpo_is_dpo_plus_the_weighted_sft_loss_of_the_chosen_completions(
+    make_job: MakeJob, run: Callable[[TrainJob], Path]
+) -> None:
+    rows = dpo_rows(6)
+    job = make_job(rows, batch_size=6, micro_batch_size=6, epochs=3, beta=0.05, sft_coefficient=0.7)
+    model, reference = load_model(job.start), load_model(job.start)
+    preference, likelihood = dpo_loss(rows, reference, 0.05), sft_loss([row[:2] for row in rows])
+    by_hand = train_by_hand(model, lambda policy: preference(policy) + 0.7 * likelihood(policy), job, steps=3)
+    assert by_hand[0][0] > math.log(2) + 1  # the term is there
+    assert_same_training(run(job), by_hand, model)
+
+
+def test_steps_stop_in_the_middle_of_an_epoch_and_go_on_into_the_next(
+    make_job: MakeJob, run: Callable[[TrainJob], Path]
+) -> None:
+    for steps in (2, 7):  # 10 rows in batches of 4 are 3 steps an epoch
+        assert len(log(run(make_job(sft_rows(10), epochs=None, steps=steps)))) == steps
+
+
 def test_dpo_measures_against_the_reference_it_is_given(
     make_job: MakeJob, run: Callable[[TrainJob], Path], tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from selfimp_bench.engines.base import (
     TrainJob,
 )
 from selfimp_bench.engines.tokens import load_codec, read_json
-from selfimp_bench.engines.training_set import TrainingRow, check_job, read_training_set
+from selfimp_bench.engines.training_set import TrainingRow, check_job, read_training_set, training_work
 from selfimp_bench.errors import InputError
 
 # Bump when a completion or a checkpoint of the fake engines changes.
@@ -117,15 +117,14 @@ class FakeTrainer:
             if (job.start / name).is_file():
                 shutil.copyfile(job.start / name, out_dir / name)
         write_memory(out_dir, memory)
-        epochs = job.optimisation.epochs
-        steps = epochs * math.ceil(len(rows) / job.optimisation.batch_size)
-        _write_log(out_dir / "train_log.jsonl", steps, job.optimisation.learning_rate)
-        on_progress(steps, steps)
+        work = training_work(rows, job.optimisation)
+        _write_log(out_dir / "train_log.jsonl", work.steps, job.optimisation.learning_rate)
+        on_progress(work.steps, work.steps)
         return Checkpoint(
             path=out_dir,
-            optimizer_steps=steps,
-            rows=len(rows) * epochs,
-            tokens=sum(row.tokens for row in rows) * epochs,
+            optimizer_steps=work.steps,
+            rows=work.rows,
+            tokens=work.tokens,
             seconds=time.monotonic() - began,
         )
 

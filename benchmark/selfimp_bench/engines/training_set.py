@@ -1,6 +1,7 @@
 """What every trainer checks before it trains: the job, and its training set (Parquet of token ids)."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Optimisation
 
 COLUMNS: Final = {
     "sft": ("prompt_ids", "completion_ids"),
@@ -30,6 +32,28 @@ class TrainingRow:
         return sum(len(self.prompt_ids) + len(completion) for completion in self.completions)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingWork:
+    """What a run over a training set amounts to.
+
+    steps: optimiser steps. rows: seen in all, a row once per pass. tokens: likewise; those of a part of an epoch are
+    counted in proportion to its rows.
+    """
+
+    steps: int
+    rows: int
+    tokens: int
+
+
+def training_work(rows: Sequence[TrainingRow], optimisation: Optimisation) -> TrainingWork:
+    """The steps, rows and tokens of a run; the last batch of an epoch may be smaller than the others."""
+    per_epoch = math.ceil(len(rows) / optimisation.batch_size)
+    steps = per_epoch * (optimisation.epochs or 0) if optimisation.steps is None else optimisation.steps
+    whole, rest = divmod(steps, per_epoch)
+    seen = whole * len(rows) + min(rest * optimisation.batch_size, len(rows))
+    return TrainingWork(steps=steps, rows=seen, tokens=round(sum(row.tokens for row in rows) * seen / len(rows)))
+
+
 def check_job(job: TrainJob) -> None:
     """Raise InputError for a job that no trainer could run as it is written."""
     optimisation = job.optimisation
@@ -38,6 +62,8 @@ def check_job(job: TrainJob) -> None:
             f"batch_size {optimisation.batch_size} is not a multiple of engines.micro_batch_size "
             f"{job.micro_batch_size}, so no accumulation makes it; choose a divisor"
         )
+    if (optimisation.epochs is None) == (optimisation.steps is None):
+        raise InputError("exactly one of epochs and steps says how long training is; set one of the two")
     if not 0 <= optimisation.warmup_ratio < 1:
         raise InputError(f"warmup_ratio {optimisation.warmup_ratio}: 0 or more and below 1 was expected")
     is_preference = job.preference is not None and job.reference is not None

@@ -6,6 +6,7 @@ a new release cannot move a number unseen. What neither lets one choose, and wha
 - AdamW decays no bias and no normalisation weight (``Trainer.get_decay_parameter_names``).
 - The SFT loss is the mean over the completion tokens of the global batch; the DPO loss the mean over its pairs. When
   the rows are no multiple of the micro batch, the pairs of the last, smaller micro batch of an epoch weigh more.
+- The SFT term of RPO is the mean over the chosen completions' tokens of each micro batch, then over micro batches.
 - The last batch of an epoch is smaller when the rows are no multiple of the batch.
 - Warm-up lasts ceil(warmup_ratio * optimiser steps) steps and starts from a learning rate of 0: with any warm-up the
   first step moves nothing.
@@ -45,14 +46,15 @@ def sft_config(job: TrainJob, scratch: Path) -> SFTConfig:
 
 
 def dpo_config(job: TrainJob, scratch: Path) -> DPOConfig:
-    """The DPOConfig of a job."""
+    """The DPOConfig of a job: DPO, or with an ``sft_coefficient`` the weighted sum that is RPO (arXiv:2404.19733)."""
     assert job.preference is not None
+    coefficient = job.preference.sft_coefficient
     return DPOConfig(
         **_common(job, job.optimisation, scratch),
         beta=job.preference.beta,
-        loss_type=[job.preference.loss],
+        loss_type=[job.preference.loss] if coefficient is None else [job.preference.loss, "sft"],
         label_smoothing=job.preference.label_smoothing,  # TRL's sigmoid loss ignores it; TrlTrainer refuses all but 0
-        loss_weights=[1.0],
+        loss_weights=[1.0] if coefficient is None else [1.0, coefficient],
         disable_dropout=True,
         precompute_ref_log_probs=True,  # the reference is frozen: once per pair, not once per epoch
         precompute_ref_batch_size=job.micro_batch_size,
@@ -97,8 +99,8 @@ def _batches(job: TrainJob, optimisation: Optimisation) -> dict[str, Any]:
         "gradient_accumulation_steps": optimisation.batch_size // job.micro_batch_size,
         "average_tokens_across_devices": True,
         "auto_find_batch_size": False,
-        "num_train_epochs": optimisation.epochs,
-        "max_steps": -1,
+        "num_train_epochs": optimisation.epochs or 1,  # without effect where max_steps is set
+        "max_steps": optimisation.steps or -1,
         "max_length": optimisation.max_length,  # rows above it were refused: it cuts nothing
         "truncation_mode": "keep_start",
         "dataloader_drop_last": False,

@@ -22,7 +22,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.engines.training_set import TrainingRow, read_training_set
+from selfimp_bench.engines.training_set import TrainingRow, read_training_set, training_work
 from selfimp_bench.engines.trl_config import dpo_config, sft_config
 from selfimp_bench.engines.trl_job import WEIGHTS, Failure, Result, read_job, write_result
 from selfimp_bench.errors import InputError, SelfimpError, StepFailed
@@ -98,11 +98,8 @@ def train(job: TrainJob, scratch: Path, out_dir: Path) -> Result:
     trainer.train()
 
     save(trainer.model, job.start, scratch, out_dir)
-    return Result(
-        optimizer_steps=trainer.state.global_step,
-        rows=len(rows) * job.optimisation.epochs,
-        tokens=sum(row.tokens for row in rows) * job.optimisation.epochs,
-    )
+    work = training_work(rows, job.optimisation)
+    return Result(optimizer_steps=trainer.state.global_step, rows=work.rows, tokens=work.tokens)
 
 
 def load_model(folder: Path) -> Any:

@@ -201,6 +201,12 @@ def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=where, message=message)
 
 
+def _training_length(optimisation: Optimisation, path: JsonPath) -> Iterator[Fault]:
+    given = [name for name in ("epochs", "steps") if getattr(optimisation, name) is not None]
+    if len(given) != 1:
+        yield Fault(path=path, message=f"expected exactly one of epochs or steps, found {_listed(given)}")
+
+
 def _claim_form(claim: Claim, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("value", "order", "trend") if getattr(claim, name) is not None]
     if len(given) != 1:
@@ -249,6 +255,7 @@ BLOCK_RULES: Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...
     Datasets: (_generator_splits,),
     Prompt: (_prompt_template, _canaries_fill_the_template),
     PostTraining: (_schedule, _pairing),
+    Optimisation: (_training_length,),
     Claim: (_claim_form,),
     ValueClaim: (_single_run,),
     OrderClaim: (_order_cells,),

@@ -229,7 +229,11 @@ class PostTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """One training run. ``batch_size`` is the global batch in rows (DPO: pairs); ``max_length`` is in tokens."""
+    """One training run. ``batch_size`` is the global batch in rows (DPO: pairs); ``max_length`` is in tokens.
+
+    Its length is exactly one of ``epochs`` (passes over the training set) and ``steps`` (optimiser steps, over as many
+    passes as they take).
+    """
 
     optimizer: Literal["adamw"]
     learning_rate: float
@@ -241,7 +245,8 @@ class Optimisation:
     scheduler: Literal["cosine", "linear", "constant"]
     warmup_ratio: float
     batch_size: int
-    epochs: int
+    epochs: int | None = None
+    steps: int | None = None
     max_length: int
     precision: Literal["float32", "bfloat16"]
     source: str | None = None
@@ -250,11 +255,15 @@ class Optimisation:
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceOptimisation:
-    """DPO on top of its optimisation: ``beta`` weighs the KL term, ``label_smoothing`` is 0 for plain DPO."""
+    """DPO on top of its optimisation: ``beta`` weighs the KL term, ``label_smoothing`` is 0 for plain DPO.
+
+    ``sft_coefficient`` weighs the SFT loss on the chosen completions that is added (RPO); without it there is none.
+    """
 
     beta: float
     loss: Literal["sigmoid"]
     label_smoothing: float
+    sft_coefficient: float | None = None
     optimisation: Optimisation
     source: str | None = None
     assumed: Assumed | None = None

@@ -40,6 +40,7 @@ from selfimp_bench.plan import (
     Stage,
     Step,
     TrainBlock,
+    training_tokens_at_most,
 )
 from selfimp_bench.versions import grade_version, stage_version
 
@@ -209,7 +210,7 @@ class _Replicate:
             inputs=inputs,
             version=stage_version(Stage.TRAIN, manifest.engines.trainer),
             rows_at_most=rows,
-            tokens_at_most=rows * optimisation.max_length * optimisation.epochs * (2 if method is Method.DPO else 1),
+            tokens_at_most=training_tokens_at_most(optimisation, rows) * (2 if method is Method.DPO else 1),
         )
 
     def _sample(self, role: Role, iteration: int) -> Step:
