@@ -350,6 +350,19 @@ def test_values_below_the_first_model_are_those_listed() -> None:
     assert below == listed and len(below) == 11
 
 
+@pytest.mark.parametrize("dataset", ["csqa", "gsm8k"])
+def test_gains_on_math_are_the_greater_ones_in_the_listed_cell_only(dataset: str) -> None:
+    def gain(name: str, model: str, method: str) -> Decimal:
+        return figure2(name, model, f"best.{method}").value - figure2(name, model, "m1").value
+
+    cells = [(model, method) for model in MODELS for method in METHODS]
+    broken = [cell for cell in cells if gain("math", *cell) >= gain(dataset, *cell)]
+    assert broken == [("llama-3-8b", "sft")]
+    for name in (dataset, "math"):
+        for row in ("best.sft", "m1"):
+            assert f"figure2.csv#fig2.{name}.llama-3-8b.{row}" in conflict("gains-on-math")
+
+
 def test_sft_curves_that_peak_early_are_those_listed() -> None:
     early = {f"figure1-labels.csv#{best.id}" for cell in CELLS if (best := label(*cell, "sft", "best")).x in (2, 3)}
     assert early == {name for name in conflict("plateau-after-four-or-five") if name.startswith("figure1")}
