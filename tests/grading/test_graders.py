@@ -10,6 +10,16 @@ RIGHT = {
     "gsm8k": ("#### 18", Problem(problem_id="p", question="?", answer="so\n#### 18")),
     "commonsense_qa": ("B", Problem(problem_id="p", question="?", answer="B", choices=("a", "b"))),
     "math": (r"\boxed{\frac12}", Problem(problem_id="p", question="?", answer=r"$\boxed{\frac{1}{2}}$")),
+    "gsm8k_cot": ("The answer is 18.", Problem(problem_id="p", question="?", answer="so\n#### 18")),
+    "minerva_math": (
+        "Final Answer: The final answer is $1/2$. I hope it is correct.",
+        Problem(problem_id="p", question="?", answer=r"$\boxed{\frac{1}{2}}$"),
+    ),
+    "nq_open": ("Tom Brady", Problem(problem_id="p", question="?", answers=("Tom Brady",))),
+    "sudoku": (
+        "Solution:\n43 21\n12 34\n34 12\n21 43",
+        Problem(problem_id="p", question="?", puzzle="0321003004002100"),
+    ),
     "mbpp": ("def f(): return 1", Problem(problem_id="p", question="?", tests=("assert f() == 1",))),
 }
 

@@ -11,18 +11,19 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.grading.choice import grade_choice
 from selfimp_bench.grading.code_run import grade_code
 from selfimp_bench.grading.math_answer import grade_math
+from selfimp_bench.grading.nq_open import grade_nq_open
 from selfimp_bench.grading.outcome import Outcome
 from selfimp_bench.manifest.model import Split
 from selfimp_bench.problems import problems_digest
-from selfimp_bench.tasks import toy_csqa, toy_math, toy_mbpp
+from selfimp_bench.tasks import toy_csqa, toy_math, toy_mbpp, toy_nq
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tiny_gsm import pool_of
 
 Generate = Callable[..., tuple[Problem, ...]]
 
-GENERATORS = {"csqa": toy_csqa.generate, "math": toy_math.generate, "mbpp": toy_mbpp.generate}
-GRADERS = {"csqa": grade_choice, "math": grade_math, "mbpp": grade_code}
-PREFIXES = {"csqa": " ", "math": " ", "mbpp": "\n"}
+GENERATORS = {"csqa": toy_csqa.generate, "math": toy_math.generate, "mbpp": toy_mbpp.generate, "nq": toy_nq.generate}
+GRADERS = {"csqa": grade_choice, "math": grade_math, "mbpp": grade_code, "nq": grade_nq_open}
+PREFIXES = {"csqa": " ", "math": " ", "mbpp": "\n", "nq": " "}
 ROWS = 75
 
 every_generator = pytest.mark.parametrize("generate", GENERATORS.values(), ids=GENERATORS)
@@ -74,8 +75,9 @@ def test_more_rows_than_there_are_questions_are_refused(generate: Generate) -> N
 @pytest.mark.parametrize("task", GENERATORS)
 def test_gold_answers_are_graded_correct(task: str) -> None:
     for problem in (p for split in Split for p in GENERATORS[task](split, count=30, seed=5)):
-        both = GRADERS[task](f"{PREFIXES[task]}{problem.answer}", problem, truncated=False)
-        assert (both.strict.outcome, both.flexible.outcome) == (Outcome.CORRECT, Outcome.CORRECT), problem
+        for gold in problem.answers or (problem.answer,):
+            both = GRADERS[task](f"{PREFIXES[task]}{gold}", problem, truncated=False)
+            assert (both.strict.outcome, both.flexible.outcome) == (Outcome.CORRECT, Outcome.CORRECT), problem
 
 
 @pytest.mark.parametrize("task", GENERATORS)
@@ -88,4 +90,5 @@ PINNED = {
     "csqa": "86aaed2f2f18e21ebdec2e4fe8d2bd643df5a350d28054ef1a4c3c692368d9d8",
     "math": "6ca819c8cd5f9768fbf072debfdef719013980813a1b66948c3c83953d7c9894",
     "mbpp": "1c9b130d9d6f3475e7c87e737f331c6bcf918ecf517c91bae1d977e8765aa668",
+    "nq": "eba00f910cc2cb7a06d45540c940429c21be7cdd30407cafebfb23a1b9bdf2d0",
 }

@@ -7,8 +7,12 @@ from typing import Final, Protocol
 from selfimp_bench.grading.choice import grade_choice
 from selfimp_bench.grading.code_run import grade_code
 from selfimp_bench.grading.gsm8k import grade_gsm8k_both
+from selfimp_bench.grading.gsm8k_cot import grade_gsm8k_cot
 from selfimp_bench.grading.math_answer import grade_math
+from selfimp_bench.grading.minerva_math import grade_minerva_math
+from selfimp_bench.grading.nq_open import grade_nq_open
 from selfimp_bench.grading.outcome import BothGrades
+from selfimp_bench.grading.sudoku import grade_sudoku
 from selfimp_bench.tasks import gsm8k
 from selfimp_bench.tasks.problem import Problem
 
@@ -26,16 +30,26 @@ def _grade_gsm8k(completion: str, problem: Problem, *, truncated: bool) -> BothG
     return grade_gsm8k_both(completion, gsm8k.gold_answer(problem), truncated=truncated)
 
 
+def _grade_gsm8k_cot(completion: str, problem: Problem, *, truncated: bool) -> BothGrades:
+    return grade_gsm8k_cot(completion, gsm8k.gold_answer(problem), truncated=truncated)
+
+
+_MATH_LIBRARIES: Final = ("math-verify", "latex2sympy2_extended", "sympy", "antlr4-python3-runtime")
+
 GRADERS: Final[Mapping[str, Grader]] = MappingProxyType(
     {
         "gsm8k": _grade_gsm8k,
         "commonsense_qa": grade_choice,
         "math": grade_math,
         "mbpp": grade_code,
+        "gsm8k_cot": _grade_gsm8k_cot,
+        "minerva_math": grade_minerva_math,
+        "nq_open": grade_nq_open,
+        "sudoku": grade_sudoku,
     }
 )
 
 LIBRARIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"math": ("math-verify", "latex2sympy2_extended", "sympy", "antlr4-python3-runtime")}
+    {"math": _MATH_LIBRARIES, "minerva_math": _MATH_LIBRARIES}
 )
 """Distributions that decide grades of a task: their versions belong to the version of the grading stage."""

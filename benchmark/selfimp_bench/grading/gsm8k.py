@@ -17,6 +17,7 @@ its unit: ``50%`` is 50 (no GSM8K gold has a percent sign), ``18 thousand`` is 1
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from fractions import Fraction
 from typing import Final, Literal
 
 from selfimp_bench.errors import InputError
@@ -59,37 +60,51 @@ def grade_gsm8k(completion: str, gold: str, *, extraction: Literal["strict", "fl
 
 def grade_gsm8k_both(completion: str, gold: str, *, truncated: bool) -> BothGrades:
     """Judge a completion by both rules; see ``grade_gsm8k``."""
-    gold_value = parse_number(gold)
-    if gold_value is None:
-        raise InputError(
-            f"gold answer {_shorten(gold)} is not a number; expected one such as '1,080': mend the problems file"
-        )
+    gold_value = gold_number(gold)
     answer = _answer_line(completion)
     if truncated and not (answer.line is _Line.READ and answer.complete):
         cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before a full answer line")
         return BothGrades(strict=cut, flexible=cut)
-    correct = answer.number is not None and answer.number.value == gold_value
-    strict = _grade(answer.number, correct=correct, remark=answer.remark)
-    if answer.line is not _Line.ABSENT:
-        return BothGrades(strict=strict, flexible=strict)
-    numbers = find_numbers(completion)
+    strict = unparsed(answer.remark) if answer.number is None else grade_number(answer.number, gold_value)
+    absent = answer.line is _Line.ABSENT
+    return BothGrades(strict=strict, flexible=grade_last_number(completion, gold_value) if absent else strict)
+
+
+def gold_number(gold: str) -> Fraction:
+    """The value of a gold number as printed. Raises InputError for anything else."""
+    value = parse_number(gold)
+    if value is None:
+        raise InputError(
+            f"gold answer {shorten(gold)} is not a number; expected one such as '1,080': mend the problems file"
+        )
+    return value
+
+
+def grade_last_number(text: str, gold_value: Fraction) -> Grade:
+    """Judge a text by its last number."""
+    numbers = find_numbers(text)
     if not numbers:
-        return BothGrades(strict=strict, flexible=_unparsed("no number in the text"))
-    last = numbers[-1]
-    if last.value is None:
-        return BothGrades(strict=strict, flexible=_unparsed(f"last number {_shorten(last.text)} is unreadable"))
-    return BothGrades(strict=strict, flexible=_grade(last, correct=last.value == gold_value, remark=None))
+        return unparsed("no number in the text")
+    if numbers[-1].value is None:
+        return unparsed(f"last number {shorten(numbers[-1].text)} is unreadable")
+    return grade_number(numbers[-1], gold_value)
 
 
-def _grade(number: WrittenNumber | None, *, correct: bool, remark: str | None) -> Grade:
-    if number is None:
-        return _unparsed(remark)
-    outcome = Outcome.CORRECT if correct else Outcome.WRONG
+def grade_number(number: WrittenNumber, gold_value: Fraction) -> Grade:
+    """Judge a readable number by its value."""
+    outcome = Outcome.CORRECT if number.value == gold_value else Outcome.WRONG
     return Grade(outcome=outcome, extracted=number.text, detail=None)
 
 
-def _unparsed(remark: str | None) -> Grade:
+def unparsed(remark: str | None) -> Grade:
+    """The grade of a text without a usable answer, and why."""
     return Grade(outcome=Outcome.UNPARSED, extracted=None, detail=remark)
+
+
+def shorten(text: str) -> str:
+    """A text for a remark, quoted, at most 80 characters of it."""
+    clipped = text.strip()
+    return repr(clipped if len(clipped) <= _LONGEST_REMARK else clipped[:_LONGEST_REMARK] + "…")
 
 
 def _answer_line(completion: str) -> _Answer:
@@ -102,16 +117,11 @@ def _answer_line(completion: str) -> _Answer:
     line = _SPACED_SIGN.sub(r"\1", line, count=1) if line[:1] in MINUS else line
     numbers = find_numbers(line)
     if not numbers or any(c.isalnum() for c in line[: numbers[0].start]):
-        remark = f"the line after {MARKER} does not begin with a number: {_shorten(line)}"
+        remark = f"the line after {MARKER} does not begin with a number: {shorten(line)}"
         return _Answer(line=_Line.ABSENT, number=None, remark=remark, complete=bool(end))
     values = {number.value for number in numbers}
     if None in values or len(values) > 1:
         what = "an unreadable number" if None in values else "several numbers"
-        remark = f"{what} after {MARKER}: {_shorten(line)}"
+        remark = f"{what} after {MARKER}: {shorten(line)}"
         return _Answer(line=_Line.UNREADABLE, number=None, remark=remark, complete=bool(end))
     return _Answer(line=_Line.READ, number=numbers[0], remark=None, complete=bool(end))
-
-
-def _shorten(text: str) -> str:
-    clipped = text.strip()
-    return repr(clipped if len(clipped) <= _LONGEST_REMARK else clipped[:_LONGEST_REMARK] + "…")

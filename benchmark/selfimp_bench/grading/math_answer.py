@@ -42,7 +42,7 @@ def grade_math(completion: str, problem: Problem, *, truncated: bool) -> BothGra
     strict = _by_text(marked, gold)
     if strict.outcome is Outcome.CORRECT:
         return BothGrades(strict=strict, flexible=strict)
-    return BothGrades(strict=strict, flexible=_by_value(marked or last_line_answer(completion), gold))
+    return BothGrades(strict=strict, flexible=grade_by_value(marked or last_line_answer(completion), gold))
 
 
 def _by_text(answer: FoundAnswer | None, gold: str) -> Grade:
@@ -52,7 +52,8 @@ def _by_text(answer: FoundAnswer | None, gold: str) -> Grade:
     return Grade(outcome=Outcome.CORRECT if same else Outcome.WRONG, extracted=answer.text, detail=None)
 
 
-def _by_value(answer: FoundAnswer | None, gold: str) -> Grade:
+def grade_by_value(answer: FoundAnswer | None, gold: str) -> Grade:
+    """Judge an answer by the flexible rule; None is UNPARSED."""
     if answer is None:
         return Grade(outcome=Outcome.UNPARSED, extracted=None, detail="no mathematics in the last line")
     by_text = _by_text(answer, gold)

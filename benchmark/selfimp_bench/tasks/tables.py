@@ -5,7 +5,19 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from selfimp_bench.manifest.model import Split
-from selfimp_bench.tasks import commonsense_qa, competition_math, gsm8k, mbpp, tiny_gsm, toy_csqa, toy_math, toy_mbpp
+from selfimp_bench.tasks import (
+    commonsense_qa,
+    competition_math,
+    gsm8k,
+    mbpp,
+    nq_open,
+    sudoku,
+    tiny_gsm,
+    toy_csqa,
+    toy_math,
+    toy_mbpp,
+    toy_nq,
+)
 from selfimp_bench.tasks.problem import Problem
 
 
@@ -21,6 +33,10 @@ PROBLEM_READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], Problem]]
         "commonsense_qa": commonsense_qa.problem_from_row,
         "math": competition_math.problem_from_row,
         "mbpp": mbpp.problem_from_row,
+        "gsm8k_cot": gsm8k.problem_from_row,
+        "minerva_math": competition_math.problem_from_row,
+        "nq_open": nq_open.problem_from_row,
+        "sudoku": sudoku.problem_from_row,
     }
 )
 GENERATORS: Final[Mapping[str, Generate]] = MappingProxyType(
@@ -29,5 +45,7 @@ GENERATORS: Final[Mapping[str, Generate]] = MappingProxyType(
         "toy_csqa": toy_csqa.generate,
         "toy_math": toy_math.generate,
         "toy_mbpp": toy_mbpp.generate,
+        "toy_nq": toy_nq.generate,
+        "sudoku": sudoku.generate,
     }
 )

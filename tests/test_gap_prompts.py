@@ -1,0 +1,151 @@
+"""The prompts of "Mind the Gap": what source.yaml says of them holds, and our graders can read their examples."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from selfimp_bench.catalog import MANIFESTS
+from selfimp_bench.grading.graders import GRADERS
+from selfimp_bench.grading.judgement import parse_correctness, parse_preference, parse_score
+from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.stages.sample import render_prompt
+from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.response import UNTIL
+from selfimp_bench.tasks.sudoku import problem_from_row
+
+FOLDER = MANIFESTS / "mind-the-gap" / "prompts"
+FILES = sorted(file.name for file in FOLDER.glob("*.txt"))
+SOURCES = YAML(typ="safe", pure=True).load(FOLDER / "source.yaml")["files"]
+FIELDS = {
+    "generate": {"question"},
+    "mc": {"question", "response"},
+    "cot-binary": {"question", "response"},
+    "cot-score": {"question", "response"},
+    "tournament": {"question", "response_a", "response_b"},
+}
+LAST_LINES = {
+    "gsm8k-generate.txt": "A:",
+    "math-generate.txt": "Solution:",
+    "nq-generate.txt": "A:",
+    "sudoku-generate.txt": "Answer:",
+    "sudoku-cot-binary.txt": "Judgment:",
+}
+FINAL = "Final Answer: The final answer is"
+
+every_file = pytest.mark.parametrize("name", FILES)
+
+
+def text(name: str) -> str:
+    return (FOLDER / name).read_text("utf-8").removesuffix("\n")
+
+
+def kind(name: str) -> str:
+    return Path(name).stem.partition("-")[2]
+
+
+def test_every_prompt_has_its_source_and_every_source_its_prompt() -> None:
+    assert sorted(SOURCES) == FILES
+    for entry in SOURCES.values():
+        assert set(entry) <= {"source", "assumed", "repaired", "flaws"}
+        assert entry["source"] is not None or entry["assumed"]
+
+
+@every_file
+def test_a_prompt_has_each_of_its_fields_once_and_no_other(name: str) -> None:
+    found = re.findall(r"\{(question|response\w*|problem|generation\w*|choices|tests)\}", text(name))
+    assert sorted(found) == sorted(FIELDS[kind(name)])
+
+
+@every_file
+def test_a_prompt_ends_where_the_model_goes_on_and_has_no_loose_blanks(name: str) -> None:
+    expected = LAST_LINES.get(name, "Judge:" if kind(name) == "mc" else "Judgement:")
+    assert text(name).splitlines()[-1] == expected
+    assert not re.search(r"[ \t]$|\t|\r|\A\s|\s\Z", text(name), re.MULTILINE)
+
+
+def test_prompts_that_source_yaml_calls_the_same_are() -> None:
+    assert text("gsm8k-mc.txt") == text("nq-mc.txt") == text("math-mc.txt")
+    assert text("gsm8k-cot-score.txt") == text("math-cot-score.txt")
+    for file in ("cot-binary", "tournament"):
+        phrase = text(f"gsm8k-{file}.txt").replace('"The answer is ANSWER"', f'"{FINAL} ANSWER"')
+        assert text(f"math-{file}.txt") == phrase != text(f"gsm8k-{file}.txt")
+    assert f'"{FINAL} ANSWER"' in text("gsm8k-cot-score.txt")
+
+
+GSM8K = re.findall(r"^Q: (.+)\nA: (.+)$", text("gsm8k-generate.txt"), re.MULTILINE)
+MATH = re.findall(r"Problem:\n(.+?)\n\nSolution:\n(.+?)(?=\n\nProblem:)", text("math-generate.txt"), re.DOTALL)
+NQ = re.findall(r"^Q: (.+)\?\nA: (.+)$", text("nq-generate.txt"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("examples", "count"), [(GSM8K, 4), (MATH, 4), (NQ, 4)], ids=["gsm8k", "math", "nq"])
+def test_generation_prompts_have_four_different_examples(examples: list[tuple[str, str]], count: int) -> None:
+    assert len({question for question, _ in examples}) == len(examples) == count
+
+
+def _problem(task: str, question: str, response: str) -> Problem:
+    match task:
+        case "gsm8k_cot":
+            gold = response.rpartition("The answer is ")[2].rstrip(".")
+            return Problem(problem_id="p", question=question, answer=f"#### {gold}")
+        case "minerva_math":
+            return Problem(problem_id="p", question=question, answer=response.partition(FINAL)[0])
+        case _:
+            return Problem(problem_id="p", question=question, answers=(response,))
+
+
+@pytest.mark.parametrize(
+    ("task", "question", "response"),
+    [("gsm8k_cot", *pair) for pair in GSM8K]
+    + [("minerva_math", *pair) for pair in MATH]
+    + [("nq_open", *pair) for pair in NQ],
+)
+def test_an_examples_response_and_what_a_model_would_add_is_correct_under_the_strict_rule(
+    task: str, question: str, response: str
+) -> None:
+    after = {"gsm8k_cot": "\n\nQ: more?\nA:", "minerva_math": "\n\nProblem:\nmore", "nq_open": "\nQ: more?"}[task]
+    both = GRADERS[task](f" {response}{after}", _problem(task, question, response), truncated=True)
+    assert both.strict.outcome is Outcome.CORRECT
+
+
+@pytest.mark.parametrize("task", UNTIL)
+def test_a_generation_prompts_next_example_begins_with_a_stop_string(task: str) -> None:
+    prompt = text({"gsm8k_cot": "gsm8k", "minerva_math": "math", "nq_open": "nq"}.get(task, task) + "-generate.txt")
+    asked = prompt.partition("{question}")[0]
+    assert any(stop in asked[-len("\n\nProblem:\n") :] for stop in UNTIL[task])
+
+
+def test_the_sudoku_example_is_solved_and_the_judged_one_has_another_grid_than_its_commentary() -> None:
+    example = text("sudoku-generate.txt").split("\n\n")[1]
+    puzzle, _, response = example.removeprefix("Puzzle:\n").partition("\nAnswer:")
+    problem = problem_from_row({"puzzle": puzzle}, "example")
+    assert GRADERS["sudoku"](response, problem, truncated=False).strict.outcome is Outcome.CORRECT
+
+    judged = text("sudoku-cot-binary.txt").split("\n\n")[1]
+    question, answer, commentary = re.split(r"\nAnswer:\n|\nJudgment: ", judged.removeprefix("Question:\n"))
+    problem = problem_from_row({"puzzle": question}, "example")
+    assert GRADERS["sudoku"](f"Solution:\n{answer}", problem, truncated=False).strict.outcome is Outcome.WRONG
+    assert parse_correctness(commentary, truncated=False).value == 0.0
+    rows = re.findall(r"Row (\d): Numbers are (\d), (\d), (\d), (\d)", commentary)
+    quoted = "".join("".join(row[1:]) for row in rows)
+    differ = [place for place, (a, b) in enumerate(zip(quoted, re.sub(r"\s", "", answer), strict=True)) if a != b]
+    assert differ == [0, 1, 15]
+
+
+@pytest.mark.parametrize(
+    ("name", "parse"),
+    [("cot-binary", parse_correctness), ("cot-score", parse_score), ("tournament", parse_preference)],
+)
+def test_the_demanded_format_repeated_is_no_verdict(name: str, parse: object) -> None:
+    assert callable(parse)
+    demanded = re.findall(r'format: "(.+)"\.', text(f"gsm8k-{name}.txt"))
+    assert len(demanded) == 1
+    assert parse(demanded[0], truncated=False).value is None
+    assert parse(text(f"gsm8k-{name}.txt"), truncated=False).value is None
+
+
+def test_a_generation_prompt_renders_and_keeps_its_other_braces() -> None:
+    rendered = render_prompt(text("math-generate.txt"), Problem(problem_id="p", question=r"Find $\frac{1}{2}$."))
+    assert rendered.endswith("Problem:\nFind $\\frac{1}{2}$.\n\nSolution:")
+    assert r"$\frac{\sqrt{x-2}}{\sqrt{5-x}}$.}" in rendered
