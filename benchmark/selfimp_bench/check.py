@@ -17,7 +17,7 @@ from selfimp_bench.reference import Reference, ReferenceTable
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimFlaw:
-    """A claim that cannot be judged with these tables; ``where`` is its place in the manifest."""
+    """A claim that cannot be judged, or a figure that cannot be drawn, with these tables; ``where`` in the manifest."""
 
     where: str
     message: str

@@ -8,6 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from selfimp_bench import beside
+from selfimp_bench.case_studies import FILE as CASE_STUDY
+from selfimp_bench.case_studies import case_studies
 from selfimp_bench.catalog import find_table
 from selfimp_bench.check import tables_of
 from selfimp_bench.engines.open import open_sampler, open_trainer
@@ -26,8 +29,9 @@ TABLES = "reference_results"
 def execute(experiment: Experiment, home: Path, progress: Progress) -> Path:
     """Run or resume the experiment and return its run folder.
 
-    Everything the verdict needs lies there afterwards, so that the folder can be checked elsewhere: record.json, the
-    manifest, the reference tables its claims name, measurements.parquet and problem_values.parquet.
+    Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
+    record.json, the manifest, the reference tables that it names, measurements.parquet, problem_values.parquet and
+    case_study.json.
     Raises InputError or StepFailed; finished steps stay in the store.
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
@@ -49,15 +53,16 @@ def execute(experiment: Experiment, home: Path, progress: Progress) -> Path:
     _copy(experiment.path, folder / experiment.path.name)
     for table in table_names(experiment):
         _copy(find_table(table, experiment.path), folder / TABLES / table)
+    write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))
     record = make_record(experiment, finished, started=started, wall_seconds=time.monotonic() - began)
     write_atomically(folder / RECORD, pretty_json(record))
     return folder
 
 
 def table_names(experiment: Experiment) -> tuple[str, ...]:
-    """The reference tables that the experiment's claims need, those of conflicting rows too, each once."""
+    """The reference tables that the experiment's claims and figures need, those of conflicting rows too, each once."""
     tables = tables_of(experiment.manifest.claims, lambda name: read_table(find_table(name, experiment.path), name))
-    return tuple(table.name for table in tables)
+    return tuple(sorted({*(table.name for table in tables), *beside.table_names(experiment.manifest.figures or ())}))
 
 
 def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:

@@ -110,7 +110,7 @@ def _check(run: RunFiles) -> Findings:
         datasets=run.manifest.datasets,
         measurements=run.measurements,
         problem_values=run.problem_values,
-        tables=tables_of(run.manifest.claims, lambda name: _table(run.folder, name)),
+        tables=tables_of(run.manifest.claims, lambda name: run_table(run.folder, name)),
     )
 
 
@@ -121,8 +121,8 @@ def _selected(run: RunFiles, findings: Findings) -> Findings:
     return Findings(schema=findings.schema, findings=kept)
 
 
-def _table(folder: Path, name: str) -> ReferenceTable:
-    """A shipped table where there is one of this name, so that a run folder cannot bring its own; else the run's."""
+def run_table(folder: Path, name: str) -> ReferenceTable:
+    """A reference table of a run: the shipped one of this name, so that no run folder brings its own; else the copy."""
     shipped = REFERENCES / name
     return read_reference_table(shipped if shipped.is_file() else folder / TABLES / name, name)
 

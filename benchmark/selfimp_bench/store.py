@@ -154,9 +154,9 @@ class Store:
             raise InputError(f"{path}: {state} since its step finished; delete {folder} to have the step done again")
 
 
-def read_table(path: Path) -> list[dict[str, Any]]:
-    """The rows of a Parquet artifact."""
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The rows of a Parquet artifact, with these columns only (None: all)."""
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=None if columns is None else list(columns)).to_pylist()
     return rows
 
 

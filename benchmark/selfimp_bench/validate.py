@@ -9,6 +9,7 @@ from pathlib import Path
 
 from selfimp_bench import reference
 from selfimp_bench.assertion import expand
+from selfimp_bench.beside import find_figure_flaws, table_names
 from selfimp_bench.catalog import MANIFESTS, REFERENCES, find_member, find_table, is_suite
 from selfimp_bench.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.describe import assumptions
@@ -16,6 +17,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
 from selfimp_bench.manifest import load, load_suite
 from selfimp_bench.manifest.measured import measured_cells
+from selfimp_bench.manifest.model import PaperFigure
 from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.self_judgement import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
 
@@ -99,10 +101,21 @@ def _manifest(file: Path) -> _Found:
     except InputError as error:
         return _Found(flaws=(_flaw(file, "$.claims", str(error)),), notes=notes)
     flaws = tuple(_flaw(file, each.where, each.message) for each in find_claim_flaws(manifest.claims, tables))
+    flaws += tuple(_figure_flaws(file, manifest.figures or ()))
     if flaws:
         return _Found(flaws=flaws, notes=notes)
     models = [model.id for model in manifest.models]
     return _Found(notes=notes, judgements=self_judgement(manifest.claims, models, tables))
+
+
+def _figure_flaws(file: Path, figures: Sequence[PaperFigure]) -> Iterator[Flaw]:
+    try:
+        tables = [_table(name, file) for name in table_names(figures)]
+    except InputError as error:
+        yield _flaw(file, "$.figures", str(error))
+        return
+    for each in find_figure_flaws(figures, tables):
+        yield _flaw(file, each.where, each.message)
 
 
 def _suite(file: Path) -> _Found:

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from selfimp_bench.case_studies import FILE as CASE_STUDY
+from selfimp_bench.case_studies import CaseStudies, CaseStudy
 from selfimp_bench.claims import Finding, Findings, Interval, Kind, PointFinding, Term, Verdict, to_json
+from selfimp_bench.grading.outcome import Outcome
 from selfimp_bench.judge import FINDINGS
 from selfimp_bench.manifest.model import Cell, Profile, Split
+from selfimp_bench.metrics.case_study import CaseStep, GradedText
 from selfimp_bench.metrics.estimate import mean_over_problems
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.record import FILE, Code, Environment, RecordedStep, RunRecord
@@ -19,8 +23,16 @@ from selfimp_bench.report.write import write_report
 from selfimp_bench.run import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.stages.rows import MEASUREMENT_SCHEMA, PROBLEM_VALUE_SCHEMA
 from selfimp_bench.store import StepFolder, pretty_json, write_atomically
+from selfimp_bench.tasks.problem import Problem
 
 MANIFEST = Path(__file__).parents[1] / "manifest" / "valid" / "example-iter-dpo.v1.yaml"
+TABLE = """\
+id,model,dataset,method,metric,x,printed,unit,read_error,source,conflicts_with
+t2-iter1,big,example,dpo,pass@1,1,41.0,percent,0.5,Table 2,
+t2-iter2,big,example,dpo,pass@1,2,50.2,percent,0.5,Table 2,
+t2-iter3,big,example,dpo,pass@1,3,71.5,percent,0.5,Table 2,
+t2-best,big,example,dpo,best-pass@1,,71.5,percent,,Table 2,
+"""
 PROBLEMS = 60
 
 # metric, split, its share by iteration (None: undefined on every problem)
@@ -195,6 +207,24 @@ def record(models: tuple[str, ...], seeds: tuple[int, ...], profile: Profile) ->
     )
 
 
+def example_case(models: Sequence[str]) -> CaseStudies:
+    """A problem that turned, of the first model; the others have none."""
+    outcomes = (Outcome.WRONG, Outcome.UNPARSED, Outcome.CORRECT)
+    steps = tuple(
+        CaseStep(
+            iteration=iteration,
+            greedy=GradedText(completion=f"1 < 2 & {iteration} + 1\n#### {iteration}", outcome=outcome),
+            share_correct=None if iteration == 2 else 0.25 * iteration,
+            distinct_equations=9 - iteration,
+        )
+        for iteration, outcome in enumerate(outcomes, start=1)
+    )
+    problem = Problem(problem_id="test-7", question="How many?", answer="#### 3")
+    turned = CaseStudy(model=models[0], problems=PROBLEMS, turned=5, problem=problem, steps=steps)
+    none = [CaseStudy(model=model, problems=PROBLEMS, turned=0, problem=None, steps=()) for model in models[1:]]
+    return CaseStudies(schema=1, studies=(turned, *none))
+
+
 def _steps(name: str) -> Iterator[RecordedStep]:
     selected = (
         {"problems": 7473, "rows": 7473},
@@ -246,7 +276,8 @@ def write_run_folder(
     write_atomically(folder / MANIFEST.name, MANIFEST.read_bytes())
     write_atomically(folder / FILE, pretty_json(record(models, seeds, profile)))
     write_atomically(folder / FINDINGS, to_json(example_findings(models[0]) if judged is None else judged))
-    write_atomically(folder / "reference_results" / "example" / "table2.csv", b"id\n")
+    write_atomically(folder / CASE_STUDY, pretty_json(example_case(models)))
+    write_atomically(folder / "reference_results" / "example" / "table2.csv", TABLE.encode())
     return folder
 
 

@@ -127,6 +127,34 @@ def test_undefined_is_a_word_with_its_reason_and_never_zero(reported):
     assert "distinct-n.incorrect of big on test at t = 3: undefined" in _seen(page)
 
 
+def test_the_case_study_is_in_the_page_with_every_answer_and_outcome(reported_many):
+    seen = _seen((reported_many / REPORT).read_text())
+    assert "test-7" in seen and "One of 5 that turned, of 60 problems." in seen
+    for iteration, words in enumerate(("wrong samples: 25 % correct", "unparsed samples: none judged", "correct"), 1):
+        assert f"M {iteration} {words}" in seen or f"M{iteration} {words}" in seen
+        assert f"1 < 2 & {iteration} + 1 #### {iteration}" in seen
+    assert "tiny: no such problem" in seen and "None of 60 problems went from wrong to right." in seen
+
+
+def test_the_best_iteration_and_what_is_published_of_it_are_in_the_page(reported):
+    seen = _seen((reported / REPORT).read_text())
+    assert "at t = 3" in seen
+    assert "41.0 percent big" in seen and "71.5 percent big" in seen
+    assert "2407.05013" in seen
+
+
+def test_what_scrolls_can_be_reached_by_the_keyboard(reported):
+    page = (reported / REPORT).read_text()
+    assert page.count('class="scroll"') == page.count('class="scroll" role="region" tabindex="0" aria-label="')
+
+
+def test_a_run_folder_alone_is_enough(reported, tmp_path):
+    """A copy of the folder elsewhere gives the same page."""
+    copy = tmp_path / "copy"
+    shutil.copytree(reported, copy, ignore=shutil.ignore_patterns("figures", REPORT))
+    assert write_report(copy).read_bytes() == (reported / REPORT).read_bytes()
+
+
 def test_hostile_text_is_shown_and_not_run(write_run, findings, tables):
     judged = findings("big", statement=_HOSTILE)
     made = tables(("big",), 1)
@@ -159,13 +187,13 @@ def test_the_page_is_well_formed_and_needs_no_network(reported_many):
 def test_every_table_has_headers_and_every_figure_alt_text(reported):
     page = (reported / REPORT).read_text()
     assert all("<th scope=" in table for table in page.split("<table>")[1:])
-    assert page.count('<svg role="img" aria-label="') == page.count("<figure>") == 5
-    assert "Greedy pass@1 by iteration. big: test: t 1 0." in page
+    assert page.count('<svg role="img" aria-label="') == page.count("<figure>") == 6
+    assert "Greedy pass@1. big: test: t 1 0." in page
 
 
 def test_figures_are_svg_files(reported_many):
     files = sorted((reported_many / "figures").iterdir())
-    assert [file.suffix for file in files] == [".svg"] * 5
+    assert [file.suffix for file in files] == [".svg"] * 6
     for file in files:
         assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 

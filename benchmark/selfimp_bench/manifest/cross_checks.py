@@ -7,12 +7,12 @@ its profiles makes of it. ``load.py`` applies them to the blocks that are sound 
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
-from selfimp_bench.manifest.measured import MeasuredCell, cells_of
+from selfimp_bench.manifest.measured import SIZE, MeasuredCell, cells_of, of_size
 from selfimp_bench.manifest.model import (
     Cell,
     Claim,
@@ -27,6 +27,7 @@ from selfimp_bench.manifest.model import (
     ModelRef,
     Optimisation,
     OrderClaim,
+    PaperFigure,
     PostTraining,
     PreferenceOptimisation,
     Prompt,
@@ -58,10 +59,10 @@ def block_faults(value: object, path: JsonPath) -> Iterator[Fault]:
 def manifest_faults(blocks: Mapping[str, object], *, judges_claims: bool) -> Iterator[Fault]:
     """The faults between blocks. A rule that needs a block which is not in ``blocks`` is left out.
 
-    judges_claims: whether the claims must be measurable; a smoke run judges none.
+    judges_claims: whether claims and figures must be measurable; a smoke run judges none.
     """
     for rule in MANIFEST_RULES:
-        applies = judges_claims or rule.find is not _claims_are_measured
+        applies = judges_claims or rule.find not in (_claims_are_measured, _figures_are_measured)
         if applies and all(name in blocks for name in rule.needs):
             yield from rule.find(*(blocks[name] for name in rule.needs))
 
@@ -276,6 +277,10 @@ def _unique_claims(claims: tuple[Claim, ...]) -> Iterator[Fault]:
     return _unique_ids("claims", [claim.id for claim in claims])
 
 
+def _unique_figures(figures: tuple[PaperFigure, ...] | None) -> Iterator[Fault]:
+    return _unique_ids("figures", [figure.id for figure in figures or ()])
+
+
 def _unique_ids(block: str, ids: list[str]) -> Iterator[Fault]:
     for index, name in enumerate(ids):
         if name in ids[:index]:
@@ -405,6 +410,37 @@ def _is_measured(
                 yield Fault(path=where, message=f"expected {expected}, found {iteration}")
 
 
+def _figures_are_measured(
+    figures: tuple[PaperFigure, ...] | None,
+    measure: Measure,
+    datasets: Datasets,
+    sampling: Sampling,
+    rules: PostTraining,
+) -> Iterator[Fault]:
+    measured = cells_of(measure, datasets, sampling, rules)
+    for index, figure in enumerate(figures or ()):
+        for number, panel in enumerate(figure.panels):
+            for position, metric in enumerate(panel.metrics):
+                where: JsonPath = ("figures", index, "panels", number, "metrics", position)
+                if (SIZE in metric) is (figure.form == "by-samples"):
+                    yield from _panel_is_measured(metric, panel.split, where, measure, measured)
+                else:
+                    expected = (
+                        f"{shown(SIZE)} in it, for every N" if SIZE not in metric else f"a number for {shown('n')}"
+                    )
+                    message = f"expected a name with {expected}, as form is {figure.form}, found {shown(metric)}"
+                    yield Fault(path=where, message=message)
+
+
+def _panel_is_measured(
+    metric: str, split: Split, where: JsonPath, measure: Measure, measured: tuple[MeasuredCell, ...]
+) -> Iterator[Fault]:
+    name = of_size(metric, measure.improvement_n[0]) if measure.improvement_n else metric
+    for fault in _is_measured(name, split, {}, (), measured):
+        panel = where[:-2]
+        yield replace(fault, path=where if fault.path == ("metric",) else (*panel, *fault.path))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ManifestRule:
     """A rule and the blocks it takes, by name and in the order of its parameters."""
@@ -427,6 +463,11 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
     ManifestRule(
         find=_claims_are_measured,
         needs=("claims", "measure", "datasets", "sampling", "post_training"),
+    ),
+    ManifestRule(find=_unique_figures, needs=("figures",)),
+    ManifestRule(
+        find=_figures_are_measured,
+        needs=("figures", "measure", "datasets", "sampling", "post_training"),
     ),
 )
 

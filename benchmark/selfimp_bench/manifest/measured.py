@@ -21,6 +21,9 @@ from dataclasses import dataclass
 
 from selfimp_bench.manifest.model import Datasets, Manifest, Measure, Metric, PostTraining, Sampling, Split
 
+SIZE = "@n"
+"""What stands for every N in the metrics of a figure by samples."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredCell:
@@ -60,6 +63,11 @@ def measurement_names(metric: Metric, measure: Measure) -> tuple[str, ...]:
         endings = ("first", "first.plain", "previous", "previous.plain")
         return tuple(f"is-pass@{size}.{ending}" for size in measure.improvement_n or () for ending in endings)
     return (metric.value,)
+
+
+def of_size(metric: str, size: int) -> str:
+    """The measurement that a figure by samples calls ``metric`` at this N: ``is-pass@n.first`` is is-pass@4.first."""
+    return metric.replace(SIZE, f"@{size}", 1)
 
 
 def _on_test(measure: Measure) -> Iterator[str]:

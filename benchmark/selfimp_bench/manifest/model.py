@@ -415,6 +415,42 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FigurePanel:
+    """One pair of axes, or some rows of a table: these measurements, a line each.
+
+    In a figure by samples the names have ``n`` for every N of ``measure.improvement_n``: ``is-pass@n.first``.
+    """
+
+    metrics: tuple[str, ...]
+    split: Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """The published rows of a reference table with this ``dataset`` and ``method`` (or no method), of every model."""
+
+    table: str
+    dataset: str
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperFigure:
+    """A figure or table of the paper, which the report draws from a run beside the paper's own numbers.
+
+    form: ``by-iteration`` has t on its axis; ``by-samples`` has N, and a line for every t; ``best`` is a table of M_1
+        and of the best iteration, where the published rows call the best of a metric ``best-`` and its name.
+    """
+
+    id: str
+    title: str
+    source: str
+    form: Literal["by-iteration", "by-samples", "best"]
+    panels: tuple[FigurePanel, ...]
+    beside: Beside
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProfileBlocks:
     """What another profile replaces: whole blocks, never parts of one. An absent block stays as it is."""
 
@@ -436,6 +472,7 @@ class Manifest:
     """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``subset`` and ``smoke`` replace.
 
     ``ood_grading`` judges the ood problems where they are another task's; without it ``grading`` does.
+    ``figures`` are no part of the experiment: only the report reads them.
     """
 
     schema: Literal[1]
@@ -460,4 +497,5 @@ class Manifest:
     engines: Engines
     measure: Measure
     claims: tuple[Claim, ...]
+    figures: tuple[PaperFigure, ...] | None = None
     profiles: dict[Literal["subset", "smoke"], ProfileBlocks] | None = None

@@ -1,74 +1,14 @@
-"""What the figures show: measurements grouped into curves over the iterations, with titles, captions and alt texts."""
+"""The figures of every measurement: grouped into curves over the iterations, with titles, captions and alt texts."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
-from selfimp_bench.claims import Findings, PointFinding
+from selfimp_bench.claims import Findings
 from selfimp_bench.judge import RunFiles
-from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of, undefined
-
-
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """What is said of a figure: what there is to see, and what it cannot show."""
-
-    title: str
-    see: str
-    cannot: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """An iteration: the mean over the replicates and its standard error, and each replicate's own value."""
-
-    iteration: int
-    value: float | None
-    error: float | None
-    replicates: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """A reference value and the interval a claim allows, in the unit of the axis."""
-
-    iteration: int
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One line. ``style`` numbers its colour and marker: equal labels of a figure have equal styles."""
-
-    label: str
-    style: int
-    points: tuple[Point, ...]
-    published: tuple[Published, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """One pair of axes."""
-
-    title: str
-    curves: tuple[Curve, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One figure. ``name`` is its file's stem; ``notes`` say what is not drawn and why."""
-
-    name: str
-    words: Words
-    axis: str
-    panels: tuple[Panel, ...]
-    alt: str
-    notes: tuple[str, ...]
-    replicates: int
-
+from selfimp_bench.judge_value import PER_WHOLE
+from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Published, Words
+from selfimp_bench.report.summary import Series, series_of, undefined
 
 _WORDS: Mapping[str, Words] = {
     "pass@1": Words(
@@ -98,8 +38,34 @@ _WORDS: Mapping[str, Words] = {
         cannot="Different reasoning that leads to the same equations. Outputs without an equation do not count, and "
         "every iteration counts only the problems that have such outputs.",
     ),
+    "sbert-diversity": Words(
+        title="Sentence-BERT diversity",
+        see="How different the meaning of a problem's outputs is, correct and incorrect ones apart: 1 minus the mean "
+        "cosine of their embeddings. A falling line means that outputs say more nearly the same.",
+        cannot="Differences that the sentence encoder does not see, such as another number in the same sentence.",
+    ),
+    "group-disparity": Words(
+        title="Group disparity",
+        see="How much worse the hardest level of the ood problems does than the easiest, relative to the easiest. A "
+        "rising line means that what was gained went to what was easy.",
+        cannot="Whether either level got better or worse: compare with pass@1 on ood.",
+    ),
+    "is-pass@n.first": Words(
+        title="Pass@N of M_1 on what M_t improved over M_1",
+        see="Of the problems that M_t solves and M_1 does not: how many M_1 solves within N samples. Where it is near "
+        "1, M_1 could solve them already, and training made a likely answer of a possible one.",
+        cannot="What was lost meanwhile: problems that M_1 solves and M_t does not.",
+    ),
+    "is-pass@n.previous": Words(
+        title="Pass@N of M_1 on what M_t improved over M_(t-1)",
+        see="As before, of the problems that M_t solves and M_(t-1) does not; some of them M_1 solves, too.",
+        cannot="What was lost meanwhile: problems that M_(t-1) solves and M_t does not.",
+    ),
 }
-_PER_WHOLE = {"share": 1, "fraction": 1, "percent": 100, "%": 100}
+_SIZED = re.compile(r"is-pass@(?P<size>\d+)\.(?P<reading>\w+)(?:\.(?P<estimator>\w+))?")
+
+COLUMNS = 3
+"""The most panels beside each other."""
 
 
 def figures_of(run: RunFiles, findings: Findings) -> tuple[Figure, ...]:
@@ -115,7 +81,9 @@ def figures_of(run: RunFiles, findings: Findings) -> tuple[Figure, ...]:
 
 
 def _family(metric: str) -> str:
-    """Measurements that belong into one figure: ``pass@4`` with coverage, ``x.correct`` with ``x.incorrect``."""
+    """What shares a figure: ``pass@4`` and coverage, ``x.correct`` and ``x.incorrect``, every N of a reading."""
+    if sized := _SIZED.fullmatch(metric):
+        return f"is-pass@n.{sized['reading']}"
     if metric == "coverage" or (metric.startswith("pass@") and metric != "pass@1"):
         return "pass@k"
     return metric.partition(".")[0]
@@ -138,39 +106,46 @@ def _figure(name: str, family: str, every: Sequence[Series], findings: Findings)
     panels: dict[str, list[Curve]] = {}
     for series in every:
         label = _label(series, by_metric)
-        curve = _curve(series, label, labels.index(label), findings)
+        curve = curve_of(series, label, labels.index(label), findings)
         panels.setdefault(f"{series.model}, {series.split}" if by_metric else series.model, []).append(curve)
     words = _words(family)
-    drawn = tuple(Panel(title=title, curves=tuple(curves)) for title, curves in panels.items())
     return Figure(
         name=name,
         words=words,
-        axis=f"{words.title} ({', '.join(dict.fromkeys(series.unit for series in every))})",
-        panels=drawn,
-        alt=f"{words.title} by iteration. " + " ".join(_said(panel) for panel in drawn),
+        source="",
+        axes=Axes(
+            x=ITERATIONS,
+            letter="t",
+            y=f"{words.title} ({', '.join(dict.fromkeys(series.unit for series in every))})",
+            shared=True,
+        ),
+        columns=min(COLUMNS, len(panels)),
+        panels=tuple(Panel(title=title, curves=tuple(curves)) for title, curves in panels.items()),
         notes=tuple(note for series in every for note in _notes(series)),
-        replicates=max(len(cell.replicates) for series in every for cell in series.cells.values()),
     )
 
 
 def _label(series: Series, by_metric: bool) -> str:
     if not by_metric:
         return series.split
+    if sized := _SIZED.fullmatch(series.metric):
+        return f"N = {sized['size']}" + (f", {sized['estimator']}" if sized["estimator"] else "")
     _, dot, side = series.metric.partition(".")
     return side if dot else series.metric
 
 
-def _curve(series: Series, label: str, style: int, findings: Findings) -> Curve:
+def curve_of(series: Series, label: str, style: int, findings: Findings) -> Curve:
+    """A series as a line over its iterations, with the reference values that claims compare it with."""
     points = tuple(
         Point(
-            iteration=iteration,
+            x=iteration,
             value=cell.value,
             error=cell.standard_error,
             replicates=tuple(each.value for each in cell.replicates),
         )
         for iteration, cell in series.cells.items()
     )
-    return Curve(label=label, style=style, points=points, published=tuple(_published(series, findings)))
+    return Curve(label=label, style=style, paper=False, points=points, published=tuple(_published(series, findings)))
 
 
 def _published(series: Series, findings: Findings) -> Iterator[Published]:
@@ -179,33 +154,21 @@ def _published(series: Series, findings: Findings) -> Iterator[Published]:
             cell = point.cell
             if (finding.model, cell.metric, cell.split) != (series.model, series.metric, series.split):
                 continue
-            scale = _scale(point, series.unit)
+            scale = scale_of(point.unit, series.unit)
             if scale is not None:
                 yield Published(
-                    iteration=cell.iteration,
+                    x=cell.iteration,
                     value=float(Decimal(point.reference) * scale),
                     low=None if point.low is None else float(point.low * scale),
                     high=None if point.high is None else float(point.high * scale),
                 )
 
 
-def _scale(point: PointFinding, unit: str) -> Decimal | None:
-    """What the reference's unit is in the axis's; None where the two cannot be compared."""
-    if point.unit == unit:
+def scale_of(unit: str, axis: str) -> Decimal | None:
+    """What one of ``unit`` is in the unit of the axis; None where the two cannot be compared."""
+    if unit == axis:
         return Decimal(1)
-    if point.unit in _PER_WHOLE and unit in _PER_WHOLE:
-        return Decimal(_PER_WHOLE[unit]) / _PER_WHOLE[point.unit]
-    return None
-
-
-def _said(panel: Panel) -> str:
-    curves = []
-    for curve in panel.curves:
-        values = ", ".join(
-            f"t {point.iteration} {UNDEFINED if point.value is None else number(point.value)}" for point in curve.points
-        )
-        curves.append(f"{curve.label}: {values}")
-    return f"{panel.title}: {'; '.join(curves)}."
+    return PER_WHOLE[axis] / PER_WHOLE[unit] if unit in PER_WHOLE and axis in PER_WHOLE else None
 
 
 def _notes(series: Series) -> Iterator[str]:

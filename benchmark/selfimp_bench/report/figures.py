@@ -3,19 +3,18 @@
 import io
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
 from selfimp_bench.canonical import digest
-from selfimp_bench.report.curves import Curve, Figure, Panel
+from selfimp_bench.report.chart import Curve, Figure, Panel
 from selfimp_bench.report.svg import GRID, INK, PAPER, SERIES, finish
 from selfimp_bench.versions import source_digest
 
 # Shapes differ as well as colours, so that neither a colour-blind reader nor a grey print loses a line.
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 _LINES: Final = ("-", "--", "-.", ":")
-_COLUMNS: Final = 3
 _INCHES: Final = {1: 6.6, 2: 8.6, 3: 10.4}
 """The width of a figure by its columns."""
 _DODGE: Final = 0.035
@@ -41,7 +40,9 @@ _SETTINGS: Final = {
 
 def inputs_digest(figure: Figure) -> str:
     """One digest of all that decides the drawing: the data, the code that draws, and the library."""
-    return digest([figure, source_digest("report/figures.py", "report/svg.py"), version("matplotlib")])
+    return digest(
+        [figure, source_digest("report/figures.py", "report/chart.py", "report/svg.py"), version("matplotlib")]
+    )
 
 
 def draw(figure: Figure) -> str:
@@ -50,19 +51,19 @@ def draw(figure: Figure) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
-    columns = min(_COLUMNS, len(figure.panels))
+    columns = figure.columns
     rows = math.ceil(len(figure.panels) / columns)
     size = (_INCHES[columns], 2.9 * rows + 0.4)
     with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": figure.name}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that the measuring font lacks is still written as text
         canvas = Canvas(figsize=size, layout="constrained")
-        axes = canvas.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+        axes = canvas.subplots(rows, columns, sharey=figure.axes.shared, squeeze=False).flatten()
         for axis, panel in zip(axes, figure.panels, strict=False):
-            _draw_panel(axis, panel, several=len(figure.panels) > 1)
+            _draw_panel(axis, panel, figure)
         for axis in axes[len(figure.panels) :]:
             axis.set_axis_off()
         for axis in axes[: len(figure.panels) : columns]:
-            axis.set_ylabel(figure.axis)
+            axis.set_ylabel(figure.axes.y)
         _draw_legend(canvas, figure)
         text = io.StringIO()
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -70,30 +71,29 @@ def draw(figure: Figure) -> str:
     return finish(text.getvalue(), name=figure.name, alt=figure.alt, digest=inputs_digest(figure))
 
 
-def _draw_panel(axis: Any, panel: Panel, *, several: bool) -> None:
-    iterations = sorted({point.iteration for curve in panel.curves for point in curve.points})
+def _draw_panel(axis: Any, panel: Panel, figure: Figure) -> None:
+    places = {x: position for position, x in enumerate(figure.places)}
     for position, curve in enumerate(panel.curves):
-        _draw_curve(axis, curve, shift=(position - (len(panel.curves) - 1) / 2) * _DODGE)
-    axis.set_xticks(iterations)
-    axis.set_xlim(iterations[0] - 0.35, iterations[-1] + 0.35)
-    axis.set_xlabel("training iteration t")
+        _draw_curve(axis, curve, places, shift=(position - (len(panel.curves) - 1) / 2) * _DODGE)
+    axis.set_xticks(list(places.values()), [str(x) for x in places])
+    axis.set_xlim(-0.35, len(places) - 0.65)
+    axis.set_xlabel(figure.axes.x)
     axis.grid(axis="y", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.margins(y=0.12)
-    if several:
+    if len(figure.panels) > 1:
         axis.set_title(panel.title, fontsize=10, loc="left")
 
 
-def _draw_curve(axis: Any, curve: Curve, *, shift: float) -> None:
-    look = _look(curve.style)
-    at = [point.iteration + shift for point in curve.points]
+def _draw_curve(axis: Any, curve: Curve, places: Mapping[int, int], *, shift: float) -> None:
+    look = _look(curve)
+    at = [places[point.x] + shift for point in curve.points]
     axis.errorbar(
         at,
         [_or_gap(point.value) for point in curve.points],
         yerr=[_or_gap(point.error) for point in curve.points],
         capsize=3,
         elinewidth=1.2,
-        linewidth=1.6,
         markersize=6,
         **look,
     )
@@ -102,7 +102,7 @@ def _draw_curve(axis: Any, curve: Curve, *, shift: float) -> None:
         if len(point.replicates) > 1:
             axis.plot([x + 0.09] * len(own), own, color=look["color"], **_REPLICATE)
     for published in curve.published:
-        x = published.iteration + shift - 0.14
+        x = places[published.x] + shift - 0.14
         if published.low is not None and published.high is not None:
             axis.vlines(x, published.low, published.high, color=look["color"], linewidth=7, alpha=0.3)
         axis.plot([x], [published.value], color=look["color"], **_PUBLISHED)
@@ -112,12 +112,15 @@ _REPLICATE: Final[dict[str, Any]] = {"linestyle": "none", "marker": ".", "marker
 _PUBLISHED: Final[dict[str, Any]] = {"linestyle": "none", "marker": "_", "markersize": 11, "markeredgewidth": 2}
 
 
-def _look(style: int) -> dict[str, Any]:
-    return {
-        "color": SERIES[style % len(SERIES)],
-        "marker": _MARKERS[style % len(_MARKERS)],
-        "linestyle": _LINES[style % len(_LINES)],
-    }
+def _look(curve: Curve) -> dict[str, Any]:
+    """A run's lines are full and its markers, too; a paper's lines are thin and dashed, its markers hollow."""
+    colour, marker = SERIES[curve.style % len(SERIES)], _MARKERS[curve.style % len(_MARKERS)]
+    if curve.paper:
+        return {"color": colour, "marker": marker, "linewidth": 1.1, **_PAPER}
+    return {"color": colour, "marker": marker, "linewidth": 1.6, "linestyle": _LINES[curve.style % len(_LINES)]}
+
+
+_PAPER: Final[dict[str, Any]] = {"linestyle": (0, (4, 2.5)), "markerfacecolor": PAPER}
 
 
 def _or_gap(value: float | None) -> float:
@@ -128,17 +131,17 @@ def _or_gap(value: float | None) -> float:
 def _draw_legend(canvas: Any, figure: Figure) -> None:
     from matplotlib.lines import Line2D
 
-    curves = {curve.style: curve for panel in figure.panels for curve in panel.curves}
-    handles = [Line2D([], [], markersize=6, linewidth=1.6, **_look(style)) for style in sorted(curves)]
-    labels = [curves[style].label for style in sorted(curves)]
+    every = [curve for panel in figure.panels for curve in panel.curves]
+    shown = {curve.style: curve for curve in sorted(every, key=lambda curve: (curve.style, not curve.paper))}
+    handles = [Line2D([], [], markersize=6, **_look(curve)) for curve in shown.values()]
+    labels = [curve.label for curve in shown.values()]
+    if any(curve.paper for curve in every):
+        handles.append(Line2D([], [], color=INK, marker="o", markersize=6, linewidth=1.1, **_PAPER))
+        labels.append("as published")
     if figure.replicates > 1:
         handles.append(Line2D([], [], color=INK, **_REPLICATE))
         labels.append("one seed")
-    if _any_published([curve for panel in figure.panels for curve in panel.curves]):
+    if any(curve.published for curve in every):
         handles.append(Line2D([], [], color=INK, **_PUBLISHED))
         labels.append("reference, band: allowed")
     canvas.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
-
-
-def _any_published(curves: Sequence[Curve]) -> bool:
-    return any(curve.published for curve in curves)

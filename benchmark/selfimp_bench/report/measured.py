@@ -57,9 +57,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelTable:
-    """Everything measured of one model. ``up`` .. ``unknown`` name the rows by direction."""
+    """Everything measured of one model. ``up`` .. ``unknown`` name the rows by direction; several: of several seeds."""
 
     model: str
+    several: bool
     iterations: tuple[int, ...]
     rows: tuple[Row, ...]
     up: tuple[str, ...]
@@ -104,6 +105,7 @@ def _table(run: RunFiles, model: str, every: Sequence[Series], values: Mapping[_
     )
     return ModelTable(
         model=model,
+        several=any(len(row.lines) > 1 for row in rows),
         iterations=iterations,
         rows=rows,
         up=_named(rows, "up"),

@@ -1,5 +1,7 @@
 """Writing the report of a checked run folder: report.html and figures/."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -7,12 +9,18 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from selfimp_bench.beside import table_names
+from selfimp_bench.case_studies import CaseStudies, read_case_studies
 from selfimp_bench.claims import Findings, from_json
 from selfimp_bench.errors import InputError
-from selfimp_bench.judge import FINDINGS, RunFiles, read_run
-from selfimp_bench.report.curves import Figure, figures_of
+from selfimp_bench.judge import FINDINGS, RunFiles, read_run, run_table
+from selfimp_bench.reference import ReferenceTable
+from selfimp_bench.report.best import best_view
+from selfimp_bench.report.chart import Figure
+from selfimp_bench.report.curves import figures_of
 from selfimp_bench.report.figures import draw, inputs_digest
 from selfimp_bench.report.measured import model_tables
+from selfimp_bench.report.paper_figures import paper_figures
 from selfimp_bench.report.provenance import provenance_view
 from selfimp_bench.report.svg import inline, is_current
 from selfimp_bench.report.verdicts import verdict_view, web_link
@@ -27,24 +35,59 @@ def write_report(folder: Path) -> Path:
 
     Raises InputError when the folder is no finished run, or was not checked.
     """
-    run, findings = read_run(folder), _read_findings(folder)
-    drawings = {figure.name: _drawing(folder, figure) for figure in figures_of(run, findings)}
-    page = render(run, findings, drawings)
+    material = _read(folder)
+    page = _render(material, {figure.name: _drawing(folder, figure) for figure in material.figures})
     path = folder / REPORT
     write_atomically(path, page.encode())
     return path
 
 
-def render(run: RunFiles, findings: Findings, drawings: dict[str, str]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class _Material:
+    """A run folder, read: what the page is made of. ``tables`` are those that the manifest's figures name."""
+
+    run: RunFiles
+    findings: Findings
+    studies: CaseStudies
+    tables: Mapping[str, ReferenceTable]
+
+    @property
+    def of_paper(self) -> tuple[Figure, ...]:
+        return paper_figures(self.run, self.findings, self.tables)
+
+    @property
+    def of_metrics(self) -> tuple[Figure, ...]:
+        return figures_of(self.run, self.findings)
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        return (*self.of_paper, *self.of_metrics)
+
+
+def _read(folder: Path) -> _Material:
+    run = read_run(folder)
+    return _Material(
+        run=run,
+        findings=_read_findings(folder),
+        studies=read_case_studies(folder),
+        tables={name: run_table(folder, name) for name in table_names(run.manifest.figures or ())},
+    )
+
+
+def _render(material: _Material, drawings: Mapping[str, str]) -> str:
     """The page. ``drawings`` holds an SVG for every figure's name."""
-    figures = figures_of(run, findings)
+    run = material.run
+    inlined = {name: Markup(inline(drawing)) for name, drawing in drawings.items()}  # checked or drawn here
     return _template().render(
         manifest=run.manifest,
         paper_link=web_link(run.manifest.paper.url),
         record=run.record,
-        verdict=verdict_view(run, findings),
+        verdict=verdict_view(run, material.findings),
+        best=best_view(run, material.tables),
+        paper_figures=[(figure, inlined[figure.name]) for figure in material.of_paper],
         tables=model_tables(run),
-        figures=[(figure, Markup(inline(drawings[figure.name]))) for figure in figures],  # checked or drawn here
+        figures=[(figure, inlined[figure.name]) for figure in material.of_metrics],
+        studies=material.studies.studies,
         provenance=provenance_view(run),
     )
 
