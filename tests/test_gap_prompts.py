@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from support import ManifestMaker
 
 from selfimp_bench.catalog import MANIFESTS
+from selfimp_bench.errors import InputError
 from selfimp_bench.grading.graders import GRADERS
 from selfimp_bench.grading.judgement import parse_correctness, parse_preference, parse_score
 from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.stages.sample import render_prompt
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.response import UNTIL
@@ -149,3 +152,16 @@ def test_a_generation_prompt_renders_and_keeps_its_other_braces() -> None:
     rendered = render_prompt(text("math-generate.txt"), Problem(problem_id="p", question=r"Find $\frac{1}{2}$."))
     assert rendered.endswith("Problem:\nFind $\\frac{1}{2}$.\n\nSolution:")
     assert r"$\frac{\sqrt{x-2}}{\sqrt{5-x}}$.}" in rendered
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if kind(name) == "generate"])
+def test_a_manifest_can_have_each_generation_prompt_as_its_template(make_manifest: ManifestMaker, name: str) -> None:
+    path = make_manifest(change=lambda data: data["prompt"].update(template=text(name)))
+    assert load_manifest(path).prompt.template == text(name)
+
+
+@pytest.mark.parametrize("brace", [" {answer}", "\n{problem}", "({response})"])
+def test_a_name_in_braces_that_is_no_latex_is_still_refused(make_manifest: ManifestMaker, brace: str) -> None:
+    path = make_manifest(change=lambda data: data["prompt"].update(template=text("math-generate.txt") + brace))
+    with pytest.raises(InputError, match=r"expected no field but \{question\}"):
+        load_manifest(path)

@@ -40,7 +40,8 @@ from selfimp_bench.manifest.model import (
 
 _PROVENANCE = ("source", "assumed")
 PROMPT_FIELDS = ("question", "choices", "tests")
-_FIELD = re.compile(r"\{([a-zA-Z_]+)\}")
+# A name in braces that follows a letter or a brace is LaTeX (\frac{a}{b}, \mathbf{A}), unless it is a field's.
+_FIELD = re.compile(rf"(?:(?<![A-Za-z}}\]^_])|(?=\{{(?:{'|'.join(PROMPT_FIELDS)})\}}))\{{([a-zA-Z_]+)\}}")
 
 
 def block_faults(value: object, path: JsonPath) -> Iterator[Fault]:
@@ -132,7 +133,7 @@ def _generator_splits(datasets: Datasets, path: JsonPath) -> Iterator[Fault]:
 
 
 def _prompt_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
-    """``{question}`` once, ``{choices}`` and ``{tests}`` at most once, and no other field; lone braces are text."""
+    """``{question}`` once, ``{choices}`` and ``{tests}`` at most once, no other field; LaTeX is text."""
     where = (*path, "template")
     named = _FIELD.findall(prompt.template)
     if named.count("question") != 1:
