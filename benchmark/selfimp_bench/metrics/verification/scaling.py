@@ -73,21 +73,20 @@ def fit_scaling(points: Sequence[ScalePoint]) -> ScalingFit | None:
     Figure 12 (the absolute gap).
     """
     x = np.array([log10(point.flops) for point in points], dtype=np.float64)
-    y = np.array([point.value for point in points], dtype=np.float64)
     if len(set(x.tolist())) < 2:
         return None
+    y = np.array([point.value - points[0].value for point in points], dtype=np.float64)  # equal values: exactly 0
     centred_x, centred_y = x - x.mean(), y - y.mean()
     spread, total = float(centred_x @ centred_x), float(centred_y @ centred_y)
     slope = float(centred_x @ centred_y) / spread
     left = float(np.sum((centred_y - slope * centred_x) ** 2))
-    constant = bool((y == y[0]).all())
     return ScalingFit(
         n=len(points),
-        slope=0.0 if constant else slope,
-        intercept=float(y.mean() - slope * x.mean()),
+        slope=slope,
+        intercept=points[0].value + float(y.mean() - slope * x.mean()),
         slope_error=sqrt(left / (len(points) - 2) / spread) if len(points) > 2 else None,
-        r_squared=None if constant else max(0.0, 1 - left / total),
-        spearman=None if constant else float(np.corrcoef(_ranks(x), _ranks(y))[0, 1]),
+        r_squared=max(0.0, 1 - left / total) if total else None,
+        spearman=float(np.corrcoef(_ranks(x), _ranks(y))[0, 1]) if total else None,
     )
 
 

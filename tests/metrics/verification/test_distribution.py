@@ -1,0 +1,60 @@
+"""Histograms and score counts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfimp_bench.metrics.verification.distribution import even_edges, histogram, score_counts
+from selfimp_bench.metrics.verification.scored import ScoredResponse
+
+
+def test_a_value_on_an_edge_belongs_to_the_bin_above_and_the_last_bin_holds_both():
+    found = histogram([0.0, 0.5, 0.5, 1.0, 2.0, None, -0.1, 2.1], [0, 0.5, 1, 2])
+    assert found.counts == (1, 2, 2)
+    assert (found.below, found.above, found.undefined) == (1, 1, 1)
+    assert found.mean == pytest.approx(6.0 / 7)
+
+
+def test_edges_of_width_0_005_are_the_floats_of_their_decimals():
+    """2412.02674, Figure 7; adding 0.005 up gives 0.034999999999999996 after seven steps."""
+    edges = even_edges("-1", "1", "0.005")
+    assert len(edges) == 401
+    assert (edges[0], edges[200], edges[207], edges[-1]) == (-1, 0, 0.035, 1)
+    assert histogram([0.035, 0.0], edges).counts[207] == 1
+    assert histogram([0.035, 0.0], edges).counts[200] == 1
+
+
+def test_mean_and_deviation_need_one_and_two_values():
+    assert (histogram([], [0, 1]).mean, histogram([], [0, 1]).sd) == (None, None)
+    assert (histogram([None], [0, 1]).mean, histogram([None], [0, 1]).undefined) == (None, 1)
+    assert (histogram([0.5], [0, 1]).mean, histogram([0.5], [0, 1]).sd) == (0.5, None)
+    assert histogram([0.0, 2.0], [0, 1]).sd == pytest.approx(2**0.5)
+
+
+@given(st.lists(st.none() | st.floats(-3, 3), max_size=30))
+def test_every_value_is_counted_once(values):
+    found = histogram(values, [-1, -0.5, 0.25, 1])
+    assert sum(found.counts) + found.below + found.above + found.undefined == len(values)
+
+
+@pytest.mark.parametrize("edges", [[], [1], [1, 1], [1, 0]])
+def test_edges_that_do_not_rise_are_refused(edges):
+    with pytest.raises(ValueError, match="rise strictly"):
+        histogram([0.5], edges)
+
+
+@pytest.mark.parametrize(("low", "high", "width"), [("0", "1", "0.3"), ("0", "1", "0"), ("1", "0", "0.1")])
+def test_bins_that_do_not_fit_are_refused(low, high, width):
+    with pytest.raises(ValueError, match="no whole number of bins"):
+        even_edges(low, high, width)
+
+
+def test_scores_are_counted_over_all_problems_and_the_mode_is_the_lowest_of_equals():
+    def responses(*scores):
+        return tuple(ScoredResponse(sample_index=i, correct=False, score=s) for i, s in enumerate(scores))
+
+    found = score_counts({"x": responses(10, 1, None), "y": responses(10, 7, 7, None)})
+    assert list(found.counts.items()) == [(1, 1), (7, 2), (10, 2)]
+    assert (found.unscored, found.mode) == (2, 7)
+    assert score_counts({"x": responses(10, 10, 1)}).mode == 10
+    assert (score_counts({"x": responses(None)}).mode, score_counts({}).counts) == (None, {})
