@@ -119,6 +119,57 @@ def test_plan_of_a_new_home_writes_nothing(make_manifest: ManifestMaker, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
+def _on_cuda(data: dict[str, Any]) -> None:
+    data["engines"]["device"] = "cuda"
+
+
+def test_plan_on_hardware_has_memory_hours_and_disk(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest(engine="hf", change=_on_cuda)
+    command = ("plan", manifest, "--home", tmp_path, "--hardware", "2xH200")
+    result = _call(*command, "--json")
+    found = _json(result)["hardware"]
+    assert (result.exit_code, found["hardware"], found["misfits"]) == (0, "2xH200", [])
+    assert {"costs", "gpu_hours", "gpu_hours_to_do", "disk_bytes", "peak_bytes", "rates"} <= set(found)
+    assert {"footprint", "per_device", "accumulation", "gpu_hours", "tokens"} <= set(found["costs"][0])
+    text = _call(*command).stdout
+    assert "On 2xH200" in text and "GPU hours" in text and "(assumed)" in text and "accumulation" in text
+
+
+def test_plan_without_hardware_says_nothing_of_it(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    result = _call("plan", make_manifest(), "--home", tmp_path, "--json")
+    assert _json(result)["hardware"] is None
+    assert "GPU hours" not in _call("plan", make_manifest(), "--home", tmp_path).stdout
+
+
+def test_plan_on_hardware_too_small_says_why_and_exits_with_2(tmp_path: Path) -> None:
+    command = ("plan", "gsm8k-iter-sft", "--only", "model=llama-2-7b", "--home", tmp_path, "--hardware", "1xA100-40GB")
+    result = _call(*command)
+    assert result.exit_code == 2
+    assert "Cannot run on 1xA100-40GB" in result.stdout and "36.0 GB" in result.stdout
+    assert _json(_call(*command, "--json"))["hardware"]["misfits"]
+
+
+@pytest.mark.parametrize("command", ["run", "reproduce"])
+def test_what_cannot_run_on_the_hardware_named_is_refused_before_it_runs(command: str, tmp_path: Path) -> None:
+    result = _call(command, "gsm8k-iter-sft", "--home", tmp_path / "home", "--hardware", "1xA100-40GB")
+    assert (result.exit_code, "cannot run on 1xA100-40GB" in result.stderr) == (2, True)
+    assert not (tmp_path / "home").exists()
+
+
+def test_unknown_hardware_is_refused_with_the_devices_there_are() -> None:
+    result = _call("plan", "tiny-iter-sft", "--hardware", "8xZ9")
+    assert (result.exit_code, "A100-80GB" in result.stderr) == (2, True)
+
+
+def test_plan_of_a_suite_on_hardware_says_what_sharing_saves(tmp_path: Path) -> None:
+    command = ("plan", "progress-or-regress", "--home", tmp_path, "--hardware", "8xA100-80GB")
+    found = _json(_call(*command, "--json"))["hardware"]
+    assert sum(member["runs"] for member in found["members"]) >= 36
+    assert 0 < found["saved"]["expected"] < found["alone"]["expected"]
+    text = " ".join(_call(*command).stdout.split())
+    assert "sharing saves" in text and "36 runs" in text and "GB on disk" in text
+
+
 def test_plan_says_which_claims_so_few_problems_cannot_decide(make_manifest: ManifestMaker) -> None:
     claims = _json(_call("plan", make_manifest(counts=(8, 8, 8)), "--json"))["claims"]
     assert [(claim["decidable"], "8 problems" in claim["reason"]) for claim in claims] == [(False, True)]

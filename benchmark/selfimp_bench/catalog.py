@@ -13,6 +13,7 @@ ROOT = _SHIPPED if _SHIPPED.is_dir() else PACKAGE.parent.parent
 MANIFESTS = ROOT / "manifests"
 REFERENCES = ROOT / "reference_results"
 ASSETS = PACKAGE / "assets"
+CALIBRATION = ROOT / "benchmark" / "calibration"
 _FILE_NAME = re.compile(r"(?P<name>.+?)(?P<suite>\.suite)?\.v(?P<version>\d+)\.yaml")
 
 

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from selfimp_bench.experiment import Experiment
+    from selfimp_bench.hardware.device import Hardware
     from selfimp_bench.progress import Progress
     from selfimp_bench.suite import OpenSuite
 
@@ -123,6 +124,7 @@ _profile = click.option(
     help="paper: as published; subset: a fixed part; smoke: a tiny model through the same stages.",
 )
 _only = click.option("--only", metavar="model=M", help="Run one model of the manifest.")
+_hardware = click.option("--hardware", "hardware_text", metavar="8xA100-80GB", help="The GPUs it is to run on.")
 _seeds = click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Replicates to run.")
 
 
@@ -233,25 +235,36 @@ def validate_command(*, paths: tuple[Path, ...], as_json: bool) -> int:
 @_only
 @_seeds
 @_home
-def plan_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> None:
-    """The steps, which are done already, what they cost, and which claims this size can decide."""
+@_hardware
+def plan_command(
+    *, name: str, profile: str, only: str | None, seeds: int, home: Path, hardware_text: str | None, as_json: bool
+) -> int:
+    """The steps, which are done already, what they cost, and which claims this size can decide.
+
+    With --hardware also GPU hours, memory, batch and disk there, and exit code 2 when a step cannot run there.
+    """
     from selfimp_bench.catalog import find_suite
     from selfimp_bench.forecast import forecast
+    from selfimp_bench.hardware.outlook import outlook
     from selfimp_bench.judge import decidable_claims
     from selfimp_bench.store import Store
     from selfimp_bench.terminal import console, forecast_tables
+    from selfimp_bench.terminal_hardware import outlook_tables
 
+    hardware = _parsed(hardware_text)
     if (suite := find_suite(name)) is not None:
-        _plan_suite(_open_suite(suite, profile, only, seeds), home, as_json=as_json)
-        return
+        return _plan_suite(_open_suite(suite, profile, only, seeds), home, hardware, as_json=as_json)
     experiment = _open(name, profile, only, seeds)
-    expected = forecast(experiment.plan(), Store(home / "store"))
+    plan = experiment.plan()
+    expected = forecast(plan, Store(home / "store"))
     claims = decidable_claims(experiment)
+    found = None if hardware is None else outlook(plan, hardware, done=expected.done())
     if as_json:
-        _print_json({"experiment": experiment.manifest.name, "forecast": expected, "claims": claims})
-        return
-    for part in forecast_tables(expected, claims):
-        console().print(part)
+        _print_json({"experiment": experiment.manifest.name, "forecast": expected, "claims": claims, "hardware": found})
+    else:
+        for part in (*forecast_tables(expected, claims), *(outlook_tables(found) if found is not None else ())):
+            console().print(part)
+    return 2 if found is not None and found.misfits else 0
 
 
 @_command("run")
@@ -260,15 +273,22 @@ def plan_command(*, name: str, profile: str, only: str | None, seeds: int, home:
 @_only
 @_seeds
 @_home
-def run_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> None:
+@_hardware
+def run_command(
+    *, name: str, profile: str, only: str | None, seeds: int, home: Path, hardware_text: str | None, as_json: bool
+) -> None:
     """Run or resume an experiment or a suite, and measure it; `check` then judges."""
     from selfimp_bench.catalog import find_suite
     from selfimp_bench.suite import run_suite
 
     if (suite := find_suite(name)) is not None:
-        folder = run_suite(_open_suite(suite, profile, only, seeds), home, _progress(home))
+        opened = _open_suite(suite, profile, only, seeds)
+        _refuse_misfits(opened.experiments, hardware_text)
+        folder = run_suite(opened, home, _progress(home))
     else:
-        folder = _run(_open(name, profile, only, seeds), home)
+        experiment = _open(name, profile, only, seeds)
+        _refuse_misfits((experiment,), hardware_text)
+        folder = _run(experiment, home)
     if as_json:
         _print_json({"run": str(folder)})
     else:
@@ -281,13 +301,20 @@ def run_command(*, name: str, profile: str, only: str | None, seeds: int, home: 
 @_only
 @_seeds
 @_home
-def reproduce_command(*, name: str, profile: str, only: str | None, seeds: int, home: Path, as_json: bool) -> int:
+@_hardware
+def reproduce_command(
+    *, name: str, profile: str, only: str | None, seeds: int, home: Path, hardware_text: str | None, as_json: bool
+) -> int:
     """Plan, run (or resume), measure, check and report."""
     from selfimp_bench.catalog import find_suite
 
     if (suite := find_suite(name)) is not None:
-        return _reproduce_suite(_open_suite(suite, profile, only, seeds), home, as_json=as_json)
-    folder = _run(_open(name, profile, only, seeds), home)
+        opened = _open_suite(suite, profile, only, seeds)
+        _refuse_misfits(opened.experiments, hardware_text)
+        return _reproduce_suite(opened, home, as_json=as_json)
+    experiment = _open(name, profile, only, seeds)
+    _refuse_misfits((experiment,), hardware_text)
+    folder = _run(experiment, home)
     code = _check(folder, as_json=as_json)
     report = _report(folder)
     if not as_json:
@@ -399,23 +426,43 @@ def _show_suite(path: Path, *, as_json: bool) -> None:
     screen.print(table(f"\nAssumed, because the source does not say ({len(assumed)})", ("claim", "why"), assumed))
 
 
-def _plan_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> None:
+def _parsed(hardware: str | None) -> "Hardware | None":
+    from selfimp_bench.hardware.device import parse_hardware
+
+    return None if hardware is None else parse_hardware(hardware)
+
+
+def _refuse_misfits(experiments: Sequence["Experiment"], hardware: str | None) -> None:
+    """Before anything runs: raises InputError when a step cannot run on the hardware named, if one is named."""
+    from selfimp_bench.hardware.outlook import outlook, refuse_misfits
+
+    if (asked := _parsed(hardware)) is not None:
+        for experiment in experiments:
+            refuse_misfits(outlook(experiment.plan(), asked, done=frozenset()))
+
+
+def _plan_suite(opened: "OpenSuite", home: Path, hardware: "Hardware | None", *, as_json: bool) -> int:
     from selfimp_bench.forecast import forecast
     from selfimp_bench.store import Store
     from selfimp_bench.suite import plan_suite
+    from selfimp_bench.suite_outlook import suite_outlook
     from selfimp_bench.terminal import console
+    from selfimp_bench.terminal_hardware import suite_outlook_tables
     from selfimp_bench.terminal_suite import suite_plan_tables
 
     planned = plan_suite(opened)
     expected = forecast(planned.plan, Store(home / "store"))
+    found = None if hardware is None else suite_outlook(opened, planned, hardware, done=expected.done())
     if as_json:
-        _print_json({"suite": opened.suite.name, "experiments": planned.members, "forecast": expected})
-        return
-    for part in suite_plan_tables(planned, expected):
+        whole = {"suite": opened.suite.name, "experiments": planned.members, "forecast": expected, "hardware": found}
+        _print_json(whole)
+        return 2 if found is not None and found.whole.misfits else 0
+    for part in (*suite_plan_tables(planned, expected), *(suite_outlook_tables(found) if found is not None else ())):
         console().print(part)
     for member in opened.suite.experiments:
         if member.pending is not None:
             click.echo(f"left out: {member.name}: {member.pending}")
+    return 2 if found is not None and found.whole.misfits else 0
 
 
 def _reproduce_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> int:

@@ -42,6 +42,10 @@ class Forecast:
     disk_bytes: int
     seconds: float | None
 
+    def done(self) -> frozenset[str]:
+        """The ids of the steps whose results are there."""
+        return frozenset(made.step.id for made in self.steps if made.state is State.DONE)
+
 
 def forecast(plan: Plan, store: Store) -> Forecast:
     """Look the plan's steps up in the store. A step whose inputs are still to be made is to do."""

@@ -226,11 +226,11 @@ def training_tokens_at_most(optimisation: Optimisation, rows: int) -> int:
     return seen * optimisation.max_length
 
 
-_NOT_IDENTITY = ("source", "assumed")
+_NOT_IDENTITY = ("source", "assumed", "architecture", "characters")
 
 
 def _identity(value: object) -> object:
-    """A block as plain data without its provenance remarks, which change no result."""
+    """A block as plain data without its provenance remarks and what only a forecast reads: they change no result."""
     return _without_remarks(msgspec.to_builtins(value, str_keys=True))
 
 

@@ -26,12 +26,14 @@ _SOURCES: Mapping[Stage, tuple[str, ...]] = {
 }
 
 
+@cache
 def grade_version(task: str) -> str:
     """The version of grading a task: our sources, and the libraries that decide grades of it."""
     libraries = (f"{name} {version(name)}" for name in LIBRARIES.get(task, ()))
     return ", ".join([stage_version(Stage.GRADE), *libraries])
 
 
+@cache
 def stage_version(stage: Stage, engine: str | None = None) -> str:
     """The version of a stage; sampling, training and embedding need the engine's name."""
     parts = [] if engine is None else [engine_version(engine)]

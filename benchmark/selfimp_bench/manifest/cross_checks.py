@@ -14,7 +14,9 @@ from typing import Any
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
 from selfimp_bench.manifest.measured import SIZE, MeasuredCell, cells_of, of_size
 from selfimp_bench.manifest.model import (
+    Architecture,
     Cell,
+    Characters,
     Claim,
     DatasetRef,
     Datasets,
@@ -96,6 +98,20 @@ def _model_origin(model: ModelRef, path: JsonPath) -> Iterator[Fault]:
     if model.repo is None and model.weights_sha256 is None:
         yield Fault(path=path, message=f"key 'weights_sha256' is missing; {given[0]} is pinned by it")
     yield from _repo_keys(model, ("revision",), ("revision",), path)
+
+
+def _heads_in_groups(architecture: Architecture, path: JsonPath) -> Iterator[Fault]:
+    if architecture.heads % architecture.kv_heads:
+        message = f"expected a divisor of heads ({architecture.heads}), found {architecture.kv_heads}"
+        yield Fault(path=(*path, "kv_heads"), message=message)
+
+
+def _mean_within_longest(characters: Characters, path: JsonPath) -> Iterator[Fault]:
+    for part in ("prompt", "answer"):
+        mean, longest = getattr(characters, f"{part}_mean"), getattr(characters, f"{part}_longest")
+        if mean > longest:
+            message = f"expected at most {part}_longest ({longest}), found {mean}"
+            yield Fault(path=(*path, f"{part}_mean"), message=message)
 
 
 def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
@@ -252,7 +268,9 @@ def _k_with_its_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
 
 
 BLOCK_RULES: Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...]] = {
+    Architecture: (_heads_in_groups,),
     ModelRef: (_model_origin,),
+    Characters: (_mean_within_longest,),
     DatasetRef: (_dataset_origin,),
     Datasets: (_generator_splits,),
     Prompt: (_prompt_template, _canaries_fill_the_template),

@@ -60,12 +60,32 @@ class Paper:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """Sizes of a decoder-only transformer with gated MLPs, for what a plan forecasts; they change no result.
+
+    ``intermediate_size`` is the MLP's width, ``heads`` and ``kv_heads`` those of queries and of keys and values, of
+    ``head_dim`` each.
+    """
+
+    parameters: int
+    layers: int
+    hidden_size: int
+    intermediate_size: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab_size: int
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelRef:
     """Weights and tokenizer: exactly one of a hub ``repo`` (with 40-hex ``revision``), a shipped ``asset``, a ``path``.
 
     ``weights_sha256`` is the digest of model.safetensors; required for assets and paths.
     ``sft_learning_rate`` and ``dpo_learning_rate`` take the place of the blocks' for this model, where the source
-    gives models rates of their own.
+    gives models rates of their own. ``architecture`` lets a plan forecast a hub model whose files are not at hand.
     """
 
     id: str
@@ -76,6 +96,7 @@ class ModelRef:
     weights_sha256: str | None = None
     sft_learning_rate: float | None = None
     dpo_learning_rate: float | None = None
+    architecture: Architecture | None = None
     source: str | None = None
     assumed: Assumed | None = None
 
@@ -88,6 +109,21 @@ class Generator:
     split: Split
     count: int
     seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Characters:
+    """How long a data set's rows are, in characters, for what a plan forecasts; they change no result.
+
+    ``prompt`` is the question, with its choices and tests where it has them; ``answer`` is the gold solution.
+    """
+
+    prompt_mean: float
+    prompt_longest: int
+    answer_mean: float
+    answer_longest: int
+    source: str | None = None
+    assumed: Assumed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +144,7 @@ class DatasetRef:
     generator: Generator | None = None
     rows: int
     digest: str | None
+    characters: Characters | None = None
     source: str | None = None
     assumed: Assumed | None = None
 

@@ -1,0 +1,79 @@
+"""A plan's outlook on given hardware: every step's cost, the sums, and what cannot run there."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.hardware.calibration import Rates, read_rates
+from selfimp_bench.hardware.cost import Range, Setting, StepCost, total
+from selfimp_bench.hardware.device import Hardware
+from selfimp_bench.hardware.sampling import sample_cost
+from selfimp_bench.hardware.training import train_cost
+from selfimp_bench.plan import Plan, Stage, Step
+
+COSTS: Mapping[Stage, Callable[[Step, Setting], StepCost | None]] = {
+    Stage.SAMPLE: sample_cost,
+    Stage.TRAIN: train_cost,
+}
+"""The stages that use a GPU. Embedding is left out: its encoder has a hundredth of the models' size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """Why a model's steps of these kinds cannot run, with what would."""
+
+    model: str
+    kinds: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """costs: of the steps that use a GPU. gpu_hours_to_do: without the steps that are done.
+
+    disk_bytes: samples, and a checkpoint of every training step. peak_bytes: of the step that fills a device most, 0
+    for none. misfits: each reason once; empty when all can run.
+    """
+
+    hardware: str
+    rates: Rates
+    costs: tuple[StepCost, ...]
+    gpu_hours: Range
+    gpu_hours_to_do: Range
+    disk_bytes: Range
+    peak_bytes: int
+    misfits: tuple[Misfit, ...]
+
+
+def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
+    """What the steps of a plan ask, those ``done`` too (their ids). Raises InputError for a model of unknown sizes."""
+    setting = Setting(steps=plan.by_id(), hardware=hardware, rates=read_rates(hardware.name))
+    found = (COSTS[step.stage](step, setting) for step in plan.steps if step.stage in COSTS)
+    costs = tuple(cost for cost in found if cost is not None)
+    return Outlook(
+        hardware=str(hardware),
+        rates=setting.rates,
+        costs=costs,
+        gpu_hours=total(cost.gpu_hours for cost in costs),
+        gpu_hours_to_do=total(cost.gpu_hours for cost in costs if cost.step not in done),
+        disk_bytes=total(cost.disk_bytes for cost in costs),
+        peak_bytes=max((cost.footprint.total for cost in costs), default=0),
+        misfits=_misfits(costs),
+    )
+
+
+def refuse_misfits(found: Outlook) -> None:
+    """Raise InputError with every reason why the plan cannot run on its hardware; return when it can."""
+    if found.misfits:
+        reasons = (f"{one.model}, {', '.join(one.kinds)}: {one.reason}" for one in found.misfits)
+        raise InputError("\n".join([f"cannot run on {found.hardware}:", *reasons]))
+
+
+def _misfits(costs: Iterable[StepCost]) -> tuple[Misfit, ...]:
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for cost in costs:
+        for reason in cost.misfits:
+            found = kinds.setdefault((cost.model, reason), [])
+            if cost.kind not in found:
+                found.append(cost.kind)
+    return tuple(Misfit(model=model, kinds=tuple(found), reason=reason) for (model, reason), found in kinds.items())

@@ -1,0 +1,150 @@
+"""What training a checkpoint asks of GPUs."""
+
+from dataclasses import dataclass
+
+from selfimp_bench.hardware.cost import Range, Setting, StepCost, sources
+from selfimp_bench.hardware.fit import too_large, uneven_batch
+from selfimp_bench.hardware.footprint import Footprint, Sharding, full_states, training_footprint
+from selfimp_bench.hardware.lengths import Lengths, lengths_of
+from selfimp_bench.hardware.sizes import architecture_of
+from selfimp_bench.hardware.workload import forward_seconds, training_seconds
+from selfimp_bench.manifest.model import Architecture, Method, Optimisation
+from selfimp_bench.plan import ModelBlock, ProblemsBlock, SampleBlock, Stage, Step, TrainBlock
+
+CORRECT_SHARE = 0.5
+"""Assumed share of samples that are correct and distinct: what SFT on own samples trains on."""
+
+STORED_BYTES = 2
+"""Of a weight on disk: published models are stored in 16 bits, and a checkpoint is stored like its start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """A training set: its rows, the tokens of one row (a pair is two sequences), and its longest sequence."""
+
+    rows: Range
+    tokens: Range
+    longest: int
+
+    def once(self) -> Range:
+        """Tokens of one pass over all."""
+        return self._tokens(self.rows)
+
+    def trained(self, optimisation: Optimisation) -> Range:
+        """Tokens of the whole training run."""
+        if optimisation.steps is not None:
+            seen = float(optimisation.steps * optimisation.batch_size)
+            return self._tokens(Range(expected=seen, at_most=seen))
+        return self._tokens(self.rows * (optimisation.epochs or 0))
+
+    def _tokens(self, rows: Range) -> Range:
+        return Range(expected=rows.expected * self.tokens.expected, at_most=rows.at_most * self.tokens.at_most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """A training step with what it trains, on ``devices`` devices."""
+
+    block: TrainBlock
+    sizes: Architecture
+    rows: _Rows
+    devices: int
+    setting: Setting
+
+    def footprint(self, micro: int) -> Footprint:
+        return training_footprint(
+            self.sizes,
+            states=full_states(self.sizes, sharding=Sharding.REPLICATED, devices=self.devices),
+            tokens=micro * _sequences(self.block) * self.rows.longest,
+            checkpointing=self.block.gradient_checkpointing,
+        )
+
+    def gpu_hours(self) -> Range:
+        trained, once = self.rows.trained(self.block.optimisation), self.rows.once()
+        return Range(
+            expected=self._hours(trained.expected, once.expected), at_most=self._hours(trained.at_most, once.at_most)
+        )
+
+    def _hours(self, trained: float, once: float) -> float:
+        """Training, and for DPO the reference's log-probabilities, once a pair."""
+        device, share = self.setting.hardware.device, self.setting.rates.training.value
+        again = self.block.gradient_checkpointing
+        seconds = training_seconds(self.sizes.parameters, trained, checkpointing=again, device=device, share=share)
+        if self.block.method is Method.DPO:
+            seconds += forward_seconds(self.sizes.parameters, once, device=device, share=share)
+        return seconds / 3600
+
+
+def train_cost(step: Step, setting: Setting) -> StepCost | None:
+    """See ``StepCost``. None on a CPU, and for the fake engine. Raises InputError for a model of unknown sizes."""
+    block = step.block
+    assert isinstance(block, TrainBlock)
+    if block.device == "cpu" or block.engine == "fake":
+        return None
+    (model,) = (source.block for source in sources(step, Stage.MODEL, setting.steps))
+    assert isinstance(model, ModelBlock)
+    batch, micro, devices = block.optimisation.batch_size, block.micro_batch_size, 1
+    work = _Training(
+        block=block,
+        sizes=architecture_of(model.model),
+        rows=_training_rows(step, block, setting),
+        devices=devices,
+        setting=setting,
+    )
+    stored = float(STORED_BYTES * work.sizes.parameters)
+    uneven = tuple(uneven_batch(batch, devices, micro))
+    fewer = [size for size in range(micro - 1, 0, -1) if batch % (devices * size) == 0]
+    return StepCost(
+        step=step.id,
+        model=model.model.id,
+        kind=f"train {block.method}",
+        devices=devices,
+        per_device=micro,
+        accumulation=None if uneven else batch // (devices * micro),
+        footprint=work.footprint(micro),
+        tokens=work.rows.trained(block.optimisation),
+        gpu_hours=work.gpu_hours(),
+        disk_bytes=Range(expected=stored, at_most=stored),
+        misfits=(*uneven, *too_large(work.footprint, micro, fewer, "engines.micro_batch_size", setting.hardware)),
+    )
+
+
+def _sequences(block: TrainBlock) -> int:
+    return 2 if block.method is Method.DPO else 1
+
+
+def _training_rows(step: Step, block: TrainBlock, setting: Setting) -> _Rows:
+    select = setting.steps[step.inputs["training_set"]]
+    problems = setting.steps[select.inputs["problems"]].block
+    assert isinstance(problems, ProblemsBlock)
+    lengths, bound = lengths_of(problems.dataset), block.optimisation.max_length
+    if block.method is Method.SFT_GOLD:
+        return _gold(step.rows_at_most, lengths, bound)
+    drawn = (setting.steps[source].block for source in select.inputs.values())
+    limit = max(one.decoding.max_tokens for one in drawn if isinstance(one, SampleBlock))
+    return _own(step.rows_at_most, block, lengths, limit)
+
+
+def _gold(rows: int, lengths: Lengths, bound: int) -> _Rows:
+    answer = bound if lengths.answer is None else lengths.answer
+    longest = bound if lengths.answer_longest is None else lengths.prompt_longest + lengths.answer_longest
+    tokens = min(lengths.prompt + answer, float(bound))
+    return _Rows(
+        rows=Range(expected=rows, at_most=rows),
+        tokens=Range(expected=tokens, at_most=tokens),
+        longest=min(longest, bound),
+    )
+
+
+def _own(rows: int, block: TrainBlock, lengths: Lengths, limit: int) -> _Rows:
+    """Own samples of at most ``limit`` tokens. Rows above ``max_length`` are refused, so no sequence is longer."""
+    bound = float(block.optimisation.max_length)
+    share = CORRECT_SHARE if block.method is Method.SFT else 1.0
+    tokens = Range(
+        expected=min(lengths.prompt + lengths.completion(limit), bound), at_most=min(lengths.prompt + limit, bound)
+    )
+    return _Rows(
+        rows=Range(expected=rows * share, at_most=rows),
+        tokens=tokens * _sequences(block),
+        longest=min(lengths.prompt_longest + limit, block.optimisation.max_length),
+    )

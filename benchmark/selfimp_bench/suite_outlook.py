@@ -1,0 +1,56 @@
+"""A suite's outlook on given hardware: what each experiment asks, and what sharing equal steps saves."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from selfimp_bench.hardware.cost import Range, total
+from selfimp_bench.hardware.device import Hardware
+from selfimp_bench.hardware.outlook import Outlook, outlook
+from selfimp_bench.plan import plan_keys
+from selfimp_bench.suite import OpenSuite, SuitePlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberOutlook:
+    """An experiment's part of a suite: runs are its models times its replicates.
+
+    own_gpu_hours: of the steps that no experiment before it has.
+    """
+
+    experiment: str
+    runs: int
+    peak_bytes: int
+    gpu_hours: Range
+    own_gpu_hours: Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteOutlook:
+    """whole: every piece of work once. alone: the sum over experiments that share nothing. saved: the difference."""
+
+    members: tuple[MemberOutlook, ...]
+    whole: Outlook
+    alone: Range
+    saved: Range
+
+
+def suite_outlook(opened: OpenSuite, planned: SuitePlan, hardware: Hardware, *, done: Set[str]) -> SuiteOutlook:
+    """The outlook of a suite and its joint plan; ``done`` as for ``outlook``, which says what it raises."""
+    members, seen = [], set[str]()
+    for experiment in opened.experiments:
+        plan = experiment.plan()
+        keys = plan_keys(plan)
+        found = outlook(plan, hardware, done=frozenset())
+        members.append(
+            MemberOutlook(
+                experiment=experiment.manifest.name,
+                runs=len(experiment.models) * experiment.replicates,
+                peak_bytes=found.peak_bytes,
+                gpu_hours=found.gpu_hours,
+                own_gpu_hours=total(cost.gpu_hours for cost in found.costs if keys[cost.step] not in seen),
+            )
+        )
+        seen.update(keys.values())
+    whole = outlook(planned.plan, hardware, done=done)
+    alone = total(member.gpu_hours for member in members)
+    return SuiteOutlook(members=tuple(members), whole=whole, alone=alone, saved=alone - whole.gpu_hours)

@@ -1,0 +1,98 @@
+"""How a plan's outlook on given hardware looks in a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+
+from selfimp_bench.hardware.cost import Range, StepCost, total
+from selfimp_bench.hardware.fit import gigabytes
+from selfimp_bench.hardware.footprint import USABLE
+from selfimp_bench.hardware.lengths import CHARACTERS_PER_TOKEN
+from selfimp_bench.hardware.outlook import Outlook
+from selfimp_bench.hardware.training import CORRECT_SHARE
+from selfimp_bench.suite_outlook import SuiteOutlook
+from selfimp_bench.terminal import table
+
+_COLUMNS = ("model", "step", "steps", "devices", "per device", "accumulation", "peak", "tokens", "GPU hours")
+
+
+def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
+    """A row for every model and kind of step, the sums, what was assumed, and what cannot run."""
+    if not found.costs:
+        yield f"\n{found.hardware}: no step of this plan uses a GPU"
+        return
+    groups: dict[tuple[str, str], list[StepCost]] = {}
+    for cost in found.costs:
+        groups.setdefault((cost.model, cost.kind), []).append(cost)
+    rows = [_row(model, kind, costs) for (model, kind), costs in groups.items()]
+    yield table(f"\nOn {found.hardware}", _COLUMNS, rows)
+    yield from _closing(found)
+
+
+def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
+    """``per device`` and ``accumulation`` are of the step that fills a device most; equal for all but small data."""
+    fullest = max(costs, key=lambda cost: cost.footprint.total)
+    mark = " (too much)" if any(cost.misfits for cost in costs) else ""
+    return (
+        model,
+        kind,
+        str(len(costs)),
+        str(fullest.devices),
+        str(fullest.per_device),
+        str(fullest.accumulation or ""),
+        gigabytes(fullest.footprint.total) + mark,
+        spread(total(cost.tokens for cost in costs) * 1e-6, " M"),
+        spread(total(cost.gpu_hours for cost in costs)),
+    )
+
+
+def _closing(found: Outlook) -> Iterator[RenderableType]:
+    """The sums, what was assumed, and what cannot run."""
+    rates = found.rates
+    yield (
+        f"\n{spread(found.gpu_hours)} GPU hours, {spread(found.gpu_hours_to_do)} of them to do; "
+        f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, and a checkpoint of every training step); "
+        f"peak {gigabytes(found.peak_bytes)} on a device"
+    )
+    yield (
+        f"\nThe first number expects answers as long as gold ones, {CHARACTERS_PER_TOKEN} characters a token, and "
+        f"{CORRECT_SHARE:.0%} of samples trained on; the second has every answer at its limit and every sample "
+        f"trained on. Training reaches {rates.training.value:.0%} of the peak ({rates.training.source}), decoding "
+        f"{rates.decoding.value:.0%} of its roofline ({rates.decoding.source}); {USABLE:.0%} of a device's memory may "
+        "be filled. Loading, grading and embedding are not counted."
+    )
+    if found.misfits:
+        rows = [(one.model, ", ".join(one.kinds), one.reason) for one in found.misfits]
+        yield table(f"\nCannot run on {found.hardware}", ("model", "step", "why"), rows)
+
+
+def spread(amount: Range, unit: str = "") -> str:
+    """``120 to 510``, or one number where both ends are the same."""
+    low, high = _short(amount.expected), _short(amount.at_most)
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
+def _short(number: float) -> str:
+    """Two digits below ten, none after the point above it: an estimate has no more."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def suite_outlook_tables(found: SuiteOutlook) -> Iterator[RenderableType]:
+    """What each experiment asks by itself, the sums with equal steps done once, and what that saves."""
+    rows = [
+        (
+            each.experiment,
+            str(each.runs),
+            gigabytes(each.peak_bytes),
+            spread(each.gpu_hours),
+            spread(each.own_gpu_hours),
+        )
+        for each in found.members
+    ]
+    columns = ("experiment", "runs", "peak", "GPU hours alone", "GPU hours here, what is above shared")
+    yield table(f"\nOn {found.whole.hardware}", columns, rows)
+    runs = sum(each.runs for each in found.members)
+    yield (
+        f"\n{runs} runs: {spread(found.alone)} GPU hours if each ran alone; sharing saves {spread(found.saved)} of them"
+    )
+    yield from _closing(found.whole)

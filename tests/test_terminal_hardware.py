@@ -1,0 +1,39 @@
+"""How an outlook looks."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from selfimp_bench.experiment import open_experiment
+from selfimp_bench.hardware.cost import Range
+from selfimp_bench.hardware.device import parse_hardware
+from selfimp_bench.hardware.outlook import outlook
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.terminal_hardware import outlook_tables, spread
+
+
+@pytest.mark.parametrize(
+    ("expected", "at_most", "words"),
+    [
+        (0.0, 0.0, "0 h"),
+        (0.046, 0.162, "0.046 to 0.16 h"),
+        (4.2, 12.6, "4.2 to 13 h"),
+        (131.4, 1722.0, "131 to 1,722 h"),
+        (99.6, 100.4, "100 h"),
+    ],
+)
+def test_an_estimate_has_no_more_digits_than_it_is_worth(expected: float, at_most: float, words: str) -> None:
+    assert spread(Range(expected=expected, at_most=at_most), " h") == words
+
+
+def test_an_outlook_is_readable_at_120_columns() -> None:
+    screen = Console(file=io.StringIO(), width=120, highlight=False)
+    experiment = open_experiment("gsm8k-iter-sft-dpo", profile=Profile.PAPER, only=None, replicates=1)
+    for part in outlook_tables(outlook(experiment.plan(), parse_hardware("8xA100-80GB"), done=frozenset())):
+        screen.print(part)
+    assert isinstance(screen.file, io.StringIO)
+    lines = screen.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 120
+    cells = [line.split("│") for line in lines if line.startswith("llama-2-7b")]
+    assert {cell[1].strip() for cell in cells} >= {"train sft-gold", "train dpo", "train sft", "sample train"}
