@@ -27,7 +27,7 @@ from selfimp_bench.metrics.verification.simulator import JudgeLaw, Level, ScoreL
 
 BINARY = ScoreLaw(scores=(1.0, 0.0), given_correct=(0.8, 0.2), given_wrong=(0.3, 0.7))
 THREE = ScoreLaw(scores=(10.0, 5.0, None), given_correct=(0.6, 0.3, 0.1), given_wrong=(0.2, 0.3, 0.5))
-ZERO, LEFT_OUT = EmptyFilter.ZERO, EmptyFilter.LEFT_OUT
+ZERO = EmptyFilter.ZERO
 
 
 def enumerated(metric, law, p, n, empty):
@@ -50,7 +50,7 @@ def enumerated(metric, law, p, n, empty):
 def test_threshold_gaps_are_exact_over_every_outcome(law, tau, p, empty):
     rates = threshold_rates(law, tau)
     for estimator, truth in ((gap, threshold_gap), (relative_gap, threshold_relative_gap)):
-        expected = truth(p, rates, 4).zero if empty is ZERO else truth(p, rates, 4).left_out
+        expected = truth(p, rates, 4).under(empty)
         found = enumerated(lambda x, e=estimator: e(x, Threshold(tau=tau)), law, p, 4, empty)
         assert found == pytest.approx((expected.total, expected.defined), abs=1e-12)
 

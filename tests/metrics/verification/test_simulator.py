@@ -79,12 +79,7 @@ def test_gaps_of_threshold_filters(law, tau, empty):
     rates, selection = threshold_rates(law, tau), Threshold(tau=tau)
     for estimator, truth in ((gap, threshold_gap), (relative_gap, threshold_relative_gap)):
         found = [estimator(problems, selection) for (problems,) in draws(law)]
-        expected = over(
-            POPULATION,
-            lambda p, t=truth: (
-                t(p, rates, SAMPLES).zero if empty is EmptyFilter.ZERO else t(p, rates, SAMPLES).left_out
-            ),
-        )
+        expected = over(POPULATION, lambda p, t=truth: t(p, rates, SAMPLES).under(empty))
         estimates = [each.mean(empty) for each in found]
         assert_agree(estimates, expected.value)
         share = fmean(each.n for each in estimates) / PROBLEMS
@@ -149,12 +144,7 @@ def test_gaps_of_ensembles(one, two):
         for a, b in draws(one, two)
     ]
     for empty in EmptyFilter:
-        expected = over(
-            POPULATION,
-            lambda p, e=empty: getattr(
-                threshold_gap(p, rates, SAMPLES), "zero" if e is EmptyFilter.ZERO else "left_out"
-            ),
-        )
+        expected = over(POPULATION, lambda p, e=empty: threshold_gap(p, rates, SAMPLES).under(e))
         assert_agree([each.mean(empty) for each in found], expected.value)
 
 

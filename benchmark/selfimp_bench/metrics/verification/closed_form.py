@@ -12,6 +12,7 @@ from math import comb, exp, fsum
 
 import numpy as np
 
+from selfimp_bench.metrics.verification.gap import EmptyFilter
 from selfimp_bench.metrics.verification.simulator import JudgeLaw, Population, ScoreLaw
 
 
@@ -34,6 +35,10 @@ class Both:
 
     zero: Expected
     left_out: Expected
+
+    def under(self, empty: EmptyFilter) -> Expected:
+        """The expectation under one of them."""
+        return self.zero if empty is EmptyFilter.ZERO else self.left_out
 
 
 @dataclass(frozen=True, kw_only=True)
