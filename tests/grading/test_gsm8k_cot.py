@@ -1,6 +1,7 @@
 """GSM8K answers in the chain-of-thought format: the cases of gsm8k_cot_cases.jsonl, and properties."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -37,6 +38,18 @@ def test_a_grade_shows_the_answer_as_written_or_says_why_there_is_none():
 def test_a_gold_answer_that_is_no_number_is_an_input_error():
     with pytest.raises(InputError, match="gold answer 'eighteen' is not a number"):
         grade_gsm8k_cot("The answer is 18.", "eighteen", truncated=False)
+
+
+@given(
+    st.from_regex(r"-?(0|[1-9][0-9]{0,6}|[1-9][0-9]{0,2}(,[0-9]{3}){1,2})(\.[0-9]{1,3})?", fullmatch=True),
+    st.sampled_from([". ", ".", " dollars.", "%.", ".\n\nQ: 5?\nA: The answer is 5.", ". The answer is 7."]),
+)
+def test_strict_reads_the_number_that_the_harness_reads(number, after):
+    completion = f" So it is 3. The answer is {number}{after}"
+    harness = re.search(r"The answer is (\-?[0-9\.\,]+).", completion)
+    assert harness is not None
+    ours = grade_gsm8k_cot(completion, "1", truncated=False).strict.extracted
+    assert ours == number == harness[1].rstrip(".")
 
 
 @settings(deadline=None)
