@@ -26,9 +26,10 @@ Cell = tuple[str, Split, str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Replicates:
-    """One cell's values over all seeds of all runs."""
+    """One cell's values over all seeds of all runs. ``problems`` is None where it was not the same number in all."""
 
     values: tuple[float | None, ...]
+    problems: int | None
     unit: str
 
 
@@ -41,12 +42,21 @@ def gather(runs: Sequence[RunFiles]) -> dict[Cell, Replicates]:
         raise SystemExit("the runs are of different experiments")
     values: dict[Cell, list[float | None]] = defaultdict(list)
     units: dict[Cell, str] = {}
+    problems: dict[Cell, set[int]] = defaultdict(set)
     for run in runs:
         for found in run.measurements:
             cell = (found.model, found.split, found.metric, found.iteration)
             values[cell].append(found.value)
             units[cell] = found.unit
-    return {cell: Replicates(values=tuple(found), unit=units[cell]) for cell, found in values.items()}
+            problems[cell].add(found.n + found.undefined)
+    return {
+        cell: Replicates(
+            values=tuple(found),
+            problems=problems[cell].pop() if len(problems[cell]) == 1 else None,
+            unit=units[cell],
+        )
+        for cell, found in values.items()
+    }
 
 
 def rows(runs: Sequence[RunFiles]) -> Iterator[dict[str, str]]:
@@ -59,7 +69,8 @@ def rows(runs: Sequence[RunFiles]) -> Iterator[dict[str, str]]:
             sys.stderr.write(f"left out: {metric} on {split} at t={iteration}: undefined in some seed\n")
             continue
         yield _row(manifest.name, model, metric, iteration, data[split], defined, found.unit) | {
-            "id": f"{split}.{metric}.t{iteration}"
+            "id": f"{split}.{metric}.t{iteration}",
+            "problems": "" if found.problems is None else str(found.problems),
         }
 
 
@@ -79,7 +90,6 @@ def _row(
         "conflicts_with": "",
         "sd": f"{stdev(values):.5f}",
         "runs": str(len(values)),
-        "problems": str(data.rows),
         "digest": data.digest,
     }
 
