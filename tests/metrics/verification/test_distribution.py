@@ -1,7 +1,7 @@
 """Histograms and score counts."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfimp_bench.metrics.verification.distribution import even_edges, histogram, score_counts
@@ -31,6 +31,7 @@ def test_mean_and_deviation_need_one_and_two_values():
     assert histogram([0.0, 2.0], [0, 1]).sd == pytest.approx(2**0.5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.floats(-3, 3), max_size=30))
 def test_every_value_is_counted_once(values):
     found = histogram(values, [-1, -0.5, 0.25, 1])

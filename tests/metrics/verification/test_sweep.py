@@ -1,7 +1,7 @@
 """The gap over quantiles and thresholds."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfimp_bench.metrics.verification.gap import EmptyFilter, gap, relative_gap
@@ -45,6 +45,7 @@ def test_bends_of_a_curve_with_uneven_steps():
     assert bends([0, 1], [0, 2]) == bends([], []) == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=3, max_size=9), st.integers(-5, 5), st.integers(-5, 5))
 def test_a_straight_line_added_to_a_curve_bends_it_nowhere(values, slope, offset):
     at = list(range(len(values)))

@@ -53,16 +53,12 @@ def reweigh(responses: Sequence[ScoredResponse], weight: Sequence[float]) -> Rew
     if len({response.sample_index for response in responses}) != len(responses):
         raise ValueError("a sample index occurs twice among the responses of one problem")
     n, total = len(responses), fsum(weight)
-    heaviest = max(weight, default=0.0)
-    correct = [w for response, w in zip(responses, weight, strict=True) if response.correct]
     return Reweighted(
         responses=n,
         unscored=sum(response.score is None for response in responses),
-        accuracy=len(correct) / n if n else None,
-        reweighted=fsum(correct) / total if total else None,
-        kept_share=((total / heaviest) ** 2 / fsum((w / heaviest) ** 2 for w in weight) / n if total else 0.0)
-        if n
-        else None,
+        accuracy=sum(response.correct for response in responses) / n if n else None,
+        reweighted=fsum(w for r, w in zip(responses, weight, strict=True) if r.correct) / total if total else None,
+        kept_share=_effective_share(weight) if n else None,
     )
 
 
@@ -216,6 +212,15 @@ def aggregate_pseudo_values(problems: Mapping[str, Reweighted], empty: EmptyFilt
     ratio = mean_gap / missing
     values = {name: ratio + (g - mean_gap - ratio * (1 - a - missing)) / missing for name, (g, a) in pairs.items()}
     return {name: values.get(name) for name in problems}
+
+
+def _effective_share(weight: Sequence[float]) -> float:
+    """(sum w)^2 / (n sum w^2), of weights over the heaviest, so that no square vanishes; 0 where all are 0."""
+    heaviest = max(weight)
+    if not heaviest:
+        return 0.0
+    scaled = [w / heaviest for w in weight]
+    return fsum(scaled) ** 2 / fsum(w * w for w in scaled) / len(weight)
 
 
 def _pairs(problems: Mapping[str, Reweighted], empty: EmptyFilter) -> dict[str, tuple[float, float]]:
