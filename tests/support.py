@@ -7,7 +7,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.manifest.load import load_manifest
+from selfimp_bench.manifest.model import Manifest, Split
 from selfimp_bench.problems import problems_digest
 from selfimp_bench.tasks.tiny_gsm import generate
 
@@ -84,6 +85,13 @@ class ManifestMaker:
             writer.representer.ignore_aliases = lambda *_: True
             writer.dump(data, stream)
         return path
+
+
+def load_post_training(path: Path) -> Manifest:
+    """A manifest of post-training."""
+    manifest = load_manifest(path)
+    assert isinstance(manifest, Manifest)
+    return manifest
 
 
 def quiet(_done: int, _of: int) -> None:

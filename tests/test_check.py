@@ -15,7 +15,6 @@ from selfimp_bench.manifest.model import (
     Cell,
     Claim,
     DatasetRef,
-    Datasets,
     OrderClaim,
     Split,
     TrendClaim,
@@ -26,7 +25,7 @@ from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.reference import Reference, ReferenceTable
 
 TEST = DatasetRef(id="test", path="test.jsonl", rows=40, digest="a" * 64)
-DATASETS = Datasets(train=replace(TEST, id="train", digest="c" * 64), test=TEST)
+DATASETS = {Split.TRAIN: replace(TEST, id="train", digest="c" * 64), Split.TEST: TEST}
 BOOTSTRAP = Bootstrap(confidence=0.95, resamples=200, seed=1)
 
 

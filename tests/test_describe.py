@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from support import TINY
+from support import TINY, load_post_training
 
 from selfimp_bench.describe import decidabilities
-from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.model import Claim, SingleRun, Split, ValueClaim, ValuePoint
 
 
@@ -14,7 +13,7 @@ from selfimp_bench.manifest.model import Claim, SingleRun, Split, ValueClaim, Va
 def test_a_published_value_is_decided_by_as_many_problems_as_it_was_published_on(
     problems: int | None, decidable: bool
 ) -> None:
-    manifest = load_manifest(TINY)
+    manifest = load_post_training(TINY)
     value = ValueClaim(
         table="t.csv",
         points=(ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="r"),),

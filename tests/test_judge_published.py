@@ -12,7 +12,7 @@ from selfimp_bench.claims import PointFinding, Verdict
 from selfimp_bench.errors import InputError
 from selfimp_bench.judge_published import judge_published_point
 from selfimp_bench.judge_value import PointCase
-from selfimp_bench.manifest.model import Claim, DatasetRef, Datasets, SingleRun, Split, ValueClaim, ValuePoint
+from selfimp_bench.manifest.model import Claim, DatasetRef, SingleRun, Split, ValueClaim, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement
 from selfimp_bench.reference import Reference, ReferenceTable
 
@@ -185,10 +185,10 @@ def test_a_conflict_only_widens_and_fewer_problems_never_decide_the_other_way(
 IS_ROW = replace(ROW, id="is", metric="is-pass@2")
 TABLE = ReferenceTable(name="p/a.csv", rows=(replace(ROW, conflicts_with=("b.csv#curve",)), IS_ROW))
 OTHER = ReferenceTable(name="p/b.csv", rows=(CURVE,))
-DATASETS = Datasets(
-    train=DatasetRef(id="a", path="a", rows=1, digest="a" * 64),
-    test=DatasetRef(id="b", path="b", rows=1319, digest="b" * 64),
-)
+DATASETS = {
+    Split.TRAIN: DatasetRef(id="a", path="a", rows=1, digest="a" * 64),
+    Split.TEST: DatasetRef(id="b", path="b", rows=1319, digest="b" * 64),
+}
 
 
 def claim(point: ValuePoint = POINT) -> Claim:

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from selfimp_bench.catalog import entries, find_manifest
+from selfimp_bench.manifest.any_manifest import measured_cells
 from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.measured import measured_cells
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.profile import resolve_profile
 

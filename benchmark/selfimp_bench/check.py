@@ -1,7 +1,7 @@
 """The verdict as a pure function: claims, what a run measured, and the published tables give findings."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,7 +10,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.judge_paired import CellValues, judge_order, judge_trend
 from selfimp_bench.judge_published import judge_published_point
 from selfimp_bench.judge_value import PointCase, judge_point, value_finding
-from selfimp_bench.manifest.model import Cell, Claim, Datasets, OrderClaim, Split, TrendClaim, ValueClaim, ValuePoint
+from selfimp_bench.manifest.model import Cell, Claim, DatasetRef, OrderClaim, Split, TrendClaim, ValueClaim, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.reference import Reference, ReferenceTable
 
@@ -30,7 +30,7 @@ def check(
     *,
     claims: Sequence[Claim],
     models: Sequence[str],
-    datasets: Datasets,
+    datasets: Mapping[Split, DatasetRef],
     measurements: Sequence[Measurement],
     problem_values: Sequence[ProblemValue],
     tables: Sequence[ReferenceTable],
@@ -131,7 +131,11 @@ def _index(measurements: Sequence[Measurement], problem_values: Sequence[Problem
 
 
 def _judge_value(
-    claim: Claim, value: ValueClaim, datasets: Datasets, evidence: _Evidence, tables: Sequence[ReferenceTable]
+    claim: Claim,
+    value: ValueClaim,
+    datasets: Mapping[Split, DatasetRef],
+    evidence: _Evidence,
+    tables: Sequence[ReferenceTable],
 ) -> list[Finding]:
     table = next(table for table in tables if table.name == value.table)
     cases: dict[str, list[PointCase]] = {}
@@ -141,7 +145,7 @@ def _judge_value(
         conflicting = tuple(filter(None, (find_row(*place, tables) for place in table.neighbours(row))))
         cell = Cell(metric=point.metric, split=point.split, iteration=point.iteration)
         found = tuple(evidence.measurements.get((row.model, cell), ()))
-        digest = _digest(datasets, point.split)
+        digest = datasets[point.split].digest if point.split in datasets else None
         case = PointCase(
             point=point, table=table.name, row=row, measurements=found, digest=digest, conflicting=conflicting
         )
@@ -185,11 +189,6 @@ def tables_of(claims: Sequence[Claim], read: Callable[[str], ReferenceTable]) ->
         for name in sorted({name for row in rows for name, _ in table.neighbours(row)} - tables.keys()):
             tables[name] = read(name)
     return tuple(tables[name] for name in sorted(tables))
-
-
-def _digest(datasets: Datasets, split: Split) -> str | None:
-    data = {Split.TRAIN: datasets.train, Split.TEST: datasets.test, Split.OOD: datasets.ood}[split]
-    return None if data is None else data.digest
 
 
 def _judge_order(claim: Claim, order: OrderClaim, model: str, evidence: _Evidence) -> Finding:

@@ -132,6 +132,7 @@ _seeds = click.option("--seeds", type=click.IntRange(min=1), default=1, show_def
 def list_command(*, as_json: bool) -> None:
     """The experiments, with paper, section, claims and size."""
     from selfimp_bench.catalog import entries, suites
+    from selfimp_bench.describe import size_words
     from selfimp_bench.manifest.load import load_manifest
     from selfimp_bench.manifest.load_suite import load_suite
     from selfimp_bench.terminal import console, table
@@ -159,8 +160,7 @@ def list_command(*, as_json: bool) -> None:
             f"v{manifest.version}",
             f"{manifest.paper.id}, {manifest.paper.section}",
             str(len(manifest.claims)),
-            f"{len(manifest.models)} model x {len(manifest.post_training.schedule)} iterations x "
-            f"{manifest.datasets.train.rows}+{manifest.datasets.test.rows} problems",
+            size_words(manifest),
         )
         for manifest in manifests
     ] + [

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.manifest.model import Claim, Manifest, SingleRun, Split, ValueClaim
 from selfimp_bench.reference import Reference
 
@@ -28,7 +29,20 @@ class Decidability:
     reason: str
 
 
-def assumptions(manifest: Manifest) -> tuple[Assumption, ...]:
+def size_words(manifest: AnyManifest) -> str:
+    """How large an experiment is, in a few words."""
+    if isinstance(manifest, Manifest):
+        problems = f"{manifest.datasets.train.rows}+{manifest.datasets.test.rows}"
+        iterations = len(manifest.post_training.schedule)
+        return f"{len(manifest.models)} model x {iterations} iterations x {problems} problems"
+    improvement = manifest.self_improvement
+    rounds = "" if improvement is None else f" x {improvement.iterations} iterations"
+    judges = len(manifest.verification) * len(manifest.verifiers)
+    problems = "+".join(str(data.rows) for data in datasets_by_split(manifest).values())
+    return f"{len(manifest.models)} model x {judges} verifiers{rounds} x {problems} problems"
+
+
+def assumptions(manifest: AnyManifest) -> tuple[Assumption, ...]:
     """Every assumed value, in the order of the manifest."""
     return tuple(_assumptions(msgspec.to_builtins(manifest, str_keys=True), "$"))
 
@@ -57,7 +71,7 @@ def _brief(value: Any) -> str:
 
 
 def decidabilities(
-    manifest: Manifest, references: Mapping[str, Mapping[str, Reference]], minimum_problems: int
+    manifest: AnyManifest, references: Mapping[str, Mapping[str, Reference]], minimum_problems: int
 ) -> tuple[Decidability, ...]:
     """For every claim whether this manifest's data can decide it.
 
@@ -66,13 +80,10 @@ def decidabilities(
     return tuple(_decidability(claim, manifest, references, minimum_problems) for claim in manifest.claims)
 
 
-def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: Manifest) -> Decidability:
+def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: AnyManifest) -> Decidability:
     """Decided unless this size has fewer problems than the published numbers are over."""
-    rows = {
-        part: data.rows
-        for part in Split
-        if (data := getattr(manifest.datasets, part)) is not None and part in {point.split for point in value.points}
-    }
+    splits = {point.split for point in value.points}
+    rows = {part: data.rows for part, data in datasets_by_split(manifest).items() if part in splits}
     fewer = [f"{count} of {part}" for part, count in rows.items() if count < (single.problems or 0)]
     if fewer:
         reason = f"published on {single.problems} problems, this size has {', '.join(fewer)}: only if far inside or out"
@@ -83,20 +94,19 @@ def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: Ma
 
 
 def _decidability(
-    claim: Claim, manifest: Manifest, references: Mapping[str, Mapping[str, Reference]], minimum: int
+    claim: Claim, manifest: AnyManifest, references: Mapping[str, Mapping[str, Reference]], minimum: int
 ) -> Decidability:
     if claim.value is not None and claim.value.single_run is not None:
         return _of_single_run(claim.id, claim.value, claim.value.single_run, manifest)
     if claim.value is not None:
         rows = [references[claim.value.table][point.reference] for point in claim.value.points]
-        pinned = {manifest.datasets.test.digest, manifest.datasets.train.digest}
-        pinned |= {manifest.datasets.ood.digest} if manifest.datasets.ood else set()
+        pinned = {data.digest for data in datasets_by_split(manifest).values()}
         others = [row.id for row in rows if row.digest is None or row.digest not in pinned]
         if others:
             reason = f"other problems than those of {', '.join(others)}: the sampling error of this run counts too"
             return Decidability(claim=claim.id, decidable=False, reason=reason)
         return Decidability(claim=claim.id, decidable=True, reason="the same problems as the reference")
-    problems = min(manifest.datasets.test.rows, *([manifest.datasets.ood.rows] if manifest.datasets.ood else []))
+    problems = min(data.rows for part, data in datasets_by_split(manifest).items() if part is not Split.TRAIN)
     if problems < minimum:
         reason = f"{problems} problems; a bootstrap over problems needs {minimum}"
         return Decidability(claim=claim.id, decidable=False, reason=reason)

@@ -7,6 +7,7 @@ from pathlib import Path
 from selfimp_bench.canonical import digest
 from selfimp_bench.catalog import find_manifest
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.any_manifest import AnyManifest
 from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.model import Manifest, ModelRef, Profile
 from selfimp_bench.manifest.profile import resolve_profile
@@ -24,7 +25,7 @@ class Experiment:
 
     path: Path
     manifest_digest: str
-    manifest: Manifest
+    manifest: AnyManifest
     profile: Profile
     models: tuple[ModelRef, ...]
     replicates: int
@@ -41,6 +42,8 @@ class Experiment:
 
     def plan(self) -> Plan:
         """The steps of this experiment."""
+        if not isinstance(self.manifest, Manifest):
+            raise InputError(f"{self.manifest.name}: this version cannot run protocol {self.manifest.protocol} yet")
         return post_training_plan(self.manifest, self.models, self.replicates)
 
 
@@ -58,7 +61,7 @@ def open_experiment(name: str, *, profile: Profile, only: str | None, replicates
     )
 
 
-def _selected(manifest: Manifest, only: str | None) -> tuple[ModelRef, ...]:
+def _selected(manifest: AnyManifest, only: str | None) -> tuple[ModelRef, ...]:
     if only is None:
         return manifest.models
     axis, _, wanted = only.partition("=")

@@ -14,8 +14,9 @@ from selfimp_bench.describe import Decidability, decidabilities
 from selfimp_bench.errors import InputError
 from selfimp_bench.execute import TABLES, table_names
 from selfimp_bench.experiment import Experiment
+from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.model import Manifest, Profile
+from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.profile import resolve_profile
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.record import FILE as RECORD
@@ -45,7 +46,7 @@ class RunFiles:
 
     folder: Path
     record: RunRecord
-    manifest: Manifest
+    manifest: AnyManifest
     measurements: tuple[Measurement, ...]
     problem_values: tuple[ProblemValue, ...]
 
@@ -107,7 +108,7 @@ def _check(run: RunFiles) -> Findings:
     return check(
         claims=run.manifest.claims,
         models=run.record.models,
-        datasets=run.manifest.datasets,
+        datasets=datasets_by_split(run.manifest),
         measurements=run.measurements,
         problem_values=run.problem_values,
         tables=tables_of(run.manifest.claims, lambda name: run_table(run.folder, name)),

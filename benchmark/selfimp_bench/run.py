@@ -13,7 +13,8 @@ from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.engines.open import open_embedder
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.manifest.model import Manifest, Method, ModelRef
+from selfimp_bench.manifest.any_manifest import AnyManifest
+from selfimp_bench.manifest.model import Method, ModelRef
 from selfimp_bench.plan import (
     EmbedBlock,
     GradeBlock,
@@ -75,7 +76,7 @@ class Engines:
 class Runner:
     """Does the steps of one plan in order."""
 
-    def __init__(self, *, manifest: Manifest, base: Path, plan: Plan, store: Store, engines: Engines) -> None:
+    def __init__(self, *, manifest: AnyManifest, base: Path, plan: Plan, store: Store, engines: Engines) -> None:
         self._models: Mapping[str, ModelRef] = {model.id: model for model in manifest.models}
         self._base = base
         self._plan = plan

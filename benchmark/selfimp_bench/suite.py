@@ -18,8 +18,9 @@ from selfimp_bench.execute import execute
 from selfimp_bench.experiment import Experiment, open_experiment
 from selfimp_bench.judge import FINDINGS, Judgement, judge_run, read_run
 from selfimp_bench.judge_suite import MemberRun, judge_suite
+from selfimp_bench.manifest.any_manifest import datasets_by_split
 from selfimp_bench.manifest.load_suite import load_suite
-from selfimp_bench.manifest.model import Profile, Split
+from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.plan import Plan, Step, plan_keys
 from selfimp_bench.progress import Progress
@@ -234,9 +235,8 @@ def _copy(source: Path, target: Path) -> None:
 
 def _member_run(folder: Path) -> MemberRun:
     run = read_run(folder)
-    data = run.manifest.datasets
-    named = {Split.TRAIN: data.train, Split.TEST: data.test, Split.OOD: data.ood}
-    digests = {split: one.digest for split, one in named.items() if one is not None and one.digest is not None}
+    data = datasets_by_split(run.manifest)
+    digests = {split: one.digest for split, one in data.items() if one.digest is not None}
     return MemberRun(experiment=run.manifest.name, digests=digests, values=run.problem_values)
 
 

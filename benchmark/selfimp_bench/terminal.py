@@ -13,9 +13,11 @@ from selfimp_bench.claims import Finding, Kind, Verdict
 from selfimp_bench.describe import Decidability
 from selfimp_bench.forecast import Forecast
 from selfimp_bench.judge import Judgement
-from selfimp_bench.manifest.model import Manifest, Optimisation
+from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
+from selfimp_bench.manifest.model import Manifest, Optimisation, PreferenceOptimisation, Sampling
+from selfimp_bench.manifest.verification_measured import selection_name
+from selfimp_bench.manifest.verification_model import Generation, VerificationManifest
 from selfimp_bench.plan import Step
-from selfimp_bench.protocols.post_training import datasets_by_split
 
 PLAIN_WIDTH = 160
 """Columns of a table that goes into a file or a pipe, where rich would otherwise assume 80."""
@@ -107,26 +109,58 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str
     return made
 
 
-def manifest_lines(manifest: Manifest) -> Iterator[str]:
+def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
     """A manifest in a few lines for a person; `show --json` has it whole."""
-    rules, sampling = manifest.post_training, manifest.sampling
     yield f"{manifest.name} v{manifest.version}: {manifest.title}"
     yield manifest.summary
     yield f"from       {manifest.paper.title}, {manifest.paper.section}"
     yield f"models     {', '.join(model.id for model in manifest.models)}"
     yield f"data       {', '.join(f'{s} {d.id} ({d.rows})' for s, d in datasets_by_split(manifest).items())}"
-    yield f"schedule   {', '.join(f't={t} {method}' for t, method in enumerate(rules.schedule, start=1))}"
-    yield (
-        f"sampling   N={sampling.samples_per_problem}, temperature {sampling.temperature}, top-p {sampling.top_p}, "
-        f"top-k {sampling.top_k}, at most {sampling.max_tokens} tokens"
-    )
-    yield f"training   {_optimisation(manifest.sft)}"
-    if manifest.dpo is not None:
-        sft = manifest.dpo.sft_coefficient
-        term = "" if sft is None else f", SFT term {sft}"
-        yield f"DPO        beta {manifest.dpo.beta}{term}, {_optimisation(manifest.dpo.optimisation)}"
+    yield from _post_training(manifest) if isinstance(manifest, Manifest) else _verification(manifest)
     engines = manifest.engines
     yield f"engines    {engines.sampler} samples, {engines.trainer} trains, on {engines.device}"
+
+
+def _post_training(manifest: Manifest) -> Iterator[str]:
+    yield f"schedule   {', '.join(f't={t} {m}' for t, m in enumerate(manifest.post_training.schedule, start=1))}"
+    yield f"sampling   {_sampling(manifest.sampling)}"
+    yield f"training   {_optimisation(manifest.sft)}"
+    if manifest.dpo is not None:
+        yield f"DPO        {_preference(manifest.dpo)}"
+
+
+def _verification(manifest: VerificationManifest) -> Iterator[str]:
+    yield f"generation {_sampling(manifest.generation)}"
+    if manifest.temperatures is not None:
+        yield f"           at each temperature of {', '.join(map(str, manifest.temperatures))}"
+    yield f"verifiers  {', '.join(manifest.verifiers)}"
+    for method in manifest.verification:
+        chosen = ", ".join(selection_name(each) for each in method.selections or ()) or f"{method.rounds} rounds"
+        yield f"           {method.id} ({method.kind}): {chosen}"
+    improvement = manifest.self_improvement
+    if improvement is not None:
+        kept_by = improvement.kept_by
+        by = (
+            "gold" if kept_by is None else f"{kept_by.verifier} of {kept_by.model}, {selection_name(kept_by.selection)}"
+        )
+        yield f"improve    {improvement.iterations} rounds of {improvement.method} on {improvement.split}, kept by {by}"
+        yield f"           {_sampling(improvement.sampling)}"
+    if manifest.sft is not None:
+        yield f"training   {_optimisation(manifest.sft)}"
+    if manifest.dpo is not None:
+        yield f"DPO        {_preference(manifest.dpo)}"
+
+
+def _sampling(sampling: Sampling | Generation) -> str:
+    return (
+        f"N={sampling.samples_per_problem}, temperature {sampling.temperature}, top-p {sampling.top_p}, "
+        f"top-k {sampling.top_k}, at most {sampling.max_tokens} tokens"
+    )
+
+
+def _preference(dpo: PreferenceOptimisation) -> str:
+    term = "" if dpo.sft_coefficient is None else f", SFT term {dpo.sft_coefficient}"
+    return f"beta {dpo.beta}{term}, {_optimisation(dpo.optimisation)}"
 
 
 def _optimisation(block: Optimisation) -> str:

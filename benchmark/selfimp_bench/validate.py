@@ -16,7 +16,7 @@ from selfimp_bench.describe import assumptions
 from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
 from selfimp_bench.manifest import load, load_suite
-from selfimp_bench.manifest.measured import measured_cells
+from selfimp_bench.manifest.any_manifest import measured_cells
 from selfimp_bench.manifest.model import PaperFigure
 from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.self_judgement import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
@@ -152,7 +152,7 @@ def _unmeasured(file: Path, suite: Suite) -> Iterator[Flaw]:
         if _is_there(member, file) and not load.find_flaws(path := find_member(member.name, member.version, file)):
             cells = measured_cells(load.load_manifest(path))
             measured[member.name] = frozenset(
-                (cell.metric, cell.split, each) for cell in cells for each in range(1, cell.iterations + 1)
+                (cell.metric, cell.split, each) for cell in cells for each in range(cell.first, cell.iterations + 1)
             )
     for index, claim in enumerate(suite.claims):
         places = {place for group in expand(suite, claim) for place in group.places}

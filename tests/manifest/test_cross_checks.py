@@ -3,29 +3,35 @@
 import inspect
 import re
 from dataclasses import fields
+from types import ModuleType
 
-from selfimp_bench.manifest import cross_checks
-from selfimp_bench.manifest.cross_checks import MANIFEST_RULES
-from selfimp_bench.manifest.model import Manifest
+import pytest
 
-MANIFEST_FIELDS = {field.name for field in fields(Manifest)}
+from selfimp_bench.manifest import cross_checks, verification_checks
+from selfimp_bench.manifest.formats import FORMATS, Format
+
 # A rule may call a block by a shorter name than its key in the manifest.
-SHORT_NAMES = {"rules": "post_training"}
+SHORT_NAMES = {"rules": "post_training", "improvement": "self_improvement"}
+every_format = pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS)
 
 
-def test_every_rule_takes_the_blocks_it_needs_in_this_order() -> None:
-    for rule in MANIFEST_RULES:
+@every_format
+def test_every_rule_takes_the_blocks_it_needs_in_this_order(format_: Format) -> None:
+    for rule in format_.rules:
         parameters = [SHORT_NAMES.get(name, name) for name in inspect.signature(rule.find).parameters]
         assert tuple(parameters) == rule.needs, rule.find.__name__
 
 
-def test_every_rule_needs_blocks_that_a_manifest_has() -> None:
-    for rule in MANIFEST_RULES:
-        assert set(rule.needs) <= MANIFEST_FIELDS, rule.find.__name__
+@every_format
+def test_every_rule_needs_blocks_that_a_manifest_has(format_: Format) -> None:
+    known = {field.name for field in fields(format_.manifest)}
+    for rule in format_.rules:
+        assert set(rule.needs) <= known, rule.find.__name__
 
 
-def test_no_rule_is_written_and_forgotten() -> None:
-    source = inspect.getsource(cross_checks)
-    for name, value in vars(cross_checks).items():
-        if inspect.isfunction(value) and value.__module__ == cross_checks.__name__ and name.startswith("_"):
+@pytest.mark.parametrize("module", [cross_checks, verification_checks])
+def test_no_rule_is_written_and_forgotten(module: ModuleType) -> None:
+    source = inspect.getsource(module)
+    for name, value in vars(module).items():
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name.startswith("_"):
             assert len(re.findall(rf"\b{name}\b", source)) > 1, f"{name} is in no table and called by nothing"

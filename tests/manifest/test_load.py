@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import load_post_training
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.load import InvalidManifest, find_flaws, load_manifest
@@ -28,7 +29,7 @@ def test_a_valid_manifest_has_no_flaws() -> None:
 
 
 def test_a_valid_manifest_becomes_the_dataclasses() -> None:
-    manifest = load_manifest(VALID)
+    manifest = load_post_training(VALID)
     assert manifest.post_training.schedule == (Method.SFT_GOLD, Method.DPO, Method.SFT)
     assert manifest.dpo is not None
     assert manifest.dpo.optimisation.learning_rate == 5e-7
@@ -43,7 +44,7 @@ def test_a_valid_manifest_becomes_the_dataclasses() -> None:
 
 
 def test_a_whole_number_where_a_number_is_wanted_becomes_a_float() -> None:
-    sampling = load_manifest(VALID).sampling
+    sampling = load_post_training(VALID).sampling
     assert isinstance(sampling.top_p, float)
     assert sampling.top_p == 1.0
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import load_post_training
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.profile import resolve_profile
 
@@ -14,12 +14,12 @@ VALID = Path(__file__).parent / "valid" / "example-iter-dpo.v1.yaml"
 
 
 def test_the_paper_profile_is_the_manifest_itself() -> None:
-    manifest = load_manifest(VALID)
+    manifest = load_post_training(VALID)
     assert resolve_profile(manifest, Profile.PAPER) is manifest
 
 
 def test_a_profile_replaces_whole_blocks_and_keeps_the_others() -> None:
-    manifest = load_manifest(VALID)
+    manifest = load_post_training(VALID)
     assert manifest.profiles is not None
     smoke = resolve_profile(manifest, Profile.SMOKE)
     assert smoke.measure == manifest.profiles["smoke"].measure
@@ -30,7 +30,7 @@ def test_a_profile_replaces_whole_blocks_and_keeps_the_others() -> None:
 
 
 def test_a_profile_that_is_not_there_is_refused_with_those_that_are() -> None:
-    manifest = load_manifest(VALID)
+    manifest = load_post_training(VALID)
     assert manifest.profiles is not None
     without = replace(manifest, profiles={"smoke": manifest.profiles["smoke"]})
     with pytest.raises(InputError, match="no profile subset; expected one of: paper, smoke"):
@@ -38,6 +38,6 @@ def test_a_profile_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 
 def test_a_manifest_without_profiles_has_only_paper() -> None:
-    without = replace(load_manifest(VALID), profiles=None)
+    without = replace(load_post_training(VALID), profiles=None)
     with pytest.raises(InputError, match=r"no profile smoke; expected one of: paper$"):
         resolve_profile(without, Profile.SMOKE)

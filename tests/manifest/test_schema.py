@@ -11,19 +11,29 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from selfimp_bench.manifest import model
-from selfimp_bench.manifest.schema_check import _MESSAGES, SCHEMA_FILE
+from selfimp_bench.manifest import model, verification_model
+from selfimp_bench.manifest.schema_check import _MESSAGES, SCHEMA_FILE, VERIFICATION_SCHEMA_FILE
 
-SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-BLOCKS: dict[str, dict[str, Any]] = {"Manifest": SCHEMA, **SCHEMA["$defs"]}
-DATACLASSES = {
-    name: value for name, value in vars(model).items() if isinstance(value, type) and dataclasses.is_dataclass(value)
+SCHEMAS: dict[str, dict[str, Any]] = {
+    module.__name__: json.loads(file.read_text(encoding="utf-8"))
+    for module, file in ((model, SCHEMA_FILE), (verification_model, VERIFICATION_SCHEMA_FILE))
 }
+BLOCKS: dict[str, dict[str, Any]] = {
+    name: block for schema in SCHEMAS.values() for name, block in {schema["title"]: schema, **schema["$defs"]}.items()
+}
+DATACLASSES = {
+    name: value
+    for module in (model, verification_model)
+    for name, value in vars(module).items()
+    if isinstance(value, type) and dataclasses.is_dataclass(value)
+}
+every_schema = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
-def test_the_schema_is_a_schema() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
+@every_schema
+def test_the_schema_is_a_schema(schema: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(schema)
 
 
 def test_every_dataclass_is_a_block_of_the_schema_and_the_other_way_round() -> None:
@@ -43,7 +53,8 @@ def test_a_block_has_the_fields_of_its_dataclass(name: str) -> None:
 @pytest.mark.parametrize("name", DATACLASSES)
 def test_a_block_s_fields_have_the_types_of_its_dataclass(name: str) -> None:
     for key, hint in typing.get_type_hints(DATACLASSES[name]).items():
-        _assert_same_type(BLOCKS[name]["properties"][key], hint, f"{name}.{key}")
+        module = DATACLASSES[name].__module__
+        _assert_same_type(BLOCKS[name]["properties"][key], hint, f"{name}.{key}", module)
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -62,52 +73,60 @@ def test_assumed_is_a_reason_or_reasons_by_key() -> None:
 
 def test_every_keyword_that_can_fail_has_its_words() -> None:
     annotations = {"$schema", "$id", "$defs", "$ref", "title", "description", "errorMessage", "properties", "items"}
-    used = {keyword for fragment in _fragments(SCHEMA) for keyword in fragment}
+    used = {keyword for schema in SCHEMAS.values() for fragment in _fragments(schema) for keyword in fragment}
     assert used - annotations - {"anyOf"} == set(_MESSAGES)
 
 
-def test_every_pattern_says_in_words_what_it_wants() -> None:
-    for fragment in _fragments(SCHEMA):
+@every_schema
+def test_every_pattern_says_in_words_what_it_wants(schema: dict[str, Any]) -> None:
+    for fragment in _fragments(schema):
         if "pattern" in fragment or "not" in fragment:
             assert fragment["errorMessage"]
 
 
-def test_every_any_of_is_a_block_or_null() -> None:
-    for fragment in _fragments(SCHEMA):
+@every_schema
+def test_every_any_of_is_a_block_or_null(schema: dict[str, Any]) -> None:
+    for fragment in _fragments(schema):
         if "anyOf" in fragment:
             block, null = fragment["anyOf"]
             assert list(block) == ["$ref"]
             assert null == {"type": "null"}
 
 
-def _assert_same_type(fragment: dict[str, Any], hint: Any, where: str) -> None:
+def _assert_same_type(fragment: dict[str, Any], hint: Any, where: str, own: str) -> None:
+    """``own`` is the module of the dataclass that has this field; another module's blocks are in another schema."""
     options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kinds = [option for option in options if option is not types.NoneType]
     nullable = len(kinds) < len(options)
     if set(kinds) == {str, dict[str, str]}:
-        assert fragment["anyOf"] == [{"$ref": "#/$defs/Assumed"}, {"type": "null"}], where
+        assert fragment["anyOf"] == [{"$ref": _ref("Assumed", model.__name__, own)}, {"type": "null"}], where
         return
     (kind,) = kinds
     if dataclasses.is_dataclass(kind):
-        ref = {"$ref": f"#/$defs/{kind.__name__}"}  # type: ignore[union-attr]
+        ref = {"$ref": _ref(kind.__name__, kind.__module__, own)}  # type: ignore[union-attr]
         expected = [ref, {"type": "null"}] if nullable else ref["$ref"]
         assert fragment["anyOf" if nullable else "$ref"] == expected, where
         return
-    _assert_same_plain_type(fragment, kind, nullable, where)
+    _assert_same_plain_type(fragment, kind, nullable, where, own)
 
 
-def _assert_same_plain_type(fragment: dict[str, Any], kind: Any, nullable: bool, where: str) -> None:
+def _ref(name: str, module: str, own: str) -> str:
+    file = "" if module == own else SCHEMAS[module]["$id"]
+    return f"{file}#/$defs/{name}"
+
+
+def _assert_same_plain_type(fragment: dict[str, Any], kind: Any, nullable: bool, where: str, own: str) -> None:
     found = fragment["type"] if isinstance(fragment["type"], list) else [fragment["type"]]
     expected, choices = _json_type(kind)
     assert found == [expected, *(["null"] if nullable else [])], where
     if get_origin(kind) is tuple:
-        _assert_same_type(fragment["items"], get_args(kind)[0], f"{where}[]")
+        _assert_same_type(fragment["items"], get_args(kind)[0], f"{where}[]", own)
     elif get_origin(kind) is dict:
         keys, value = get_args(kind)
         assert set(fragment["properties"]) == set(get_args(keys)), where
         assert fragment["additionalProperties"] is False, where
         for key, inner in fragment["properties"].items():
-            _assert_same_type(inner, value, f"{where}.{key}")
+            _assert_same_type(inner, value, f"{where}.{key}", own)
     elif where not in NAMES_OF_TABLES:
         assert fragment.get("enum", [fragment["const"]] if "const" in fragment else None) == choices, where
 

@@ -15,6 +15,7 @@ from selfimp_bench.manifest.fault import Fault, JsonPath, shown
 from selfimp_bench.manifest.measured import SIZE, MeasuredCell, cells_of, of_size
 from selfimp_bench.manifest.model import (
     Architecture,
+    Canary,
     Cell,
     Characters,
     Claim,
@@ -46,27 +47,43 @@ PROMPT_FIELDS = ("question", "choices", "tests")
 _FIELD = re.compile(rf"(?:(?<![A-Za-z}}\]^_])|(?=\{{(?:{'|'.join(PROMPT_FIELDS)})\}}))\{{([a-zA-Z_]+)\}}")
 
 
-def block_faults(value: object, path: JsonPath) -> Iterator[Fault]:
+BlockRules = Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...]]
+
+
+def block_faults(value: object, path: JsonPath, rules: BlockRules) -> Iterator[Fault]:
     """The faults of every dataclass in ``value``, which stands at ``path``."""
     if is_dataclass(value):
         yield from _provenance(value, path)
-        for rule in BLOCK_RULES.get(type(value), ()):
+        for rule in rules.get(type(value), ()):
             yield from rule(value, path)
         for field in fields(value):
-            yield from block_faults(getattr(value, field.name), (*path, field.name))
+            yield from block_faults(getattr(value, field.name), (*path, field.name), rules)
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
-            yield from block_faults(item, (*path, index))
+            yield from block_faults(item, (*path, index), rules)
 
 
-def manifest_faults(blocks: Mapping[str, object], *, judges_claims: bool) -> Iterator[Fault]:
+@dataclass(frozen=True, kw_only=True)
+class ManifestRule:
+    """A rule and the blocks it takes, by name and in the order of its parameters.
+
+    on_claims: it asks whether the claims can be measured, which does not matter where none is judged.
+    """
+
+    find: Callable[..., Iterator[Fault]]
+    needs: tuple[str, ...]
+    on_claims: bool = False
+
+
+def manifest_faults(
+    blocks: Mapping[str, object], rules: tuple[ManifestRule, ...], *, judges_claims: bool
+) -> Iterator[Fault]:
     """The faults between blocks. A rule that needs a block which is not in ``blocks`` is left out.
 
     judges_claims: whether claims and figures must be measurable; a smoke run judges none.
     """
-    for rule in MANIFEST_RULES:
-        applies = judges_claims or rule.find not in (_claims_are_measured, _figures_are_measured)
-        if applies and all(name in blocks for name in rule.needs):
+    for rule in rules:
+        if (judges_claims or not rule.on_claims) and all(name in blocks for name in rule.needs):
             yield from rule.find(*(blocks[name] for name in rule.needs))
 
 
@@ -85,7 +102,7 @@ def _provenance(block: Any, path: JsonPath) -> Iterator[Fault]:
         known = [name for name in names if name not in _PROVENANCE]
         for key in block.assumed:
             if key not in known:
-                message = f"{shown(key)} is no key of this block; {_nearest(key, known)}"
+                message = f"{shown(key)} is no key of this block; {nearest(key, known)}"
                 yield Fault(path=(*path, "assumed", key), message=message, on_key=True)
 
 
@@ -93,7 +110,7 @@ def _model_origin(model: ModelRef, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("repo", "asset", "path") if getattr(model, name) is not None]
     if len(given) != 1:
         expected = "exactly one of repo (with revision), asset or path (with weights_sha256)"
-        yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
+        yield Fault(path=path, message=f"expected {expected}, found {listed(given)}")
         return
     if model.repo is None and model.weights_sha256 is None:
         yield Fault(path=path, message=f"key 'weights_sha256' is missing; {given[0]} is pinned by it")
@@ -118,7 +135,7 @@ def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("repo", "path", "generator") if getattr(dataset, name) is not None]
     if len(given) != 1:
         expected = "exactly one of repo (with revision and split), path or generator"
-        yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
+        yield Fault(path=path, message=f"expected {expected}, found {listed(given)}")
         return
     yield from _repo_keys(dataset, ("revision", "configs", "split"), ("revision", "split"), path)
     if dataset.digest is None and dataset.repo is None:
@@ -143,9 +160,15 @@ def _repo_keys(block: Any, allowed: tuple[str, ...], needed: tuple[str, ...], pa
 def _generator_splits(datasets: Datasets, path: JsonPath) -> Iterator[Fault]:
     for part in Split:
         dataset: DatasetRef | None = getattr(datasets, part)
-        if dataset is not None and dataset.generator is not None and dataset.generator.split is not part:
-            message = f"expected {part}, the part that this data set plays, found {dataset.generator.split}"
-            yield Fault(path=(*path, part, "generator", "split"), message=message)
+        if dataset is not None:
+            yield from generator_split(dataset, part, (*path, part))
+
+
+def generator_split(dataset: DatasetRef, part: Split, path: JsonPath) -> Iterator[Fault]:
+    """A generated data set is of the split whose part it plays."""
+    if dataset.generator is not None and dataset.generator.split is not part:
+        message = f"expected {part}, the part that this data set plays, found {dataset.generator.split}"
+        yield Fault(path=(*path, "generator", "split"), message=message)
 
 
 def _prompt_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
@@ -182,7 +205,7 @@ def _encoder_origin(encoder: Encoder, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("repo", "package") if getattr(encoder, name) is not None]
     if len(given) != 1:
         expected = "exactly one of repo (with revision) or package (with weights_sha256)"
-        yield Fault(path=path, message=f"expected {expected}, found {_listed(given)}")
+        yield Fault(path=path, message=f"expected {expected}, found {listed(given)}")
         return
     if encoder.package is not None and encoder.weights_sha256 is None:
         yield Fault(path=path, message="key 'weights_sha256' is missing; package is pinned by it")
@@ -210,25 +233,29 @@ def _schedule(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
 
 
 def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
+    return pairing(rules.pairing, rules.pairs_per_problem, path)
+
+
+def pairing(kind: str, number: int | None, path: JsonPath) -> Iterator[Fault]:
+    """``pairs_per_problem`` is a number exactly where pairs are drawn."""
     where = (*path, "pairs_per_problem")
-    if rules.pairing == "all" and rules.pairs_per_problem is not None:
-        message = f"expected null, for pairing is all, found {rules.pairs_per_problem}"
-        yield Fault(path=where, message=message)
-    if rules.pairing != "all" and rules.pairs_per_problem is None:
-        message = f"expected a whole number, for pairing is {rules.pairing}, found null; null goes with pairing all"
+    if kind == "all" and number is not None:
+        yield Fault(path=where, message=f"expected null, for pairing is all, found {number}")
+    if kind != "all" and number is None:
+        message = f"expected a whole number, for pairing is {kind}, found null; null goes with pairing all"
         yield Fault(path=where, message=message)
 
 
 def _training_length(optimisation: Optimisation, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("epochs", "steps") if getattr(optimisation, name) is not None]
     if len(given) != 1:
-        yield Fault(path=path, message=f"expected exactly one of epochs or steps, found {_listed(given)}")
+        yield Fault(path=path, message=f"expected exactly one of epochs or steps, found {listed(given)}")
 
 
 def _claim_form(claim: Claim, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("value", "order", "trend") if getattr(claim, name) is not None]
     if len(given) != 1:
-        yield Fault(path=path, message=f"expected exactly one of value, order or trend, found {_listed(given)}")
+        yield Fault(path=path, message=f"expected exactly one of value, order or trend, found {listed(given)}")
 
 
 def _single_run(value: ValueClaim, path: JsonPath) -> Iterator[Fault]:
@@ -267,7 +294,7 @@ def _k_with_its_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=(*path, "k"), message="expected [], for metrics does not name pass@k; add pass@k, or empty k")
 
 
-BLOCK_RULES: Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...]] = {
+BLOCK_RULES: BlockRules = {
     Architecture: (_heads_in_groups,),
     ModelRef: (_model_origin,),
     Characters: (_mean_within_longest,),
@@ -288,19 +315,23 @@ BLOCK_RULES: Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...
 # ---- rules between blocks ----
 
 
-def _unique_models(models: tuple[ModelRef, ...]) -> Iterator[Fault]:
-    return _unique_ids("models", [model.id for model in models])
+def unique_models(models: tuple[ModelRef, ...]) -> Iterator[Fault]:
+    """No two models have one id."""
+    return unique_ids("models", [model.id for model in models])
 
 
-def _unique_claims(claims: tuple[Claim, ...]) -> Iterator[Fault]:
-    return _unique_ids("claims", [claim.id for claim in claims])
+def unique_claims(claims: tuple[Claim, ...]) -> Iterator[Fault]:
+    """No two claims have one id."""
+    return unique_ids("claims", [claim.id for claim in claims])
 
 
-def _unique_figures(figures: tuple[PaperFigure, ...] | None) -> Iterator[Fault]:
-    return _unique_ids("figures", [figure.id for figure in figures or ()])
+def unique_figures(figures: tuple[PaperFigure, ...] | None) -> Iterator[Fault]:
+    """No two figures have one id."""
+    return unique_ids("figures", [figure.id for figure in figures or ()])
 
 
-def _unique_ids(block: str, ids: list[str]) -> Iterator[Fault]:
+def unique_ids(block: str, ids: list[str]) -> Iterator[Fault]:
+    """No two entries of a list of blocks have one id."""
     for index, name in enumerate(ids):
         if name in ids[:index]:
             message = f"{name} is the id of {block}[{ids.index(name)}] already; choose another"
@@ -308,14 +339,19 @@ def _unique_ids(block: str, ids: list[str]) -> Iterator[Fault]:
 
 
 def _canaries_cover_models(models: tuple[ModelRef, ...], prompt: Prompt) -> Iterator[Fault]:
+    return canary_faults(models, prompt.canaries)
+
+
+def canary_faults(models: tuple[ModelRef, ...], canaries: tuple[Canary, ...]) -> Iterator[Fault]:
+    """Every canary of ``prompt`` is for a model of the manifest, and every model that is no hub's has one."""
     known = list(dict.fromkeys(model.id for model in models))
-    for index, canary in enumerate(prompt.canaries):
+    for index, canary in enumerate(canaries):
         if canary.model not in known:
-            message = f"{shown(canary.model)} is no model of this manifest; {_nearest(canary.model, known)}"
+            message = f"{shown(canary.model)} is no model of this manifest; {nearest(canary.model, known)}"
             yield Fault(path=("prompt", "canaries", index, "model"), message=message)
     local = [model.id for model in models if model.repo is None]
     for name in dict.fromkeys(local):
-        if all(canary.model != name for canary in prompt.canaries):
+        if all(canary.model != name for canary in canaries):
             message = f"no canary for model {name}; add one, it locks the token ids of the prompt"
             yield Fault(path=("prompt", "canaries"), message=message)
 
@@ -344,15 +380,16 @@ def _k_within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Faul
 
 
 def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:
-    return _batches(sft, ("sft",), engines)
+    return batches(sft, ("sft",), engines)
 
 
 def _dpo_batches(dpo: PreferenceOptimisation | None, engines: Engines) -> Iterator[Fault]:
     if dpo is not None:
-        yield from _batches(dpo.optimisation, ("dpo", "optimisation"), engines)
+        yield from batches(dpo.optimisation, ("dpo", "optimisation"), engines)
 
 
-def _batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Iterator[Fault]:
+def batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Iterator[Fault]:
+    """A global batch is made of whole micro batches."""
     micro, batch = engines.micro_batch_size, optimisation.batch_size
     if batch % micro != 0:
         message = f"expected a multiple of engines.micro_batch_size ({micro}), found {batch}"
@@ -360,22 +397,24 @@ def _batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> It
 
 
 def _sft_length(sft: Optimisation, sampling: Sampling) -> Iterator[Fault]:
-    return _length(sft, ("sft",), sampling)
+    return length(sft, ("sft",), sampling, "sampling")
 
 
 def _dpo_length(dpo: PreferenceOptimisation | None, sampling: Sampling) -> Iterator[Fault]:
     if dpo is not None:
-        yield from _length(dpo.optimisation, ("dpo", "optimisation"), sampling)
+        yield from length(dpo.optimisation, ("dpo", "optimisation"), sampling, "sampling")
 
 
-def _length(optimisation: Optimisation, path: JsonPath, sampling: Sampling) -> Iterator[Fault]:
+def length(optimisation: Optimisation, path: JsonPath, sampling: Sampling, where: str) -> Iterator[Fault]:
+    """A training row has room for a completion of ``sampling``, which stands at ``where``, and a prompt."""
     if optimisation.max_length <= sampling.max_tokens:
-        expected = f"more than sampling.max_tokens ({sampling.max_tokens}), for prompt and completion"
+        expected = f"more than {where}.max_tokens ({sampling.max_tokens}), for prompt and completion"
         message = f"expected {expected}, found {optimisation.max_length}"
         yield Fault(path=(*path, "max_length"), message=message)
 
 
-def _correction(version: int, corrects: str | None) -> Iterator[Fault]:
+def correction(version: int, corrects: str | None) -> Iterator[Fault]:
+    """Every version but the first says what it corrects."""
     if version > 1 and corrects is None:
         message = f"version {version} corrects an earlier one; add 'corrects' and say what"
         yield Fault(path=("version",), message=message)
@@ -386,7 +425,11 @@ def _correction(version: int, corrects: str | None) -> Iterator[Fault]:
 def _claims_are_measured(
     claims: tuple[Claim, ...], measure: Measure, datasets: Datasets, sampling: Sampling, rules: PostTraining
 ) -> Iterator[Fault]:
-    measured = cells_of(measure, datasets, sampling, rules)
+    yield from claims_are_measured(claims, cells_of(measure, datasets, sampling, rules))
+
+
+def claims_are_measured(claims: tuple[Claim, ...], measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
+    """The claims on cells that are not in ``measured``."""
     for index, claim in enumerate(claims):
         path: JsonPath = ("claims", index)
         if claim.value is not None:
@@ -415,17 +458,21 @@ def _is_measured(
     path: JsonPath,
     measured: tuple[MeasuredCell, ...],
 ) -> Iterator[Fault]:
-    on_split = {cell.metric: cell.iterations for cell in measured if cell.split is split}
+    on_split = {cell.metric: cell for cell in measured if cell.split is split}
     if not on_split:
         splits = ", ".join(dict.fromkeys(cell.split for cell in measured))
         yield Fault(path=(*path, "split"), message=f"nothing is measured on {split} here, only on {splits}")
     elif metric not in on_split:
         message = f"{shown(metric)} is not measured on {split} (see measure, datasets and sampling)"
-        yield Fault(path=(*path, "metric"), message=f"{message}; {_nearest(metric, list(on_split))}")
+        yield Fault(path=(*path, "metric"), message=f"{message}; {nearest(metric, list(on_split))}")
     else:
+        first, last = on_split[metric].first, on_split[metric].iterations
         for where, iteration in iterations.items():
-            if iteration > on_split[metric]:
-                expected = f"at most {on_split[metric]}, the last iteration with {metric} on {split}"
+            if iteration < first:
+                expected = f"at least {first}, the first iteration with {metric} on {split}"
+                yield Fault(path=where, message=f"expected {expected}, found {iteration}")
+            if iteration > last:
+                expected = f"at most {last}, the last iteration with {metric} on {split}"
                 yield Fault(path=where, message=f"expected {expected}, found {iteration}")
 
 
@@ -436,13 +483,21 @@ def _figures_are_measured(
     sampling: Sampling,
     rules: PostTraining,
 ) -> Iterator[Fault]:
-    measured = cells_of(measure, datasets, sampling, rules)
-    for index, figure in enumerate(figures or ()):
+    return figures_are_measured(
+        figures or (), measure.improvement_n or (), cells_of(measure, datasets, sampling, rules)
+    )
+
+
+def figures_are_measured(
+    figures: tuple[PaperFigure, ...], sizes: tuple[int, ...], measured: tuple[MeasuredCell, ...]
+) -> Iterator[Fault]:
+    """The figures of metrics that are not in ``measured``; ``sizes`` are the N of those by samples."""
+    for index, figure in enumerate(figures):
         for number, panel in enumerate(figure.panels):
             for position, metric in enumerate(panel.metrics):
                 where: JsonPath = ("figures", index, "panels", number, "metrics", position)
                 if (SIZE in metric) is (figure.form == "by-samples"):
-                    yield from _panel_is_measured(metric, panel.split, where, measure, measured)
+                    yield from _panel_is_measured(metric, panel.split, where, sizes, measured)
                 else:
                     expected = (
                         f"{shown(SIZE)} in it, for every N" if SIZE not in metric else f"a number for {shown('n')}"
@@ -452,25 +507,17 @@ def _figures_are_measured(
 
 
 def _panel_is_measured(
-    metric: str, split: Split, where: JsonPath, measure: Measure, measured: tuple[MeasuredCell, ...]
+    metric: str, split: Split, where: JsonPath, sizes: tuple[int, ...], measured: tuple[MeasuredCell, ...]
 ) -> Iterator[Fault]:
-    name = of_size(metric, measure.improvement_n[0]) if measure.improvement_n else metric
+    name = of_size(metric, sizes[0]) if sizes else metric
     for fault in _is_measured(name, split, {}, (), measured):
         panel = where[:-2]
         yield replace(fault, path=where if fault.path == ("metric",) else (*panel, *fault.path))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ManifestRule:
-    """A rule and the blocks it takes, by name and in the order of its parameters."""
-
-    find: Callable[..., Iterator[Fault]]
-    needs: tuple[str, ...]
-
-
 MANIFEST_RULES: tuple[ManifestRule, ...] = (
-    ManifestRule(find=_unique_models, needs=("models",)),
-    ManifestRule(find=_unique_claims, needs=("claims",)),
+    ManifestRule(find=unique_models, needs=("models",)),
+    ManifestRule(find=unique_claims, needs=("claims",)),
     ManifestRule(find=_canaries_cover_models, needs=("models", "prompt")),
     ManifestRule(find=_dpo_block, needs=("post_training", "dpo")),
     ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
@@ -478,23 +525,27 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
     ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
     ManifestRule(find=_sft_length, needs=("sft", "sampling")),
     ManifestRule(find=_dpo_length, needs=("dpo", "sampling")),
-    ManifestRule(find=_correction, needs=("version", "corrects")),
+    ManifestRule(find=correction, needs=("version", "corrects")),
     ManifestRule(
         find=_claims_are_measured,
         needs=("claims", "measure", "datasets", "sampling", "post_training"),
+        on_claims=True,
     ),
-    ManifestRule(find=_unique_figures, needs=("figures",)),
+    ManifestRule(find=unique_figures, needs=("figures",)),
     ManifestRule(
         find=_figures_are_measured,
         needs=("figures", "measure", "datasets", "sampling", "post_training"),
+        on_claims=True,
     ),
 )
 
 
-def _nearest(found: str, known: list[str]) -> str:
+def nearest(found: str, known: list[str]) -> str:
+    """Words that help someone who wrote ``found`` and meant one of ``known``."""
     near = get_close_matches(found, known, n=1)
     return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Names as a message lists them."""
     return " and ".join(names) if names else "none"

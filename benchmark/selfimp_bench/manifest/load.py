@@ -8,9 +8,12 @@ import msgspec
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
+from selfimp_bench.manifest.any_manifest import AnyManifest
 from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults
 from selfimp_bench.manifest.fault import Fault, JsonPath, path_text, shown
-from selfimp_bench.manifest.model import Manifest, Profile
+from selfimp_bench.manifest.formats import FORMATS, POST_TRAINING, Format, format_of
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.manifest.prompt_files import prompt_file_faults
 from selfimp_bench.manifest.schema_check import schema_faults
 from selfimp_bench.manifest.sound_blocks import ProfilePart, SoundBlocks, sound_blocks
 from selfimp_bench.manifest.yaml_scalar import Json
@@ -25,12 +28,12 @@ class InvalidManifest(InputError):
         self.flaws = flaws
 
 
-def load_manifest(path: Path) -> Manifest:
-    """The manifest in this file. Raises InvalidManifest with every flaw."""
+def load_manifest(path: Path) -> AnyManifest:
+    """The manifest in this file, with its prompt files beside it. Raises InvalidManifest with every flaw."""
     examined = _examine(path)
     if examined.flaws:
         raise InvalidManifest(examined.flaws)
-    return msgspec.convert(examined.data, Manifest)
+    return msgspec.convert(examined.data, format_of(examined.data).manifest)
 
 
 def find_flaws(path: Path) -> tuple[Flaw, ...]:
@@ -50,11 +53,18 @@ def _examine(path: Path) -> _Examined:
     except UnreadableYaml as unreadable:
         return _Examined(data=None, flaws=(flaw_at(path, unreadable.position, (), unreadable.message),))
     refused = [flaw_at(path, item.position, item.path, item.message) for item in source.refusals]
-    faults = [fault for fault in schema_faults(source.data) if not is_under(fault.path, source.untrusted)]
-    blocks = sound_blocks(source.data, {fault.path for fault in faults} | source.untrusted)
-    faults += [*_file_name_faults(path.name, blocks.own), *_rule_faults(blocks)]
-    found = [flaw_at(path, position_of(source, fault), fault.path, fault.message) for fault in faults]
-    return _Examined(data=source.data, flaws=tuple(sorted({*refused, *found})))
+    format_ = format_of(source.data)
+    found = schema_faults(source.data, format_.schema)
+    faults = [_protocol_named(fault) for fault in found if not is_under(fault.path, source.untrusted)]
+    flawed = {fault.path for fault in faults} | source.untrusted
+    blocks = sound_blocks(source.data, flawed, format_.manifest, format_.profile_blocks)
+    faults += [
+        *_file_name_faults(path.name, blocks.own),
+        *_rule_faults(blocks, format_),
+        *_prompt_faults(blocks, path.parent),
+    ]
+    flaws = [flaw_at(path, position_of(source, fault), fault.path, fault.message) for fault in faults]
+    return _Examined(data=source.data, flaws=tuple(sorted({*refused, *flaws})))
 
 
 def flaw_at(path: Path, position: Position, where: JsonPath, message: str) -> Flaw:
@@ -85,16 +95,31 @@ def _file_name_faults(file_name: str, blocks: Mapping[str, object]) -> Iterator[
             yield Fault(path=("name",), message=message)
 
 
-def _rule_faults(blocks: SoundBlocks) -> Iterator[Fault]:
+def _protocol_named(fault: Fault) -> Fault:
+    """A schema knows its own protocol only; the message names all."""
+    if fault.path != ("protocol",):
+        return fault
+    return replace(fault, message=fault.message.replace(POST_TRAINING.protocol, f"one of {', '.join(FORMATS)}", 1))
+
+
+def _prompt_faults(blocks: SoundBlocks, folder: Path) -> Iterator[Fault]:
     for name, block in blocks.own.items():
-        yield from block_faults(block, (name,))
-    of_paper = frozenset(manifest_faults(blocks.own, judges_claims=True))
+        yield from prompt_file_faults(block, (name,), folder)
+    for part in blocks.profiles:
+        for name, block in part.blocks.items():
+            yield from prompt_file_faults(block, ("profiles", part.profile, name), folder)
+
+
+def _rule_faults(blocks: SoundBlocks, format_: Format) -> Iterator[Fault]:
+    for name, block in blocks.own.items():
+        yield from block_faults(block, (name,), format_.block_rules)
+    of_paper = frozenset(manifest_faults(blocks.own, format_.rules, judges_claims=True))
     yield from of_paper
     for part in blocks.profiles:
         for name, block in part.blocks.items():
-            yield from block_faults(block, ("profiles", part.profile, name))
+            yield from block_faults(block, ("profiles", part.profile, name), format_.block_rules)
         # A smoke run judges no claim, so it need not measure what the claims name.
-        for fault in manifest_faults(blocks.resolved(part), judges_claims=part.profile != Profile.SMOKE):
+        for fault in manifest_faults(blocks.resolved(part), format_.rules, judges_claims=part.profile != Profile.SMOKE):
             if fault not in of_paper:
                 yield _in_profile(fault, part)
 

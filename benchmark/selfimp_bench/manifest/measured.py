@@ -1,4 +1,4 @@
-"""What a run of a manifest measures: the one table of measurement names, splits and iterations.
+"""What a run of a post-training manifest measures: the one table of measurement names, splits and iterations.
 
 Every M_t (t = 1 .. T) answers the test problems, greedily and sampled, and the ood problems greedily. The train
 problems are sampled only to make the next training set, so only from M_1 .. M_{T-1}.
@@ -27,14 +27,15 @@ SIZE = "@n"
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredCell:
-    """A measurement that exists for the iterations 1 .. ``iterations`` on this split."""
+    """A measurement that exists for the iterations ``first`` .. ``iterations`` on this split."""
 
     metric: str
     split: Split
+    first: int = 1
     iterations: int
 
 
-def measured_cells(manifest: Manifest) -> tuple[MeasuredCell, ...]:
+def post_training_cells(manifest: Manifest) -> tuple[MeasuredCell, ...]:
     """Every (measurement, split) that a run of this manifest yields, in the order of the table above."""
     return cells_of(manifest.measure, manifest.datasets, manifest.sampling, manifest.post_training)
 
@@ -42,7 +43,7 @@ def measured_cells(manifest: Manifest) -> tuple[MeasuredCell, ...]:
 def cells_of(
     measure: Measure, datasets: Datasets, sampling: Sampling, post_training: PostTraining
 ) -> tuple[MeasuredCell, ...]:
-    """``measured_cells`` from the four blocks that decide it."""
+    """``post_training_cells`` from the four blocks that decide it."""
     total = len(post_training.schedule)
     cells = [MeasuredCell(metric=name, split=Split.TEST, iterations=total) for name in _on_test(measure)]
     if datasets.ood is not None:

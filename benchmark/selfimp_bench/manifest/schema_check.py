@@ -1,4 +1,4 @@
-"""What ``schema/manifest.v1.json`` finds wrong in plain data, said in short human sentences."""
+"""What the schemas of ``schema/`` find wrong in plain data, said in short human sentences."""
 
 import json
 import re
@@ -10,12 +10,15 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 from jsonschema.validators import extend  # type: ignore[import-untyped]
+from referencing import Registry, Resource
 
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
 from selfimp_bench.manifest.yaml_scalar import Json
 
 SCHEMA_FILE = Path(__file__).parent / "schema" / "manifest.v1.json"
 SUITE_SCHEMA_FILE = SCHEMA_FILE.with_name("suite.v1.json")
+VERIFICATION_SCHEMA_FILE = SCHEMA_FILE.with_name("verification.v1.json")
+"""Its blocks that post-training has too are references into ``manifest.v1.json``."""
 
 
 def schema_faults(data: Json, schema_file: Path = SCHEMA_FILE) -> tuple[Fault, ...]:
@@ -28,11 +31,11 @@ def schema_faults(data: Json, schema_file: Path = SCHEMA_FILE) -> tuple[Fault, .
 
 @cache
 def _validator(schema_file: Path) -> Any:
-    schema = json.loads(schema_file.read_text(encoding="utf-8"))
+    schema, shared = (json.loads(file.read_text(encoding="utf-8")) for file in (schema_file, SCHEMA_FILE))
     # JSON Schema takes 5.0 for an integer, and Python's "$" matches before a final newline: neither is wanted.
     types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     strict = extend(Draft202012Validator, validators={"pattern": _whole_pattern}, type_checker=types)
-    return strict(schema)
+    return strict(schema, registry=Registry().with_resource(shared["$id"], Resource.from_contents(shared)))
 
 
 def _whole_pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:

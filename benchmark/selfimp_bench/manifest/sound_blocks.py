@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from selfimp_bench.manifest.fault import JsonPath
-from selfimp_bench.manifest.model import Manifest, Profile, ProfileBlocks
+from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.yaml_scalar import Json
 
 
@@ -36,26 +36,29 @@ class SoundBlocks:
         return kept | dict(part.blocks)
 
 
-def sound_blocks(data: Json, flawed: Set[JsonPath]) -> SoundBlocks:
-    """``flawed`` are the paths of everything found wrong so far; what is left must convert, or it is our bug."""
+def sound_blocks(data: Json, flawed: Set[JsonPath], manifest: type, profile_blocks: type) -> SoundBlocks:
+    """The blocks of a document of these two dataclasses.
+
+    ``flawed`` are the paths of everything found wrong so far; what is left must convert, or it is our bug.
+    """
     if not isinstance(data, dict):
         return SoundBlocks(own={}, profiles=())
-    absent = {field.name: None for field in fields(Manifest) if field.default is None}
+    absent = {field.name: None for field in fields(manifest) if field.default is None}
     given = {name: block for name, block in (absent | data).items() if name != "profiles"}
     profiles = data.get("profiles")
     return SoundBlocks(
-        own=_converted((), given, get_type_hints(Manifest), flawed),
+        own=_converted((), given, get_type_hints(manifest), flawed),
         profiles=tuple(
-            _profile_part(name, blocks, flawed)
+            _profile_part(name, blocks, flawed, profile_blocks)
             for name, blocks in (profiles if isinstance(profiles, dict) else {}).items()
             if name in frozenset(Profile) and isinstance(blocks, dict)
         ),
     )
 
 
-def _profile_part(profile: str, blocks: Mapping[str, Json], flawed: Set[JsonPath]) -> ProfilePart:
+def _profile_part(profile: str, blocks: Mapping[str, Json], flawed: Set[JsonPath], profile_blocks: type) -> ProfilePart:
     given = {name: block for name, block in blocks.items() if block is not None}
-    converted = _converted(("profiles", profile), given, get_type_hints(ProfileBlocks), flawed)
+    converted = _converted(("profiles", profile), given, get_type_hints(profile_blocks), flawed)
     return ProfilePart(profile=profile, blocks=converted, replaces=given.keys())
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from selfimp_bench.manifest.cross_checks import block_faults
+from selfimp_bench.manifest.cross_checks import BLOCK_RULES, block_faults
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
 from selfimp_bench.manifest.suite_model import FORMS, Above, Axis, Best, Quantity, Rule, Suite, SuiteClaim
 
 
 def suite_faults(suite: Suite) -> Iterator[Fault]:
     """Every fault of a suite whose blocks have the shape of the schema."""
-    yield from block_faults(suite, ())
+    yield from block_faults(suite, (), BLOCK_RULES)
     yield from _version(suite)
     yield from _members(suite)
     for index, claim in enumerate(suite.claims):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Decoding, SamplerSettings
+from selfimp_bench.manifest.any_manifest import datasets_by_split
 from selfimp_bench.manifest.model import (
-    DatasetRef,
     Encoder,
     Grading,
     Manifest,
@@ -71,14 +71,6 @@ def _problem_steps(manifest: Manifest) -> Iterator[Step]:
             rows_at_most=dataset.rows,
             tokens_at_most=0,
         )
-
-
-def datasets_by_split(manifest: Manifest) -> dict[Split, DatasetRef]:
-    """The manifest's data sets by the part they play, ``ood`` only where there is one."""
-    parts = {Split.TRAIN: manifest.datasets.train, Split.TEST: manifest.datasets.test}
-    if manifest.datasets.ood is not None:
-        parts[Split.OOD] = manifest.datasets.ood
-    return parts
 
 
 def grading_of(manifest: Manifest, split: Split) -> Grading:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from selfimp_bench.describe import Assumption, assumptions
 from selfimp_bench.judge import RunFiles
+from selfimp_bench.manifest.any_manifest import AnyManifest
+from selfimp_bench.manifest.model import Manifest
 from selfimp_bench.plan import Stage
 from selfimp_bench.record import RecordedStep
 from selfimp_bench.report.summary import count, seconds
@@ -114,7 +116,9 @@ def reproduce_command(run: RunFiles) -> str:
 
 def _training_tables(run: RunFiles) -> Iterator[TrainingTable]:
     steps = {step.id: step for step in run.record.steps}
-    schedule = run.manifest.post_training.schedule
+    schedule = _schedule(run.manifest)
+    if not schedule:
+        return
     for model in run.record.models:
         for seed in run.record.seeds:
             names = [f"{model}/seed{seed}/t{t}" for t in range(1, len(schedule) + 1)]
@@ -124,9 +128,17 @@ def _training_tables(run: RunFiles) -> Iterator[TrainingTable]:
                 model=model,
                 seed=seed,
                 iterations=tuple(range(1, len(schedule) + 1)),
-                methods=tuple(schedule),
+                methods=schedule,
                 rows=(*_counted("selected", selected), *_counted("trained", trained)),
             )
+
+
+def _schedule(manifest: AnyManifest) -> tuple[str, ...]:
+    """The training methods by iteration; none where nothing is trained."""
+    if isinstance(manifest, Manifest):
+        return manifest.post_training.schedule
+    improvement = manifest.self_improvement
+    return () if improvement is None else (improvement.method,) * improvement.iterations
 
 
 def _counts(step: RecordedStep | None) -> Mapping[str, int]:

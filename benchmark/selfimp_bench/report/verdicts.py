@@ -9,7 +9,8 @@ from urllib.parse import quote
 from selfimp_bench.claims import Finding, Findings, PointFinding, Term, Verdict, combine, show
 from selfimp_bench.execute import TABLES
 from selfimp_bench.judge import RunFiles
-from selfimp_bench.manifest.model import Manifest, Profile
+from selfimp_bench.manifest.any_manifest import AnyManifest
+from selfimp_bench.manifest.model import Profile
 from selfimp_bench.report.summary import UNDEFINED
 
 _WORDS = {
@@ -168,7 +169,7 @@ def _problems(finding: Finding) -> str:
     return f"{finding.interval.problems} problems{dropped}"
 
 
-def _table_name(manifest: Manifest, claim: str) -> str | None:
+def _table_name(manifest: AnyManifest, claim: str) -> str | None:
     values = [each.value for each in manifest.claims if each.id == claim]
     return values[0].table if values and values[0] is not None else None
 
