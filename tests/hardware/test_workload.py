@@ -14,8 +14,13 @@ DECODE = Decode(rows=6, in_flight=2, prompt=3.0, completion=4.0, weight_bytes=2)
 
 
 def test_training_takes_six_operations_a_weight_and_token_and_eight_with_recomputation() -> None:
-    assert training_seconds(5, 10, checkpointing=False, device=device(), share=0.5) == 6 * 50 / 50
-    assert training_seconds(5, 10, checkpointing=True, device=device(), share=0.5) == 8 * 50 / 50
+    assert training_seconds(5, 10, frozen=False, checkpointing=False, device=device(), share=0.5) == 6 * 50 / 50
+    assert training_seconds(5, 10, frozen=False, checkpointing=True, device=device(), share=0.5) == 8 * 50 / 50
+
+
+def test_weights_under_adapters_have_no_gradients_of_their_own() -> None:
+    assert training_seconds(5, 10, frozen=True, checkpointing=False, device=device(), share=0.5) == 4 * 50 / 50
+    assert training_seconds(5, 10, frozen=True, checkpointing=True, device=device(), share=0.5) == 6 * 50 / 50
 
 
 def test_reading_takes_two() -> None:

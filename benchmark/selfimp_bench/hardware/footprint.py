@@ -1,11 +1,14 @@
 """Bytes of GPU memory: what training and sampling a transformer hold on one device at their peak.
 
 Sources of the formulas: ZeRO (1910.02054, Sections 3.1 and 5) for weights, gradients and optimiser state; Korthikanti
-et al. (2205.05198, Sections 4.1 and 5) for activations.
+et al. (2205.05198, Sections 4.1 and 5) for activations; LoRA (2106.09685, Section 4.1) and QLoRA (2305.14314, Section
+3) for adapters on frozen weights.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 
 from selfimp_bench.manifest.model import Architecture
 
@@ -16,6 +19,12 @@ ADAM_BYTES = 16
 """Per trained weight (ZeRO, 3.1): 2 + 2 for weight and gradient in 16 bits, 12 for Adam with float32 master weights.
 
 Float32 weights and gradients with two moments come to as much: 4 + 4 + 8."""
+
+AUTOCAST_BYTES = 2
+"""Per weight: the 16-bit copy that PyTorch's autocast caches of a float32 weight while a pass lasts."""
+
+BUCKET_BYTES = 4
+"""Per trained weight: the buckets that PyTorch's DDP copies float32 gradients into (its gradient_as_bucket_view)."""
 
 LIVE_PARAMETERS = 10**9
 """Weights that ZeRO-3 gathers ahead of their use: DeepSpeed's default of ``stage3_max_live_parameters``."""
@@ -34,11 +43,19 @@ DRAW_BYTES = 12
 """Per logit in sampling: float32 logits, their probabilities, and a sorted copy for top-p."""
 
 
-class Sharding(StrEnum):
-    """How weights, gradients and optimiser state lie on the devices: whole on each, or split among them (ZeRO-3)."""
+FOUR_BIT_BYTES = (4 + 0.127) / 8
+"""Of a weight in 4 bits whose constants are quantised too (QLoRA, Section 3: 0.127 bits a weight for them)."""
 
-    REPLICATED = "replicated"
-    ZERO_3 = "zero-3"
+FOUR_BIT_BYTES_SINGLE = (4 + 0.5) / 8
+"""Of one whose constants are not: a float32 for every 64 weights."""
+
+
+class Sharding(StrEnum):
+    """How training lies on the devices: on one; whole on each (DDP); or split among them (ZeRO-3)."""
+
+    NONE = "none"
+    DDP = "ddp"
+    ZERO_3 = "deepspeed-zero3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +90,54 @@ def training_footprint(architecture: Architecture, *, states: int, tokens: int, 
 
 
 def full_states(architecture: Architecture, *, sharding: Sharding, devices: int) -> int:
-    """Bytes a device holds to train every weight with Adam: 16 a weight, split among the devices by ZeRO-3.
+    """Bytes a device holds to train every weight with Adam: 16 a weight, which ZeRO-3 splits among the devices.
 
-    ZeRO-3 also has gathered 16-bit weights there, up to ``LIVE_PARAMETERS``.
+    ZeRO-3 also has gathered 16-bit weights there, up to ``LIVE_PARAMETERS``. Without it weights are float32, of which
+    autocast keeps 16-bit copies, and DDP gradients' buckets (``AUTOCAST_BYTES``, ``BUCKET_BYTES``).
     DPO's reference is not there: its log-probabilities are computed before training.
     """
-    if sharding is Sharding.REPLICATED:
-        return ADAM_BYTES * architecture.parameters
-    gathered = 2 * min(LIVE_PARAMETERS, architecture.parameters)
-    return -(-ADAM_BYTES * architecture.parameters // devices) + gathered
+    if sharding is Sharding.ZERO_3:
+        gathered = 2 * min(LIVE_PARAMETERS, architecture.parameters)
+        return -(-ADAM_BYTES * architecture.parameters // devices) + gathered
+    buckets = BUCKET_BYTES if sharding is Sharding.DDP else 0
+    return (ADAM_BYTES + AUTOCAST_BYTES + buckets) * architecture.parameters
+
+
+def linear_weights(architecture: Architecture) -> Mapping[str, tuple[int, int]]:
+    """Inputs and outputs of a layer's linear maps, by the names that Hugging Face models give them."""
+    width, wide = architecture.hidden_size, architecture.intermediate_size
+    queries, keys = architecture.heads * architecture.head_dim, architecture.kv_heads * architecture.head_dim
+    return {
+        "q_proj": (width, queries),
+        "k_proj": (width, keys),
+        "v_proj": (width, keys),
+        "o_proj": (queries, width),
+        "gate_proj": (width, wide),
+        "up_proj": (width, wide),
+        "down_proj": (wide, width),
+    }
+
+
+def adapter_parameters(architecture: Architecture, *, rank: int, modules: Iterable[str]) -> int:
+    """Weights of low-rank adapters: rank x (inputs + outputs) for each named linear map of each layer.
+
+    Raises KeyError for a name that ``linear_weights`` lacks.
+    """
+    shapes = linear_weights(architecture)
+    return architecture.layers * sum(rank * sum(shapes[name]) for name in modules)
+
+
+def adapter_states(architecture: Architecture, *, adapters: int, linear_bytes: float, sharding: Sharding) -> int:
+    """Bytes a device holds to train ``adapters`` weights on frozen ones: all that ``full_states`` has for an adapter
+    weight, and the frozen weights, whole on every device.
+
+    linear_bytes: of a frozen weight of a linear map: ``FOUR_BIT_BYTES``, or 4 + 2 (float32 and its 16-bit copy) where
+    nothing is quantised. All other weights (embeddings, output table, norms) are float32.
+    """
+    each = ADAM_BYTES + AUTOCAST_BYTES + (BUCKET_BYTES if sharding is Sharding.DDP else 0)
+    shapes = linear_weights(architecture).values()
+    linear = architecture.layers * sum(inputs * outputs for inputs, outputs in shapes)
+    return ceil(each * adapters + linear_bytes * linear + 4 * (architecture.parameters - linear))
 
 
 def sampling_footprint(

@@ -54,7 +54,7 @@ class _Training:
     def footprint(self, micro: int) -> Footprint:
         return training_footprint(
             self.sizes,
-            states=full_states(self.sizes, sharding=Sharding.REPLICATED, devices=self.devices),
+            states=full_states(self.sizes, sharding=Sharding.NONE, devices=self.devices),
             tokens=micro * _sequences(self.block) * self.rows.longest,
             checkpointing=self.block.gradient_checkpointing,
         )
@@ -69,7 +69,9 @@ class _Training:
         """Training, and for DPO the reference's log-probabilities, once a pair."""
         device, share = self.setting.hardware.device, self.setting.rates.training.value
         again = self.block.gradient_checkpointing
-        seconds = training_seconds(self.sizes.parameters, trained, checkpointing=again, device=device, share=share)
+        seconds = training_seconds(
+            self.sizes.parameters, trained, frozen=False, checkpointing=again, device=device, share=share
+        )
         if self.block.method is Method.DPO:
             seconds += forward_seconds(self.sizes.parameters, once, device=device, share=share)
         return seconds / 3600

@@ -18,13 +18,17 @@ class Decode:
     weight_bytes: int
 
 
-def training_seconds(parameters: int, tokens: float, *, checkpointing: bool, device: Device, share: float) -> float:
-    """Device seconds of training all weights: 6 operations a weight and token, 8 with recomputed activations.
+def training_seconds(
+    parameters: int, tokens: float, *, frozen: bool, checkpointing: bool, device: Device, share: float
+) -> float:
+    """Device seconds of training: 6 operations a weight and token, 4 when only adapters on it learn.
 
-    Forward 2, backward 4 (Kaplan et al., 2001.08361, Section 2.1), and the forward pass once more (2205.05198, Section
-    5). Attention's own products, a few per cent at these lengths, are left out.
+    Forward 2, backward 4 (Kaplan et al., 2001.08361, Section 2.1), half of which are a weight's own gradients, which
+    ``frozen`` weights have none of. ``checkpointing`` adds the forward pass once more (2205.05198, Section 5).
+    Attention's own products, a few per cent at these lengths, and making 4-bit weights wide again are left out.
     """
-    return (8 if checkpointing else 6) * parameters * tokens / (device.bf16_flops.value * share)
+    operations = 2 + (2 if frozen else 4) + (2 if checkpointing else 0)
+    return operations * parameters * tokens / (device.bf16_flops.value * share)
 
 
 def forward_seconds(parameters: int, tokens: float, *, device: Device, share: float) -> float:
