@@ -19,7 +19,7 @@ LAYERS = (
     ("errors", "flaw", "canonical", "catalog"),
     ("tasks.problem", "manifest"),
     ("engines.base", "grading", "metrics", "tasks", "engines"),
-    ("problems", "reference", "plan", "inference", "claims", "assertion"),
+    ("problems", "reference", "plan", "inference", "fits", "claims", "assertion"),
     (
         "versions",
         "stages",

@@ -15,13 +15,18 @@ from selfimp_bench.manifest.suite_model import (
     Above,
     Axis,
     Best,
+    Compute,
     Equals,
+    Family,
+    Fit,
     Monotone,
     Over,
     Peak,
     Quantity,
+    Reading,
     Rule,
     SuiteClaim,
+    Within,
 )
 from selfimp_bench.metrics.measurement import ProblemValue
 from selfimp_bench.reference import Reference, ReferenceTable
@@ -139,6 +144,77 @@ def test_peaks_and_series() -> None:
     assert judge(peak=Peak(quantity=series(1, 3), at=(3,))).verdict is Verdict.INCONCLUSIVE
     assert judge(monotone=Monotone(quantity=series(1, 2), direction="up")).verdict is Verdict.REPRODUCED
     assert judge(monotone=Monotone(quantity=series(1, 2, 3), direction="up")).verdict is Verdict.NOT_REPRODUCED
+
+
+def test_within_is_decided_by_both_bounds() -> None:
+    assert judge(within=Within(quantity=series(2), low=0.3, high=0.7)).verdict is Verdict.REPRODUCED
+    assert judge(within=Within(quantity=series(2), low=0.3)).kind is Kind.WITHIN
+    assert judge(within=Within(quantity=series(2), high=0.3)).verdict is Verdict.NOT_REPRODUCED
+    assert judge(within=Within(quantity=series(2), low=0.3, high=0.52)).verdict is Verdict.INCONCLUSIVE
+
+
+MODELS = ("m", "n", "o")
+SCALED = replace(
+    SUITE,
+    experiments=tuple(replace(member, models=MODELS) for member in SUITE.experiments),
+    families=(Family(name="all", models=MODELS),),
+    compute=tuple(Compute(model=model, flops=10.0 ** (20 + number)) for number, model in enumerate(MODELS)),
+)
+
+
+def by_model(*quarters: int) -> MemberRun:
+    runs = [run("sft", share(each)) for each in quarters]
+    values = [replace(value, model=model) for model, of in zip(MODELS, runs, strict=True) for value in of.values]
+    return replace(SFT, values=tuple(values))
+
+
+def scaled(run: MemberRun, **form: Any) -> Finding:
+    claim = make(Over(family=("all",)), **form)
+    (finding,) = judge_suite(replace(SCALED, claims=(claim,)), (run,), [TABLE]).findings
+    return finding
+
+
+def test_a_family_is_compared_model_by_model() -> None:
+    up = Monotone(quantity=replace(series(1), model=None), direction="up", axis=Axis.MODEL)
+    assert scaled(by_model(1, 2, 3), monotone=up).verdict is Verdict.REPRODUCED
+    assert scaled(by_model(1, 3, 2), monotone=up).verdict is Verdict.NOT_REPRODUCED
+    assert scaled(by_model(1, 2, 2), monotone=up).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("fit", "bound"), [(Fit.SLOPE, 0.2), (Fit.R_SQUARED, 0.9), (Fit.KENDALL, 0.9)])
+def test_a_line_through_a_family_is_fitted_on_every_resample(fit: Fit, bound: float) -> None:
+    form = Above(greater=replace(series(1), model=None, fit=fit), bound=bound)
+    assert scaled(by_model(1, 2, 3), above=form).verdict in (Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
+    assert scaled(by_model(3, 1, 2), above=form).verdict is Verdict.NOT_REPRODUCED
+    slope = Above(greater=replace(series(1), model=None, fit=Fit.SLOPE), bound=0.0)
+    finding = scaled(by_model(1, 2, 3), above=slope)
+    assert finding.verdict is Verdict.REPRODUCED
+    assert "slope of a sft all pass@1 t=1 less 0: 0.25 (" in finding.reason
+
+
+def test_one_reading_is_enough_and_all_are_reported() -> None:
+    yes = Reading(name="the greater", above=Above(greater=series(3, method="dpo"), lesser=series(3)))
+    no = Reading(name="the lesser", above=Above(greater=series(3), lesser=series(3, method="dpo")))
+    unmeasured = Reading(name="another", above=Above(greater=series(9), bound=0.5))
+    both = judge(any_of=(no, yes))
+    assert (both.verdict, both.kind) == (Verdict.REPRODUCED, Kind.ANY_OF)
+    assert both.reason.startswith("read as the lesser: NOT_REPRODUCED, claimed of all 1: 0 yes, 1 no")
+    assert "read as the greater: REPRODUCED" in both.reason
+    assert judge(any_of=(no, replace(no, name="again"))).verdict is Verdict.NOT_REPRODUCED
+    assert judge(any_of=(no, unmeasured)).verdict is Verdict.NOT_MEASURED
+    terms = {term.name: term.value for term in both.terms}
+    assert terms["comparisons"] == 2
+    assert "read as the lesser: the claim: no" in terms
+
+
+def test_any_group_or_at_least_so_many_may_be_enough() -> None:
+    over, above = Over(iteration=(1, 2, 3)), Above(greater=replace(series(), iterations=None), bound=0.4)
+    once = run("sft", share(0), share(3), share(0))
+    assert judge(once, over=over, above=above, holds="any").verdict is Verdict.REPRODUCED
+    claim = replace(make(over, above=above), holds="at-least", at_least=2)
+    (finding,) = judge_suite(replace(SUITE, claims=(claim,)), (once,), [TABLE]).findings
+    assert finding.verdict is Verdict.NOT_REPRODUCED
+    assert finding.reason.startswith("claimed of at least 2 of 3: 1 yes, 2 no")
 
 
 def test_a_gain_is_held_against_the_published_one() -> None:

@@ -25,16 +25,21 @@ from selfimp_bench.manifest.suite_model import (
     Above,
     Axis,
     Best,
+    Compute,
     Equals,
+    Family,
+    Fit,
     Monotone,
     Over,
     Peak,
     Published,
     PublishedBest,
     Quantity,
+    Reading,
     Renamed,
     Rule,
     Suite,
+    Within,
 )
 from selfimp_bench.reference import Reference, ReferenceTable, read_table
 from selfimp_bench.self_judgement import (
@@ -149,6 +154,90 @@ def test_a_series_that_turns_back_is_not_monotone() -> None:
     missing = judge(monotone=Monotone(quantity=series(1, 2, 3, 4), direction="up"))
     assert missing.outcome is Outcome.CONTRADICTED, "two known steps already go both ways"
     assert judge(monotone=Monotone(quantity=series(1, 2, 4), direction="up")).outcome is Outcome.NO_NUMBERS
+
+
+def test_within_names_the_quantity_and_its_bound() -> None:
+    assert judge(within=Within(quantity=series(2), low=0.4, high=0.6)).outcome is Outcome.SUPPORTED
+    found = judge(within=Within(quantity=series(2), high=0.45))
+    assert found.outcome is Outcome.CONTRADICTED
+    assert found.cases[0].detail == "a sft m pass@1 t=2 0.4995 to 0.5005 (t.csv#s2) against 0.45"
+    assert judge(within=Within(quantity=series(2), high=0.5)).outcome is Outcome.WITHIN_READING_ERROR
+
+
+def test_any_group_is_enough_or_so_many_of_those_with_numbers() -> None:
+    over = Over(dataset=("a",), model=("m",), iteration=(1, 2, 3))
+    above = Above(greater=Quantity(metric="pass@1", split=Split.TEST, method="sft"), bound=0.44)
+    for holds, at_least, outcome in (
+        ("any", None, Outcome.SUPPORTED),
+        ("at-least", 2, Outcome.SUPPORTED),
+        ("at-least", 3, Outcome.CONTRADICTED),
+    ):
+        claim = replace(make(over, above=above), holds=holds, at_least=at_least)  # type: ignore[arg-type]
+        published = Published(tables=("p/t.csv",), renamed=(), best=())
+        suite = replace(SUITE, published=published, claims=(claim,))
+        (found,) = suite_self_judgement(suite, [ReferenceTable(name="p/t.csv", rows=ROWS)])
+        assert found.outcome is outcome, holds
+
+
+def test_so_many_groups_may_be_among_those_without_numbers() -> None:
+    over = Over(dataset=("a",), model=("m",), iteration=(1, 2, 7, 8))
+    above = Above(greater=Quantity(metric="pass@1", split=Split.TEST, method="sft"), bound=0.44)
+    claim = replace(make(over, above=above), holds="at-least", at_least=2)
+    published = Published(tables=("p/t.csv",), renamed=(), best=())
+    suite = replace(SUITE, published=published, claims=(claim,))
+    (found,) = suite_self_judgement(suite, [ReferenceTable(name="p/t.csv", rows=ROWS)])
+    assert found.outcome is Outcome.NO_NUMBERS
+    assert found.reason == "claimed of at least 2 of 4: 1 yes, 1 no, 0 within reading error, 2 without numbers"
+
+
+def test_readings_are_judged_one_by_one_and_one_is_enough() -> None:
+    high, low = (
+        Reading(name=name, within=Within(quantity=series(2), low=bound))
+        for name, bound in (("above 0.6", 0.6), ("above 0.4", 0.4))
+    )
+    missing = Reading(name="later", within=Within(quantity=series(9), low=0.4))
+    found = judge(any_of=(high, low))
+    assert found.outcome is Outcome.SUPPORTED
+    assert found.reason.startswith("read as above 0.6: contradicted, claimed of all 1: 0 yes, 1 no")
+    assert [case.group for case in found.cases] == ["above 0.6: a, m", "above 0.4: a, m"]
+    assert judge(any_of=(high, replace(high, name="again"))).outcome is Outcome.CONTRADICTED
+    assert judge(any_of=(high, missing)).outcome is Outcome.NO_NUMBERS
+
+
+SIZES = ("s", "m", "l")
+LARGE = replace(
+    SUITE,
+    experiments=tuple(replace(member, models=SIZES) for member in SUITE.experiments),
+    families=(Family(name="all", models=SIZES),),
+    compute=tuple(Compute(model=model, flops=10.0 ** (20 + number)) for number, model in enumerate(SIZES)),
+    published=Published(tables=("p/t.csv",), renamed=(), best=()),
+)
+
+
+def of_family(*printed: str, **form: Any) -> SelfJudgement:
+    rows = tuple(row(model, digits, 1, model=model) for model, digits in zip(SIZES, printed, strict=True))
+    claim = make(Over(dataset=("a",), family=("all",)), **form)
+    (found,) = suite_self_judgement(replace(LARGE, claims=(claim,)), [ReferenceTable(name="p/t.csv", rows=rows)])
+    return found
+
+
+def test_a_family_is_monotone_where_every_step_is_decided() -> None:
+    up = Monotone(quantity=series(1), direction="up", axis=Axis.MODEL)
+    assert of_family("10.0", "20.0", "30.0", monotone=up).outcome is Outcome.SUPPORTED
+    assert of_family("10.0", "20.0", "20.1", monotone=up).outcome is Outcome.WITHIN_READING_ERROR
+    found = of_family("10.0", "30.0", "20.0", monotone=up)
+    assert found.outcome is Outcome.CONTRADICTED
+    assert found.cases[0].rows == ("p/t.csv#m", "p/t.csv#s", "p/t.csv#l")
+
+
+def test_a_line_through_published_numbers_has_an_interval() -> None:
+    slope = Above(greater=replace(series(1), fit=Fit.SLOPE), bound=0.1)
+    assert of_family("10.0", "20.0", "30.1", above=slope).outcome is Outcome.WITHIN_READING_ERROR
+    found = of_family("10.0", "20.0", "30.2", above=slope)
+    assert found.outcome is Outcome.SUPPORTED
+    assert found.cases[0].detail.startswith(
+        "slope of a sft all pass@1 t=1 0.1005 to 0.1015 (t.csv#s, t.csv#m, t.csv#l)"
+    )
 
 
 def test_a_gain_is_a_difference_with_both_errors() -> None:

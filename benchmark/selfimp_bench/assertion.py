@@ -1,15 +1,17 @@
-"""What a suite's claim asserts, taken apart into comparisons, and put together again in three-valued logic.
+"""What a reading of a suite's claim asserts, taken apart into comparisons, and put together in three-valued logic.
 
-Every form is made of ``Comparison``s: the greatest of some quantities is above the greatest of others, or above a
-bound. A comparison is yes, no or open (its interval holds zero), or unknown (a number is missing)::
+Every form is made of ``Comparison``s: the greatest of some quantities is above the greatest of others, or either of the
+two is a bound. A comparison is yes, no or open (its interval holds zero), or unknown (a number is missing)::
 
     above      greater > lesser                       peak       max(at) > max(other iterations)
     best       max(winners) > max(the rest)           monotone   every step > 0, all of them
+    within     quantity > low, and high > quantity
     rule       condition > threshold: max(above) > max(the rest of among); else max(below) > max(the rest)
 
 Where the numbers come from (a table, a run) is not known here.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -17,7 +19,7 @@ from itertools import pairwise, product
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Cell, Split
-from selfimp_bench.manifest.suite_model import Axis, Quantity, Suite, SuiteClaim
+from selfimp_bench.manifest.suite_model import Axis, Fit, Monotone, Peak, Quantity, Reading, Suite, SuiteClaim, Within
 
 Labels = Mapping[str, str | int]
 
@@ -47,12 +49,21 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Line:
+    """What is fitted through the values of a series: ``decades`` are log10 of the training FLOPs, in its order."""
+
+    fit: Fit
+    decades: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Amount:
-    """The greatest value over the places of ``series``, less that of ``minus``."""
+    """The greatest value over the places of ``series``, less that of ``minus``; or what ``line`` asks of them."""
 
     name: str
     series: tuple[Place, ...]
     minus: Place | None
+    line: Line | None = None
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -62,7 +73,7 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The greatest of ``greater`` is above the greatest of ``lesser``, or, where there is none, above ``bound``."""
+    """The greatest of ``greater`` is above the greatest of ``lesser``; a side that is empty stands for ``bound``."""
 
     greater: tuple[Amount, ...]
     lesser: tuple[Amount, ...]
@@ -109,12 +120,12 @@ class Group:
         return ", ".join(map(str, self.labels.values())) or "the claim"
 
 
-def expand(suite: Suite, claim: SuiteClaim) -> tuple[Group, ...]:
-    """The groups of a claim.
+def expand(suite: Suite, claim: SuiteClaim, reading: Reading) -> tuple[Group, ...]:
+    """The groups of a claim in one of its readings.
 
     Raises NoMember for labels that are no experiment of the suite.
     """
-    return tuple(_group(suite, claim, labels) for labels in groups(claim))
+    return tuple(_group(suite, reading, labels) for labels in groups(claim))
 
 
 def groups(claim: SuiteClaim) -> Iterator[Labels]:
@@ -131,9 +142,14 @@ def hold(clauses: Sequence[Clause], truth: Callable[[Comparison], Truth]) -> Tru
     return next((each for each in (Truth.NO, Truth.UNKNOWN, Truth.OPEN) if each in found), Truth.YES)
 
 
-def needed(holds: str, count: int) -> int:
-    """How many of ``count`` groups a claim that ``holds`` in all or in most needs."""
-    return count if holds == "all" else count // 2 + 1
+def needed(claim: SuiteClaim, count: int) -> int:
+    """How many of ``count`` groups the claim needs."""
+    return {"all": count, "most": count // 2 + 1, "any": 1}.get(claim.holds, claim.at_least or 0)
+
+
+def in_words(claim: SuiteClaim) -> str:
+    """How many groups a claim speaks of: ``all``, ``most``, ``any`` or ``at least 3 of``."""
+    return f"at least {claim.at_least} of" if claim.holds == "at-least" else claim.holds
 
 
 def _clause(clause: Clause, truth: Callable[[Comparison], Truth]) -> Truth:
@@ -148,38 +164,61 @@ def _clause(clause: Clause, truth: Callable[[Comparison], Truth]) -> Truth:
     return Truth.UNKNOWN if then is Truth.UNKNOWN else Truth.OPEN
 
 
-def _group(suite: Suite, claim: SuiteClaim, labels: Labels) -> Group:
+def _group(suite: Suite, reading: Reading, labels: Labels) -> Group:
     def amount(quantity: Quantity, more: Labels | None = None) -> Amount:
         return _amount(suite, quantity, {**labels, **(more or {})})
 
-    if claim.equals is not None:
-        return Group(labels=labels, clauses=(), amount=amount(claim.equals.quantity))
-    return Group(labels=labels, clauses=tuple(_clauses(claim, amount)))
+    if reading.equals is not None:
+        return Group(labels=labels, clauses=(), amount=amount(reading.equals.quantity))
+    return Group(labels=labels, clauses=tuple(_clauses(suite, reading, labels, amount)))
 
 
-def _clauses(claim: SuiteClaim, amount: Callable[..., Amount]) -> Iterator[Clause]:
-    if claim.above is not None:
-        lesser = () if claim.above.lesser is None else (amount(claim.above.lesser),)
-        greater = (amount(claim.above.greater),)
-        yield Clause(then=Comparison(greater=greater, lesser=lesser, bound=claim.above.bound or 0.0))
-    if claim.best is not None:
-        best = claim.best
+def _clauses(suite: Suite, reading: Reading, labels: Labels, amount: Callable[..., Amount]) -> Iterator[Clause]:
+    if reading.above is not None:
+        lesser = () if reading.above.lesser is None else (amount(reading.above.lesser),)
+        greater = (amount(reading.above.greater),)
+        yield Clause(then=Comparison(greater=greater, lesser=lesser, bound=reading.above.bound or 0.0))
+    if reading.best is not None:
+        best = reading.best
         yield Clause(then=_winners(best.quantity, best.axis, best.among, best.winners, amount))
-    if claim.rule is not None:
-        rule = claim.rule
+    if reading.rule is not None:
+        rule = reading.rule
         condition = Comparison(greater=(amount(rule.condition),), lesser=(), bound=rule.threshold)
         for wanted, winners in ((True, rule.above), (False, rule.below)):
             then = _winners(rule.quantity, rule.axis, rule.among, winners, amount)
             yield Clause(then=then, condition=condition, wanted=wanted)
-    if claim.peak is not None:
-        whole = amount(claim.peak.quantity)
-        at = tuple(place for place in whole.series if place.cell.iteration in claim.peak.at)
-        rest = tuple(place for place in whole.series if place.cell.iteration not in claim.peak.at)
-        yield Clause(then=Comparison(greater=_each(at), lesser=_each(rest)))
-    if claim.monotone is not None:
-        for before, after in pairwise(_each(amount(claim.monotone.quantity).series)):
-            up = claim.monotone.direction == "up"
+    if reading.peak is not None:
+        yield _peak(reading.peak, amount(reading.peak.quantity))
+    if reading.monotone is not None:
+        for before, after in pairwise(_terms(suite, reading.monotone, labels, amount)):
+            up = reading.monotone.direction == "up"
             yield Clause(then=Comparison(greater=(after if up else before,), lesser=(before if up else after,)))
+    if reading.within is not None:
+        yield from _between(reading.within, amount(reading.within.quantity))
+
+
+def _peak(peak: Peak, whole: Amount) -> Clause:
+    at = tuple(place for place in whole.series if place.cell.iteration in peak.at)
+    rest = tuple(place for place in whole.series if place.cell.iteration not in peak.at)
+    return Clause(then=Comparison(greater=_each(at), lesser=_each(rest)))
+
+
+def _between(within: Within, quantity: Amount) -> Iterator[Clause]:
+    if within.low is not None:
+        yield Clause(then=Comparison(greater=(quantity,), lesser=(), bound=within.low))
+    if within.high is not None:
+        yield Clause(then=Comparison(greater=(), lesser=(quantity,), bound=within.high))
+
+
+def _terms(suite: Suite, monotone: Monotone, labels: Labels, amount: Callable[..., Amount]) -> tuple[Amount, ...]:
+    if monotone.axis is None:
+        return _each(amount(monotone.quantity).series)
+    names = monotone.among or _family(suite, labels)
+    return tuple(amount(monotone.quantity, {monotone.axis.value: name}) for name in names)
+
+
+def _family(suite: Suite, labels: Labels) -> tuple[str, ...]:
+    return next(family.models for family in suite.families or () if family.name == labels["family"])
 
 
 def _winners(
@@ -197,25 +236,36 @@ def _each(places: Sequence[Place]) -> tuple[Amount, ...]:
 
 def _amount(suite: Suite, quantity: Quantity, labels: Labels) -> Amount:
     """The quantity with the labels that it does not give itself."""
+    if quantity.fit is not None:
+        return _fitted(suite, quantity, quantity.fit, labels)
+    iterations = quantity.iterations or (int(labels["iteration"]),)
+    series = tuple(_place(suite, quantity, labels, each) for each in iterations)
+    minus = None if quantity.minus_iteration is None else _place(suite, quantity, labels, quantity.minus_iteration)
+    span = f"{iterations[0]}..{iterations[-1]}" if len(iterations) > 1 else str(iterations[0])
+    return Amount(name=_name(series[0], span, minus), series=series, minus=minus)
+
+
+def _fitted(suite: Suite, quantity: Quantity, fit: Fit, labels: Labels) -> Amount:
+    models = _family(suite, labels)
+    flops = {each.model: each.flops for each in suite.compute or ()}
+    (iteration,) = quantity.iterations or (int(labels["iteration"]),)
+    series = tuple(_place(suite, quantity, {**labels, "model": model}, iteration) for model in models)
+    name = f"{fit} of {series[0].dataset} {series[0].method} {labels['family']} {series[0].cell.metric} t={iteration}"
+    line = Line(fit=fit, decades=tuple(math.log10(flops[model]) for model in models))
+    return Amount(name=name, series=series, minus=None, line=line)
+
+
+def _place(suite: Suite, quantity: Quantity, labels: Labels, iteration: int) -> Place:
     dataset = quantity.dataset or str(labels["dataset"])
     method = quantity.method or str(labels["method"])
     model = quantity.model or str(labels["model"])
-    metric = quantity.metric or str(labels["metric"])
-    iterations = quantity.iterations or (int(labels["iteration"]),)
     named = (one for one in suite.experiments if (one.dataset, one.method) == (dataset, method))
     member = next((one for one in named if model in one.models), None)
     if member is None or (quantity.split is Split.OOD and member.ood is None):
         raise NoMember(f"no experiment of the suite has {dataset}, {method}, {model}, {quantity.split}")
-
-    def place(iteration: int) -> Place:
-        cell = Cell(metric=metric, split=quantity.split, iteration=iteration)
-        named = member.ood or "" if quantity.split is Split.OOD else member.dataset
-        return Place(experiment=member.name, dataset=named, method=method, model=model, cell=cell)
-
-    series = tuple(place(iteration) for iteration in iterations)
-    minus = None if quantity.minus_iteration is None else place(quantity.minus_iteration)
-    span = f"{iterations[0]}..{iterations[-1]}" if len(iterations) > 1 else str(iterations[0])
-    return Amount(name=_name(series[0], span, minus), series=series, minus=minus)
+    on = member.ood or "" if quantity.split is Split.OOD else member.dataset
+    cell = Cell(metric=quantity.metric or str(labels["metric"]), split=quantity.split, iteration=iteration)
+    return Place(experiment=member.name, dataset=on, method=method, model=model, cell=cell)
 
 
 def _name(place: Place, span: str, minus: Place | None = None) -> str:

@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a claim asserts; from ABOVE on the forms of a suite's claims."""
+    """What a claim asserts; from ABOVE to WITHIN the forms of a suite's claims. ANY_OF: one of several readings."""
 
     VALUE = "value"
     ORDER = "order"
@@ -36,6 +36,8 @@ class Kind(StrEnum):
     PEAK = "peak"
     MONOTONE = "monotone"
     EQUALS = "equals"
+    WITHIN = "within"
+    ANY_OF = "any-of"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,19 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
         if verdict in verdicts:
             return verdict
     return Verdict.REPRODUCED
+
+
+def combine_readings(verdicts: Sequence[Verdict]) -> Verdict:
+    """One verdict for several readings of a claim: REPRODUCED if one is, NOT_REPRODUCED if none can be.
+
+    Raises ValueError for no verdicts.
+    """
+    if not verdicts:
+        raise ValueError("no verdicts to combine")
+    for verdict in (Verdict.REPRODUCED, Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.NOT_REPRODUCED
 
 
 def exit_code(findings: Findings) -> int:

@@ -3,27 +3,38 @@
 Cells on the same data set are compared problem by problem (one resample serves them all; problems undefined in one of
 them are dropped); cells on different data sets are resampled independently. A comparison is the interval of
 max(greater) - max(lesser): above zero is yes, below is no, else open. Its level is the suite's confidence shared by all
-comparisons of the claim (Bonferroni). A claim of all groups is REPRODUCED when every group is a yes and NOT_REPRODUCED
-when one is a no; of most groups, when more than half are, or can no longer be.
+comparisons of the claim, in all its readings (Bonferroni). A claim of all groups is REPRODUCED when every group is a
+yes and NOT_REPRODUCED when one is a no; of most groups, when more than half are, or can no longer be; of any or of at
+least k accordingly. Of several readings one must be reproduced.
 
 Replicates are averaged first. The greatest of several noisy numbers is a little too high, in the paper as here.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selfimp_bench.assertion import Amount, Comparison, Group, Place, Truth, expand, hold, needed
+from selfimp_bench.assertion import Amount, Comparison, Group, Place, Truth, expand, hold, in_words, needed
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.claims import MINIMUM_PROBLEMS, Finding, Findings, Kind, Term, Verdict, show
+from selfimp_bench.claims import (
+    MINIMUM_PROBLEMS,
+    Finding,
+    Findings,
+    Kind,
+    Term,
+    Verdict,
+    combine_readings,
+    show,
+)
+from selfimp_bench.fits import fit_of
 from selfimp_bench.inference import normal_quantile, two_sided_level
 from selfimp_bench.judge_paired import CellValues, pair
 from selfimp_bench.judge_value import PER_WHOLE
 from selfimp_bench.manifest.model import Cell, Split
-from selfimp_bench.manifest.suite_model import FORMS, Equals, Suite, SuiteClaim
+from selfimp_bench.manifest.suite_model import FORMS, Equals, Reading, Suite, SuiteClaim, readings
 from selfimp_bench.metrics.measurement import ProblemValue
 from selfimp_bench.published import Row, agreed
 from selfimp_bench.reference import ReferenceTable
@@ -171,41 +182,77 @@ def judge_suite(suite: Suite, runs: Sequence[MemberRun], tables: Sequence[Refere
     return Findings(schema=1, findings=tuple(_finding(suite, claim, evidence, tables) for claim in suite.claims))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A claim judged in one of its readings: every group, the verdict, and the groups that make it in words."""
+
+    reading: Reading
+    cases: tuple[Group, ...]
+    judged: tuple[_Judged, ...]
+    verdict: Verdict
+    reason: str
+
+
 def _finding(suite: Suite, claim: SuiteClaim, evidence: _Runs, tables: Sequence[ReferenceTable]) -> Finding:
-    cases = expand(suite, claim)
-    count = max(1, sum(len(group.comparisons) for group in cases))
+    expanded = {reading: expand(suite, claim, reading) for reading in readings(claim)}
+    count = max(1, sum(len(group.comparisons) for cases in expanded.values() for group in cases))
     level = two_sided_level(suite.bootstrap.confidence, count)
-    judged = [_group(claim, group, evidence, level, tables) for group in cases]
-    verdict = _verdict([each.truth for each in judged], needed(claim.holds, len(cases)))
+    read = [_read(claim, reading, cases, evidence, level, tables) for reading, cases in expanded.items()]
+    models = {place.model for cases in expanded.values() for group in cases for place in group.places}
+    return Finding(
+        claim=claim.id,
+        model=models.pop() if len(models) == 1 else ALL_MODELS,
+        statement=claim.statement,
+        source=claim.source,
+        kind=_kind(claim),
+        verdict=combine_readings([each.verdict for each in read]),
+        reason="; ".join(_named(each.reading, f"{each.verdict}, {each.reason}", each.reason) for each in read),
+        points=(),
+        interval=None,
+        terms=(
+            Term(name="confidence", value=suite.bootstrap.confidence, source="the suite's bootstrap"),
+            Term(name="comparisons", value=count, source="of the claim, in all groups and readings"),
+            Term(name="level", value=level, source="1 - (1 - confidence) / (2 comparisons)"),
+            *(term for each in read for term in _terms(each)),
+        ),
+        problems_to_decide=None,
+    )
+
+
+def _kind(claim: SuiteClaim) -> Kind:
+    if claim.any_of is not None:
+        return Kind.ANY_OF
+    return Kind(next(name for name in FORMS if getattr(claim, name) is not None))
+
+
+def _named(reading: Reading, of_several: str, alone: str) -> str:
+    return f"read as {reading.name}: {of_several}" if reading.name else alone
+
+
+def _terms(read: _Read) -> Iterator[Term]:
+    for group, each in zip(read.cases, read.judged, strict=True):
+        name = _named(read.reading, group.name, group.name)
+        yield Term(name=f"{name}: {each.truth}", value=each.reason, source="bootstrap over problems")
+
+
+def _read(
+    claim: SuiteClaim,
+    reading: Reading,
+    cases: tuple[Group, ...],
+    evidence: _Runs,
+    level: float,
+    tables: Sequence[ReferenceTable],
+) -> _Read:
+    judged = tuple(_group(reading, group, evidence, level, tables) for group in cases)
+    verdict = _verdict([each.truth for each in judged], needed(claim, len(cases)))
     tally = ", ".join(f"{sum(each.truth is truth for each in judged)} {truth}" for truth in Truth)
     deciding = [
         f"{group.name}: {each.reason}"
         for group, each in zip(cases, judged, strict=True)
         if each.truth is _TELLING[verdict]
     ]
-    (form,) = (name for name in FORMS if getattr(claim, name) is not None)
-    models = {place.model for group in cases for place in group.places}
-    return Finding(
-        claim=claim.id,
-        model=models.pop() if len(models) == 1 else ALL_MODELS,
-        statement=claim.statement,
-        source=claim.source,
-        kind=Kind(form),
-        verdict=verdict,
-        reason=f"claimed of {claim.holds} {len(cases)}: {tally}; " + "; ".join(deciding),
-        points=(),
-        interval=None,
-        terms=(
-            Term(name="confidence", value=suite.bootstrap.confidence, source="the suite's bootstrap"),
-            Term(name="comparisons", value=count, source="of the claim, in all groups"),
-            Term(name="level", value=level, source="1 - (1 - confidence) / (2 comparisons)"),
-            *(
-                Term(name=f"{group.name}: {each.truth}", value=each.reason, source="bootstrap over problems")
-                for group, each in zip(cases, judged, strict=True)
-            ),
-        ),
-        problems_to_decide=None,
-    )
+    reason = f"claimed of {in_words(claim)} {len(cases)}: {tally}; " + "; ".join(deciding)
+    return _Read(reading=reading, cases=cases, judged=judged, verdict=verdict, reason=reason)
 
 
 _TELLING = {
@@ -224,9 +271,9 @@ def _verdict(truths: Sequence[Truth], need: int) -> Verdict:
     return Verdict.INCONCLUSIVE if Truth.OPEN in truths else Verdict.NOT_MEASURED
 
 
-def _group(claim: SuiteClaim, group: Group, evidence: _Runs, level: float, tables: Sequence[ReferenceTable]) -> _Judged:
-    if claim.equals is not None and group.amount is not None:
-        return _equals(claim.equals, group.amount, evidence, level, tables)
+def _group(reading: Reading, group: Group, evidence: _Runs, level: float, tables: Sequence[ReferenceTable]) -> _Judged:
+    if reading.equals is not None and group.amount is not None:
+        return _equals(reading.equals, group.amount, evidence, level, tables)
     found = {each: _compare(each, evidence, level) for each in group.comparisons}
     truth = hold(group.clauses, lambda each: found[each].truth)
     return _Judged(truth=truth, reason="; ".join(each.reason for each in found.values()))
@@ -236,14 +283,13 @@ def _compare(comparison: Comparison, evidence: _Runs, level: float) -> _Judged:
     means = evidence.means(comparison.places)
     if isinstance(means, str):
         return _Judged(truth=Truth.UNKNOWN, reason=means)
-    lesser: float | NDArray[np.float64] = comparison.bound
-    if comparison.lesser:
-        lesser = _greatest(comparison.lesser, means)
-    drawn = _greatest(comparison.greater, means) - lesser
+    sides = (comparison.greater, comparison.lesser)
+    greater, lesser = (_greatest(side, means) if side else comparison.bound for side in sides)
+    drawn = np.asarray(greater - lesser)
     low, high = np.quantile(drawn[1:], [1 - level, level])
     truth = Truth.YES if low > 0 else Truth.NO if high < 0 else Truth.OPEN
-    sides = [" or ".join(each.name for each in side) for side in (comparison.greater, comparison.lesser)]
-    reason = f"{sides[0]} less {sides[1] or show(comparison.bound)}: {show(drawn[0])} ({show(low)} to {show(high)})"
+    names = [" or ".join(each.name for each in side) or show(comparison.bound) for side in sides]
+    reason = f"{names[0]} less {names[1]}: {show(drawn[0])} ({show(low)} to {show(high)})"
     if means.problems < MINIMUM_PROBLEMS:
         truth, reason = Truth.OPEN, f"{reason}, of only {means.problems} problems"
     return _Judged(truth=truth, reason=reason)
@@ -254,6 +300,10 @@ def _greatest(amounts: Sequence[Amount], means: _Means) -> NDArray[np.float64]:
 
 
 def _amount(amount: Amount, means: _Means) -> NDArray[np.float64]:
+    if amount.line is not None:
+        return fit_of(
+            amount.line.fit, amount.line.decades, np.stack([means.columns[each] for each in amount.series], 1)
+        )
     best = np.max([means.columns[place] for place in amount.series], axis=0)
     return np.asarray(best - (means.columns[amount.minus] if amount.minus else 0.0), dtype=np.float64)
 

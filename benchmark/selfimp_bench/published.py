@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from selfimp_bench.assertion import Amount, Place
+from selfimp_bench.assertion import Amount, Line, Place
+from selfimp_bench.fits import Bounds, fit_bounds
 from selfimp_bench.judge_value import PER_WHOLE
 from selfimp_bench.manifest.suite_model import Published
 from selfimp_bench.reference import Reference, ReferenceTable
@@ -85,6 +86,10 @@ class PublishedNumbers:
 
     def of_amount(self, amount: Amount) -> Range | None:
         """What is published of an amount, from its cells and from rows of its greatest value; None for nothing."""
+        if amount.line is not None:
+            found = [self.of_place(place) for place in amount.series]
+            ranges = [each for each in found if each is not None]
+            return _fitted(amount.line, ranges) if len(ranges) == len(found) else None
         highest = self._highest(amount)
         if highest is None or amount.minus is None:
             return highest
@@ -116,6 +121,13 @@ class PublishedNumbers:
             for found in self._rows.get((place.dataset, place.model, metric), ())
             if found.row.method == place.method
         ]
+
+
+def _fitted(line: Line, ranges: Sequence[Range]) -> Range:
+    bounds = [Bounds(low=float(each.low), high=float(each.high)) for each in ranges]
+    found = fit_bounds(line.fit, line.decades, bounds)
+    rows = tuple(place for each in ranges for place in each.rows)
+    return Range(low=Decimal(repr(found.low)), high=Decimal(repr(found.high)), rows=rows)
 
 
 def greatest(ranges: Sequence[Range]) -> Range:

@@ -4,16 +4,16 @@ Every published number is an interval (its rounding or reading error, all sides 
 decided only where the intervals are apart. What a paper contradicts is information about the paper, not a flaw.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from selfimp_bench.assertion import Amount, Comparison, Group, Place, Truth, expand, hold, needed
+from selfimp_bench.assertion import Amount, Comparison, Group, Place, Truth, expand, hold, in_words, needed
 from selfimp_bench.check import find_row
 from selfimp_bench.claims import show
 from selfimp_bench.manifest.model import Cell, Claim, TrendClaim, ValueClaim
-from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
+from selfimp_bench.manifest.suite_model import Equals, Reading, Suite, SuiteClaim, readings
 from selfimp_bench.published import PublishedNumbers, Range, Row, agreed, greatest, row_range
 from selfimp_bench.reference import ReferenceTable
 
@@ -55,15 +55,12 @@ class SelfJudgement:
 def suite_self_judgement(suite: Suite, tables: Sequence[ReferenceTable]) -> tuple[SelfJudgement, ...]:
     """Every claim of a suite against the published numbers. ``tables`` are those of ``suite.published``, at least."""
     numbers = PublishedNumbers(suite.published, tables)
-    return tuple(
-        _judgement(claim, claim.holds, [_case(claim, group, numbers, tables) for group in expand(suite, claim)])
-        for claim in suite.claims
-    )
+    return tuple(_of_suite_claim(suite, claim, numbers, tables) for claim in suite.claims)
 
 
 def suite_tables(suite: Suite) -> tuple[str, ...]:
     """The tables that a suite's claims need, each once."""
-    equals = [claim.equals.table for claim in suite.claims if claim.equals is not None]
+    equals = [each.equals.table for claim in suite.claims for each in readings(claim) if each.equals is not None]
     return tuple(dict.fromkeys((*suite.published.tables, *equals)))
 
 
@@ -78,24 +75,40 @@ def self_judgement(
     return tuple(_of_claim(claim, models, index) for claim in claims)
 
 
-def _judgement(claim: Claim | SuiteClaim, holds: str, cases: Sequence[Case]) -> SelfJudgement:
-    known = [case for case in cases if case.truth is not Truth.UNKNOWN]
-    yes = sum(case.truth is Truth.YES for case in known)
-    no = sum(case.truth is Truth.NO for case in known)
-    need = needed(holds, len(known))
-    outcome = Outcome.WITHIN_READING_ERROR
-    if not known:
-        outcome = Outcome.NO_NUMBERS
-    elif no > len(known) - need:
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What one reading of a claim comes to: ``reason`` counts its groups."""
+
+    outcome: Outcome
+    reason: str
+
+
+def _outcome(claim: SuiteClaim | None, cases: Sequence[Case]) -> _Outcome:
+    """What the groups come to for a suite's claim, or (None) for a manifest's, which holds for all its models.
+
+    Groups without numbers are set aside; but a claim of any or of so many groups may hold in one of them.
+    """
+    known = [case.truth for case in cases if case.truth is not Truth.UNKNOWN]
+    counted = len(cases) if claim is not None and claim.holds in ("any", "at-least") else len(known)
+    need = counted if claim is None else needed(claim, counted)
+    yes, no = known.count(Truth.YES), known.count(Truth.NO)
+    outcome = Outcome.NO_NUMBERS
+    if known and no > counted - need:
         outcome = Outcome.CONTRADICTED
-    elif yes >= need:
+    elif known and yes >= need:
         outcome = Outcome.SUPPORTED
+    elif Truth.OPEN in known:
+        outcome = Outcome.WITHIN_READING_ERROR
+    return _Outcome(outcome=outcome, reason=_count("all" if claim is None else in_words(claim), cases, yes, no))
+
+
+def _judgement(claim: Claim | SuiteClaim, found: _Outcome, cases: Sequence[Case]) -> SelfJudgement:
     return SelfJudgement(
         claim=claim.id,
         statement=claim.statement,
         source=claim.source,
-        outcome=outcome,
-        reason=_count(holds, cases, yes, no),
+        outcome=found.outcome,
+        reason=found.reason,
         cases=tuple(cases),
     )
 
@@ -107,12 +120,36 @@ def _count(holds: str, cases: Sequence[Case], yes: int, no: int) -> str:
     return f"claimed of {holds} {len(cases)}: {yes} yes, {no} no, {undecided} within reading error{missing}"
 
 
+def _any_of(named: Mapping[str, _Outcome]) -> _Outcome:
+    """Readings together: supported if one is, contradicted if all are."""
+    found = {each.outcome for each in named.values()}
+    outcome = Outcome.CONTRADICTED
+    for each in (Outcome.SUPPORTED, Outcome.WITHIN_READING_ERROR, Outcome.NO_NUMBERS):
+        if each in found:
+            outcome = each
+            break
+    reasons = [f"read as {name}: {each.outcome}, {each.reason}" for name, each in named.items()]
+    return _Outcome(outcome=outcome, reason="; ".join(reasons))
+
+
 # ---- suites ----
 
 
-def _case(claim: SuiteClaim, group: Group, numbers: PublishedNumbers, tables: Sequence[ReferenceTable]) -> Case:
-    if claim.equals is not None and group.amount is not None:
-        return _equals(claim, group, group.amount, numbers, tables)
+def _of_suite_claim(
+    suite: Suite, claim: SuiteClaim, numbers: PublishedNumbers, tables: Sequence[ReferenceTable]
+) -> SelfJudgement:
+    cases: list[Case] = []
+    outcomes: dict[str, _Outcome] = {}
+    for reading in readings(claim):
+        found = [_case(reading, group, numbers, tables) for group in expand(suite, claim, reading)]
+        outcomes[reading.name] = _outcome(claim, found)
+        cases += [replace(case, group=f"{reading.name}: {case.group}") for case in found] if reading.name else found
+    return _judgement(claim, _any_of(outcomes) if claim.any_of is not None else outcomes[""], cases)
+
+
+def _case(reading: Reading, group: Group, numbers: PublishedNumbers, tables: Sequence[ReferenceTable]) -> Case:
+    if reading.equals is not None and group.amount is not None:
+        return _equals(reading.equals, group, group.amount, numbers, tables)
     found = {each: _compare(each, numbers.of_amount) for each in group.comparisons}
     truth = hold(group.clauses, lambda each: found[each].truth)
     cases = [case for case in found.values() if truth is not Truth.NO or case.truth is not Truth.UNKNOWN]
@@ -132,20 +169,24 @@ def _telling(cases: Sequence[Case], truth: Truth) -> Sequence[Case]:
 
 
 def _compare(comparison: Comparison, of_amount: Callable[[Amount], Range | None]) -> Case:
-    greater = [(each, of_amount(each)) for each in comparison.greater]
-    lesser = [(each, of_amount(each)) for each in comparison.lesser]
-    missing = [amount.name for amount, found in (*greater, *lesser) if found is None]
+    found = {each: of_amount(each) for each in (*comparison.greater, *comparison.lesser)}
+    missing = [amount.name for amount, published in found.items() if published is None]
     if missing:
         detail = f"nothing published for {', '.join(missing)}"
         return Case(group="", truth=Truth.UNKNOWN, detail=detail, rows=())
-    high = greatest([found for _, found in greater if found is not None])
-    bound = Decimal(repr(comparison.bound))
-    low = Range(low=bound, high=bound, rows=())
-    if lesser:
-        low = greatest([found for _, found in lesser if found is not None])
-    names = [" or ".join(amount.name for amount, _ in side) for side in (greater, lesser)]
-    against = f"{names[1]} {_shown(low)}" if lesser else _shown(low)
-    detail = f"{names[0]} {_shown(high)} against {against}"
+
+    def side(amounts: Sequence[Amount]) -> Range:
+        bound = Decimal(repr(comparison.bound))
+        known = [published for each in amounts if (published := found[each]) is not None]
+        return greatest(known) if known else Range(low=bound, high=bound, rows=())
+
+    def said(amounts: Sequence[Amount], published: Range) -> str:
+        return " ".join(filter(None, (" or ".join(each.name for each in amounts), _shown(published))))
+
+    high, low = side(comparison.greater), side(comparison.lesser)
+    detail = f"{said(comparison.greater, high)} against {said(comparison.lesser, low)}"
+    if not comparison.greater:
+        detail = f"{said(comparison.lesser, low)} against {said((), high)}"
     return Case(group="", truth=_above(high, low), detail=detail, rows=(*high.rows, *low.rows))
 
 
@@ -156,15 +197,14 @@ def _above(high: Range, low: Range) -> Truth:
 
 
 def _equals(
-    claim: SuiteClaim, group: Group, amount: Amount, numbers: PublishedNumbers, tables: Sequence[ReferenceTable]
+    equals: Equals, group: Group, amount: Amount, numbers: PublishedNumbers, tables: Sequence[ReferenceTable]
 ) -> Case:
     """Whether the number that a sentence gives is the one that the other rows give for the quantity."""
-    assert claim.equals is not None
-    table = next(each for each in tables if each.name == claim.equals.table)
-    row = table.find(claim.equals.reference)
+    table = next(each for each in tables if each.name == equals.table)
+    row = table.find(equals.reference)
     found = numbers.of_amount(amount)
     if row is None or found is None:
-        missing = claim.equals.reference if row is None else amount.name
+        missing = equals.reference if row is None else amount.name
         return Case(group=group.name, truth=Truth.UNKNOWN, detail=f"nothing published for {missing}", rows=())
     said = row_range(Row(table=table, row=row))
     apart = said.low > found.high or found.low > said.high
@@ -220,7 +260,7 @@ def _of_claim(claim: Claim, models: Sequence[str], index: _Cells) -> SelfJudgeme
     else:
         assert claim.trend is not None
         cases = [_trend(model, claim.trend, index) for model in models]
-    return _judgement(claim, "all", cases)
+    return _judgement(claim, _outcome(None, cases), cases)
 
 
 def _agrees(cell: Cell, found: Row, index: _Cells) -> Case:

@@ -18,7 +18,7 @@ from selfimp_bench.flaw import Flaw
 from selfimp_bench.manifest import load, load_suite
 from selfimp_bench.manifest.any_manifest import measured_cells
 from selfimp_bench.manifest.model import PaperFigure
-from selfimp_bench.manifest.suite_model import Member, Suite
+from selfimp_bench.manifest.suite_model import Member, Suite, readings
 from selfimp_bench.self_judgement import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
 
 
@@ -155,7 +155,8 @@ def _unmeasured(file: Path, suite: Suite) -> Iterator[Flaw]:
                 (cell.metric, cell.split, each) for cell in cells for each in range(cell.first, cell.iterations + 1)
             )
     for index, claim in enumerate(suite.claims):
-        places = {place for group in expand(suite, claim) for place in group.places}
+        cases = [group for reading in readings(claim) for group in expand(suite, claim, reading)]
+        places = {place for group in cases for place in group.places}
         for name in sorted(measured):
             wanted = {
                 (each.cell.metric, each.cell.split, each.cell.iteration) for each in places if each.experiment == name
@@ -168,9 +169,11 @@ def _unmeasured(file: Path, suite: Suite) -> Iterator[Flaw]:
 
 def _equals_flaws(file: Path, suite: Suite, tables: Sequence[reference.ReferenceTable]) -> Iterator[Flaw]:
     for index, claim in enumerate(suite.claims):
-        if claim.equals is not None and find_row(claim.equals.table, claim.equals.reference, tables) is None:
-            message = f"{claim.equals.table} has no row '{claim.equals.reference}'"
-            yield _flaw(file, f"$.claims[{index}].equals.reference", message)
+        for number, reading in enumerate(readings(claim)):
+            equals = reading.equals
+            if equals is not None and find_row(equals.table, equals.reference, tables) is None:
+                place = f"$.claims[{index}]" + (f".any_of[{number}]" if claim.any_of is not None else "")
+                yield _flaw(file, f"{place}.equals.reference", f"{equals.table} has no row '{equals.reference}'")
 
 
 def _table(name: str, file: Path) -> reference.ReferenceTable:

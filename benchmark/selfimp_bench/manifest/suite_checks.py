@@ -1,11 +1,16 @@
-"""What the schema of a suite cannot say: the rules between its fields, each one small function."""
+"""What the schema of a suite cannot say: the rules between its fields, each one small function.
+
+Those of the forms of claims are in ``suite_form_checks``.
+"""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from math import prod
 
 from selfimp_bench.manifest.cross_checks import BLOCK_RULES, block_faults
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
-from selfimp_bench.manifest.suite_model import FORMS, Above, Axis, Best, Quantity, Rule, Suite, SuiteClaim
+from selfimp_bench.manifest.suite_form_checks import form_faults, quantities
+from selfimp_bench.manifest.suite_model import FORMS, Axis, Over, Reading, Suite, SuiteClaim, readings
 
 
 def suite_faults(suite: Suite) -> Iterator[Fault]:
@@ -13,19 +18,50 @@ def suite_faults(suite: Suite) -> Iterator[Fault]:
     yield from block_faults(suite, (), BLOCK_RULES)
     yield from _version(suite)
     yield from _members(suite)
+    yield from _families(suite)
     for index, claim in enumerate(suite.claims):
         path: JsonPath = ("claims", index)
         first = next(number for number, other in enumerate(suite.claims) if other.id == claim.id)
         if first != index:
             message = f"{claim.id} is the id of claims[{first}] already; choose another"
             yield Fault(path=(*path, "id"), message=message)
-        forms = [name for name in FORMS if getattr(claim, name) is not None]
+        yield from _claim(suite, claim, path)
+
+
+def _claim(suite: Suite, claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
+    yield from _holds(claim, path)
+    yield from _over_labels(suite, claim.over or Over(), (*path, "over"))
+    own = [name for name in FORMS if getattr(claim, name) is not None]
+    if claim.any_of is not None and own:
+        yield Fault(path=(*path, "any_of"), message=f"has {' and '.join(own)} beside it; write each as a reading")
+        return
+    for index, reading in enumerate(readings(claim)):
+        place = path if claim.any_of is None else (*path, "any_of", index)
+        forms = [name for name in FORMS if getattr(reading, name) is not None]
         if len(forms) != 1:
             found = " and ".join(forms) or "none"
-            yield Fault(path=path, message=f"expected exactly one of {', '.join(FORMS)}, found {found}")
-        else:
-            yield from _labels(suite, claim, path)
-            yield from _form(claim, forms[0], (*path, forms[0]))
+            choices = FORMS if claim.any_of is not None else (*FORMS, "any_of")
+            yield Fault(path=place, message=f"expected exactly one of {', '.join(choices)}, found {found}")
+            continue
+        yield from _labels(suite, reading, place)
+        yield from form_faults(suite, claim, reading, (*place, forms[0]))
+    yield from _names(claim, path)
+
+
+def _holds(claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
+    if (claim.holds == "at-least") != (claim.at_least is not None):
+        yield Fault(path=path, message="at_least goes with 'holds: at-least', and only with it")
+    groups = prod(len(values) for values in vars(claim.over or Over()).values() if values is not None)
+    if claim.at_least is not None and claim.at_least > groups:
+        yield Fault(path=(*path, "at_least"), message=f"the claim has only {groups} groups")
+
+
+def _names(claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
+    names = [reading.name for reading in claim.any_of or ()]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            message = f"{shown(name)} is the name of another reading; choose another"
+            yield Fault(path=(*path, "any_of", index, "name"), message=message)
 
 
 def _version(suite: Suite) -> Iterator[Fault]:
@@ -47,89 +83,56 @@ def _members(suite: Suite) -> Iterator[Fault]:
                 yield Fault(path=("experiments", index), message=f"{message}; a claim could not tell them apart")
 
 
-def _labels(suite: Suite, claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
-    """Every label that the claim uses is one of the suite's experiments."""
-    known = {
+def _families(suite: Suite) -> Iterator[Fault]:
+    models = {model for member in suite.experiments for model in member.models}
+    for index, family in enumerate(suite.families or ()):
+        if any(family.name == other.name for other in (suite.families or ())[:index]):
+            yield Fault(path=("families", index, "name"), message=f"{family.name} is a family already")
+        for number, model in enumerate(family.models):
+            yield from _known(model, Axis.MODEL, models, ("families", index, "models", number))
+    computed = [each.model for each in suite.compute or ()]
+    for index, model in enumerate(computed):
+        if model in computed[:index]:
+            yield Fault(path=("compute", index, "model"), message=f"{model} is there already")
+        yield from _known(model, Axis.MODEL, models, ("compute", index, "model"))
+
+
+def _known_labels(suite: Suite) -> dict[Axis, set[str]]:
+    """What the suite's experiments differ in; metrics are the measurements' own names."""
+    return {
         Axis.DATASET: {member.dataset for member in suite.experiments},
         Axis.METHOD: {member.method for member in suite.experiments},
         Axis.MODEL: {model for member in suite.experiments for model in member.models},
     }
-    for where, axis, label in _used(claim, path):
-        if label not in known[axis]:
-            near = get_close_matches(label, sorted(known[axis]), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known[axis]))}"
-            yield Fault(path=where, message=f"{shown(label)} is no {axis} of this suite's experiments; {hint}")
 
 
-def _used(claim: SuiteClaim, path: JsonPath) -> Iterator[tuple[JsonPath, Axis, str]]:
-    for axis in Axis:
-        for index, label in enumerate((getattr(claim.over, axis) or ()) if claim.over is not None else ()):
-            yield (*path, "over", axis.value, index), axis, label
-        for where, quantity in quantities(claim):
+def _known(label: str, axis: Axis, known: set[str], where: JsonPath) -> Iterator[Fault]:
+    if label not in known:
+        near = get_close_matches(label, sorted(known), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+        yield Fault(path=where, message=f"{shown(label)} is no {axis} of this suite's experiments; {hint}")
+
+
+def _over_labels(suite: Suite, over: Over, path: JsonPath) -> Iterator[Fault]:
+    """Every label of ``over`` is one of the suite's experiments, every family one of the suite's."""
+    for axis, known in _known_labels(suite).items():
+        for index, label in enumerate(getattr(over, axis) or ()):
+            yield from _known(label, axis, known, (*path, axis.value, index))
+    families = [family.name for family in suite.families or ()]
+    for index, name in enumerate(over.family or ()):
+        if name not in families:
+            message = f"{shown(name)} is no family of this suite; known: {', '.join(families) or 'none'}"
+            yield Fault(path=(*path, "family", index), message=message)
+
+
+def _labels(suite: Suite, reading: Reading, path: JsonPath) -> Iterator[Fault]:
+    """Every label that the reading uses is one of the suite's experiments."""
+    known = _known_labels(suite)
+    for where, quantity in quantities(reading):
+        for axis, labels in known.items():
             if (label := getattr(quantity, axis)) is not None:
-                yield (*path, *where, axis.value), axis, label
-    for form, compared in (("best", claim.best), ("rule", claim.rule)):
-        for index, label in enumerate(compared.among if compared is not None else ()):
-            assert compared is not None
-            yield (*path, form, "among", index), compared.axis, label
-
-
-def quantities(claim: SuiteClaim) -> Iterator[tuple[JsonPath, Quantity]]:
-    """Every quantity of a claim with its place in it."""
-    for form in FORMS:
-        block = getattr(claim, form)
-        for name in ("greater", "lesser", "condition", "quantity"):
-            if (found := getattr(block, name, None)) is not None:
-                yield (form, name), found
-
-
-def _form(claim: SuiteClaim, form: str, path: JsonPath) -> Iterator[Fault]:
-    yield from _complete(claim, path[:-1])
-    block = getattr(claim, form)
-    if isinstance(block, Above) and (block.lesser is None) == (block.bound is None):
-        yield Fault(path=path, message="expected exactly one of lesser or bound")
-    if isinstance(block, Best):
-        yield from _winners(block.winners, block.among, (*path, "winners"))
-    if isinstance(block, Rule):
-        yield from _winners(block.above, block.among, (*path, "above"))
-        yield from _winners(block.below, block.among, (*path, "below"))
-    if claim.monotone is not None or claim.peak is not None:
-        yield from _series(block.quantity, path)
-    if claim.peak is not None:
-        iterations = claim.peak.quantity.iterations or ()
-        for index, at in enumerate(claim.peak.at):
-            if at not in iterations:
-                yield Fault(path=(*path, "at", index), message=f"{at} is none of the quantity's iterations")
-        if set(claim.peak.at) >= set(iterations):
-            yield Fault(path=(*path, "at"), message="this holds whatever is measured; leave an iteration out")
-
-
-def _winners(winners: tuple[str, ...], among: tuple[str, ...], path: JsonPath) -> Iterator[Fault]:
-    for index, winner in enumerate(winners):
-        if winner not in among:
-            yield Fault(path=(*path, index), message=f"{shown(winner)} is none of among: {', '.join(among)}")
-    if set(winners) >= set(among):
-        yield Fault(path=path, message="this holds whatever is measured; leave one of among out")
-
-
-def _series(quantity: Quantity, path: JsonPath) -> Iterator[Fault]:
-    iterations = quantity.iterations or ()
-    if len(iterations) < 2 or list(iterations) != sorted(iterations):
-        message = "expected at least two iterations, strictly increasing"
-        yield Fault(path=(*path, "quantity"), message=message)
-
-
-def _complete(claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
-    """What a quantity leaves out is given by ``over`` or by the axis that is compared, and by only one of them."""
-    compared = claim.best or claim.rule
-    for where, quantity in quantities(claim):
-        for name in ("dataset", "method", "model", "metric", "iterations"):
-            axis = "iteration" if name == "iterations" else name
-            over = claim.over is not None and getattr(claim.over, axis) is not None
-            varied = compared is not None and compared.axis == name and where[-1] == "quantity"
-            given = getattr(quantity, name) is not None
-            if not (over or varied or given):
-                yield Fault(path=(*path, *where), message=f"key '{name}' is missing; add it here or to over")
-            if given and varied:
-                message = f"{name} is what the claim compares; remove it here"
-                yield Fault(path=(*path, *where, name), message=message, on_key=True)
+                yield from _known(label, axis, labels, (*path, *where, axis.value))
+    for form, compared in (("best", reading.best), ("rule", reading.rule), ("monotone", reading.monotone)):
+        if compared is not None and compared.axis in known:
+            for index, label in enumerate(compared.among or ()):
+                yield from _known(label, compared.axis, known[compared.axis], (*path, form, "among", index))

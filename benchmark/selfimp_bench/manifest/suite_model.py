@@ -1,8 +1,9 @@
 """A suite as frozen dataclasses: the shape of ``schema/suite.v1.json``, field by field.
 
-A suite names experiments and holds what a paper says across them. A claim compares quantities in one of six forms, for
-every group that ``over`` makes; the labels of a quantity (data set, method, model) that it does not give itself are
-those of the group. Bounds and thresholds are in the unit of the measurements (a share, not percent).
+A suite names experiments and holds what a paper says across them. A claim compares quantities in one of seven forms,
+for every group that ``over`` makes; the labels of a quantity (data set, method, model) that it does not give itself are
+those of the group. Where a sentence can be read in several ways, ``any_of`` has a form for each. Bounds and thresholds
+are in the unit of the measurements (a share, not percent).
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,19 @@ class Axis(StrEnum):
     DATASET = "dataset"
     METHOD = "method"
     MODEL = "model"
+    METRIC = "metric"
+
+
+class Fit(StrEnum):
+    """A number that sums up a metric of several models against the logarithm of their training compute.
+
+    slope: of the least-squares line, per decade. r-squared: its coefficient of determination, 0 to 1. kendall: pairs of
+    models in the order of their compute less pairs against it, as a share of the pairs that differ in it, -1 to 1.
+    """
+
+    SLOPE = "slope"
+    R_SQUARED = "r-squared"
+    KENDALL = "kendall"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +50,22 @@ class Member:
     method: str
     models: tuple[str, ...]
     pending: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Models that are compared with each other, in the order of a series (as a rule, the smallest first)."""
+
+    name: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Floating-point operations of a model's pre-training."""
+
+    model: str
+    flops: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +106,15 @@ class Over:
     model: tuple[str, ...] | None = None
     metric: tuple[str, ...] | None = None
     iteration: tuple[int, ...] | None = None
+    family: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
     """The greatest value of a metric over ``iterations``, less its value at ``minus_iteration`` where that is given.
 
-    A gain is ``iterations: [1, 2, 3, 4, 5]`` with ``minus_iteration: 1``. What is left out is the group's.
+    A gain is ``iterations: [1, 2, 3, 4, 5]`` with ``minus_iteration: 1``. What is left out is the group's. With ``fit``
+    it is that number over the models of the group's family, at one iteration.
     """
 
     metric: str | None = None
@@ -92,6 +124,7 @@ class Quantity:
     dataset: str | None = None
     method: str | None = None
     model: str | None = None
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +172,25 @@ class Peak:
 
 @dataclass(frozen=True, kw_only=True)
 class Monotone:
-    """From each iteration of ``quantity`` to the next the value goes ``direction``."""
+    """From one term of a series to the next the value goes ``direction``.
+
+    The terms are the iterations of ``quantity``; with ``axis`` those of ``among`` on it, or without ``among`` (axis
+    model) the models of the group's family.
+    """
 
     quantity: Quantity
     direction: Literal["up", "down"]
+    axis: Axis | None = None
+    among: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Within:
+    """``quantity`` is above ``low`` and below ``high``, or one of the two."""
+
+    quantity: Quantity
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +204,24 @@ class Equals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuiteClaim:
-    """One assertion, in words and as exactly one form, that ``holds`` in all or in most groups.
+class Reading:
+    """One way to read a claim, ``name``d in words, as exactly one form."""
 
+    name: str
+    above: Above | None = None
+    best: Best | None = None
+    rule: Rule | None = None
+    peak: Peak | None = None
+    monotone: Monotone | None = None
+    equals: Equals | None = None
+    within: Within | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteClaim:
+    """One assertion, in words and as exactly one form, that ``holds`` in all, most, any or ``at_least`` so many groups.
+
+    ``any_of`` stands for the form where the words have several readings: the claim holds if it does so in one of them.
     assumed: why these bounds, where the paper's sentence gives none.
     """
 
@@ -167,16 +230,34 @@ class SuiteClaim:
     source: str
     assumed: str | None = None
     over: Over | None = None
-    holds: Literal["all", "most"]
+    holds: Literal["all", "most", "any", "at-least"]
+    at_least: int | None = None
     above: Above | None = None
     best: Best | None = None
     rule: Rule | None = None
     peak: Peak | None = None
     monotone: Monotone | None = None
     equals: Equals | None = None
+    within: Within | None = None
+    any_of: tuple[Reading, ...] | None = None
 
 
-FORMS = ("above", "best", "rule", "peak", "monotone", "equals")
+FORMS = ("above", "best", "rule", "peak", "monotone", "equals", "within")
+
+
+def readings(claim: SuiteClaim) -> tuple[Reading, ...]:
+    """The ways to read a claim: those of ``any_of``, or the one without a name that its own form is."""
+    own = Reading(
+        name="",
+        above=claim.above,
+        best=claim.best,
+        rule=claim.rule,
+        peak=claim.peak,
+        monotone=claim.monotone,
+        equals=claim.equals,
+        within=claim.within,
+    )
+    return claim.any_of or (own,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +273,8 @@ class Suite:
     corrects: str | None = None
     paper: Paper
     experiments: tuple[Member, ...]
+    families: tuple[Family, ...] | None = None
+    compute: tuple[Compute, ...] | None = None
     published: Published
     bootstrap: Bootstrap
     claims: tuple[SuiteClaim, ...]
