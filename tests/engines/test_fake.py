@@ -14,7 +14,7 @@ from selfimp_bench.errors import InputError
 
 from .conftest import BOS, EOS, MakeJob, dpo_rows, sft_rows
 
-DECODING = Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=20)
+DECODING = Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=20, stop=())
 
 
 def trained(job: TrainJob, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from selfimp_bench.engines.child import SOURCE_ROOT
 from selfimp_bench.engines.hf import HfSampler
 from selfimp_bench.errors import InputError, StepFailed
 
-DECODING = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=6)
+DECODING = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=6, stop=())
 SETTINGS = SamplerSettings(device="cpu", precision="float32", max_batch_rows=4, threads=1)
 
 

@@ -18,7 +18,7 @@ from selfimp_bench.errors import InputError
 
 from .conftest import BOS
 
-GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=24)
+GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=24, stop=())
 RANDOM = replace(GREEDY, temperature=0.9)
 
 
@@ -75,11 +75,11 @@ def filtered(logits: np.ndarray, decoding: Decoding) -> np.ndarray:
 @pytest.mark.parametrize(
     "decoding",
     [
-        Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=1),
-        Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=1),
-        Decoding(temperature=1.5, top_p=1.0, top_k=20, max_tokens=1),
-        Decoding(temperature=1.2, top_p=0.8, top_k=-1, max_tokens=1),
-        Decoding(temperature=1.5, top_p=0.9, top_k=30, max_tokens=1),
+        Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=1, stop=()),
+        Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=1, stop=()),
+        Decoding(temperature=1.5, top_p=1.0, top_k=20, max_tokens=1, stop=()),
+        Decoding(temperature=1.2, top_p=0.8, top_k=-1, max_tokens=1, stop=()),
+        Decoding(temperature=1.5, top_p=0.9, top_k=30, max_tokens=1, stop=()),
     ],
     ids=str,
 )

@@ -21,13 +21,14 @@ from selfimp_bench.engines.base import (
 )
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
 from selfimp_bench.engines.hf import HfSampler
-from selfimp_bench.engines.tokens import stop_ids
+from selfimp_bench.engines.tokens import load_codec, stop_ids
 from selfimp_bench.errors import InputError
+from selfimp_bench.stages.sample import until_stop
 
 from .conftest import EOS, MakeJob
 
-RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12)
-GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12)
+RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12, stop=())
+GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,22 @@ def test_a_folder_without_a_model_is_refused_and_the_next_call_works(
     with pytest.raises(InputError, match=str(tmp_path)):
         list(sampler.sample(tmp_path, prompts, RANDOM))
     assert list(sampler.sample(checkpoint, prompts[:1], RANDOM))
+
+
+def test_stop_texts_change_nothing_that_stands_before_them(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
+) -> None:
+    long = replace(RANDOM, max_tokens=40)
+    codec = load_codec(checkpoint)
+    whole = by_key(sampler.sample(checkpoint, prompts, long))
+    stop = max(map(codec.decode, (each.token_ids for each in whole.values())), key=len)[8:10]
+    stopped = by_key(sampler.sample(checkpoint, prompts, replace(long, stop=(stop,))))
+    for key, completion in stopped.items():
+        assert until_stop(completion.token_ids, (stop,), codec) == until_stop(whole[key].token_ids, (stop,), codec)
+    if isinstance(sampler, HfSampler):
+        assert sum(len(each.token_ids) for each in stopped.values()) < sum(
+            len(each.token_ids) for each in whole.values()
+        )
 
 
 LABELS = (60, 70)

@@ -12,7 +12,7 @@ from selfimp_bench.engines.base import Decoding, SamplerSettings
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError
 from selfimp_bench.plan import Role, SampleBlock
-from selfimp_bench.stages.sample import prompts_of, render_prompt
+from selfimp_bench.stages.sample import prompts_of, render_prompt, until_stop
 from selfimp_bench.tasks.problem import Problem
 
 CODEC = load_codec(ASSETS / "tiny-gsm-base")
@@ -23,7 +23,7 @@ BLOCK = SampleBlock(
     iteration=1,
     seed=7,
     samples_per_problem=3,
-    decoding=Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=8),
+    decoding=Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=8, stop=()),
     prompt_template="Question: {question}\nAnswer:",
     add_bos=False,
 )
@@ -76,3 +76,27 @@ def test_another_role_iteration_or_seed_gives_other_seeds(change: dict[str, obje
 def test_a_derived_seed_is_the_same_on_every_machine() -> None:
     assert derive_seed(7, "train", 1, "p0", 0) == 8274072904794017156
     assert derive_seed("a", "b") != derive_seed("ab")
+
+
+@pytest.mark.parametrize(
+    ("text", "stop", "kept"),
+    [
+        ("The answer is 7.\n\nQ: What is 8?", ("Q:",), "The answer is 7.\n\n"),
+        ("7\nProblem: 8\nQ: 9", ("Q:", "Problem:"), "7\n"),
+        ("no end in sight", ("Q:",), "no end in sight"),
+        ("Q: at once", ("Q:",), ""),
+        ("4 \u20ac, then Q: 5 \u20ac", ("Q:",), "4 \u20ac, then "),
+    ],
+)
+def test_a_completion_ends_before_the_first_stop_text(text: str, stop: tuple[str, ...], kept: str) -> None:
+    token_ids = CODEC.encode(text)
+    used = until_stop(token_ids, stop, CODEC)
+    assert token_ids[: len(used)] == used
+    # A token that holds the end of the answer and the beginning of the stop text goes as a whole.
+    assert kept.startswith(CODEC.decode(used))
+    assert len(kept) - len(CODEC.decode(used)) <= 2
+
+
+@given(st.text(alphabet="aQ: \u20ac\n7", max_size=30))
+def test_what_is_left_never_holds_a_stop_text(text: str) -> None:
+    assert "Q:" not in CODEC.decode(until_stop(CODEC.encode(text), ("Q:",), CODEC))

@@ -14,7 +14,7 @@ from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
 
 
 class FinishReason(StrEnum):
-    """Why a completion ended: the model said EOS, or ``max_tokens`` were reached."""
+    """Why a completion ended: the model said EOS or wrote a stop text, or ``max_tokens`` were reached."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -31,12 +31,17 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How tokens are chosen. Temperature 0 is greedy (seeds are then unused); top_k -1 and top_p 1 filter nothing."""
+    """How tokens are chosen. Temperature 0 is greedy (seeds are then unused); top_k -1 and top_p 1 filter nothing.
+
+    stop: texts that end a completion's use. The caller cuts before the first of them, so an engine may stop anywhere
+    behind it, or not at all; what it returns holds that text whole.
+    """
 
     temperature: float
     top_p: float
     top_k: int
     max_tokens: int
+    stop: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

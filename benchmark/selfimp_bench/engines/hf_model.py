@@ -29,11 +29,14 @@ from selfimp_bench.engines.base import (
     Prompt,
     SamplerSettings,
 )
-from selfimp_bench.engines.tokens import stop_ids
+from selfimp_bench.engines.tokens import TokenCodec, load_codec, stop_ids
 from selfimp_bench.errors import InputError, StepFailed
 
 # Room for this many tokens is added to a cache at a time, so that a step writes in place instead of copying it.
 CACHE_GROWTH: Final = 32
+
+# Stop texts are looked for after so many tokens each; to look after every one would cost more than it saves.
+STOP_TEXT_EVERY: Final = 16
 
 # Finished rows leave the batch when they are this share of it: moving the cache costs about one step of attention.
 COMPACT_SHARE: Final = 1 / 8
@@ -123,9 +126,10 @@ class HfModel:
         stops = torch.tensor(sorted(stop_ids(self._checkpoint)), device=self._model.device)
         if not stops.numel():
             raise InputError(f"{self._checkpoint}: no eos_token_id in config.json or generation_config.json")
+        codec = load_codec(self._checkpoint) if decoding.stop else None
         for rows in batches(prompts, self._settings.max_batch_rows):
             try:
-                yield decode_batch(self._model, rows, decoding, stops)
+                yield decode_batch(self._model, rows, decoding, stops, codec)
             except torch.OutOfMemoryError as error:
                 raise self._out_of_memory(len(rows), error) from error
 
@@ -256,8 +260,10 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def decode_batch(model: PreTrainedModel, rows: Sequence[Row], decoding: Decoding, stops: Tensor) -> list[Completion]:
-    """Generate the completions of one batch."""
+def decode_batch(
+    model: PreTrainedModel, rows: Sequence[Row], decoding: Decoding, stops: Tensor, codec: TokenCodec | None
+) -> list[Completion]:
+    """Generate the completions of one batch; ``codec`` is needed where there are stop texts."""
     uniforms = torch.from_numpy(row_uniforms(rows, decoding)).to(model.device)
     logits, cache, mask = prefill(model, rows, extra=decoding.max_tokens)
     tokens = torch.zeros(len(rows), decoding.max_tokens, dtype=torch.long, device=model.device)
@@ -271,6 +277,10 @@ def decode_batch(model: PreTrainedModel, rows: Sequence[Row], decoding: Decoding
         ended = running & torch.isin(chosen, stops)
         lengths[alive[ended]] = step
         running &= ~ended
+        if codec is not None and (step + 1) % STOP_TEXT_EVERY == 0:
+            said = running & wrote_stop_text(tokens[alive, : step + 1], decoding.stop, codec)
+            lengths[alive[said]] = step + 1
+            running &= ~said
         left = int(running.sum())
         if left == 0 or step + 1 == decoding.max_tokens:
             break
@@ -281,6 +291,12 @@ def decode_batch(model: PreTrainedModel, rows: Sequence[Row], decoding: Decoding
         seen = mask[:, : width + step + 1]
         logits = forward(model, chosen[:, None], seen, cache, positions=seen.sum(dim=1, keepdim=True) - 1)
     return collect(rows, tokens.cpu().numpy(), lengths.cpu().numpy(), decoding)
+
+
+def wrote_stop_text(tokens: Tensor, stop: Sequence[str], codec: TokenCodec) -> Tensor:
+    """Which lines of tokens (lines, length) hold a stop text; what stands in a line after its end does no harm."""
+    texts = (codec.decode(line) for line in tokens.tolist())
+    return torch.tensor([any(each in text for each in stop) for text in texts], device=tokens.device)
 
 
 def prefill(model: PreTrainedModel, rows: Sequence[Row], *, extra: int) -> tuple[Tensor, DynamicCache, Tensor]:

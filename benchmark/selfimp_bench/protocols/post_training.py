@@ -315,9 +315,13 @@ def _sampling_of(manifest: Manifest, role: Role) -> Sampling | None:
 def _decoding_of(manifest: Manifest, role: Role) -> Decoding:
     sampling = _sampling_of(manifest, role)
     if sampling is None:
-        return Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=manifest.evaluation.greedy.max_tokens)
+        return Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=manifest.evaluation.greedy.max_tokens, stop=())
     return Decoding(
-        temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, max_tokens=sampling.max_tokens
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        max_tokens=sampling.max_tokens,
+        stop=(),
     )
 
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.base import Completion, Prompt, Sampler
+from selfimp_bench.engines.base import Completion, FinishReason, Prompt, Sampler
 from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.plan import SampleBlock
@@ -94,14 +95,28 @@ def sample(
 
 
 def _row(block: SampleBlock, completion: Completion, codec: TokenCodec, seed: int, prompt_sha256: str) -> SampleRow:
+    used = until_stop(completion.token_ids, block.decoding.stop, codec)
+    stopped = len(used) < len(completion.token_ids)
     return SampleRow(
         problem_id=completion.problem_id,
         sample_index=completion.sample_index,
-        completion=codec.decode(completion.token_ids),
+        completion=codec.decode(used),
         iteration=block.iteration,
         role=block.role,
-        finish_reason=completion.finish_reason,
+        finish_reason=FinishReason.STOP if stopped else completion.finish_reason,
         seed=str(seed),
         prompt_sha256=prompt_sha256,
-        token_ids=completion.token_ids,
+        token_ids=used,
     )
+
+
+def until_stop(token_ids: tuple[int, ...], stop: Sequence[str], codec: TokenCodec) -> tuple[int, ...]:
+    """The longest beginning of a completion, in whole tokens, whose text ends before the first stop text."""
+    text = codec.decode(token_ids)
+    places = [place for each in stop if (place := text.find(each)) >= 0]
+    if not places:
+        return token_ids
+    kept = bisect_right(range(len(token_ids) + 1), min(places), key=lambda n: len(codec.decode(token_ids[:n]))) - 1
+    while not text.startswith(codec.decode(token_ids[:kept])):  # half a character
+        kept -= 1
+    return token_ids[:kept]
