@@ -196,6 +196,23 @@ def test_check_refuses_a_run_whose_manifest_was_edited(finished: tuple[str, Path
     assert (result.exit_code, "run again" in result.stderr) == (2, True)
 
 
+def test_explain_shows_every_term_of_a_claim_with_its_source(finished: tuple[str, Path]) -> None:
+    name, home = finished
+    found = _json(_call("explain", name, "accuracy-rises", "--home", home, "--json"))
+    result = _call("explain", name, "accuracy-rises", "--home", home)
+    text = " ".join(result.stdout.split())
+    assert result.exit_code == 0
+    assert found["statement"] in text and found["findings"][0]["verdict"] in text
+    assert all(term["name"] in text for term in found["findings"][0]["terms"])
+    assert "What would decide it" in text
+
+
+def test_explain_of_no_such_claim_names_the_nearest(finished: tuple[str, Path]) -> None:
+    name, home = finished
+    result = _call("explain", name, "accuracy-rise", "--home", home)
+    assert (result.exit_code, "did you mean accuracy-rises?" in result.stderr) == (2, True)
+
+
 def test_report_writes_a_page(finished: tuple[str, Path]) -> None:
     name, home = finished
     path = Path(_json(_call("report", name, "--home", home, "--json"))["report"])

@@ -37,6 +37,7 @@ LAYERS = (
     ("execute", "validate", "grade_files"),
     ("judge",),
     ("suite",),
+    ("explain",),
     ("report", "terminal", "suite_outlook"),
     ("terminal_suite", "terminal_hardware"),
     ("cli",),

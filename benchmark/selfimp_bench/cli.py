@@ -351,6 +351,26 @@ def report_command(*, run: str, home: Path, as_json: bool) -> None:
         click.echo(str(path))
 
 
+@_command("explain")
+@click.argument("run", metavar="RUN")
+@click.argument("claim", metavar="CLAIM")
+@_home
+def explain_command(*, run: str, claim: str, home: Path, as_json: bool) -> None:
+    """Why a claim got its verdict in a finished run: the rule, every term and its source, and what would decide it."""
+    from selfimp_bench.explain import explain_run, explain_suite
+    from selfimp_bench.judge import find_run
+    from selfimp_bench.suite import find_suite_run
+    from selfimp_bench.terminal import console, explanation_parts
+
+    suite = find_suite_run(run, home)
+    found = explain_run(find_run(run, home), claim) if suite is None else explain_suite(suite, claim)
+    if as_json:
+        _print_json(found)
+        return
+    for part in explanation_parts(found):
+        console().print(part)
+
+
 @_command("grade")
 @click.option("--task", metavar="TASK", required=True, help="Whose answers these are.")
 @click.option("--problems", type=click.Path(path_type=Path), required=True, help="JSONL or Parquet.")

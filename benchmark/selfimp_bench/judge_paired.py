@@ -117,7 +117,7 @@ def _judge(claim: Claim, model: str, question: _Question, paired: Paired, quanti
     interval = Interval(mean=mean.mean, low=mean.low, high=mean.high, problems=len(quantity), dropped=paired.dropped)
     terms = _terms(question, interval, paired)
     verdict, why = _verdict(question, interval)
-    needed = _deciding_problems(interval) if verdict is Verdict.INCONCLUSIVE else None
+    needed = deciding_problems(interval) if verdict is Verdict.INCONCLUSIVE else None
     dropped = f", {interval.dropped} dropped as undefined in a cell" if interval.dropped else ""
     reason = (
         f"{question.quantity}: {show(interval.mean)} on average over {interval.problems} problems{dropped}; "
@@ -140,7 +140,7 @@ def _verdict(question: _Question, interval: Interval) -> tuple[Verdict, str]:
     return Verdict.INCONCLUSIVE, "it holds 0, so the sign is not decided"
 
 
-def _deciding_problems(interval: Interval) -> int | None:
+def deciding_problems(interval: Interval) -> int | None:
     """About how many problems would settle it, were the mean to stay: the width shrinks with their square root."""
     if interval.mean == 0:
         return None

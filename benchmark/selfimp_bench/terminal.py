@@ -9,8 +9,9 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from selfimp_bench.claims import Finding, Kind, Verdict
+from selfimp_bench.claims import Finding, Kind, Term, Verdict
 from selfimp_bench.describe import Decidability
+from selfimp_bench.explain import Explanation
 from selfimp_bench.forecast import Forecast
 from selfimp_bench.judge import Judgement
 from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
@@ -202,6 +203,30 @@ def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 _ALLOWED = {Kind.ORDER: "difference above 0", Kind.TREND: "slope on the claimed side of 0"}
+
+
+def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
+    """A claim explained: its rule, then every finding and point with its terms and what would decide it."""
+    yield f"{found.claim}: {found.statement}\nsource: {found.source}\n\n{found.rule}".replace("[", "\\[")
+    if not found.judged:
+        yield "\nnot judged (smoke): a smoke run judges no claim of a paper"
+    for finding in found.findings:
+        yield f"\n{finding.model}: {finding.verdict}{'' if finding.points else f': {finding.reason}'}".replace(
+            "[", "\\["
+        )
+        if finding.terms:
+            yield _terms(finding.terms)
+        for point in finding.points:
+            yield f"\n{point.verdict}: {point.reason}".replace("[", "\\[")
+            if point.terms:
+                yield _terms(point.terms)
+    rows = [(each.model, each.cell or "the claim", each.verdict, each.words) for each in found.to_decide]
+    if rows:
+        yield table("\nWhat would decide it", ("model", "what", "verdict", ""), rows)
+
+
+def _terms(terms: Sequence[Term]) -> Table:
+    return table(None, ("term", "value", "where it comes from"), [(t.name, str(t.value), t.source) for t in terms])
 
 
 def _interval(finding: Finding) -> str:
