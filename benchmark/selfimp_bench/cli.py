@@ -61,7 +61,7 @@ def _complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "l
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def _command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+def _command(name: str, group: click.Group = cli) -> Callable[[Callable[..., Any]], click.Command]:
     """A command with ``--json`` whose user errors print without a traceback and set the exit code."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
@@ -70,7 +70,7 @@ def _command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
             sys.exit(_guard(lambda: function(as_json=as_json, **arguments), as_json=as_json))
 
         option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-        return cli.command(name)(option(guarded))
+        return group.command(name)(option(guarded))
 
     return decorate
 
@@ -398,6 +398,38 @@ def grade_command(
         for outcome, count in counts.items():
             click.echo(f"{outcome:10} {count:8}  {count / total:7.2%}")
         click.echo(f"written: {out}")
+
+
+@cli.group("sandbox")
+def sandbox_group() -> None:
+    """The isolation in which programs that a model wrote are graded."""
+
+
+@_command("selftest", sandbox_group)
+@click.option(
+    "--mechanism",
+    type=click.Choice(("active", "bubblewrap", "landlock")),
+    default="active",
+    show_default=True,
+    help="active: the strongest that passes here, which grading would use.",
+)
+def sandbox_selftest_command(*, mechanism: str, as_json: bool) -> int:
+    """Run every hostile program of the corpus against the isolation, and say what happened.
+
+    Exit code 4 if an attack got through or did not end as it should, or if the isolation cannot be had here.
+    """
+    from selfimp_bench.grading.sandbox.mechanism import Mechanism
+    from selfimp_bench.grading.sandbox.selftest import try_mechanisms
+    from selfimp_bench.terminal import console, selftest_lines
+
+    tried = try_mechanisms(tuple(Mechanism) if mechanism == "active" else (Mechanism(mechanism),))
+    if as_json:
+        _print_json([{"mechanism": each.mechanism, "passed": each.passed, "tried": each} for each in tried])
+    else:
+        for each in tried:
+            for part in selftest_lines(each):
+                console().print(part)
+    return 0 if tried[-1].passed else 4
 
 
 def _open(name: str, profile: str, only: str | None, seeds: int) -> "Experiment":

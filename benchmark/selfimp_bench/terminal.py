@@ -13,6 +13,7 @@ from selfimp_bench.claims import Finding, Kind, Term, Verdict
 from selfimp_bench.describe import Decidability
 from selfimp_bench.explain import Explanation
 from selfimp_bench.forecast import Forecast
+from selfimp_bench.grading.sandbox.selftest import SelfTest
 from selfimp_bench.judge import Judgement
 from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.manifest.model import Manifest, Optimisation, PreferenceOptimisation, Sampling
@@ -271,3 +272,23 @@ def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "?"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def selftest_lines(tested: SelfTest) -> Iterator[RenderableType]:
+    """A self-test: each attack and what became of it, then the sum."""
+    if tested.missing is not None:
+        yield f"{tested.mechanism} cannot be had here: {tested.missing}"
+        return
+    rows = [
+        (
+            "held" if result.held else "BROKEN",
+            result.name,
+            result.what,
+            str(result.found) if result.held else f"{result.found} instead of {result.expected}",
+            "; ".join((*result.traces, result.remark or "")),
+        )
+        for result in tested.results
+    ]
+    yield table(f"{tested.mechanism}", ("", "attack", "what it tries", "ended", "because"), rows)
+    held = sum(result.held for result in tested.results)
+    yield f"{tested.mechanism}: {held} of {len(tested.results)} attacks ended as they should"

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,12 @@ from hypothesis import strategies as st
 from real_rows import real_rows
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.grading import code_run
-from selfimp_bench.grading.code_run import NO_SANDBOX, grade_code
+from selfimp_bench.grading.code_run import grade_code
 from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.grading.sandbox import cells
+from selfimp_bench.grading.sandbox.cell import CellBroken
+from selfimp_bench.grading.sandbox.policy import Limits
+from selfimp_bench.grading.sandbox.selftest import SandboxStatus
 from selfimp_bench.tasks.mbpp import problem_from_row
 from selfimp_bench.tasks.problem import Problem
 
@@ -33,17 +35,52 @@ def test_each_case_is_judged_as_listed(case):
     assert (case["remark"] or "") in (both.strict.detail or ""), case["why"]
 
 
-def test_every_grade_of_a_run_says_that_there_was_no_sandbox():
-    assert "NO SANDBOX" in code_run.__doc__
-    assert grade_code(GOOD, problem(), truncated=False).strict.detail == NO_SANDBOX
-    wrong = grade_code(GOOD.replace("2", "3"), problem(), truncated=False).strict
-    assert wrong.detail == f"{NO_SANDBOX}; test 1 of 3: AssertionError"
-
-
-def test_setup_runs_after_the_program_that_it_builds_on():
+def test_a_setup_runs_after_the_program_that_it_builds_on():
     node = "class Node:\n    def __init__(self, value): self.value = value\n"
     both = grade_code(node, problem(setup="root = Node(1)", tests=("assert root.value == 1",)), truncated=False)
     assert both.strict.outcome is Outcome.CORRECT
+
+
+def test_a_program_may_use_what_the_setup_imports():
+    program = "def double(x):\n    return int(math.ldexp(x, 1))\n"
+    tests = ("assert math.isclose(double(2), 4)",)
+    assert grade_code(program, problem(setup="import math", tests=tests), truncated=False).strict.outcome == "correct"
+    assert grade_code(program, problem(tests=tests), truncated=False).strict.detail == (
+        "test 1 of 1: NameError: name 'math' is not defined"
+    )
+
+
+HUMAN = {
+    "question": 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """Add them.\n    """\n',
+    "entry_point": "total",
+    "tests": (
+        "METADATA = {}\n\n\ndef check(candidate):\n    assert candidate([1, 2]) == 3\n    assert candidate([]) == 0\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("completion", "outcome", "extracted"),
+    [
+        ("    return sum(xs)\n", "correct", "    return sum(xs)\n"),
+        ("    return sum(xs) + 1\n", "wrong", "    return sum(xs) + 1\n"),
+        ("    return sum(xs) or 1\n", "wrong", "    return sum(xs) or 1\n"),
+        (
+            "```python\ndef total(xs: List[int]):\n    return sum(xs)\n```",
+            "correct",
+            "def total(xs: List[int]):\n    return sum(xs)\n",
+        ),
+        ("    return sum(xs) +\n", "wrong", "    return sum(xs) +\n"),
+    ],
+)
+def test_a_question_that_is_the_beginning_of_a_program_is_completed(completion, outcome, extracted):
+    strict = grade_code(completion, problem(**HUMAN), truncated=False).strict
+    assert (strict.outcome, strict.extracted) == (outcome, extracted)
+
+
+def test_a_question_in_words_is_not_put_before_the_program():
+    words = problem(question="def: what is it? Write total.", entry_point="double")
+    assert grade_code(GOOD, words, truncated=False).strict.outcome == "correct"
 
 
 @pytest.mark.parametrize(
@@ -55,32 +92,41 @@ def test_setup_runs_after_the_program_that_it_builds_on():
     ],
 )
 def test_a_program_without_end_is_timed_out_by_its_cpu_time(program, monkeypatch):
-    monkeypatch.setattr(code_run, "CPU_SECONDS", 1)
+    monkeypatch.setattr(cells, "FULL", Limits(cpu_seconds=0.3, wall_seconds=20))
     strict = grade_code(program, problem(), truncated=False).strict
-    assert (strict.outcome, strict.detail) == (Outcome.TIMED_OUT, f"{NO_SANDBOX}; more than 1 s of CPU time")
+    assert (strict.outcome, strict.detail) == (Outcome.TIMED_OUT, "timed out: more than 0.3 s of CPU time")
 
 
-def test_a_program_that_only_sleeps_is_timed_out_by_the_clock_and_leaves_no_process(monkeypatch, tmp_path):
-    monkeypatch.setattr(code_run, "WALL_SECONDS", 2.0)
-    monkeypatch.setattr(code_run, "CPU_SECONDS", 1)
-    late = tmp_path / "late"
-    program = f"import os, time\nif os.fork() == 0:\n    time.sleep(4)\n    open({str(late)!r}, 'w')\ntime.sleep(60)\n"
-    strict = grade_code(program, problem(), truncated=False).strict
-    assert (strict.outcome, strict.detail) == (Outcome.TIMED_OUT, f"{NO_SANDBOX}; more than 2 s")
-    time.sleep(3)
-    assert not late.exists()
+def test_a_program_that_only_sleeps_is_timed_out_by_the_clock(monkeypatch):
+    monkeypatch.setattr(cells, "SIEVE", Limits(cpu_seconds=1, wall_seconds=0.3))
+    monkeypatch.setattr(cells, "FULL", Limits(cpu_seconds=1, wall_seconds=0.6))
+    strict = grade_code("import time\ntime.sleep(60)\n", problem(), truncated=False).strict
+    assert (strict.outcome, strict.detail) == (Outcome.TIMED_OUT, "timed out waiting: more than 0.6 s")
 
 
-def test_a_failure_of_the_machinery_is_crashed_and_not_wrong(monkeypatch, tmp_path):
-    monkeypatch.setattr(code_run, "_CHILD", tmp_path / "nosuch.py")
+def test_a_program_that_is_slow_only_among_others_is_judged_by_its_time_alone(monkeypatch):
+    monkeypatch.setattr(cells, "SIEVE", Limits(cpu_seconds=0.05, wall_seconds=10))
+    slow = "import time\ndef double(x):\n    end = time.process_time() + 0.06\n" + (
+        "    while time.process_time() < end: pass\n    return 2 * x\n"
+    )
+    assert grade_code(slow, problem(), truncated=False).strict.outcome is Outcome.CORRECT
+
+
+def test_a_failure_of_the_machinery_is_crashed_and_not_wrong(monkeypatch):
+    def broken(_mechanism):
+        raise CellBroken("no zygote today")
+
+    monkeypatch.setattr(cells, "Cell", broken)
+    monkeypatch.setattr(cells._CELLS, "_idle", [])
     strict = grade_code(GOOD, problem(), truncated=False).strict
-    assert strict.outcome is Outcome.CRASHED
-    assert strict.detail == f"{NO_SANDBOX}; the child left no verdict and ended with exit code 2"
+    assert (strict.outcome, strict.detail) == (Outcome.CRASHED, "broken: no zygote today")
 
 
-def test_a_python_that_cannot_be_started_is_crashed(monkeypatch):
-    monkeypatch.setattr(code_run.sys, "executable", "/nosuch/python")
-    assert grade_code(GOOD, problem(), truncated=False).strict.outcome is Outcome.CRASHED
+def test_without_an_isolation_that_passes_nothing_is_run(monkeypatch):
+    none = SandboxStatus(mechanism=None, attacks=0, failures=("bubblewrap: not installed", "landlock: switched off"))
+    monkeypatch.setattr(cells._CELLS, "_status", none)
+    with pytest.raises(InputError, match=r"(?s)nothing is run.*bubblewrap: not installed.*landlock: switched off"):
+        grade_code(GOOD, problem(), truncated=False)
 
 
 def test_sets_of_texts_have_one_order():

@@ -33,7 +33,7 @@ def test_a_step_counts_the_different_equations_of_all_samples_and_the_share_of_t
     assert step == CaseStep(iteration=2, greedy=greedy, share_correct=0.5, distinct_equations=4)
 
 
-@pytest.mark.parametrize("samples", [[], [text("no equation", Outcome.TIMED_OUT)]])
+@pytest.mark.parametrize("samples", [[], [text("no equation", Outcome.CRASHED)]])
 def test_without_a_judged_sample_the_share_is_undefined(samples):
     step = case_step(iteration=1, greedy=text("", WRONG), samples=samples)
     assert (step.share_correct, step.distinct_equations) == (None, 0)

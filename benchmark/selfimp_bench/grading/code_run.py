@@ -1,44 +1,38 @@
-"""Answer checking by running: a completion's program must pass the problem's asserts. THIS IS NO SANDBOX.
-
-The program runs in a plain child process with the rights of whoever grades: it can read and write files, open sockets
-and forge its verdict. Limits (CPU time, memory, file size) and a process group that is killed stop accidents only.
-Use it on trusted completions, or inside a container made for the purpose; every grade it gives says so. The sandbox
-replaces it.
+"""Answer checking by running: a completion's program must pass the problem's tests. It runs in the sandbox.
 
 strict: the program is the first fenced block marked as Python, else the whole text up to the first stop (``[DONE]``, a
     closing fence, an end-of-text token, or a line that begins an assert: tests of the model's own are not the answer).
 flexible: the same; but where that is no program at all (it does not compile), the first fenced block of any kind, or
     the longest run of whole lines from the beginning that is one and defines a function.
 
-Program, setup and asserts run in this order in one module (two setups of MBPP build on classes of the program). What
-the program raises, at import or in an assert, or its leaving early, is WRONG with the reason in the detail. More than
-5 s of CPU time, or 30 s in all, is TIMED_OUT. CRASHED is kept for failures of this machinery.
+Where the problem's question is itself the beginning of a program that defines ``entry_point``, the completion goes on
+from there, as in the "HumanEval" format; a test that defines ``check`` is then called with the entry point.
+
+What the program raises, its being no program, using up its memory or ending itself is WRONG; the detail begins with
+the kind. Using up its time, twice, the second time alone, is TIMED_OUT. CRASHED is kept for failures of the sandbox.
 """
 
-import json
-import os
+import ast
 import re
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from selfimp_bench.grading.outcome import BothGrades, Grade, Outcome
+from selfimp_bench.grading.sandbox.cell import Ending, Examination, Order
+from selfimp_bench.grading.sandbox.cells import examine
 from selfimp_bench.tasks.mbpp import asserts_of
 from selfimp_bench.tasks.problem import Problem
 
-CPU_SECONDS: Final = 5
-WALL_SECONDS: Final = 30.0
-MEMORY_BYTES: Final = 1 << 30
-FILE_BYTES: Final = 1 << 20
-NO_SANDBOX: Final = "run without a sandbox"
-
-_CHILD: Final = Path(__file__).with_name("code_child.py")
+_OUTCOMES: Final = {
+    Ending.PASSED: Outcome.CORRECT,
+    Ending.FAILED: Outcome.WRONG,
+    Ending.NO_PROGRAM: Outcome.WRONG,
+    Ending.MEMORY: Outcome.WRONG,
+    Ending.DIED: Outcome.WRONG,
+    Ending.CPU: Outcome.TIMED_OUT,
+    Ending.WALL: Outcome.TIMED_OUT,
+    Ending.BROKEN: Outcome.CRASHED,
+}
 _PYTHON_FENCE: Final = re.compile(r"```[ \t]{0,5}(?:python3?|py3?)[ \t]*\r?\n", re.IGNORECASE)
 _ANY_FENCE: Final = re.compile(r"^[ \t]*```[^\n`]*\n", re.MULTILINE)
 _FENCE_END: Final = re.compile(r"^[ \t]*```", re.MULTILINE)
@@ -56,19 +50,11 @@ class _Program:
     complete: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """How a program ended; ``is_program`` is False where its text does not compile."""
-
-    grade: Grade
-    is_program: bool
-
-
 def grade_code(completion: str, problem: Problem, *, truncated: bool) -> BothGrades:
-    """Run a completion's program against the problem's tests, without a sandbox, and judge by both rules.
+    """Run a completion's program against the problem's tests, in the sandbox, and judge by both rules.
 
     truncated: generation stopped at the token limit. Then only a program that a fence or a stop ended is run.
-    Raises InputError for a problem without tests; never for any completion.
+    Raises InputError for a problem without tests, and where there is no sandbox; never for any completion.
     """
     tests = asserts_of(problem)
     program = _strict_program(completion)
@@ -78,12 +64,30 @@ def grade_code(completion: str, problem: Problem, *, truncated: bool) -> BothGra
     if not program.code.strip():
         none = Grade(outcome=Outcome.UNPARSED, extracted=None, detail="no program in the text")
         return BothGrades(strict=none, flexible=none)
-    strict = _run(program.code, problem, tests, rescue=False)
-    if strict.is_program:
-        return BothGrades(strict=strict.grade, flexible=strict.grade)
-    fenced = _first_fenced(completion)
-    rescued = _run(fenced or program.code, problem, tests, rescue=True)
-    return BothGrades(strict=strict.grade, flexible=rescued.grade if rescued.is_program else strict.grade)
+    beginning = _beginning(problem)
+    strict = _examined(program.code, beginning, problem, tests, rescue=False)
+    if strict.ending is not Ending.NO_PROGRAM:
+        judged = _grade(strict, program.code, beginning)
+        return BothGrades(strict=judged, flexible=judged)
+    text = _first_fenced(completion) or program.code
+    rescued = _examined(text, beginning, problem, tests, rescue=True)
+    judged = _grade(strict, program.code, beginning)
+    failed = rescued.ending is Ending.NO_PROGRAM
+    return BothGrades(strict=judged, flexible=judged if failed else _grade(rescued, text, beginning))
+
+
+def _beginning(problem: Problem) -> str:
+    """The question, where it is the beginning of the program that is asked for; else nothing."""
+    if problem.entry_point is None:
+        return ""
+    try:
+        tree = ast.parse(problem.question)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return ""
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if problem.entry_point not in defined:
+        return ""
+    return problem.question if problem.question.endswith("\n") else f"{problem.question}\n"
 
 
 def _strict_program(completion: str) -> _Program:
@@ -104,85 +108,19 @@ def _first_fenced(completion: str) -> str | None:
     return _up_to(_FENCE_END, completion[fence.end() :]).code if fence else None
 
 
-def _run(code: str, problem: Problem, tests: tuple[str, ...], *, rescue: bool) -> _Run:
-    """Run one program; ``rescue`` lets the child cut the code back to what compiles."""
-    parts = {
-        "code": code,
-        "setup": problem.setup or "",
-        "tests": tests,
-        "rescue": rescue,
-        "cpu_seconds": CPU_SECONDS,
-        "memory_bytes": MEMORY_BYTES,
-        "file_bytes": FILE_BYTES,
-    }
-    try:
-        with tempfile.TemporaryDirectory(prefix="selfimp-bench-", ignore_cleanup_errors=True) as folder:
-            return _run_in(Path(folder), json.dumps(parts), code)
-    except OSError as error:
-        return _crashed(code, f"no process could be started: {error}")
-
-
-def _run_in(folder: Path, parts: str, code: str) -> _Run:
-    (folder / "parts.json").write_text(parts)
-    work = folder / "work"
-    work.mkdir()
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-s", "-B", str(_CHILD), str(folder / "parts.json"), str(folder / "verdict.json")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=work,
-        start_new_session=True,
-        # Nothing of ours. The hash seed is fixed because the order of sets would make verdicts change from run to run.
-        env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+def _examined(code: str, beginning: str, problem: Problem, tests: tuple[str, ...], *, rescue: bool) -> Examination:
+    order = Order(
+        program=beginning + code,
+        setup=problem.setup or "",
+        tests=tests,
+        entry_point=problem.entry_point,
+        rescue=rescue,
     )
-    _wait(process)
-    return _judge(folder / "verdict.json", process.returncode, code, seconds=time.monotonic() - began)
+    return examine(order)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Until the child ends or its time is up; then its whole group is killed."""
-    try:
-        process.wait(WALL_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        with suppress(ProcessLookupError):  # nothing may be left
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _judge(verdict: Path, exit_code: int, code: str, *, seconds: float) -> _Run:
-    try:
-        with verdict.open("rb") as stream:
-            said = json.loads(stream.read(FILE_BYTES))
-    except (OSError, ValueError):
-        return _crashed(code, f"the child left no verdict and ended with exit code {exit_code}")
-    if "passed" in said:
-        return _judged(said, code)
-    # A kill after this long is a limit's, ours or the hard one on CPU time; before, it came from outside.
-    if exit_code == -signal.SIGXCPU or (exit_code == -signal.SIGKILL and seconds >= CPU_SECONDS):
-        limit = f"{WALL_SECONDS:.0f} s" if seconds >= WALL_SECONDS else f"{CPU_SECONDS} s of CPU time"
-        return _ended(code, Outcome.TIMED_OUT, f"more than {limit}")
-    if exit_code == -signal.SIGKILL:
-        return _crashed(code, "the child was killed from outside (often: out of memory)")
-    return _ended(code, Outcome.WRONG, f"the program ended itself, exit code {exit_code}, before the tests were done")
-
-
-def _judged(said: dict[str, Any], code: str) -> _Run:
-    """The child's own verdict, which a program that sets out to can forge."""
-    kept = code[: said["characters"]]
-    if said["passed"]:
-        return _ended(kept, Outcome.CORRECT, None)
-    run = _ended(kept, Outcome.WRONG, f"{said['at']}: {said['error']}")
-    return replace(run, is_program=said["is_program"])
-
-
-def _crashed(code: str, detail: str) -> _Run:
-    return _ended(code, Outcome.CRASHED, detail)
-
-
-def _ended(code: str, outcome: Outcome, detail: str | None) -> _Run:
-    remark = NO_SANDBOX if detail is None else f"{NO_SANDBOX}; {detail}"
-    return _Run(grade=Grade(outcome=outcome, extracted=code, detail=remark), is_program=True)
+def _grade(found: Examination, code: str, beginning: str) -> Grade:
+    kept = code[: max(found.characters - len(beginning), 0)]
+    plain = found.ending in (Ending.PASSED, Ending.FAILED)
+    detail = found.remark if plain else f"{found.ending}: {found.remark}"
+    return Grade(outcome=_OUTCOMES[found.ending], extracted=kept, detail=detail)

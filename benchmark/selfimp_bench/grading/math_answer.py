@@ -6,9 +6,9 @@ flexible: the same answer, or without a marked one the last line's mathematics; 
     as under the strict rule, or when math-verify 0.8.0 finds it equal to the gold answer (in this order: it is not
     symmetric). So flexible never has fewer correct than strict, and the two bound what another checker may say.
 
-math-verify runs in a process of its own, 5 s of CPU time a question: what takes longer is TIMED_OUT, what makes it
-fail is CRASHED, and neither is WRONG. Known to be too generous: numbers that differ by less than its rounding
-(1/2004! and 1/2006!), subscripts (``11_5`` and 11), order (1,2 and 2,1).
+math-verify runs in a process of its own, 5 s of CPU time a question: what takes longer or makes it fail is CRASHED,
+not WRONG, because that is the checker's limit and says nothing about the answer. Known to be too generous: numbers
+that differ by less than its rounding (1/2004! and 1/2006!), subscripts (``11_5`` and 11), order (1,2 and 2,1).
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ from selfimp_bench.tasks.problem import Problem
 _OUTCOMES: Final = {
     Verdict.EQUAL: Outcome.CORRECT,
     Verdict.DIFFERENT: Outcome.WRONG,
-    Verdict.TIMED_OUT: Outcome.TIMED_OUT,
+    Verdict.TIMED_OUT: Outcome.CRASHED,
     Verdict.CRASHED: Outcome.CRASHED,
 }
 

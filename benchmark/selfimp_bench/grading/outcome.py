@@ -6,7 +6,10 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """The judgement of one completion. Only CORRECT counts as right; the others are kept apart, never merged."""
+    """The judgement of one completion. Only CORRECT counts as right; the others are kept apart, never merged.
+
+    TIMED_OUT: a program used up its time. CRASHED: the grader failed, or gave up.
+    """
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -16,7 +19,7 @@ class Outcome(StrEnum):
     CRASHED = "crashed"
 
 
-UNJUDGED: Final = frozenset({Outcome.TIMED_OUT, Outcome.CRASHED})
+UNJUDGED: Final = frozenset({Outcome.CRASHED})
 """Outcomes that say something about the grader and nothing about the completion: left out, as if never drawn."""
 
 

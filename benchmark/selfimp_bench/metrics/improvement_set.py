@@ -33,7 +33,7 @@ class Estimator(StrEnum):
 class ImprovementSet:
     """IS(``iteration``): the problems that M_iteration gets right and M_earlier does not, both under greedy decoding.
 
-    undecided: problems that may belong here, because a grader timed out or crashed on one of the two completions
+    undecided: problems that may belong here, because a grader crashed on one of the two completions
     and the other does not rule them out.
     """
 

@@ -163,7 +163,7 @@ def _is_usable_correct(judged: JudgedSample) -> bool:
 
 
 def _is_usable_wrong(judged: JudgedSample) -> bool:
-    """Wrong, unparsed or truncated. A grader that timed out or crashed has not judged, and teaches nothing."""
+    """Wrong, unparsed, truncated or too slow. A grader that crashed has not judged, and teaches nothing."""
     return judged.outcome not in {Outcome.CORRECT, *UNJUDGED} and len(judged.sample.token_ids) > 0
 
 
