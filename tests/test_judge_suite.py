@@ -153,6 +153,14 @@ def test_within_is_decided_by_both_bounds() -> None:
     assert judge(within=Within(quantity=series(2), low=0.3, high=0.52)).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_factor_scales_the_lesser_side() -> None:
+    double = Above(greater=series(2), lesser=series(1), times=1.5)
+    finding = judge(above=double)
+    assert finding.verdict is Verdict.REPRODUCED
+    assert "a sft m pass@1 t=2 less 1.5 times a sft m pass@1 t=1: 0.125 (" in finding.reason
+    assert judge(above=replace(double, times=2.5)).verdict is Verdict.NOT_REPRODUCED
+
+
 MODELS = ("m", "n", "o")
 SCALED = replace(
     SUITE,

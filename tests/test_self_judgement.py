@@ -164,6 +164,13 @@ def test_within_names_the_quantity_and_its_bound() -> None:
     assert judge(within=Within(quantity=series(2), high=0.5)).outcome is Outcome.WITHIN_READING_ERROR
 
 
+def test_a_factor_scales_the_lesser_side() -> None:
+    for times, outcome in ((1.2, Outcome.SUPPORTED), (1.25, Outcome.WITHIN_READING_ERROR), (1.3, Outcome.CONTRADICTED)):
+        assert judge(above=Above(greater=series(2), lesser=series(1), times=times)).outcome is outcome
+    found = judge(above=Above(greater=series(2), lesser=series(1), times=1.3))
+    assert "against 1.3 times a sft m pass@1 t=1 0.3995 to 0.4005 (t.csv#m1)" in found.cases[0].detail
+
+
 def test_any_group_is_enough_or_so_many_of_those_with_numbers() -> None:
     over = Over(dataset=("a",), model=("m",), iteration=(1, 2, 3))
     above = Above(greater=Quantity(metric="pass@1", split=Split.TEST, method="sft"), bound=0.44)

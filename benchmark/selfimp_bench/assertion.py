@@ -3,7 +3,7 @@
 Every form is made of ``Comparison``s: the greatest of some quantities is above the greatest of others, or either of the
 two is a bound. A comparison is yes, no or open (its interval holds zero), or unknown (a number is missing)::
 
-    above      greater > lesser                       peak       max(at) > max(other iterations)
+    above      greater > times lesser                 peak       max(at) > max(other iterations)
     best       max(winners) > max(the rest)           monotone   every step > 0, all of them
     within     quantity > low, and high > quantity
     rule       condition > threshold: max(above) > max(the rest of among); else max(below) > max(the rest)
@@ -73,11 +73,12 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The greatest of ``greater`` is above the greatest of ``lesser``; a side that is empty stands for ``bound``."""
+    """The greatest of ``greater`` is above ``times`` the greatest of ``lesser``; an empty side stands for ``bound``."""
 
     greater: tuple[Amount, ...]
     lesser: tuple[Amount, ...]
     bound: float = 0.0
+    times: float = 1.0
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -177,7 +178,8 @@ def _clauses(suite: Suite, reading: Reading, labels: Labels, amount: Callable[..
     if reading.above is not None:
         lesser = () if reading.above.lesser is None else (amount(reading.above.lesser),)
         greater = (amount(reading.above.greater),)
-        yield Clause(then=Comparison(greater=greater, lesser=lesser, bound=reading.above.bound or 0.0))
+        bound, times = reading.above.bound or 0.0, reading.above.times or 1.0
+        yield Clause(then=Comparison(greater=greater, lesser=lesser, bound=bound, times=times))
     if reading.best is not None:
         best = reading.best
         yield Clause(then=_winners(best.quantity, best.axis, best.among, best.winners, amount))

@@ -285,11 +285,12 @@ def _compare(comparison: Comparison, evidence: _Runs, level: float) -> _Judged:
         return _Judged(truth=Truth.UNKNOWN, reason=means)
     sides = (comparison.greater, comparison.lesser)
     greater, lesser = (_greatest(side, means) if side else comparison.bound for side in sides)
-    drawn = np.asarray(greater - lesser)
+    drawn = np.asarray(greater - (comparison.times * lesser if comparison.lesser else lesser))
     low, high = np.quantile(drawn[1:], [1 - level, level])
     truth = Truth.YES if low > 0 else Truth.NO if high < 0 else Truth.OPEN
     names = [" or ".join(each.name for each in side) or show(comparison.bound) for side in sides]
-    reason = f"{names[0]} less {names[1]}: {show(drawn[0])} ({show(low)} to {show(high)})"
+    times = "" if comparison.times == 1 else f"{show(comparison.times)} times "
+    reason = f"{names[0]} less {times}{names[1]}: {show(drawn[0])} ({show(low)} to {show(high)})"
     if means.problems < MINIMUM_PROBLEMS:
         truth, reason = Truth.OPEN, f"{reason}, of only {means.problems} problems"
     return _Judged(truth=truth, reason=reason)

@@ -86,16 +86,18 @@ class _Outcome:
 def _outcome(claim: SuiteClaim | None, cases: Sequence[Case]) -> _Outcome:
     """What the groups come to for a suite's claim, or (None) for a manifest's, which holds for all its models.
 
-    Groups without numbers are set aside; but a claim of any or of so many groups may hold in one of them.
+    Groups without numbers are set aside, but no claim is contradicted that could still hold with them.
     """
+
+    def need(count: int) -> int:
+        return count if claim is None else needed(claim, count)
+
     known = [case.truth for case in cases if case.truth is not Truth.UNKNOWN]
-    counted = len(cases) if claim is not None and claim.holds in ("any", "at-least") else len(known)
-    need = counted if claim is None else needed(claim, counted)
     yes, no = known.count(Truth.YES), known.count(Truth.NO)
     outcome = Outcome.NO_NUMBERS
-    if known and no > counted - need:
+    if no > len(cases) - need(len(cases)):
         outcome = Outcome.CONTRADICTED
-    elif known and yes >= need:
+    elif known and yes >= need(len(known)):
         outcome = Outcome.SUPPORTED
     elif Truth.OPEN in known:
         outcome = Outcome.WITHIN_READING_ERROR
@@ -184,10 +186,13 @@ def _compare(comparison: Comparison, of_amount: Callable[[Amount], Range | None]
         return " ".join(filter(None, (" or ".join(each.name for each in amounts), _shown(published))))
 
     high, low = side(comparison.greater), side(comparison.lesser)
-    detail = f"{said(comparison.greater, high)} against {said(comparison.lesser, low)}"
+    times = "" if comparison.times == 1 else f"{show(comparison.times)} times "
+    detail = f"{said(comparison.greater, high)} against {times}{said(comparison.lesser, low)}"
     if not comparison.greater:
         detail = f"{said(comparison.lesser, low)} against {said((), high)}"
-    return Case(group="", truth=_above(high, low), detail=detail, rows=(*high.rows, *low.rows))
+    factor = Decimal(repr(comparison.times)) if comparison.lesser else Decimal(1)
+    scaled = Range(low=factor * low.low, high=factor * low.high, rows=low.rows)
+    return Case(group="", truth=_above(high, scaled), detail=detail, rows=(*high.rows, *low.rows))
 
 
 def _above(high: Range, low: Range) -> Truth:

@@ -35,6 +35,8 @@ def form_faults(suite: Suite, claim: SuiteClaim, reading: Reading, path: JsonPat
     block = getattr(reading, str(path[-1]))
     if isinstance(block, Above) and (block.lesser is None) == (block.bound is None):
         yield Fault(path=path, message="expected exactly one of lesser or bound")
+    elif isinstance(block, Above) and block.lesser is None and block.times is not None:
+        yield Fault(path=(*path, "times"), message="a factor of lesser, which is not there; remove it", on_key=True)
     if isinstance(block, Best):
         yield from _winners(block.winners, block.among, (*path, "winners"))
     if isinstance(block, Rule):

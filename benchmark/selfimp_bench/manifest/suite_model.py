@@ -129,11 +129,12 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Above:
-    """``greater`` is above ``lesser``, or above ``bound``: exactly one of the two."""
+    """``greater`` is above ``lesser`` (times the factor ``times``), or above ``bound``: exactly one of the two."""
 
     greater: Quantity
     lesser: Quantity | None = None
     bound: float | None = None
+    times: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
