@@ -13,7 +13,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfimp_bench.engines.base import Prompt, TrainJob
-from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
+from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation, VllmSettings
 
 BOS, EOS, PAD = 1, 2, 0
 Rows = list[tuple[list[int], ...]]
@@ -49,6 +49,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
+            head_dim=32,  # the smallest that every engine has a kernel for
             max_position_embeddings=128,
             initializer_range=0.4,
             bos_token_id=BOS,
@@ -152,3 +153,17 @@ def make_job(model_folder: Path, tmp_path: Path) -> MakeJob:
         )
 
     return make
+
+
+VLLM = VllmSettings(
+    max_model_len=128,
+    max_num_batched_tokens=512,
+    chunked_prefill=False,
+    prefix_caching=True,
+    enforce_eager=True,
+    attention_backend="CPU_ATTN",
+    batch_invariant=False,
+    tensor_parallel=1,
+    gpu_memory_utilization=None,
+    kv_cache_gib=1,
+)

@@ -10,28 +10,29 @@ import pytest
 
 from selfimp_bench.engines.base import Decoding, Prompt, SamplerSettings
 from selfimp_bench.engines.child import SOURCE_ROOT
-from selfimp_bench.engines.hf import HfSampler
+from selfimp_bench.engines.hf import hf_sampler
+from selfimp_bench.engines.worker_sampler import WorkerSampler
 from selfimp_bench.errors import InputError, StepFailed
 
 DECODING = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=6, stop=())
-SETTINGS = SamplerSettings(device="cpu", precision="float32", max_batch_rows=4, threads=1)
+SETTINGS = SamplerSettings(device="cpu", precision="float32", max_batch_rows=4, threads=1, vllm=None)
 
 
 @pytest.fixture
-def sampler() -> Iterator[HfSampler]:
-    sampler = HfSampler(SETTINGS)
+def sampler() -> Iterator[WorkerSampler]:
+    sampler = hf_sampler(SETTINGS)
     yield sampler
     sampler.close()
 
 
-def kill(sampler: HfSampler) -> None:
+def kill(sampler: WorkerSampler) -> None:
     assert sampler._worker is not None
     sampler._worker.process.kill()
     sampler._worker.process.wait()
 
 
 def test_leaving_early_reopens_the_sampler_and_a_killed_child_is_a_failed_step(
-    sampler: HfSampler, model_folder: Path, prompts: Sequence[Prompt]
+    sampler: WorkerSampler, model_folder: Path, prompts: Sequence[Prompt]
 ) -> None:
     left = sampler.sample(model_folder, prompts, DECODING)
     next(left)
@@ -46,7 +47,7 @@ def test_leaving_early_reopens_the_sampler_and_a_killed_child_is_a_failed_step(
 
 
 def test_one_child_serves_checkpoint_after_checkpoint_and_names_a_corrupt_one(
-    sampler: HfSampler, model_folder: Path, prompts: Sequence[Prompt], tmp_path: Path
+    sampler: WorkerSampler, model_folder: Path, prompts: Sequence[Prompt], tmp_path: Path
 ) -> None:
     broken = shutil.copytree(model_folder, tmp_path / "broken")
     weights = broken / "model.safetensors"
@@ -62,7 +63,7 @@ def test_one_child_serves_checkpoint_after_checkpoint_and_names_a_corrupt_one(
 
 def test_what_a_library_prints_does_not_reach_the_answers() -> None:
     code = (
-        "from selfimp_bench.engines.hf_worker import claim_stdout; import os; answers = claim_stdout(); "
+        "from selfimp_bench.engines.serve import claim_stdout; import os; answers = claim_stdout(); "
         "print('noise', flush=True); os.system('echo more noise'); answers.write(b'answer'); answers.flush()"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=SOURCE_ROOT)

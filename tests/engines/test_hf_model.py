@@ -23,7 +23,7 @@ RANDOM = replace(GREEDY, temperature=0.9)
 
 
 def run(folder: Path, prompts: Sequence[Prompt], decoding: Decoding, *, rows: int) -> dict[tuple[str, int], Completion]:
-    model = HfModel(SamplerSettings(device="cpu", precision="float32", max_batch_rows=rows, threads=1))
+    model = HfModel(SamplerSettings(device="cpu", precision="float32", max_batch_rows=rows, threads=1, vllm=None))
     model.load(folder)
     completions = [each for batch in model.generate(prompts, decoding) for each in batch]
     return {(each.problem_id, each.sample_index): each for each in completions}
@@ -114,7 +114,7 @@ def test_next_tokens_have_the_frequencies_of_the_filtered_model(model_folder: Pa
 def label_logprobs(
     folder: Path, prompts: Sequence[Prompt], labels: Sequence[int], *, rows: int
 ) -> dict[str, tuple[float, ...]]:
-    model = HfModel(SamplerSettings(device="cpu", precision="float32", max_batch_rows=rows, threads=1))
+    model = HfModel(SamplerSettings(device="cpu", precision="float32", max_batch_rows=rows, threads=1, vllm=None))
     model.load(folder)
     asked = [LabelPrompt(prompt_id=prompt.problem_id, token_ids=prompt.token_ids) for prompt in prompts]
     return {each.prompt_id: each.logprobs for batch in model.label_logprobs(asked, labels) for each in batch}
@@ -184,6 +184,6 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(model_folder: Pat
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_cuda_without_a_device_is_refused(model_folder: Path) -> None:
-    model = HfModel(SamplerSettings(device="cuda", precision="bfloat16", max_batch_rows=4, threads=1))
+    model = HfModel(SamplerSettings(device="cuda", precision="bfloat16", max_batch_rows=4, threads=1, vllm=None))
     with pytest.raises(InputError, match=r"no CUDA device.*engines.device"):
         model.load(model_folder)

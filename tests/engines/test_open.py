@@ -9,9 +9,9 @@ import pytest
 
 from selfimp_bench.engines.child import SOURCE_ROOT
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
-from selfimp_bench.engines.hf import HfSampler
 from selfimp_bench.engines.open import SAMPLERS, TRAINERS, engine_version, open_sampler, open_trainer
 from selfimp_bench.engines.trl import TrlTrainer
+from selfimp_bench.engines.worker_sampler import WorkerSampler
 from selfimp_bench.manifest.model import Engines
 
 ENGINES = Engines(
@@ -36,7 +36,7 @@ def test_a_name_opens_its_engine() -> None:
     real = replace(ENGINES, sampler="hf", trainer="trl")
     assert isinstance(open_sampler(ENGINES), FakeSampler)
     assert isinstance(open_trainer(ENGINES), FakeTrainer)
-    assert isinstance(open_sampler(real), HfSampler)
+    assert isinstance(open_sampler(real), WorkerSampler)
     assert isinstance(open_trainer(real), TrlTrainer)
 
 

@@ -20,27 +20,54 @@ from selfimp_bench.engines.base import (
     SamplerSettings,
 )
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
-from selfimp_bench.engines.hf import HfSampler
+from selfimp_bench.engines.hf import hf_sampler
 from selfimp_bench.engines.tokens import load_codec, stop_ids
+from selfimp_bench.engines.vllm import replicated, vllm_sampler
+from selfimp_bench.engines.worker_sampler import WorkerSampler
 from selfimp_bench.errors import InputError
 from selfimp_bench.stages.sample import until_stop
 
-from .conftest import EOS, MakeJob
+from .conftest import EOS, VLLM, MakeJob
 
 RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 
 
 @pytest.fixture(scope="module")
-def hf() -> Iterator[HfSampler]:
-    sampler = HfSampler(SamplerSettings(device="cpu", precision="float32", max_batch_rows=7, threads=1))
+def hf() -> Iterator[WorkerSampler]:
+    sampler = hf_sampler(SamplerSettings(device="cpu", precision="float32", max_batch_rows=7, threads=1, vllm=None))
     yield sampler
     sampler.close()
 
 
-@pytest.fixture(params=["fake", "hf"])
+@pytest.fixture(scope="module")
+def vllm() -> Iterator[Sampler]:
+    sampler = vllm_sampler(SamplerSettings(device="cpu", precision="float32", max_batch_rows=7, threads=1, vllm=VLLM))
+    yield sampler
+    sampler.close()
+
+
+@pytest.fixture(scope="module")
+def two_vllm() -> Iterator[Sampler]:
+    settings = SamplerSettings(device="cpu", precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
+    sampler = replicated(settings, groups=[(), ()])
+    yield sampler
+    sampler.close()
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        "hf",
+        pytest.param("vllm", marks=pytest.mark.slow),
+        pytest.param("two_vllm", marks=pytest.mark.slow),
+    ]
+)
 def sampler(request: pytest.FixtureRequest) -> Sampler:
-    return FakeSampler() if request.param == "fake" else request.getfixturevalue("hf")
+    if request.param == "fake":
+        return FakeSampler()
+    sampler: Sampler = request.getfixturevalue(request.param)
+    return sampler
 
 
 @pytest.fixture
@@ -112,7 +139,7 @@ def test_a_completion_holds_no_eos_and_says_why_it_ended(
         assert len(completion.token_ids) <= RANDOM.max_tokens
         if completion.finish_reason is FinishReason.LENGTH:
             assert len(completion.token_ids) == RANDOM.max_tokens
-    if isinstance(sampler, HfSampler):
+    if not isinstance(sampler, FakeSampler):
         assert not any(stops.intersection(completion.token_ids) for completion in completions)
     assert {completion.finish_reason for completion in completions} == set(FinishReason)
 
@@ -144,7 +171,7 @@ def test_stop_texts_change_nothing_that_stands_before_them(
     stopped = by_key(sampler.sample(checkpoint, prompts, replace(long, stop=(stop,))))
     for key, completion in stopped.items():
         assert until_stop(completion.token_ids, (stop,), codec) == until_stop(whole[key].token_ids, (stop,), codec)
-    if isinstance(sampler, HfSampler):
+    if not isinstance(sampler, FakeSampler):
         assert sum(len(each.token_ids) for each in stopped.values()) < sum(
             len(each.token_ids) for each in whole.values()
         )

@@ -18,7 +18,7 @@ from selfimp_bench.tasks.problem import Problem
 CODEC = load_codec(ASSETS / "tiny-gsm-base")
 BLOCK = SampleBlock(
     engine="fake",
-    settings=SamplerSettings(device="cpu", precision="float32", max_batch_rows=8, threads=1),
+    settings=SamplerSettings(device="cpu", precision="float32", max_batch_rows=8, threads=1, vllm=None),
     role=Role.TRAIN,
     iteration=1,
     seed=7,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
+from selfimp_bench.manifest.model import Engines, Optimisation, PreferenceOptimisation, VllmSettings
 
 
 class FinishReason(StrEnum):
@@ -78,6 +78,18 @@ class SamplerSettings:
     precision: Literal["float32", "bfloat16"]
     max_batch_rows: int
     threads: int
+    vllm: VllmSettings | None
+
+
+def sampler_settings(engines: Engines) -> SamplerSettings:
+    """What a manifest's sampler is opened with."""
+    return SamplerSettings(
+        device=engines.device,
+        precision=engines.sampler_precision,
+        max_batch_rows=engines.max_batch_rows,
+        threads=engines.threads,
+        vllm=engines.vllm,
+    )
 
 
 class Sampler(Protocol):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -13,7 +14,16 @@ SOURCE_ROOT: Final = Path(selfimp_bench.__file__).resolve().parents[1]
 TAIL_LINES: Final = 15
 
 # Inherited variables through which a launcher or a user's shell would change the engine that runs.
-_STRIPPED_PREFIXES: Final = ("ACCELERATE_", "DEEPSPEED_", "FSDP_", "PARALLELISM_CONFIG_", "WANDB_", "TRL_", "TORCH_")
+_STRIPPED_PREFIXES: Final = (
+    "ACCELERATE_",
+    "DEEPSPEED_",
+    "FSDP_",
+    "PARALLELISM_CONFIG_",
+    "WANDB_",
+    "TRL_",
+    "TORCH_",
+    "VLLM_",
+)
 _STRIPPED: Final = frozenset(
     {
         *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
@@ -27,21 +37,33 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def environment(*, device: Literal["cpu", "cuda"], threads: int, scratch: Path) -> dict[str, str]:
-    """The environment of an engine: offline, one device, fixed threads, caches in ``scratch`` only."""
+def visible_gpus() -> tuple[str, ...]:
+    """The GPUs an engine may use: those of CUDA_VISIBLE_DEVICES, else every one that the driver has."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return tuple(filter(None, (gpu.strip() for gpu in named.split(","))))
+    return tuple(path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def environment(
+    *, device: Literal["cpu", "cuda"], threads: int, scratch: Path, gpus: Sequence[str] | None
+) -> dict[str, str]:
+    """The environment of an engine: offline, these GPUs, fixed threads, caches in ``scratch`` only.
+
+    ``gpus`` None is the first visible one: with several, a trainer would split the batch over them.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in _STRIPPED and not name.startswith(_STRIPPED_PREFIXES)
     }
-    # One process drives one device; with several visible, a trainer would split the batch over them.
-    first_gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    chosen = (visible_gpus() or ("0",))[:1] if gpus is None else gpus
     python_path = [str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return inherited | {
         "PYTHONPATH": os.pathsep.join(python_path),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
-        "CUDA_VISIBLE_DEVICES": first_gpu if device == "cuda" else "",
+        "CUDA_VISIBLE_DEVICES": ",".join(chosen) if device == "cuda" else "",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),

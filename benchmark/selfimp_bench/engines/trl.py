@@ -67,7 +67,7 @@ def _run(job: TrainJob, scratch: Path, out_dir: Path, log: IO[bytes], on_progres
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=scratch,
-        env=child.environment(device=job.device, threads=job.threads, scratch=scratch),
+        env=child.environment(device=job.device, threads=job.threads, gpus=None, scratch=scratch),
     ) as process:
         assert process.stdout
         try:

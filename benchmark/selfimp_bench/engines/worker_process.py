@@ -3,8 +3,10 @@
 import contextlib
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Literal
 
 import msgspec
@@ -58,8 +60,17 @@ class WorkerProcess:
         )
 
 
-def start_worker(module: str, *, name: str, remedy: str, device: Literal["cpu", "cuda"], threads: int) -> WorkerProcess:
-    """Start a worker module of this package."""
+def start_worker(
+    module: str,
+    *,
+    name: str,
+    remedy: str,
+    device: Literal["cpu", "cuda"],
+    threads: int,
+    gpus: Sequence[str] | None = None,
+    extra: Mapping[str, str] = MappingProxyType({}),
+) -> WorkerProcess:
+    """Start a worker module of this package. ``gpus`` as in ``child.environment``; ``extra`` variables come on top."""
     scratch = tempfile.TemporaryDirectory(prefix="selfimp-", ignore_cleanup_errors=True)
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
     process = subprocess.Popen(
@@ -67,7 +78,7 @@ def start_worker(module: str, *, name: str, remedy: str, device: Literal["cpu", 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env=child.environment(device=device, threads=threads, scratch=Path(scratch.name)),
+        env=child.environment(device=device, threads=threads, scratch=Path(scratch.name), gpus=gpus) | dict(extra),
     )
     assert process.stdin and process.stdout
     return WorkerProcess(

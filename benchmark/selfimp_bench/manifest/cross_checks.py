@@ -294,6 +294,30 @@ def _k_with_its_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=(*path, "k"), message="expected [], for metrics does not name pass@k; add pass@k, or empty k")
 
 
+def _vllm_block(engines: Engines, path: JsonPath) -> Iterator[Fault]:
+    """``vllm`` is there exactly when it samples, and says how memory is bounded on the device that it runs on."""
+    vllm = engines.vllm
+    if (engines.sampler == "vllm") != (vllm is not None):
+        message = "expected exactly with `sampler: vllm`; add the block" if vllm is None else "nothing would use it"
+        yield Fault(path=(*path, "vllm"), message=message)
+    if vllm is None:
+        return
+    gpu = engines.device == "cuda"
+    for key, wanted in (("gpu_memory_utilization", gpu), ("kv_cache_gib", not gpu)):
+        if (getattr(vllm, key) is not None) != wanted:
+            expected = "a number" if wanted else "null"
+            message = f"expected {expected} with `device: {engines.device}`"
+            yield Fault(path=(*path, "vllm", key), message=message)
+    if not gpu:
+        for key in ("chunked_prefill", "batch_invariant"):
+            if getattr(vllm, key):
+                yield Fault(path=(*path, "vllm", key), message="expected false with `device: cpu`")
+    if not vllm.chunked_prefill and vllm.max_num_batched_tokens < vllm.max_model_len:
+        message = f"expected at least max_model_len ({vllm.max_model_len}) without chunked_prefill"
+        found = f"found {vllm.max_num_batched_tokens}"
+        yield Fault(path=(*path, "vllm", "max_num_batched_tokens"), message=f"{message}, {found}")
+
+
 BLOCK_RULES: BlockRules = {
     Architecture: (_heads_in_groups,),
     ModelRef: (_model_origin,),
@@ -308,6 +332,7 @@ BLOCK_RULES: BlockRules = {
     OrderClaim: (_order_cells,),
     TrendClaim: (_trend_iterations,),
     Encoder: (_encoder_origin,),
+    Engines: (_vllm_block,),
     Measure: (_k_with_its_metric, _extras_with_their_metrics),
 }
 

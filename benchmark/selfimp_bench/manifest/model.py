@@ -307,14 +307,41 @@ class PreferenceOptimisation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VllmSettings:
+    """Settings of vLLM that can change a number or decide what fits; names are vLLM's own.
+
+    max_model_len: tokens of prompt and completion together. max_num_batched_tokens: per scheduler step.
+    chunked_prefill: whether a prompt may be split over steps (not on a CPU, where vLLM 0.32 then loses the seeds).
+    attention_backend: a name of vLLM's registry, such as ``FLASH_ATTN`` or ``CPU_ATTN``.
+    batch_invariant: kernels whose results do not depend on the batch (GPUs only; slower).
+    tensor_parallel: GPUs one engine spans. gpu_memory_utilization (GPUs): the share of memory it may take;
+    kv_cache_gib (CPU): the size of its key-value cache.
+    """
+
+    max_model_len: int
+    max_num_batched_tokens: int
+    chunked_prefill: bool
+    prefix_caching: bool
+    enforce_eager: bool
+    attention_backend: str
+    batch_invariant: bool
+    tensor_parallel: int
+    gpu_memory_utilization: float | None
+    kv_cache_gib: int | None
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Engines:
     """Which engines run, and their settings that can change numbers.
 
     ``max_batch_rows`` is the sampler's rows in flight; ``micro_batch_size`` the trainer's rows per device and pass
     (the accumulation follows from the global batch and must be exact); ``threads`` are CPU threads per process.
+    ``vllm`` is there exactly when it is the sampler.
     """
 
-    sampler: Literal["hf", "fake"]
+    sampler: Literal["hf", "vllm", "fake"]
     trainer: Literal["trl", "fake"]
     device: Literal["cpu", "cuda"]
     sampler_precision: Literal["float32", "bfloat16"]
@@ -322,6 +349,7 @@ class Engines:
     micro_batch_size: int
     gradient_checkpointing: bool
     threads: int
+    vllm: VllmSettings | None = None
     source: str | None = None
     assumed: Assumed | None = None
 

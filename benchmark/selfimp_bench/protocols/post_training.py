@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.base import Decoding, SamplerSettings
+from selfimp_bench.engines.base import Decoding, sampler_settings
 from selfimp_bench.manifest.any_manifest import datasets_by_split
 from selfimp_bench.manifest.model import (
     Encoder,
@@ -217,12 +217,7 @@ class _Replicate:
             stage=Stage.SAMPLE,
             block=SampleBlock(
                 engine=manifest.engines.sampler,
-                settings=SamplerSettings(
-                    device=manifest.engines.device,
-                    precision=manifest.engines.sampler_precision,
-                    max_batch_rows=manifest.engines.max_batch_rows,
-                    threads=manifest.engines.threads,
-                ),
+                settings=sampler_settings(manifest.engines),
                 role=role,
                 iteration=iteration,
                 seed=self._seed,

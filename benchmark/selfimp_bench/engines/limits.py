@@ -1,0 +1,50 @@
+"""What a checkpoint can be given, and the refusal of what it cannot: the same words from every sampler."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfimp_bench.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many token ids there are, and how many positions; None where the model has no limit of its own."""
+
+    vocabulary: int
+    positions: int | None
+
+
+def check_files(checkpoint: Path) -> None:
+    """Refuse a folder that is no Hugging Face model with safetensors."""
+    if not (checkpoint / "config.json").is_file():
+        raise InputError(f"{checkpoint}: no config.json here; a checkpoint is a Hugging Face model folder")
+    if not any(checkpoint.glob("*.safetensors")):
+        raise InputError(f"{checkpoint}: no *.safetensors here; convert the weights to safetensors first")
+
+
+def check_prompt(limits: Limits, name: str, token_ids: Sequence[int], *, new_tokens: int, checkpoint: Path) -> None:
+    """Refuse a prompt that is empty, too long for the model's positions, or has ids outside its vocabulary."""
+    if not token_ids:
+        raise InputError(f"{name}: its prompt has no tokens; set prompt.add_bos or a template")
+    if max(token_ids) >= limits.vocabulary:
+        raise InputError(
+            f"{name}: token id {max(token_ids)} is outside the model's vocabulary of "
+            f"{limits.vocabulary} ({checkpoint}); the tokenizer belongs to another model"
+        )
+    if limits.positions is not None and len(token_ids) + new_tokens > limits.positions:
+        raise InputError(
+            f"{name}: {len(token_ids)} prompt tokens and max_tokens "
+            f"{new_tokens} exceed the model's {limits.positions} positions; "
+            + ("lower max_tokens" if new_tokens else "shorten the prompt or lower the generation's max_tokens")
+        )
+
+
+def check_labels(limits: Limits, label_ids: Sequence[int], checkpoint: Path) -> None:
+    """Refuse labels that are none, or outside the vocabulary."""
+    outside = [label for label in label_ids if not 0 <= label < limits.vocabulary]
+    if not label_ids or outside:
+        found = f"found {outside}" if outside else "found none"
+        raise InputError(
+            f"labels: expected token ids of the model's vocabulary of {limits.vocabulary}, {found} ({checkpoint})"
+        )
