@@ -38,10 +38,11 @@ from selfimp_bench.stages.encoder import locate_encoder
 from selfimp_bench.stages.grade import grade
 from selfimp_bench.stages.measure import Evidence, JudgedSet, measure
 from selfimp_bench.stages.model import examine_model, locate_model
+from selfimp_bench.stages.resume import ResumingSampler
 from selfimp_bench.stages.rows import GradeRow, SampleRow, SideValue
 from selfimp_bench.stages.sample import sample
 from selfimp_bench.stages.select import JudgedSample, judge, select
-from selfimp_bench.store import SCHEMA, StepFolder, StepRecord, Store, read_table
+from selfimp_bench.store import SCHEMA, Chunks, StepFolder, StepRecord, Store, read_table
 from selfimp_bench.tasks.problem import Problem
 
 PROBLEMS = "problems.parquet"
@@ -115,7 +116,7 @@ class Runner:
         began = time.monotonic()
         with self._store.step_folder(key) as folder:
             try:
-                counts = self._stage(step, folder, progress)
+                counts = self._stage(step, key, folder, progress)
             except (InputError, StepFailed) as error:
                 raise type(error)(f"step {step.id}: {error}") from error
             record = StepRecord(
@@ -132,14 +133,14 @@ class Runner:
             self._store.finish(folder, record)
         return record
 
-    def _stage(self, step: Step, folder: StepFolder, progress: Progress) -> Counts:
+    def _stage(self, step: Step, key: str, folder: StepFolder, progress: Progress) -> Counts:
         match step.block:
             case ProblemsBlock() as block:
                 return self._problems(block, folder)
             case ModelBlock() as block:
                 return self._model(block, folder)
             case SampleBlock() as block:
-                return self._sample(step, block, folder, progress)
+                return self._sample(step, block, key, folder, progress)
             case GradeBlock() as block:
                 return self._grade(step, block, folder)
             case EmbedBlock() as block:
@@ -161,14 +162,14 @@ class Runner:
         folder.write_json(MODEL, files)
         return {"files": len(files.files), "canaries": len(block.canaries)}
 
-    def _sample(self, step: Step, block: SampleBlock, folder: StepFolder, progress: Progress) -> Counts:
+    def _sample(self, step: Step, block: SampleBlock, key: str, folder: StepFolder, progress: Progress) -> Counts:
         problems = self._input_problems(step)
         of = len(problems) * block.samples_per_problem
         made = sample(
             block,
             problems,
             load_codec(self._input_checkpoint(step, "model")),
-            self._engines.sampler,
+            ResumingSampler(self._engines.sampler, Chunks(self._store.partial(key))),
             self._input_checkpoint(step, "checkpoint"),
             lambda done: progress.advance(done, of),
         )

@@ -2,6 +2,7 @@
 
 store/<fingerprint>/     artifacts, and step.json, written last: its existence means the step finished
 store/partial/           what running steps write; renamed into place when they finish
+store/partial/<fingerprint>/    what a step that was killed resumes from; gone when it finishes
 store/locks/             one file lock a fingerprint, so that two runs on one home never do a step twice at a time
 """
 
@@ -12,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -21,6 +22,8 @@ from filelock import FileLock
 
 from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.errors import InputError
+
+Row = TypeVar("Row")
 
 STEP_FILE = "step.json"
 SCHEMA = 1
@@ -88,6 +91,27 @@ class StepFolder:
         return Artifact(path=name, sha256=file_sha256(file), bytes=file.stat().st_size, rows=self._rows.get(name))
 
 
+class Chunks:
+    """Rows that a step writes as it makes them, and finds again after a kill: files in its ``Store.partial`` folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, row: type[Row]) -> list[Row]:
+        """Every row of every chunk. A file that a crash of the machine left unreadable is removed."""
+        rows: list[Row] = []
+        for path in sorted(self._folder.glob("*.msgpack")):
+            try:
+                rows.extend(msgspec.msgpack.decode(path.read_bytes(), type=list[row]))  # type: ignore[valid-type]
+            except msgspec.DecodeError:
+                path.unlink()
+        return rows
+
+    def add(self, rows: Sequence[Any]) -> None:
+        """Write one chunk, whole or not at all."""
+        write_atomically(self._folder / f"{uuid.uuid4().hex}.msgpack", msgspec.msgpack.encode(rows))
+
+
 class Store:
     """The results under one home."""
 
@@ -135,14 +159,21 @@ class Store:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
+    def partial(self, fingerprint: str) -> Path:
+        """A folder of a running step that outlives a kill: the same step finds it as it left it. Hold ``lock``."""
+        path = self.root / "partial" / fingerprint
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
     def finish(self, folder: StepFolder, record: StepRecord) -> None:
-        """Write the step record, last, and move the folder into place in one rename."""
+        """Write the step record, last, move the folder into place in one rename, and drop what a resume needed."""
         folder.write_json(STEP_FILE, record)
         _flush(folder.path)
         target = self.folder(record.fingerprint)
         if target.exists():
             shutil.rmtree(target)
         folder.path.rename(target)
+        shutil.rmtree(self.root / "partial" / record.fingerprint, ignore_errors=True)
 
     def _check(self, folder: Path, artifact: Artifact) -> None:
         """Sizes always; contents too where hashing is cheap (``verify`` hashes everything)."""

@@ -22,4 +22,5 @@ def hf_sampler(settings: SamplerSettings) -> WorkerSampler:
             device=settings.device,
             threads=settings.threads,
         ),
+        can_follow=lambda _before, _after: True,
     )

@@ -18,6 +18,7 @@ from selfimp_bench.engines.base import (
     SamplerSettings,
 )
 from selfimp_bench.engines.child import visible_gpus
+from selfimp_bench.engines.tokens import read_json
 from selfimp_bench.engines.worker_process import WorkerProcess, start_worker
 from selfimp_bench.engines.worker_sampler import WorkerSampler
 from selfimp_bench.errors import InputError
@@ -41,8 +42,18 @@ def vllm_sampler(settings: SamplerSettings) -> Sampler:
 
 def replicated(settings: SamplerSettings, *, groups: Sequence[tuple[str, ...]]) -> Sampler:
     """One engine a group of GPUs, and the prompts dealt out among them."""
-    replicas = [WorkerSampler(settings, partial(_start, settings, group)) for group in groups]
+    replicas = [WorkerSampler(settings, partial(_start, settings, group), can_follow=can_follow) for group in groups]
     return replicas[0] if len(replicas) == 1 else DealtSampler(replicas)
+
+
+def can_follow(before: Path, after: Path) -> bool:
+    """Whether vLLM can load a checkpoint's weights over another's: of the same config, with embeddings not tied.
+
+    vLLM 0.32's ``reload_weights`` leaves a tied output layer as it was. A folder that holds no config is left to the
+    worker, which refuses it before it touches the engine.
+    """
+    configs = [read_json(folder / "config.json") for folder in (before, after)]
+    return not configs[1] or (configs[0] == configs[1] and configs[0].get("tie_word_embeddings") is False)
 
 
 def _start(settings: SamplerSettings, gpus: tuple[str, ...]) -> WorkerProcess:

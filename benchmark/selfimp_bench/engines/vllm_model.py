@@ -4,8 +4,6 @@ One request a completion, each with its own seed: vLLM draws the noise of a requ
 SamplingParams shared by a batch would give every prompt the same noise (vllm issue 50440).
 """
 
-import gc
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -39,14 +37,13 @@ QUEUED_PER_ROW: Final = 2
 
 
 class VllmModel:
-    """One engine with at most one checkpoint. Another checkpoint of the same shape is loaded into the same engine."""
+    """One engine with one checkpoint; another is loaded in its place (the client starts anew where that cannot be)."""
 
     def __init__(self, settings: SamplerSettings) -> None:
         assert settings.vllm is not None
         self._settings = settings
         self._vllm: VllmSettings = settings.vllm
         self._checkpoint: Path | None = None
-        self._shape: str | None = None
         self._engine: LLMEngine | None = None
 
     def load(self, checkpoint: Path) -> None:
@@ -59,33 +56,20 @@ class VllmModel:
         if checkpoint == self._checkpoint:
             return
         check_files(checkpoint)
-        shape = hashlib.sha256((checkpoint / "config.json").read_bytes()).hexdigest()
         self._checkpoint = None
         try:
-            if self._engine is not None and shape == self._shape:
-                self._swap(self._engine, checkpoint)
+            if self._engine is None:
+                self._engine = LLMEngine.from_engine_args(engine_args(checkpoint, self._settings, self._vllm))
             else:
-                self._start(checkpoint)
+                swap(self._engine, checkpoint)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # vLLM raises what its loaders and config checks raise
-            self._engine = None
             raise InputError(
                 f"{checkpoint}: vLLM cannot load the checkpoint ({type(error).__name__}: {error}); fetch or train it "
                 "again, or correct engines.vllm"
             ) from error
-        self._checkpoint, self._shape = checkpoint, shape
-
-    def _swap(self, engine: LLMEngine, checkpoint: Path) -> None:
-        engine.collective_rpc("reload_weights", kwargs={"weights_path": str(checkpoint)})
-        if not engine.reset_prefix_cache():  # its keys and values are the old weights'
-            raise RuntimeError("the prefix cache could not be reset")
-
-    def _start(self, checkpoint: Path) -> None:
-        self._engine = None
-        gc.collect()
-        torch.cuda.empty_cache()
-        self._engine = LLMEngine.from_engine_args(engine_args(checkpoint, self._settings, self._vllm))
+        self._checkpoint = checkpoint
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Completion]]:
         """Completions as they end. Raises InputError for prompts that the model or ``max_model_len`` cannot take."""
@@ -145,6 +129,13 @@ class VllmModel:
             inside -= len(finished)
             if finished:
                 yield finished
+
+
+def swap(engine: LLMEngine, checkpoint: Path) -> None:
+    """Load a checkpoint's weights over those of the engine (``vllm.can_follow`` says which may)."""
+    engine.collective_rpc("reload_weights", kwargs={"weights_path": str(checkpoint)})
+    if not engine.reset_prefix_cache():  # its keys and values are the old weights'
+        raise RuntimeError("the prefix cache could not be reset")
 
 
 def engine_args(checkpoint: Path, settings: SamplerSettings, vllm: VllmSettings) -> EngineArgs:

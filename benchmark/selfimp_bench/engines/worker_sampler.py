@@ -15,19 +15,25 @@ from selfimp_bench.engines.base import (
 from selfimp_bench.engines.worker_process import WorkerProcess
 from selfimp_bench.errors import InputError, StepFailed
 
-StartWorker = Callable[[], WorkerProcess]
-
 
 class WorkerSampler:
     """A thin client of one worker, which starts on first use and serves every checkpoint.
 
-    ``start`` starts the worker; it is then told ``settings``.
+    ``start`` starts the worker; it is then told ``settings``. ``can_follow(before, after)`` says whether a running
+    worker can load ``after`` in the place of ``before``; where not, it is started anew.
     """
 
-    def __init__(self, settings: SamplerSettings, start: StartWorker) -> None:
+    def __init__(
+        self,
+        settings: SamplerSettings,
+        start: Callable[[], WorkerProcess],
+        can_follow: Callable[[Path, Path], bool],
+    ) -> None:
         self._settings = settings
         self._start = start
+        self._can_follow = can_follow
         self._worker: WorkerProcess | None = None
+        self._loaded: Path | None = None
 
     def sample(self, checkpoint: Path, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Completion]:
         """See ``Sampler.sample``. Completions arrive as each batch ends; leaving the iterator early ends the worker."""
@@ -47,12 +53,16 @@ class WorkerSampler:
 
     def close(self) -> None:
         """End the worker, if one runs."""
-        worker, self._worker = self._worker, None
+        worker, self._worker, self._loaded = self._worker, None, None
         if worker is not None:
             worker.close()
 
     def _ask(self, request: wire.Sample | wire.Weigh) -> Iterator[wire.Done | wire.Weighed]:
+        checkpoint = Path(request.checkpoint)
+        if self._loaded is not None and checkpoint != self._loaded and not self._can_follow(self._loaded, checkpoint):
+            self.close()
         worker = self._worker or self._open()
+        self._loaded = checkpoint
         answered = False
         try:
             worker.send(request)
