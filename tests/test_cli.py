@@ -168,6 +168,7 @@ def test_plan_of_a_suite_on_hardware_says_what_sharing_saves(tmp_path: Path) -> 
     assert 0 < found["saved"]["expected"] < found["alone"]["expected"]
     text = " ".join(_call(*command).stdout.split())
     assert "sharing saves" in text and "36 runs" in text and "GB on disk" in text
+    assert "published: 2000 GPU hours (2407.05013, Appendix B.1" in text
 
 
 def test_plan_says_which_claims_so_few_problems_cannot_decide(make_manifest: ManifestMaker) -> None:

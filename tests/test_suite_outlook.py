@@ -52,3 +52,7 @@ def test_sharing_saves_the_first_model_twice_and_the_second_of_dpo_once(opened: 
     assert len(dpo) == 4
     assert found.saved.expected == pytest.approx((first * 2 + second).expected)
     assert found.saved.at_most == pytest.approx((first * 2 + second).at_most)
+
+
+def test_what_the_source_says_its_runs_took_is_told(found: SuiteOutlook) -> None:
+    assert [(row.printed, row.unit) for row in found.published] == [("2000", "GPU hours")]

@@ -1,13 +1,18 @@
 """A suite's outlook on given hardware: what each experiment asks, and what sharing equal steps saves."""
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
+from selfimp_bench.catalog import find_table
 from selfimp_bench.hardware.cost import Range, total
 from selfimp_bench.hardware.device import Hardware
 from selfimp_bench.hardware.outlook import Outlook, outlook
 from selfimp_bench.plan import plan_keys
+from selfimp_bench.reference import Reference, read_table
 from selfimp_bench.suite import OpenSuite, SuitePlan
+
+PUBLISHED_HOURS = "gpu-hours"
+"""The metric of a reference row that says what the source's own runs took."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,18 +25,23 @@ class MemberOutlook:
     experiment: str
     runs: int
     peak_bytes: int
+    fits: bool
     gpu_hours: Range
     own_gpu_hours: Range
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteOutlook:
-    """whole: every piece of work once. alone: the sum over experiments that share nothing. saved: the difference."""
+    """whole: every piece of work once. alone: the sum over experiments that share nothing. saved: the difference.
+
+    published: what the suite's tables say of GPU hours.
+    """
 
     members: tuple[MemberOutlook, ...]
     whole: Outlook
     alone: Range
     saved: Range
+    published: tuple[Reference, ...]
 
 
 def suite_outlook(opened: OpenSuite, planned: SuitePlan, hardware: Hardware, *, done: Set[str]) -> SuiteOutlook:
@@ -46,6 +56,7 @@ def suite_outlook(opened: OpenSuite, planned: SuitePlan, hardware: Hardware, *, 
                 experiment=experiment.manifest.name,
                 runs=len(experiment.models) * experiment.replicates,
                 peak_bytes=found.peak_bytes,
+                fits=not found.misfits,
                 gpu_hours=found.gpu_hours,
                 own_gpu_hours=total(cost.gpu_hours for cost in found.costs if keys[cost.step] not in seen),
             )
@@ -53,4 +64,16 @@ def suite_outlook(opened: OpenSuite, planned: SuitePlan, hardware: Hardware, *, 
         seen.update(keys.values())
     whole = outlook(planned.plan, hardware, done=done)
     alone = total(member.gpu_hours for member in members)
-    return SuiteOutlook(members=tuple(members), whole=whole, alone=alone, saved=alone - whole.gpu_hours)
+    return SuiteOutlook(
+        members=tuple(members),
+        whole=whole,
+        alone=alone,
+        saved=alone - whole.gpu_hours,
+        published=tuple(_published(opened)),
+    )
+
+
+def _published(opened: OpenSuite) -> Iterator[Reference]:
+    for name in opened.suite.published.tables:
+        table = read_table(find_table(name, opened.path), name)
+        yield from (row for row in table.rows if row.metric == PUBLISHED_HOURS)

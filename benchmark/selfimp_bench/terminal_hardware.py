@@ -13,7 +13,7 @@ from selfimp_bench.hardware.training import CORRECT_SHARE
 from selfimp_bench.suite_outlook import SuiteOutlook
 from selfimp_bench.terminal import table
 
-_COLUMNS = ("model", "step", "steps", "devices", "per device", "accumulation", "peak", "tokens", "GPU hours")
+_COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
 
 
 def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
@@ -30,9 +30,8 @@ def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
 
 
 def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
-    """``per device`` and ``accumulation`` are of the step that fills a device most; equal for all but small data."""
+    """``rows`` (per device and pass) and ``accumulation`` are of the step that fills a device most."""
     fullest = max(costs, key=lambda cost: cost.footprint.total)
-    mark = " (too much)" if any(cost.misfits for cost in costs) else ""
     return (
         model,
         kind,
@@ -40,8 +39,9 @@ def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
         str(fullest.devices),
         str(fullest.per_device),
         str(fullest.accumulation or ""),
-        gigabytes(fullest.footprint.total) + mark,
-        spread(total(cost.tokens for cost in costs) * 1e-6, " M"),
+        f"{fullest.footprint.total / 1e9:,.1f}",
+        "no" if any(cost.misfits for cost in costs) else "yes",
+        spread(total(cost.tokens for cost in costs) * 1e-6),
         spread(total(cost.gpu_hours for cost in costs)),
     )
 
@@ -83,16 +83,18 @@ def suite_outlook_tables(found: SuiteOutlook) -> Iterator[RenderableType]:
         (
             each.experiment,
             str(each.runs),
-            gigabytes(each.peak_bytes),
+            f"{each.peak_bytes / 1e9:,.1f}",
+            "yes" if each.fits else "no",
             spread(each.gpu_hours),
             spread(each.own_gpu_hours),
         )
         for each in found.members
     ]
-    columns = ("experiment", "runs", "peak", "GPU hours alone", "GPU hours here, what is above shared")
+    columns = ("experiment", "runs", "peak GB", "fits", "GPU hours alone", "GPU hours after those above")
     yield table(f"\nOn {found.whole.hardware}", columns, rows)
     runs = sum(each.runs for each in found.members)
     yield (
         f"\n{runs} runs: {spread(found.alone)} GPU hours if each ran alone; sharing saves {spread(found.saved)} of them"
     )
+    yield from (f"published: {row.printed} {row.unit} ({row.source})" for row in found.published)
     yield from _closing(found.whole)
