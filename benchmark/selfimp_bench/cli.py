@@ -339,12 +339,17 @@ def check_command(*, run: str, home: Path, as_json: bool) -> int:
 @click.argument("run", metavar="RUN")
 @_home
 def report_command(*, run: str, home: Path, as_json: bool) -> None:
-    """Write report.html and figures/ of a checked run. Needs no GPU."""
+    """Write report.html and figures/ of a finished run, or of a suite's and all its experiments'. Needs no GPU."""
     from selfimp_bench.judge import find_run, judge_run
+    from selfimp_bench.report.write_suite import write_suite_report
+    from selfimp_bench.suite import find_suite_run
 
-    folder = find_run(run, home)
-    judge_run(folder)
-    path = _report(folder)
+    if (suite := find_suite_run(run, home)) is not None:
+        path = write_suite_report(suite).page
+    else:
+        folder = find_run(run, home)
+        judge_run(folder)
+        path = _report(folder)
     if as_json:
         _print_json({"report": str(path)})
     else:
@@ -518,13 +523,14 @@ def _plan_suite(opened: "OpenSuite", home: Path, hardware: "Hardware | None", *,
 
 
 def _reproduce_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> int:
+    from selfimp_bench.report.write_suite import write_suite_report
     from selfimp_bench.suite import run_suite
 
     folder = run_suite(opened, home, _progress(home))
     code = _check_suite(folder, as_json=as_json)
-    reports = [_report(experiment.run_folder(home)) for experiment in opened.experiments]
+    written = write_suite_report(folder)
     if not as_json:
-        for report in reports:
+        for report in (*written.experiments, written.page):
             click.echo(f"report: {report}")
         click.echo(f"record: {folder / 'suite.json'}")
     return code

@@ -187,7 +187,7 @@ def check_suite(folder: Path) -> SuiteJudgement:
     findings = Findings(schema=1, findings=())
     if judged:
         suite = load_suite(path)
-        tables = [_table(folder, name) for name in suite_tables(suite)]
+        tables = [suite_table(folder, name) for name in suite_tables(suite)]
         findings = judge_suite(suite, [_member_run(member) for member in members], tables)
     write_atomically(folder / FINDINGS, to_json(findings))
     everything = (*findings.findings, *(finding for each in judgements for finding in each.findings.findings))
@@ -221,8 +221,8 @@ def read_suite_record(folder: Path) -> SuiteRecord:
         raise InputError(f"{path}: not a suite's record of this version ({error})") from None
 
 
-def _table(folder: Path, name: str) -> ReferenceTable:
-    """A shipped table where there is one of this name, so that a run folder cannot bring its own; else the run's."""
+def suite_table(folder: Path, name: str) -> ReferenceTable:
+    """A reference table of a suite's run: the shipped one of this name, so that no folder brings its own; else its."""
     shipped = REFERENCES / name
     return read_table(shipped if shipped.is_file() else folder / name, name)
 

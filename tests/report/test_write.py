@@ -5,11 +5,11 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from page import read_page, seen_in
 
 from selfimp_bench.claims import Findings, Verdict, to_json
 from selfimp_bench.errors import InputError
@@ -18,60 +18,11 @@ from selfimp_bench.manifest.model import Profile
 from selfimp_bench.report import figures
 from selfimp_bench.report.write import REPORT, write_report
 
-_VOID = {"meta", "link", "br", "hr", "img", "input"}
 _HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'
 
 
-class _Nesting(HTMLParser):
-    """Fails on a tag that closes nothing, and keeps what a reader sees."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.ids: list[str] = []
-        self.targets: list[str] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _VOID:
-            self.open.append(tag)
-        self._note(tag, attrs)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._note(tag, attrs)
-
-    def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        for name, value in attrs:
-            assert not name.startswith("on"), (tag, name)
-            if name == "id":
-                self.ids.append(value or "")
-            if name in ("href", "xlink:href", "src"):
-                self.targets.append(value or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text.append(data)
-
-
-def _read(page: str) -> _Nesting:
-    parser = _Nesting()
-    parser.feed(page)
-    parser.close()
-    assert parser.open == []
-    return parser
-
-
-def _seen(page: str) -> str:
-    return re.sub(r"\s+", " ", "".join(_read(page).text))
-
-
 def test_every_measurement_is_in_the_page(reported_many, tables):
-    seen = _seen((reported_many / REPORT).read_text())
+    seen = seen_in((reported_many / REPORT).read_text())
     for each in tables(("big", "tiny"), 2).measurements:
         assert f"{each.metric} (share)" in seen
         assert f"n {each.n}, undefined {each.undefined}" in seen
@@ -87,7 +38,7 @@ def test_every_metric_is_in_a_figure_also_one_that_has_no_title_of_its_own(repor
 
 
 def test_every_finding_is_in_the_page_with_its_points_and_terms(reported, findings):
-    seen = _seen((reported / REPORT).read_text())
+    seen = seen_in((reported / REPORT).read_text())
     for finding in findings("big").findings:
         assert finding.statement in seen
         assert finding.reason in seen or finding.points
@@ -104,31 +55,31 @@ def test_every_finding_is_in_the_page_with_its_points_and_terms(reported, findin
 
 
 def test_the_first_sentence_counts_the_verdicts(reported):
-    seen = _seen((reported / REPORT).read_text())
+    seen = seen_in((reported / REPORT).read_text())
     assert "3 claims judged: 1 not reproduced, 1 inconclusive, 1 reproduced." in seen
 
 
 def test_a_smoke_run_says_that_it_was_not_judged_and_names_the_claims(write_run):
     nothing = Findings(schema=1, findings=())
-    seen = _seen(write_report(write_run(models=("tiny",), profile=Profile.SMOKE, judged=nothing)).read_text())
+    seen = seen_in(write_report(write_run(models=("tiny",), profile=Profile.SMOKE, judged=nothing)).read_text())
     assert "not judged (smoke): every step worked; a smoke run judges no claim of a paper." in seen
     assert "DPO raises greedy accuracy over SFT." in seen
 
 
 def test_a_run_without_any_finding_says_that_nothing_was_judged(write_run):
-    seen = _seen(write_report(write_run(judged=Findings(schema=1, findings=()))).read_text())
+    seen = seen_in(write_report(write_run(judged=Findings(schema=1, findings=()))).read_text())
     assert "Nothing was judged" in seen
 
 
 def test_undefined_is_a_word_with_its_reason_and_never_zero(reported):
     page = (reported / REPORT).read_text()
-    assert "undefined (undefined on all 60 problems)" in _seen(page)
-    assert "0.0000" not in _seen(page)
-    assert "distinct-n.incorrect of big on test at t = 3: undefined" in _seen(page)
+    assert "undefined (undefined on all 60 problems)" in seen_in(page)
+    assert "0.0000" not in seen_in(page)
+    assert "distinct-n.incorrect of big on test at t = 3: undefined" in seen_in(page)
 
 
 def test_the_case_study_is_in_the_page_with_every_answer_and_outcome(reported_many):
-    seen = _seen((reported_many / REPORT).read_text())
+    seen = seen_in((reported_many / REPORT).read_text())
     assert "test-7" in seen and "One of 5 that turned, of 60 problems." in seen
     for iteration, words in enumerate(("wrong samples: 25 % correct", "unparsed samples: none judged", "correct"), 1):
         assert f"M {iteration} {words}" in seen or f"M{iteration} {words}" in seen
@@ -137,7 +88,7 @@ def test_the_case_study_is_in_the_page_with_every_answer_and_outcome(reported_ma
 
 
 def test_the_best_iteration_and_what_is_published_of_it_are_in_the_page(reported):
-    seen = _seen((reported / REPORT).read_text())
+    seen = seen_in((reported / REPORT).read_text())
     assert "at t = 3" in seen
     assert "41.0 percent big" in seen and "71.5 percent big" in seen
     assert "2407.05013" in seen
@@ -161,7 +112,7 @@ def test_hostile_text_is_shown_and_not_run(write_run, findings, tables):
     evil = tuple(replace(each, metric=f"{_HOSTILE}/../../x") for each in made.measurements if each.metric == "reward")
     made = replace(made, measurements=(*made.measurements, *evil))
     folder = write_run(judged=judged, tables=made)
-    read = _read(write_report(folder).read_text())
+    read = read_page(write_report(folder).read_text())
     assert not {"script", "img"} & read.tags
     assert _HOSTILE in "".join(read.text)
     assert {path.parent for path in folder.rglob("*.svg")} == {folder / "figures"}
@@ -170,14 +121,14 @@ def test_hostile_text_is_shown_and_not_run(write_run, findings, tables):
 
 
 def test_a_link_that_is_no_web_address_is_shown_as_text(reported):
-    read = _read((reported / REPORT).read_text())
+    read = read_page((reported / REPORT).read_text())
     assert "https://arxiv.org/abs/2407.05013" in read.targets
     assert all(target.startswith(("#", "https://", "reference_results/")) for target in read.targets)
 
 
 def test_the_page_is_well_formed_and_needs_no_network(reported_many):
     page = (reported_many / REPORT).read_text()
-    read = _read(page)
+    read = read_page(page)
     assert len(read.ids) == len(set(read.ids))
     assert {target[1:] for target in read.targets if target.startswith("#")} <= set(read.ids)
     assert not {"script", "link", "img", "iframe", "object"} & read.tags
@@ -264,7 +215,7 @@ def test_a_run_that_was_not_checked_is_refused_with_what_to_do(write_run):
 def test_several_findings_of_one_claim_are_counted_as_findings(write_run, findings):
     both = (*findings("big").findings, *findings("tiny").findings)
     folder = write_run(models=("big", "tiny"), judged=Findings(schema=1, findings=both))
-    assert "6 findings on 3 claims and 2 models: 2 not reproduced" in _seen(write_report(folder).read_text())
+    assert "6 findings on 3 claims and 2 models: 2 not reproduced" in seen_in(write_report(folder).read_text())
     reproduced = tuple(replace(each, verdict=Verdict.REPRODUCED) for each in both)
     (folder / FINDINGS).write_bytes(to_json(Findings(schema=1, findings=reproduced)))
-    assert "2 models: 6 reproduced." in _seen(write_report(folder).read_text())
+    assert "2 models: 6 reproduced." in seen_in(write_report(folder).read_text())

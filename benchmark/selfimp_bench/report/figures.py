@@ -14,7 +14,6 @@ from selfimp_bench.versions import source_digest
 
 # Shapes differ as well as colours, so that neither a colour-blind reader nor a grey print loses a line.
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
-_LINES: Final = ("-", "--", "-.", ":")
 _INCHES: Final = {1: 6.6, 2: 8.6, 3: 10.4}
 """The width of a figure by its columns."""
 _DODGE: Final = 0.035
@@ -117,7 +116,7 @@ def _look(curve: Curve) -> dict[str, Any]:
     colour, marker = SERIES[curve.style % len(SERIES)], _MARKERS[curve.style % len(_MARKERS)]
     if curve.paper:
         return {"color": colour, "marker": marker, "linewidth": 1.1, **_PAPER}
-    return {"color": colour, "marker": marker, "linewidth": 1.6, "linestyle": _LINES[curve.style % len(_LINES)]}
+    return {"color": colour, "marker": marker, "linewidth": 1.6, "linestyle": "-"}
 
 
 _PAPER: Final[dict[str, Any]] = {"linestyle": (0, (4, 2.5)), "markerfacecolor": PAPER}

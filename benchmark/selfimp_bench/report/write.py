@@ -36,7 +36,7 @@ def write_report(folder: Path) -> Path:
     Raises InputError when the folder is no finished run, or was not checked.
     """
     material = _read(folder)
-    page = _render(material, {figure.name: _drawing(folder, figure) for figure in material.figures})
+    page = _render(material, {figure.name: drawing(folder, figure) for figure in material.figures})
     path = folder / REPORT
     write_atomically(path, page.encode())
     return path
@@ -78,7 +78,7 @@ def _render(material: _Material, drawings: Mapping[str, str]) -> str:
     """The page. ``drawings`` holds an SVG for every figure's name."""
     run = material.run
     inlined = {name: Markup(inline(drawing)) for name, drawing in drawings.items()}  # checked or drawn here
-    return _template().render(
+    return template("report.html.j2").render(
         manifest=run.manifest,
         paper_link=web_link(run.manifest.paper.url),
         record=run.record,
@@ -102,8 +102,11 @@ def _read_findings(folder: Path) -> Findings:
         raise InputError(f"{path}: not findings of this version ({error}); `selfimp-bench check {folder}`") from None
 
 
-def _drawing(folder: Path, figure: Figure) -> str:
-    """The file that is there when it shows these numbers, else a new one: drawing takes longer than all the rest."""
+def drawing(folder: Path, figure: Figure) -> str:
+    """A figure's SVG, which lies in figures/: the file there when it shows these numbers, else a new one.
+
+    Drawing takes longer than all the rest.
+    """
     path = folder / FIGURES / f"{figure.name}.svg"
     found = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if is_current(found, inputs_digest(figure)):
@@ -114,7 +117,8 @@ def _drawing(folder: Path, figure: Figure) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page's template, beside this module."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -122,4 +126,4 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)

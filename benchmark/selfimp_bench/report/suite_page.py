@@ -1,0 +1,268 @@
+"""What a suite's report shows: its experiments, their best iterations side by side, its claims, the paper on itself."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from selfimp_bench.assertion import Amount, Place
+from selfimp_bench.claims import Finding, Verdict, combine, show
+from selfimp_bench.judge import Judgement, RunFiles
+from selfimp_bench.manifest.model import Cell, Metric, Profile, Split
+from selfimp_bench.manifest.suite_model import Member, Suite
+from selfimp_bench.metrics.series import best_iteration
+from selfimp_bench.published import PublishedNumbers, Range
+from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
+from selfimp_bench.report.verdicts import Badge, badge
+from selfimp_bench.report.write import REPORT
+from selfimp_bench.self_judgement import Outcome, SelfJudgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberRow:
+    """An experiment of the suite; without a run (``badge`` says why) it has no link and no counts."""
+
+    name: str
+    dataset: str
+    method: str
+    models: str
+    counts: str
+    badge: Badge
+    link: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimRow:
+    """A claim across experiments: the verdict on the runs, and what the paper's own numbers say of it."""
+
+    claim: str
+    statement: str
+    source: str
+    assumed: str | None
+    model: str
+    badge: Badge
+    reason: str
+    paper: Badge
+    paper_reason: str
+    paper_cases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestCell:
+    """The best iteration of one method; ``won``: no method of the row has a higher one."""
+
+    text: str
+    published: str
+    won: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestLine:
+    """One data set and model: M_1, and the best of every method (None: not run)."""
+
+    dataset: str
+    model: str
+    coverage: BestCell
+    first: BestCell
+    methods: tuple[BestCell | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuitePage:
+    """The whole page but its figure."""
+
+    badge: Badge
+    sentence: str
+    members: tuple[MemberRow, ...]
+    methods: tuple[str, ...]
+    best: tuple[BestLine, ...]
+    claims: tuple[ClaimRow, ...]
+    paper_counts: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberResult:
+    """An experiment of a suite with its run and its own judgement."""
+
+    member: Member
+    folder: str
+    run: RunFiles
+    judgement: Judgement
+
+
+_PAPER_STYLES: Mapping[Outcome, str] = {
+    Outcome.SUPPORTED: "reproduced",
+    Outcome.CONTRADICTED: "not-reproduced",
+    Outcome.WITHIN_READING_ERROR: "inconclusive",
+    Outcome.NO_NUMBERS: "none",
+}
+
+
+def suite_page(
+    suite: Suite,
+    results: Sequence[MemberResult],
+    findings: Sequence[Finding],
+    paper: Sequence[SelfJudgement],
+    numbers: PublishedNumbers,
+) -> SuitePage:
+    """The page from what was run and judged. ``paper`` has one judgement for every claim of the suite, in order."""
+    counts = Counter(judged.outcome for judged in paper)
+    methods = tuple(dict.fromkeys(member.method for member in suite.experiments))
+    every = [*findings, *(finding for each in results for finding in each.judgement.findings.findings)]
+    smoke = any(each.run.record.profile == Profile.SMOKE for each in results)
+    return SuitePage(
+        badge=_overall(every, smoke),
+        sentence=_sentence(findings, results, smoke),
+        members=tuple(_member_row(member, results) for member in suite.experiments),
+        methods=methods,
+        best=tuple(_best_lines(results, methods, numbers)),
+        claims=tuple(_claim_row(suite, findings, judged) for judged in paper),
+        paper_counts=", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]),
+    )
+
+
+def _overall(findings: Sequence[Finding], smoke: bool) -> Badge:
+    if smoke or not findings:
+        return Badge(style="none", words="not judged (smoke)" if smoke else "not judged")
+    return badge(combine([finding.verdict for finding in findings]))
+
+
+def _sentence(findings: Sequence[Finding], results: Sequence[MemberResult], smoke: bool) -> str:
+    if smoke:
+        return "not judged (smoke): every step worked; a smoke run judges no claim of a paper."
+    own = sum(len(each.judgement.findings.findings) for each in results)
+    inside = [finding for each in results for finding in each.judgement.findings.findings]
+    return (
+        f"{len(findings)} claims across {len(results)} experiments: {_counted(findings)}; "
+        f"{own} findings within them: {_counted(inside)}."
+    )
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    counts = Counter(finding.verdict for finding in findings)
+    order = (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED, Verdict.REPRODUCED)
+    return ", ".join(f"{counts[each]} {badge(each).words}" for each in order if counts[each]) or "none"
+
+
+def _member_row(member: Member, results: Sequence[MemberResult]) -> MemberRow:
+    found = next((each for each in results if each.member == member), None)
+    words = f"left out: {member.pending}" if member.pending is not None else "not run"
+    findings = () if found is None else found.judgement.findings.findings
+    smoke = found is not None and not found.judgement.judged
+    return MemberRow(
+        name=f"{member.name} v{member.version}",
+        dataset=member.dataset,
+        method=member.method,
+        models=", ".join(member.models if found is None else found.run.record.models),
+        counts=words if found is None else "" if smoke else _counted(findings),
+        badge=Badge(style="none", words="no run") if found is None else _overall(findings, smoke),
+        link=None if found is None else quote(f"../../{found.folder}/{REPORT}"),
+    )
+
+
+def _claim_row(suite: Suite, findings: Sequence[Finding], judged: SelfJudgement) -> ClaimRow:
+    claim = next(each for each in suite.claims if each.id == judged.claim)
+    found = next((finding for finding in findings if finding.claim == judged.claim), None)
+    return ClaimRow(
+        claim=judged.claim,
+        statement=judged.statement,
+        source=judged.source,
+        assumed=claim.assumed,
+        model="" if found is None else found.model,
+        badge=Badge(style="none", words="not judged") if found is None else badge(found.verdict),
+        reason="" if found is None else found.reason,
+        paper=Badge(style=_PAPER_STYLES[judged.outcome], words=judged.outcome.value),
+        paper_reason=judged.reason,
+        paper_cases=tuple(f"{case.group}: {case.truth}: {case.detail}" for case in judged.cases),
+    )
+
+
+# ---- best iterations side by side ----
+
+
+def _best_lines(
+    results: Sequence[MemberResult], methods: Sequence[str], numbers: PublishedNumbers
+) -> Iterator[BestLine]:
+    """A line for every data set and model of which greedy pass@1 was measured, in the order of the suite."""
+    keys = dict.fromkeys((each.member.dataset, model) for each in results for model in each.run.record.models)
+    for dataset, model in keys:
+        own = {each.member.method: each for each in results if each.member.dataset == dataset and _has(each, model)}
+        if own:
+            first = next(iter(own.values()))
+            cells = [_best(own[method], model, numbers) if method in own else None for method in methods]
+            defined = [found.value for found in cells if found is not None and found.value is not None]
+            highest = max(defined, default=None)
+            yield BestLine(
+                dataset=dataset,
+                model=model,
+                coverage=_at_first(first, model, Metric.COVERAGE, numbers),
+                first=_at_first(first, model, Metric.PASS_AT_1, numbers),
+                methods=tuple(None if each is None else each.cell(highest) for each in cells),
+            )
+
+
+def _has(result: MemberResult, model: str) -> bool:
+    return find_series(result, model, Metric.PASS_AT_1) is not None
+
+
+def find_series(result: MemberResult, model: str, metric: Metric) -> Series | None:
+    """A metric of a model on the test problems, where the run has it."""
+    found = (each for each in series_of(result.run.measurements) if (each.model, each.metric) == (model, metric))
+    return next((each for each in found if each.split is Split.TEST), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Best:
+    text: str
+    published: str
+    value: float | None
+
+    def cell(self, highest: float | None) -> BestCell:
+        return BestCell(text=self.text, published=self.published, won=self.value is not None and self.value == highest)
+
+
+def _best(result: MemberResult, model: str, numbers: PublishedNumbers) -> _Best:
+    series = find_series(result, model, Metric.PASS_AT_1)
+    assert series is not None  # its line is there because of it
+    total = max(series.cells)
+    values = [series.cells[t].value if t in series.cells else None for t in range(1, total + 1)]
+    at = best_iteration(values)
+    places = tuple(place_of(result, model, Metric.PASS_AT_1, t) for t in range(1, total + 1))
+    found = numbers.of_amount(Amount(name="", series=places, minus=None))
+    value = -1.0 if at is None else values[at - 1]
+    assert value is not None
+    return _Best(text=UNDEFINED if at is None else f"{number(value)} at t = {at}", published=_shown(found), value=value)
+
+
+def _at_first(result: MemberResult, model: str, metric: Metric, numbers: PublishedNumbers) -> BestCell:
+    series = find_series(result, model, metric)
+    value = None if series is None or 1 not in series.cells else series.cells[1].value
+    return BestCell(
+        text=UNDEFINED if value is None else number(value),
+        published=_shown(numbers.of_place(place_of(result, model, metric, 1))),
+        won=False,
+    )
+
+
+def place_of(result: MemberResult, model: str, metric: Metric, iteration: int) -> Place:
+    """Where a published number for a metric of an experiment's test problems would stand."""
+    return Place(
+        experiment=result.member.name,
+        dataset=result.member.dataset,
+        method=result.member.method,
+        model=model,
+        cell=Cell(metric=metric.value, split=Split.TEST, iteration=iteration),
+    )
+
+
+def _shown(found: Range | None) -> str:
+    if found is None:
+        return ""
+    low, high = (round(float(each), 4) for each in (found.low, found.high))
+    return show(low) if low == high else f"{show(low)} to {show(high)}"
+
+
+def runs_folder(folder: Path) -> Path:
+    """The folder that holds all runs, from a suite's run folder in it."""
+    return folder.parent.parent
