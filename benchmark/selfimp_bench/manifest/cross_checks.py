@@ -298,7 +298,9 @@ def _vllm_block(engines: Engines, path: JsonPath) -> Iterator[Fault]:
     """``vllm`` is there exactly when it samples, and says how memory is bounded on the device that it runs on."""
     vllm = engines.vllm
     if (engines.sampler == "vllm") != (vllm is not None):
-        message = "expected exactly with `sampler: vllm`; add the block" if vllm is None else "nothing would use it"
+        message = "`sampler: vllm` needs this block; add it"
+        if vllm is not None:
+            message = f"the sampler is {engines.sampler}, so nothing would use this block; remove it"
         yield Fault(path=(*path, "vllm"), message=message)
     if vllm is None:
         return
@@ -306,12 +308,12 @@ def _vllm_block(engines: Engines, path: JsonPath) -> Iterator[Fault]:
     for key, wanted in (("gpu_memory_utilization", gpu), ("kv_cache_gib", not gpu)):
         if (getattr(vllm, key) is not None) != wanted:
             expected = "a number" if wanted else "null"
-            message = f"expected {expected} with `device: {engines.device}`"
+            message = f"expected {expected} with `device: {engines.device}`, found {shown(getattr(vllm, key))}"
             yield Fault(path=(*path, "vllm", key), message=message)
     if not gpu:
         for key in ("chunked_prefill", "batch_invariant"):
             if getattr(vllm, key):
-                yield Fault(path=(*path, "vllm", key), message="expected false with `device: cpu`")
+                yield Fault(path=(*path, "vllm", key), message="expected false with `device: cpu`, found true")
     if not vllm.chunked_prefill and vllm.max_num_batched_tokens < vllm.max_model_len:
         message = f"expected at least max_model_len ({vllm.max_model_len}) without chunked_prefill"
         found = f"found {vllm.max_num_batched_tokens}"
