@@ -19,6 +19,7 @@ from selfimp_bench.errors import InputError, SelfimpError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from selfimp_bench.engines.base import TrainOptions
     from selfimp_bench.experiment import Experiment
     from selfimp_bench.hardware.device import Hardware
     from selfimp_bench.progress import Progress
@@ -126,6 +127,19 @@ _profile = click.option(
 _only = click.option("--only", metavar="model=M", help="Run one model of the manifest.")
 _hardware = click.option("--hardware", "hardware_text", metavar="8xA100-80GB", help="The GPUs it is to run on.")
 _seeds = click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Replicates to run.")
+
+
+_save_every = click.option(
+    "--save-every",
+    metavar="STEPS",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Optimizer steps between checkpoints that a killed training resumes from.",
+)
+_log_to = click.option(
+    "--log-to", type=click.Choice(("tensorboard",)), help="Write training's losses as event files too (store/logs/)."
+)
 
 
 @_command("list")
@@ -274,8 +288,19 @@ def plan_command(
 @_seeds
 @_home
 @_hardware
+@_save_every
+@_log_to
 def run_command(
-    *, name: str, profile: str, only: str | None, seeds: int, home: Path, hardware_text: str | None, as_json: bool
+    *,
+    name: str,
+    profile: str,
+    only: str | None,
+    seeds: int,
+    home: Path,
+    hardware_text: str | None,
+    save_every: int,
+    log_to: str | None,
+    as_json: bool,
 ) -> None:
     """Run or resume an experiment or a suite, and measure it; `check` then judges."""
     from selfimp_bench.catalog import find_suite
@@ -284,11 +309,11 @@ def run_command(
     if (suite := find_suite(name)) is not None:
         opened = _open_suite(suite, profile, only, seeds)
         _refuse_misfits(opened.experiments, hardware_text)
-        folder = run_suite(opened, home, _progress(home))
+        folder = run_suite(opened, home, _progress(home), _training(save_every, log_to))
     else:
         experiment = _open(name, profile, only, seeds)
         _refuse_misfits((experiment,), hardware_text)
-        folder = _run(experiment, home)
+        folder = _run(experiment, home, _training(save_every, log_to))
     if as_json:
         _print_json({"run": str(folder)})
     else:
@@ -302,8 +327,19 @@ def run_command(
 @_seeds
 @_home
 @_hardware
+@_save_every
+@_log_to
 def reproduce_command(
-    *, name: str, profile: str, only: str | None, seeds: int, home: Path, hardware_text: str | None, as_json: bool
+    *,
+    name: str,
+    profile: str,
+    only: str | None,
+    seeds: int,
+    home: Path,
+    hardware_text: str | None,
+    save_every: int,
+    log_to: str | None,
+    as_json: bool,
 ) -> int:
     """Plan, run (or resume), measure, check and report."""
     from selfimp_bench.catalog import find_suite
@@ -311,10 +347,10 @@ def reproduce_command(
     if (suite := find_suite(name)) is not None:
         opened = _open_suite(suite, profile, only, seeds)
         _refuse_misfits(opened.experiments, hardware_text)
-        return _reproduce_suite(opened, home, as_json=as_json)
+        return _reproduce_suite(opened, home, _training(save_every, log_to), as_json=as_json)
     experiment = _open(name, profile, only, seeds)
     _refuse_misfits((experiment,), hardware_text)
-    folder = _run(experiment, home)
+    folder = _run(experiment, home, _training(save_every, log_to))
     code = _check(folder, as_json=as_json)
     report = _report(folder)
     if not as_json:
@@ -444,10 +480,16 @@ def _open(name: str, profile: str, only: str | None, seeds: int) -> "Experiment"
     return open_experiment(name, profile=Profile(profile), only=only, replicates=seeds)
 
 
-def _run(experiment: "Experiment", home: Path) -> Path:
+def _run(experiment: "Experiment", home: Path, training: "TrainOptions") -> Path:
     from selfimp_bench.execute import execute
 
-    return execute(experiment, home, _progress(home))
+    return execute(experiment, home, _progress(home), training)
+
+
+def _training(save_every: int, log_to: str | None) -> "TrainOptions":
+    from selfimp_bench.engines.base import TrainOptions
+
+    return TrainOptions(save_every=save_every, tensorboard=log_to == "tensorboard", processes=None)
 
 
 def _progress(home: Path) -> "Progress":
@@ -522,11 +564,11 @@ def _plan_suite(opened: "OpenSuite", home: Path, hardware: "Hardware | None", *,
     return 2 if found is not None and found.whole.misfits else 0
 
 
-def _reproduce_suite(opened: "OpenSuite", home: Path, *, as_json: bool) -> int:
+def _reproduce_suite(opened: "OpenSuite", home: Path, training: "TrainOptions", *, as_json: bool) -> int:
     from selfimp_bench.report.write_suite import write_suite_report
     from selfimp_bench.suite import run_suite
 
-    folder = run_suite(opened, home, _progress(home))
+    folder = run_suite(opened, home, _progress(home), training)
     code = _check_suite(folder, as_json=as_json)
     written = write_suite_report(folder)
     if not as_json:

@@ -13,6 +13,7 @@ from selfimp_bench.case_studies import FILE as CASE_STUDY
 from selfimp_bench.case_studies import case_studies
 from selfimp_bench.catalog import find_table
 from selfimp_bench.check import tables_of
+from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.open import open_sampler, open_trainer
 from selfimp_bench.experiment import Experiment
 from selfimp_bench.plan import Stage
@@ -26,7 +27,7 @@ from selfimp_bench.store import Store, pretty_json, write_atomically
 TABLES = "reference_results"
 
 
-def execute(experiment: Experiment, home: Path, progress: Progress) -> Path:
+def execute(experiment: Experiment, home: Path, progress: Progress, training: TrainOptions = PLAIN_TRAINING) -> Path:
     """Run or resume the experiment and return its run folder.
 
     Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
@@ -42,7 +43,8 @@ def execute(experiment: Experiment, home: Path, progress: Progress) -> Path:
         plan=experiment.plan(),
         store=store,
         engines=Engines(
-            sampler=open_sampler(experiment.manifest.engines), trainer=open_trainer(experiment.manifest.engines)
+            sampler=open_sampler(experiment.manifest.engines),
+            trainer=open_trainer(experiment.manifest.engines, training),
         ),
     )
     finished = runner.run(progress)

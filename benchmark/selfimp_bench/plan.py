@@ -19,6 +19,7 @@ from selfimp_bench.manifest.model import (
     DatasetRef,
     Encoder,
     Grading,
+    Lora,
     Measure,
     Method,
     ModelRef,
@@ -141,11 +142,13 @@ class TrainBlock:
     method: Method
     optimisation: Optimisation
     preference: PreferenceOptimisation | None
+    lora: Lora | None
     empty_training_set: str
     seed: int
     device: Literal["cpu", "cuda"]
     micro_batch_size: int
     gradient_checkpointing: bool
+    distributed: Literal["ddp", "deepspeed-zero3"] | None
     threads: int
 
 

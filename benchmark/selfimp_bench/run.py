@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from selfimp_bench.canonical import digest
-from selfimp_bench.engines.base import Checkpoint, Sampler, Trainer, TrainJob
+from selfimp_bench.engines.base import Checkpoint, Sampler, Trainer, TrainFolders, TrainJob
 from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.engines.open import open_embedder
 from selfimp_bench.engines.tokens import load_codec
@@ -148,7 +148,7 @@ class Runner:
             case SelectBlock() as block:
                 return self._select(step, block, folder)
             case TrainBlock() as block:
-                return self._train(step, block, folder, progress)
+                return self._train(step, block, key, folder, progress)
             case MeasureBlock() as block:
                 return self._measure(step, block, folder)
 
@@ -209,7 +209,7 @@ class Runner:
         folder.write_table(TRAINING_SET, chosen.rows, schema)
         return chosen.counts
 
-    def _train(self, step: Step, block: TrainBlock, folder: StepFolder, progress: Progress) -> Counts:
+    def _train(self, step: Step, block: TrainBlock, key: str, folder: StepFolder, progress: Progress) -> Counts:
         start = self._input_checkpoint(step, "start")
         record = self._records[step.inputs["training_set"]]
         if record.counts["rows"] == 0:
@@ -218,7 +218,8 @@ class Runner:
             self._engines.sampler.close()
             for embedder in self._embedders.values():
                 embedder.close()
-        trained = self._engines.trainer.train(self._job(step, block, start), folder.path, progress.advance)
+        folders = TrainFolders(out=folder.path, work=self._store.partial(key), log=self._store.logs(key))
+        trained = self._engines.trainer.train(self._job(step, block, start), folders, progress.advance)
         return _training_counts(trained)
 
     def _keep_previous(self, step: Step, block: TrainBlock, start: Path, folder: StepFolder) -> Counts:
@@ -238,10 +239,12 @@ class Runner:
             training_set=self._artifact(step.inputs["training_set"], TRAINING_SET),
             optimisation=block.optimisation,
             preference=block.preference,
+            lora=block.lora,
             seed=block.seed,
             device=block.device,
             micro_batch_size=block.micro_batch_size,
             gradient_checkpointing=block.gradient_checkpointing,
+            distributed=block.distributed,
             threads=block.threads,
         )
 
@@ -293,7 +296,12 @@ class Runner:
 
 
 def _training_counts(trained: Checkpoint) -> Counts:
-    return {"optimizer steps": trained.optimizer_steps, "rows": trained.rows, "tokens": trained.tokens}
+    return {
+        "optimizer steps": trained.optimizer_steps,
+        "rows": trained.rows,
+        "tokens": trained.tokens,
+        "processes": trained.processes,
+    }
 
 
 def _numbered(name: str) -> tuple[tuple[int, str], ...]:

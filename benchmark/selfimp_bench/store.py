@@ -3,6 +3,7 @@
 store/<fingerprint>/     artifacts, and step.json, written last: its existence means the step finished
 store/partial/           what running steps write; renamed into place when they finish
 store/partial/<fingerprint>/    what a step that was killed resumes from; gone when it finishes
+store/logs/<fingerprint>/       what a step says of its speed and memory: no artifact, no part of any digest
 store/locks/             one file lock a fingerprint, so that two runs on one home never do a step twice at a time
 """
 
@@ -162,6 +163,12 @@ class Store:
     def partial(self, fingerprint: str) -> Path:
         """A folder of a running step that outlives a kill: the same step finds it as it left it. Hold ``lock``."""
         path = self.root / "partial" / fingerprint
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def logs(self, fingerprint: str) -> Path:
+        """A folder for what a step says of its speed and memory, which differ from run to run."""
+        path = self.root / "logs" / fingerprint
         path.mkdir(parents=True, exist_ok=True)
         return path
 

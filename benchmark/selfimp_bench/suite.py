@@ -13,6 +13,7 @@ import msgspec
 from selfimp_bench.canonical import digest
 from selfimp_bench.catalog import REFERENCES, find_member, find_table
 from selfimp_bench.claims import Findings, exit_code, to_json
+from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.errors import InputError
 from selfimp_bench.execute import execute
 from selfimp_bench.experiment import Experiment, open_experiment
@@ -142,12 +143,12 @@ def plan_suite(opened: OpenSuite) -> SuitePlan:
     return SuitePlan(members=tuple(members), plan=Plan(steps=tuple(steps.values())))
 
 
-def run_suite(opened: OpenSuite, home: Path, progress: Progress) -> Path:
+def run_suite(opened: OpenSuite, home: Path, progress: Progress, training: TrainOptions = PLAIN_TRAINING) -> Path:
     """Run or resume every experiment and return the suite's run folder; ``check_suite`` then judges.
 
     The suite's folder holds its record, itself and the tables that its claims need.
     """
-    folders = [execute(experiment, home, progress) for experiment in opened.experiments]
+    folders = [execute(experiment, home, progress, training) for experiment in opened.experiments]
     folder = opened.run_folder(home)
     _copy(opened.path, folder / opened.path.name)
     for name in suite_tables(opened.suite):

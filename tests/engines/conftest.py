@@ -12,7 +12,9 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from selfimp_bench.engines.base import Prompt, TrainJob
+from selfimp_bench.engines.base import Prompt, TrainFolders, TrainJob, TrainOptions
+from selfimp_bench.engines.training_set import share_batch
+from selfimp_bench.engines.trl_job import WorkerJob
 from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation, VllmSettings
 
 BOS, EOS, PAD = 1, 2, 0
@@ -145,10 +147,12 @@ def make_job(model_folder: Path, tmp_path: Path) -> MakeJob:
                 sft_coefficient=sft_coefficient,
                 optimisation=settings,
             ),
+            lora=None,
             seed=seed,
             device="cpu",
             micro_batch_size=micro_batch_size,
             gradient_checkpointing=False,
+            distributed=None,
             threads=1,
         )
 
@@ -167,3 +171,24 @@ VLLM = VllmSettings(
     gpu_memory_utilization=None,
     kv_cache_gib=1,
 )
+
+
+def options(*, save_every: int = 1000, tensorboard: bool = False, processes: int | None = None) -> TrainOptions:
+    """Training without checkpoints in a short run."""
+    return TrainOptions(save_every=save_every, tensorboard=tensorboard, processes=processes)
+
+
+def folders_in(folder: Path) -> TrainFolders:
+    """The three folders of a training run; those that are there stay as they are."""
+    folders = TrainFolders(out=folder / "out", work=folder / "work", log=folder / "log")
+    for each in (folders.out, folders.work, folders.log):
+        each.mkdir(parents=True, exist_ok=True)
+    return folders
+
+
+def worker_job(job: TrainJob, folders: TrainFolders) -> WorkerJob:
+    """The job as one plain process does it."""
+    share = share_batch(job.optimisation.batch_size, rows_per_pass_at_most=job.micro_batch_size, devices=1)
+    return WorkerJob(
+        job=job, folders=folders, processes=1, launched=False, share=share, save_every=1000, tensorboard=False
+    )

@@ -7,6 +7,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from selfimp_bench.engines.base import PLAIN_TRAINING
 from selfimp_bench.engines.child import SOURCE_ROOT
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
 from selfimp_bench.engines.open import SAMPLERS, TRAINERS, engine_version, open_sampler, open_trainer
@@ -35,9 +36,9 @@ def test_the_tables_hold_what_a_manifest_may_name() -> None:
 def test_a_name_opens_its_engine() -> None:
     real = replace(ENGINES, sampler="hf", trainer="trl")
     assert isinstance(open_sampler(ENGINES), FakeSampler)
-    assert isinstance(open_trainer(ENGINES), FakeTrainer)
+    assert isinstance(open_trainer(ENGINES, PLAIN_TRAINING), FakeTrainer)
     assert isinstance(open_sampler(real), WorkerSampler)
-    assert isinstance(open_trainer(real), TrlTrainer)
+    assert isinstance(open_trainer(real, PLAIN_TRAINING), TrlTrainer)
 
 
 @pytest.mark.parametrize("name", ["hf", "trl", "fake"])
@@ -49,7 +50,7 @@ def test_a_version_names_the_revision_and_the_libraries(name: str) -> None:
 def test_opening_and_naming_engines_imports_nothing_heavy() -> None:
     code = (
         "import sys; from selfimp_bench.engines.open import *; import selfimp_bench.engines.open as o; "
-        "[o.engine_version(name) for name in ('hf', 'trl', 'fake')]; o.SAMPLERS['hf'](None); o.TRAINERS['trl'](); "
+        "[o.engine_version(name) for name in ('hf', 'trl', 'fake')]; o.SAMPLERS['hf'](None); o.TRAINERS['trl'](None); "
         "print([name for name in ('torch', 'transformers', 'trl', 'datasets') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE_ROOT)

@@ -11,14 +11,15 @@ from selfimp_bench.engines.trl import TrlTrainer
 from selfimp_bench.engines.trl_job import read_job, write_job
 from selfimp_bench.errors import InputError, StepFailed
 
-from .conftest import MakeJob, dpo_rows, sft_rows
+from .conftest import MakeJob, dpo_rows, folders_in, options, sft_rows, worker_job
 
 
 def test_a_job_survives_its_file(make_job: MakeJob, tmp_path: Path) -> None:
     for rows in (sft_rows(2), dpo_rows(2)):
         job = make_job(rows)
-        write_job(tmp_path, job)
-        assert read_job(tmp_path) == job
+        work = worker_job(job, folders_in(tmp_path))
+        write_job(tmp_path, work)
+        assert read_job(tmp_path) == work
 
 
 def test_label_smoothing_that_trl_would_ignore_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
@@ -26,7 +27,7 @@ def test_label_smoothing_that_trl_would_ignore_is_refused(make_job: MakeJob, tmp
     assert job.preference is not None
     smoothed = replace(job, preference=replace(job.preference, label_smoothing=0.1))
     with pytest.raises(InputError, match="ignores it"):
-        TrlTrainer().train(smoothed, tmp_path, quiet)
+        TrlTrainer(options()).train(smoothed, folders_in(tmp_path), quiet)
 
 
 def test_a_child_that_dies_is_a_failed_step_with_the_end_of_its_log(
@@ -34,7 +35,7 @@ def test_a_child_that_dies_is_a_failed_step_with_the_end_of_its_log(
 ) -> None:
     monkeypatch.setattr(child, "command", lambda *_: ["sh", "-c", "echo the last words >&2; kill -9 $$"])
     with pytest.raises(StepFailed, match=r"killed by signal 9[\s\S]*micro_batch_size \(now 2\)[\s\S]*the last words"):
-        TrlTrainer().train(make_job(sft_rows(4)), tmp_path, quiet)
+        TrlTrainer(options()).train(make_job(sft_rows(4)), folders_in(tmp_path), quiet)
 
 
 def test_an_input_error_of_the_child_stays_one_and_progress_is_told(
@@ -44,10 +45,12 @@ def test_an_input_error_of_the_child_stays_one_and_progress_is_told(
         'echo noise; echo \'{"step": 2, "steps": 2, "loss": 0.5, "learning_rate": 0, "grad_norm": 1}\'; '
         'echo \'{"type": "Failure", "kind": "input", "message": "no such device"}\' > "$0"/result.json; exit 1'
     )
-    monkeypatch.setattr(child, "command", lambda _module, scratch, _out: ["sh", "-c", script, scratch])
+    monkeypatch.setattr(child, "command", lambda _module, scratch, *_stages: ["sh", "-c", script, scratch])
     told: list[tuple[int, int]] = []
     with pytest.raises(InputError, match="no such device"):
-        TrlTrainer().train(make_job(sft_rows(4)), tmp_path, lambda step, steps: told.append((step, steps)))
+        TrlTrainer(options()).train(
+            make_job(sft_rows(4)), folders_in(tmp_path), lambda step, steps: told.append((step, steps))
+        )
     assert told == [(2, 2)]
 
 
@@ -55,6 +58,7 @@ def test_a_job_with_relative_paths_reaches_the_worker_with_absolute_ones(
     make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_job(tmp_path, replace(make_job(sft_rows(4)), training_set=Path("store/training_set.parquet")))
+    job = replace(make_job(sft_rows(4)), training_set=Path("store/training_set.parquet"))
+    write_job(tmp_path, worker_job(job, folders_in(tmp_path)))
     monkeypatch.chdir("/")
-    assert read_job(tmp_path).training_set == tmp_path / "store" / "training_set.parquet"
+    assert read_job(tmp_path).job.training_set == tmp_path / "store" / "training_set.parquet"

@@ -13,7 +13,7 @@ from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.trl_config import SCHEDULERS, dpo_config, sft_config
 from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
 
-from .conftest import MakeJob, dpo_rows, sft_rows
+from .conftest import MakeJob, dpo_rows, folders_in, sft_rows, worker_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 
@@ -60,8 +60,8 @@ JOB = {
 }
 # What says where from, and what the worker itself uses (see test_trl.py).
 PROVENANCE = {"source", "assumed"}
-USED_BY_THE_WORKER = {"method", "start", "reference", "training_set", "threads"}
-NESTED = {"optimisation", "preference"}
+USED_BY_THE_WORKER = {"method", "start", "reference", "training_set", "threads", "distributed"}
+NESTED = {"optimisation", "preference", "lora"}
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ def test_every_field_has_a_sentinel() -> None:
 
 @pytest.mark.parametrize("name", [*OPTIMISATION, *JOB, *PREFERENCE])
 def test_the_sentinel_reaches_the_configuration(marked: TrainJob, name: str, tmp_path: Path) -> None:
-    is_preference = name in PREFERENCE
-    configs: list[SFTConfig | DPOConfig] = [dpo_config(marked, tmp_path)]
+    is_preference, work = name in PREFERENCE, worker_job(marked, folders_in(tmp_path))
+    configs: list[SFTConfig | DPOConfig] = [dpo_config(work)]
     if not is_preference:
-        configs.append(sft_config(marked, tmp_path))
+        configs.append(sft_config(work))
     for config in configs:
         for attribute, expected in (OPTIMISATION | PREFERENCE | JOB)[name].becomes.items():
             found = getattr(config, attribute)
@@ -101,18 +101,18 @@ def test_the_sentinel_reaches_the_configuration(marked: TrainJob, name: str, tmp
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_scheduler_of_the_manifest_has_a_name_there(make_job: MakeJob, name: str, tmp_path: Path) -> None:
-    config = sft_config(make_job(sft_rows(4), scheduler=name), tmp_path)
+    config = sft_config(worker_job(make_job(sft_rows(4), scheduler=name), folders_in(tmp_path)))
     assert config.lr_scheduler_type == SCHEDULERS[name]
 
 
 def test_epochs_set_no_number_of_steps_and_plain_dpo_has_no_sft_term(make_job: MakeJob, tmp_path: Path) -> None:
-    config = dpo_config(make_job(dpo_rows(4), epochs=3), tmp_path)
+    config = dpo_config(worker_job(make_job(dpo_rows(4), epochs=3), folders_in(tmp_path)))
     assert (config.num_train_epochs, config.max_steps) == (3, -1)
     assert (config.loss_type, config.loss_weights) == (["sigmoid"], [1.0])
 
 
 def test_float32_uses_no_lower_precision_anywhere(make_job: MakeJob, tmp_path: Path) -> None:
-    config = sft_config(make_job(sft_rows(4)), tmp_path)
+    config = sft_config(worker_job(make_job(sft_rows(4)), folders_in(tmp_path)))
     assert (config.bf16, config.fp16, config.tf32) == (False, False, False)
 
 

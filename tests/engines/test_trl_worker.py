@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from selfimp_bench.engines import trl_model
 from selfimp_bench.engines.base import TrainJob
-from selfimp_bench.engines.trl_worker import load_model, stored_dtype, train
+from selfimp_bench.engines.trl_model import stored_dtype
+from selfimp_bench.engines.trl_worker import run as run_worker
 from selfimp_bench.errors import InputError, StepFailed
 
-from .conftest import MakeJob, Rows, dpo_rows, sft_rows
+from .conftest import MakeJob, Rows, dpo_rows, folders_in, sft_rows, worker_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 
@@ -34,17 +36,18 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[TrainJob], Path]:
     """Trains a job and returns its checkpoint folder."""
-    folders = iter(range(10))
+    numbers = iter(range(10))
 
     def run(job: TrainJob) -> Path:
-        number = next(folders)
-        scratch, out_dir = tmp_path / f"scratch{number}", tmp_path / f"out{number}"
-        scratch.mkdir()
-        out_dir.mkdir()
-        train(job, scratch, out_dir)
-        return out_dir
+        folders = folders_in(tmp_path / f"run{next(numbers)}")
+        run_worker(worker_job(job, folders), ("reference", "train"), folders.work)
+        return folders.out
 
     return run
+
+
+def load_model(folder: Path) -> Any:
+    return trl_model.load_model(folder, None, "cpu")
 
 
 def log(folder: Path) -> list[dict[str, float]]:

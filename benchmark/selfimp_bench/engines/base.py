@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
-from selfimp_bench.manifest.model import Engines, Optimisation, PreferenceOptimisation, VllmSettings
+from selfimp_bench.manifest.model import Engines, Lora, Optimisation, PreferenceOptimisation, VllmSettings
 
 
 class FinishReason(StrEnum):
@@ -129,8 +129,10 @@ class TrainJob:
         chosen_ids, rejected_ids. Completions end with EOS. Loss falls on the completion only.
     reference: the frozen policy of DPO; None for SFT.
     preference: None for SFT.
+    lora: adapters to train instead of the weights; None trains the weights.
     seed: 0 .. 2**32 - 1, the range that numpy's and so every trainer's seed has.
-    micro_batch_size: rows per device and pass; batch_size must be a multiple of it times the number of devices.
+    micro_batch_size: the most rows per device and pass; a divisor of batch_size.
+    distributed: how training is spread over the devices there are; None is one process on one device.
     """
 
     method: Literal["sft", "dpo"]
@@ -139,24 +141,58 @@ class TrainJob:
     training_set: Path
     optimisation: Optimisation
     preference: PreferenceOptimisation | None
+    lora: Lora | None
     seed: int
     device: Literal["cpu", "cuda"]
     micro_batch_size: int
     gradient_checkpointing: bool
+    distributed: Literal["ddp", "deepspeed-zero3"] | None
     threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """How a run trains where that changes no result beyond the last bits of a number.
+
+    save_every: optimizer steps between checkpoints to resume from.
+    tensorboard: whether to write event files too.
+    processes: on how many devices a distributed job runs; None is every GPU that is visible, and one on a CPU.
+    """
+
+    save_every: int
+    tensorboard: bool
+    processes: int | None
+
+
+PLAIN_TRAINING: Final = TrainOptions(save_every=200, tensorboard=False, processes=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFolders:
+    """Three folders that exist. ``out``, empty, receives the checkpoint.
+
+    work: what a killed run of this very job left to resume from; its owner removes it when the job is done.
+    log: receives ``train_speed.jsonl`` (time, tokens per second and peak memory by step) and event files.
+    """
+
+    out: Path
+    work: Path
+    log: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """What training left: a folder with config, model.safetensors, tokenizer and train_log.jsonl (loss by step).
 
-    The folder's bytes depend on the job alone; times are here, not there.
+    The folder's bytes depend on the job alone (in floating point also on the number of processes); times are here and
+    in the log folder, not there.
     """
 
     path: Path
     optimizer_steps: int
     rows: int
     tokens: int
+    processes: int
     seconds: float
 
 
@@ -166,11 +202,11 @@ OnProgress = Callable[[int, int], None]
 class Trainer(Protocol):
     """Trains one checkpoint into the next."""
 
-    def train(self, job: TrainJob, out_dir: Path, on_progress: OnProgress) -> Checkpoint:
-        """Run the job and leave the checkpoint in ``out_dir`` (which exists and is empty).
+    def train(self, job: TrainJob, folders: TrainFolders, on_progress: OnProgress) -> Checkpoint:
+        """Run the job, or what a killed run of it left to do, and leave the checkpoint in ``folders.out``.
 
         ``on_progress`` is told the optimizer steps done and the steps in all.
         Raises StepFailed with the end of the child's log when it fails, InputError when the job cannot be run as
-        it is (batch size not a multiple, no such device).
+        it is (a batch that these devices cannot share, no such device).
         """
         ...

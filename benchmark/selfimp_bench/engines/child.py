@@ -12,6 +12,8 @@ SOURCE_ROOT: Final = Path(selfimp_bench.__file__).resolve().parents[1]
 
 # How much of a dead child's standard error goes into the message.
 TAIL_LINES: Final = 15
+# With these words torchrun begins to report that a worker died.
+LAUNCHER_REPORT: Final = "torch/distributed/elastic/multiprocessing/api.py"
 
 # Inherited variables through which a launcher or a user's shell would change the engine that runs.
 _STRIPPED_PREFIXES: Final = (
@@ -82,8 +84,12 @@ def environment(
 
 
 def tail(log: str) -> str:
-    """The last lines of a log, indented for a message; says so when the child wrote nothing."""
-    lines = [line for line in log.splitlines() if line.strip()][-TAIL_LINES:]
+    """The last lines of a log, indented for a message; says so when the child wrote nothing.
+
+    What a launcher says after its workers' own words is left out.
+    """
+    own = log.partition(LAUNCHER_REPORT)[0]
+    lines = [line for line in own.splitlines() if line.strip()][-TAIL_LINES:]
     return "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
 
 

@@ -25,6 +25,7 @@ from selfimp_bench.engines.base import (
     LabelScores,
     OnProgress,
     Prompt,
+    TrainFolders,
     TrainJob,
 )
 from selfimp_bench.engines.tokens import load_codec, read_json
@@ -106,7 +107,7 @@ class FakeSampler:
 class FakeTrainer:
     """Adds the training set to the memory of the start (any model folder with a tokenizer) and raises its skill."""
 
-    def train(self, job: TrainJob, out_dir: Path, on_progress: OnProgress) -> Checkpoint:
+    def train(self, job: TrainJob, folders: TrainFolders, on_progress: OnProgress) -> Checkpoint:
         """See ``Trainer.train``."""
         began = time.monotonic()
         check_job(job)
@@ -115,16 +116,17 @@ class FakeTrainer:
         memory = learn(read_memory(job.start), rows, job, eos_id)
         for name in CARRIED_FILES:
             if (job.start / name).is_file():
-                shutil.copyfile(job.start / name, out_dir / name)
-        write_memory(out_dir, memory)
+                shutil.copyfile(job.start / name, folders.out / name)
+        write_memory(folders.out, memory)
         work = training_work(rows, job.optimisation)
-        _write_log(out_dir / "train_log.jsonl", work.steps, job.optimisation.learning_rate)
+        _write_log(folders.out / "train_log.jsonl", work.steps, job.optimisation.learning_rate)
         on_progress(work.steps, work.steps)
         return Checkpoint(
-            path=out_dir,
+            path=folders.out,
             optimizer_steps=work.steps,
             rows=work.rows,
             tokens=work.tokens,
+            processes=1,
             seconds=time.monotonic() - began,
         )
 

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer, sampler_settings
+from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer, TrainOptions, sampler_settings
 from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.manifest.model import Engines
 
@@ -17,9 +17,9 @@ def open_sampler(engines: Engines) -> Sampler:
     return SAMPLERS[engines.sampler](sampler_settings(engines))
 
 
-def open_trainer(engines: Engines) -> Trainer:
+def open_trainer(engines: Engines, options: TrainOptions) -> Trainer:
     """The trainer a manifest names."""
-    return TRAINERS[engines.trainer]()
+    return TRAINERS[engines.trainer](options)
 
 
 def engine_version(name: str) -> str:
@@ -55,13 +55,13 @@ def _fake_sampler(_settings: SamplerSettings) -> Sampler:
     return FakeSampler()
 
 
-def _trl() -> Trainer:
+def _trl(options: TrainOptions) -> Trainer:
     from selfimp_bench.engines.trl import TrlTrainer
 
-    return TrlTrainer()
+    return TrlTrainer(options)
 
 
-def _fake_trainer() -> Trainer:
+def _fake_trainer(_options: TrainOptions) -> Trainer:
     from selfimp_bench.engines.fake import FakeTrainer
 
     return FakeTrainer()
@@ -92,4 +92,4 @@ EMBEDDERS: Final[dict[str, Callable[[Path, EmbedderSettings], Embedder]]] = {
     "fake": _fake_embedder,
 }
 SAMPLERS: Final[dict[str, Callable[[SamplerSettings], Sampler]]] = {"hf": _hf, "vllm": _vllm, "fake": _fake_sampler}
-TRAINERS: Final[dict[str, Callable[[], Trainer]]] = {"trl": _trl, "fake": _fake_trainer}
+TRAINERS: Final[dict[str, Callable[[TrainOptions], Trainer]]] = {"trl": _trl, "fake": _fake_trainer}

@@ -54,6 +54,30 @@ def training_work(rows: Sequence[TrainingRow], optimisation: Optimisation) -> Tr
     return TrainingWork(steps=steps, rows=seen, tokens=round(sum(row.tokens for row in rows) * seen / len(rows)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchShare:
+    """How a global batch is shared out: rows per device and pass, and passes per device and optimiser step."""
+
+    rows_per_pass: int
+    passes: int
+
+
+def share_batch(batch_size: int, *, rows_per_pass_at_most: int, devices: int) -> BatchShare:
+    """The share in which devices * passes * rows_per_pass is exactly the batch, with as few passes as possible.
+
+    Raises InputError when so many devices cannot share the batch equally, with the numbers that can.
+    """
+    if batch_size % devices:
+        able = ", ".join(str(count) for count in range(1, batch_size + 1) if batch_size % count == 0)
+        raise InputError(
+            f"a batch of {batch_size} rows cannot be shared equally by {devices} devices, and the batch is the "
+            f"manifest's; make another number of GPUs visible (CUDA_VISIBLE_DEVICES): one of {able}"
+        )
+    own = batch_size // devices
+    rows = max(count for count in range(1, min(own, rows_per_pass_at_most) + 1) if own % count == 0)
+    return BatchShare(rows_per_pass=rows, passes=own // rows)
+
+
 def check_job(job: TrainJob) -> None:
     """Raise InputError for a job that no trainer could run as it is written."""
     optimisation = job.optimisation

@@ -1,13 +1,28 @@
-"""The files through which TrlTrainer and its worker speak: ``job.json`` one way, ``result.json`` back."""
+"""The files through which TrlTrainer and its workers speak: ``job.json`` one way, ``result.json`` back."""
 
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
-from selfimp_bench.engines.base import TrainJob
+from selfimp_bench.engines.base import TrainFolders, TrainJob
+from selfimp_bench.engines.training_set import BatchShare
 
 WEIGHTS: Final = "model.safetensors"
+LOG: Final = "train_log.jsonl"
+SPEED_LOG: Final = "train_speed.jsonl"
+
+
+class WorkerJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as one of ``processes`` workers does it. ``launched`` workers are torchrun's, be it one."""
+
+    job: TrainJob
+    folders: TrainFolders
+    processes: int
+    launched: bool
+    share: BatchShare
+    save_every: int
+    tensorboard: bool
 
 
 class Result(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -25,14 +40,14 @@ class Failure(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     message: str
 
 
-def write_job(folder: Path, job: TrainJob) -> None:
+def write_job(folder: Path, job: WorkerJob) -> None:
     """Write ``job.json``, its paths absolute: the worker runs in a folder of its own."""
     (folder / "job.json").write_bytes(msgspec.json.format(msgspec.json.encode(job, enc_hook=_encode_path)))
 
 
-def read_job(folder: Path) -> TrainJob:
+def read_job(folder: Path) -> WorkerJob:
     """Read ``job.json``."""
-    return msgspec.json.decode((folder / "job.json").read_bytes(), type=TrainJob, dec_hook=_decode_path)
+    return msgspec.json.decode((folder / "job.json").read_bytes(), type=WorkerJob, dec_hook=_decode_path)
 
 
 def write_result(folder: Path, result: Result | Failure) -> None:

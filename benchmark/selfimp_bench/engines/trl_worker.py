@@ -1,209 +1,246 @@
-"""Trains one job with TRL. Run as ``python -m selfimp_bench.engines.trl_worker JOB_DIR OUT_DIR``; read top to bottom.
+"""Trains one job with TRL. Run as ``python -m selfimp_bench.engines.trl_worker JOB_DIR STAGE...``; read top to bottom.
 
-JOB_DIR holds ``job.json`` (a TrainJob) and receives ``result.json``; OUT_DIR receives the checkpoint. Progress goes
-to stdout, one JSON object per optimiser step; the log goes to stderr.
+JOB_DIR holds ``job.json`` (a WorkerJob) and receives ``result.json``. The stages are ``reference`` (DPO's reference
+weighs the pairs, once) and ``train``; a large job does each in processes of its own, so that never two models are in
+memory. Progress goes to stdout, one JSON object per optimiser step; the log goes to stderr.
 """
 
-import json
-import math
+import gc
+import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
-from datasets import Dataset
-from safetensors import safe_open
+from peft import LoraConfig
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils import deterministic
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerFast, TrainerCallback
+from transformers.integrations import TensorBoardCallback
 from transformers.utils import logging as transformers_logging
-from trl.trainer.dpo_trainer import DPOTrainer
-from trl.trainer.sft_trainer import SFTTrainer
+from trl.models.utils import prepare_deepspeed
 
-from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.training_set import TrainingRow, read_training_set, training_work
-from selfimp_bench.engines.trl_config import dpo_config, sft_config
-from selfimp_bench.engines.trl_job import WEIGHTS, Failure, Result, read_job, write_result
+from selfimp_bench.engines.trl_config import CHECKPOINTS, dpo_config, lora_config, sft_config
+from selfimp_bench.engines.trl_job import LOG, Failure, Result, WorkerJob, read_job, write_result
+from selfimp_bench.engines.trl_log import StepLog, last_whole_checkpoint
+from selfimp_bench.engines.trl_model import load_model, write_checkpoint
+from selfimp_bench.engines.trl_order import PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
+from selfimp_bench.engines.trl_trainers import TokenDPOTrainer, TokenSFTTrainer
 from selfimp_bench.errors import InputError, SelfimpError, StepFailed
 
+REFERENCE = "reference.parquet"
+REFERENCE_SCHEMA = pa.schema([("chosen", pa.float32()), ("rejected", pa.float32())])
 
-class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]  # trl is untyped to mypy
-    """DPOTrainer on rows of token ids. TRL 1.16 has no switch for that (SFTTrainer has): only this step tokenises."""
-
-    def _prepare_dataset(self, dataset: Dataset, *_args: Any, **_kwargs: Any) -> Dataset:
-        return dataset
+Trainer = TokenSFTTrainer | TokenDPOTrainer
 
 
-class StepLog(TrainerCallback):  # type: ignore[misc]
-    """Writes train_log.jsonl and progress, a line per optimiser step, and stops at a loss that is no number."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any], **_kwargs: Any) -> None:
-        if "loss" not in logs:  # the summary at the end, which holds times
-            return
-        line = {
-            "step": state.global_step,
-            **{name: float(logs[name]) for name in ("loss", "learning_rate", "grad_norm")},
-        }
-        if not all(math.isfinite(value) for value in line.values()):
-            raise StepFailed(f"training diverged at step {state.global_step} of {state.max_steps}: {line}")
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        sys.stdout.write(json.dumps({"steps": state.max_steps, **line}) + "\n")
-        sys.stdout.flush()
-
-
-def train(job: TrainJob, scratch: Path, out_dir: Path) -> Result:
-    """Load, train, save."""
-    torch.set_num_threads(job.threads)
+def run(work: WorkerJob, stages: tuple[str, ...], scratch: Path) -> Result:
+    """Do the stages."""
+    torch.set_num_threads(work.job.threads)
     # A debugging aid of deterministic mode that would fill TRL's large buffers at every step (4 times slower).
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    rows = read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)
+    job = work.job
     if job.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "engines.device is cuda, but torch finds no CUDA device here; set it to cpu or use a GPU machine"
         )
+    rows = read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)
+    if "reference" in stages and job.method == "dpo" and not (work.folders.work / REFERENCE).is_file():
+        weigh_by_reference(work, rows)
+        gc.collect()
+        torch.cuda.empty_cache()
+    if "train" in stages:
+        train(work, rows, scratch)
+    done = training_work(rows, job.optimisation)
+    return Result(optimizer_steps=done.steps, rows=done.rows, tokens=done.tokens)
 
-    # The tokenizer only lends its padding id: rows are token ids already, and padding is masked.
-    codec = load_codec(job.start)
-    padding = PreTrainedTokenizerFast(
-        tokenizer_object=codec.tokenizer, eos_token=codec.tokenizer.id_to_token(codec.eos_id)
+
+def weigh_by_reference(work: WorkerJob, rows: list[TrainingRow]) -> None:
+    """Write the reference's log-probabilities of both completions of every pair."""
+    assert work.job.reference is not None
+    trainer = TokenDPOTrainer(
+        model=load_model(work.job.reference, work.job.lora, work.job.device),
+        args=dpo_config(work),
+        train_dataset=dpo_dataset(rows, [0.0] * len(rows), [0.0] * len(rows), padded=False),
+        processing_class=padding_of(work.job.start),
+        peft_config=adapters_of(work),  # switched off here; transformers wants them on 4-bit weights
     )
-    model = load_model(job.start)
-    log = StepLog(out_dir / "train_log.jsonl")
-    trainer: SFTTrainer | DPOTrainer
+    check_engine(trainer, work)
+    if trainer.is_deepspeed_enabled:
+        model = prepare_deepspeed(trainer.model, trainer.accelerator)
+    else:
+        model = trainer.accelerator.prepare_model(trainer.model, evaluation_mode=True)
+        # bitsandbytes has other arithmetic for 4-bit weights on a CPU outside training, not for all widths; DPO's
+        # configuration switches every dropout off.
+        model.train()
+    batches = trainer.accelerator.prepare(
+        DataLoader(pair_dataset(rows), batch_size=work.share.rows_per_pass, collate_fn=trainer.data_collator)
+    )
+    found = [trainer.accelerator.gather_for_metrics(trainer.compute_ref_log_probs(model, batch)) for batch in batches]
+    if trainer.is_world_process_zero():
+        chosen, rejected = (torch.cat(part).float().cpu().numpy() for part in zip(*found, strict=True))
+        table = pa.table({"chosen": chosen, "rejected": rejected}, schema=REFERENCE_SCHEMA)
+        pq.write_table(table, work.folders.work / f"{REFERENCE}.new")
+        (work.folders.work / f"{REFERENCE}.new").rename(work.folders.work / REFERENCE)
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.free_memory()
+
+
+def train(work: WorkerJob, rows: list[TrainingRow], scratch: Path) -> None:
+    """Load, train from the last checkpoint that a killed run left, save."""
+    trainer = make_trainer(work, rows)
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:  # TRL makes adapters on 4-bit weights bfloat16
+            parameter.data = parameter.data.float()
+    check_engine(trainer, work)
+    trainer.add_callback(EngineCheck(trainer, work))
+    checkpoint = last_whole_checkpoint(work.folders.work / CHECKPOINTS)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+    expected = training_work(rows, work.job.optimisation).steps
+    if trainer.state.global_step != expected:
+        raise StepFailed(f"training ended after {trainer.state.global_step} optimizer steps, not {expected}")
+    state = gathered(trainer) if trainer.is_deepspeed_enabled else None
+    if trainer.is_world_process_zero():
+        write_checkpoint(trainer.model, work.job.start, scratch, work.folders.out, state)
+        shutil.copyfile(work.folders.work / LOG, work.folders.out / LOG)
+    trainer.accelerator.wait_for_everyone()  # a process that leaves early takes the others' connections with it
+
+
+def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
+    """The trainer of the job's method, on the start."""
+    job, several = work.job, work.processes > 1
+    if work.tensorboard:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(work.folders.log)
+    callbacks = [StepLog(work), *([TensorBoardCallback()] if work.tensorboard else [])]
+    trainer: Trainer
     if job.method == "sft":
-        trainer = SFTTrainer(
-            model=model,
-            args=sft_config(job, scratch),
-            train_dataset=sft_dataset(rows),
-            processing_class=padding,
-            callbacks=[log],
+        trainer = TokenSFTTrainer(
+            model=load_model(job.start, job.lora, job.device),
+            args=sft_config(work),
+            train_dataset=sft_dataset(rows, padded=several),
+            processing_class=padding_of(job.start),
+            callbacks=callbacks,
+            peft_config=adapters_of(work),
         )
     else:
-        assert job.reference is not None
+        assert job.preference is not None
+        weighed = pq.read_table(work.folders.work / REFERENCE).to_pydict()
         trainer = TokenDPOTrainer(
-            model=model,
-            ref_model=load_model(job.reference).requires_grad_(False),
-            args=dpo_config(job, scratch),
-            train_dataset=dpo_dataset(rows),
-            processing_class=padding,
-            callbacks=[log],
+            model=load_model(job.start, job.lora, job.device),
+            args=dpo_config(work),
+            train_dataset=dpo_dataset(rows, weighed["chosen"], weighed["rejected"], padded=several),
+            processing_class=padding_of(job.start),
+            callbacks=callbacks,
+            peft_config=adapters_of(work),
         )
-        trainer.ref_model = None  # its log-probabilities are in the dataset now
-    check_engine(trainer, job, len(rows))
-    trainer.train()
-
-    save(trainer.model, job.start, scratch, out_dir)
-    work = training_work(rows, job.optimisation)
-    return Result(optimizer_steps=trainer.state.global_step, rows=work.rows, tokens=work.tokens)
+        trainer.sft_coefficient = job.preference.sft_coefficient
+    if several:
+        multiple = work.share.rows_per_pass * work.processes
+        trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple)
+    return trainer
 
 
-def load_model(folder: Path) -> Any:
-    """The model in float32, whatever it is stored in; InputError when it cannot be loaded whole."""
-    try:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            attn_implementation="sdpa",
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except Exception as error:  # OSError, SafetensorError, ValueError: all mean "these files"
-        raise InputError(
-            f"{folder}: cannot be loaded ({type(error).__name__}: {error}); fetch or train it again"
-        ) from error
-    if info["missing_keys"] or info["mismatched_keys"]:  # transformers would go on with random weights there
-        raise InputError(f"{folder}: the weights do not fit config.json: {info}; fetch or train it again")
-    return model
+def adapters_of(work: WorkerJob) -> LoraConfig | None:
+    """The adapters to train; None where the weights are trained."""
+    return None if work.job.lora is None else lora_config(work.job.lora)
 
 
-def sft_dataset(rows: list[TrainingRow]) -> Dataset:
-    """The columns SFTTrainer takes as they are; -100 marks a token without loss."""
-    return Dataset.from_dict(
-        {
-            "input_ids": [row.prompt_ids + row.completions[0] for row in rows],
-            "labels": [[-100] * len(row.prompt_ids) + row.completions[0] for row in rows],
-        }
+def padding_of(start: Path) -> PreTrainedTokenizerFast:
+    """The start's tokenizer, which only lends its padding id: rows are token ids already, and padding is masked."""
+    codec = load_codec(start)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=codec.tokenizer, eos_token=codec.tokenizer.id_to_token(codec.eos_id)
     )
 
 
-def dpo_dataset(rows: list[TrainingRow]) -> Dataset:
-    """The columns that DPOTrainer makes when it tokenises."""
-    return Dataset.from_dict(
-        {
-            "prompt_ids": [row.prompt_ids for row in rows],
-            "chosen_ids": [row.completions[0] for row in rows],
-            "rejected_ids": [row.completions[1] for row in rows],
-        }
-    )
+DISTRIBUTIONS = {"cpu": "MULTI_CPU", "cuda": "MULTI_GPU"}
 
 
-def check_engine(trainer: SFTTrainer | DPOTrainer, job: TrainJob, rows: int) -> None:
+def check_engine(trainer: Trainer, work: WorkerJob) -> None:
     """Stop when what would run is not what was asked for."""
+    job, accelerator = work.job, trainer.accelerator
+    asked = "NO" if not work.launched else DISTRIBUTIONS[job.device]
+    if job.distributed == "deepspeed-zero3":
+        asked = "DEEPSPEED"
+    plugin = accelerator.state.deepspeed_plugin
     found = {
-        "device": (trainer.accelerator.device.type, job.device),
-        "processes": (trainer.accelerator.num_processes, 1),
+        "device": (accelerator.device.type, job.device),
+        "processes": (accelerator.num_processes, work.processes),
         "GPUs per process": (max(trainer.args.n_gpu, 1), 1),
-        "distribution": (trainer.accelerator.distributed_type.value, "NO"),
+        "distribution": (accelerator.distributed_type.value, asked),
+        "ZeRO stage": (plugin.zero_stage if plugin else 0, 3 if asked == "DEEPSPEED" else 0),
         "mixed precision": (
-            trainer.accelerator.mixed_precision,
+            accelerator.mixed_precision,
             "bf16" if job.optimisation.precision == "bfloat16" else "no",
         ),
         "batch": (
-            trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps,
+            trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps * accelerator.num_processes,
             job.optimisation.batch_size,
         ),
-        "rows": (len(trainer.train_dataset), rows),
+        "4-bit weights": (
+            bool(getattr(trainer.model, "is_loaded_in_4bit", False)),
+            job.lora is not None and job.lora.quantisation is not None,
+        ),
     }
     wrong = {name: values for name, values in found.items() if values[0] != values[1]}
     if wrong:
         raise StepFailed(f"the trainer is not the one the job asks for, (found, expected): {wrong}")
 
 
-def save(model: Any, start: Path, scratch: Path, out_dir: Path) -> None:
-    """Write the weights in the start's dtype; every other file of a checkpoint is the start's, byte for byte."""
-    model.to(stored_dtype(start)).save_pretrained(scratch / "saved", max_shard_size="1000GB")
-    shutil.move(scratch / "saved" / WEIGHTS, out_dir / WEIGHTS)
-    (out_dir / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
-    for name in CARRIED_FILES:
-        if (start / name).is_file():
-            shutil.copyfile(start / name, out_dir / name)
+class EngineCheck(TrainerCallback):  # type: ignore[misc]
+    """Stops at the first step when the model was not wrapped by what the job asks for."""
+
+    def __init__(self, trainer: Trainer, work: WorkerJob) -> None:
+        self._trainer = trainer
+        self._work = work
+
+    def on_train_begin(self, *_args: Any, **_kwargs: Any) -> None:
+        """The wrapped model is there now."""
+        wrapped = self._trainer.model_wrapped
+        if self._work.job.distributed == "deepspeed-zero3":
+            stage = getattr(wrapped, "zero_optimization_stage", lambda: 0)()
+            if stage != 3:
+                raise StepFailed(
+                    f"deepspeed-zero3 was asked for; {type(wrapped).__name__} with ZeRO stage {stage} runs"
+                )
+        elif isinstance(wrapped, DistributedDataParallel) != self._work.launched:
+            raise StepFailed(f"{self._work.processes} process(es) were asked for; {type(wrapped).__name__} runs")
 
 
-CARRIED_FILES = (
-    *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja"),
-)
-TORCH_DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
+def gathered(trainer: Trainer) -> dict[str, Any]:
+    """The float32 weights of a model whose shards lie on several devices; every process must take part."""
+    from deepspeed.utils import safe_get_full_fp32_param  # slow to import, and only needed here
+
+    state = {}
+    for name, parameter in trainer.model.named_parameters():
+        whole = safe_get_full_fp32_param(parameter)
+        if whole is None:
+            raise StepFailed(f"DeepSpeed holds no float32 weights of {name}")
+        if trainer.is_world_process_zero():
+            state[name] = whole.detach().cpu().contiguous()
+    return state
 
 
-def stored_dtype(folder: Path) -> torch.dtype:
-    """The one dtype of a folder's weights."""
-    found: set[str] = set()
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as file:
-            found.update(file.get_slice(name).get_dtype() for name in file.keys())  # noqa: SIM118 - not a dict
-    if len(found) != 1 or not found <= TORCH_DTYPES.keys():
-        raise InputError(f"{folder}: weights of {sorted(found)}; one of {sorted(TORCH_DTYPES)} was expected")
-    return TORCH_DTYPES[found.pop()]
-
-
-def main(job_dir: Path, out_dir: Path) -> int:
-    """Train, and leave ``result.json``: a Result, or the Failure of a job that cannot be run."""
+def main(job_dir: Path, stages: tuple[str, ...]) -> int:
+    """Work, and leave ``result.json``: a Result, or the Failure of a job that cannot be run."""
     transformers_logging.disable_progress_bar()
     try:
-        result: Result | Failure = train(read_job(job_dir), job_dir, out_dir)
+        result: Result | Failure = run(read_job(job_dir), stages, job_dir)
     except SelfimpError as error:
         result = Failure(kind="input" if isinstance(error, InputError) else "step", message=str(error))
-    write_result(job_dir, result)
+    if torch.distributed.is_initialized() and isinstance(result, Result):
+        torch.distributed.destroy_process_group()
+    if os.environ.get("RANK", "0") == "0" or isinstance(result, Failure):
+        write_result(job_dir, result)
     return 1 if isinstance(result, Failure) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), tuple(sys.argv[2:])))

@@ -24,6 +24,7 @@ from selfimp_bench.manifest.model import (
     Encoder,
     Engines,
     Evaluation,
+    Lora,
     Measure,
     Method,
     Metric,
@@ -246,6 +247,12 @@ def pairing(kind: str, number: int | None, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=where, message=message)
 
 
+def _distributed_trainer(engines: Engines, path: JsonPath) -> Iterator[Fault]:
+    if engines.distributed is not None and engines.trainer != "trl":
+        message = f"trainer {engines.trainer} is one process; remove 'distributed', or take trainer trl"
+        yield Fault(path=(*path, "distributed"), message=message, on_key=True)
+
+
 def _training_length(optimisation: Optimisation, path: JsonPath) -> Iterator[Fault]:
     given = [name for name in ("epochs", "steps") if getattr(optimisation, name) is not None]
     if len(given) != 1:
@@ -334,7 +341,7 @@ BLOCK_RULES: BlockRules = {
     OrderClaim: (_order_cells,),
     TrendClaim: (_trend_iterations,),
     Encoder: (_encoder_origin,),
-    Engines: (_vllm_block,),
+    Engines: (_vllm_block, _distributed_trainer),
     Measure: (_k_with_its_metric, _extras_with_their_metrics),
 }
 
@@ -421,6 +428,13 @@ def batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Ite
     if batch % micro != 0:
         message = f"expected a multiple of engines.micro_batch_size ({micro}), found {batch}"
         yield Fault(path=(*path, "batch_size"), message=message)
+
+
+def _lora_distribution(lora: Lora | None, engines: Engines) -> Iterator[Fault]:
+    """The frozen weights under adapters are not sharded: 4-bit weights have no gradients and fit a device whole."""
+    if lora is not None and engines.distributed == "deepspeed-zero3":
+        message = "expected ddp, or no such key, for the block 'lora' trains adapters, found deepspeed-zero3"
+        yield Fault(path=("engines", "distributed"), message=message)
 
 
 def _sft_length(sft: Optimisation, sampling: Sampling) -> Iterator[Fault]:
@@ -550,6 +564,7 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
     ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
     ManifestRule(find=_sft_batches, needs=("sft", "engines")),
     ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
+    ManifestRule(find=_lora_distribution, needs=("lora", "engines")),
     ManifestRule(find=_sft_length, needs=("sft", "sampling")),
     ManifestRule(find=_dpo_length, needs=("dpo", "sampling")),
     ManifestRule(find=correction, needs=("version", "corrects")),

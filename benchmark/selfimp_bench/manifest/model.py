@@ -333,11 +333,46 @@ class VllmSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quantisation:
+    """How the frozen weights under adapters are stored in training: 4-bit NormalFloat (QLoRA, 2305.14314).
+
+    ``double_quant`` quantises the quantisation constants too; ``compute_dtype`` is what 4-bit weights become in a
+    matrix product.
+    """
+
+    format: Literal["nf4-4bit"]
+    double_quant: bool
+    compute_dtype: Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """Every training run trains low-rank adapters on frozen weights (2106.09685) instead of the weights.
+
+    W' = W + (alpha / rank) B A for the linear layers named in ``target_modules``. ``dropout`` is on the adapters' input
+    in SFT; DPO has none. Without ``quantisation`` the frozen weights are float32.
+    evaluation: ``merged`` adds the adapters to the start's own, unquantised weights, in the precision these are stored
+        in: M_t is a whole checkpoint.
+    """
+
+    rank: int
+    alpha: int
+    dropout: float
+    target_modules: tuple[str, ...]
+    quantisation: Quantisation | None = None
+    evaluation: Literal["merged"]
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Engines:
     """Which engines run, and their settings that can change numbers.
 
-    ``max_batch_rows`` is the sampler's rows in flight; ``micro_batch_size`` the trainer's rows per device and pass
-    (the accumulation follows from the global batch and must be exact); ``threads`` are CPU threads per process.
+    ``max_batch_rows`` is the sampler's rows in flight; ``micro_batch_size`` the most rows that the trainer takes per
+    device and pass (what it takes, and the accumulation, follow from the global batch and the number of devices);
+    ``threads`` are CPU threads per process. ``distributed`` says how training is spread over the devices that a machine
+    has, be it one; without it one process trains on one device.
     ``vllm`` is there exactly when it is the sampler.
     """
 
@@ -348,6 +383,7 @@ class Engines:
     max_batch_rows: int
     micro_batch_size: int
     gradient_checkpointing: bool
+    distributed: Literal["ddp", "deepspeed-zero3"] | None = None
     threads: int
     vllm: VllmSettings | None = None
     source: str | None = None
@@ -528,6 +564,7 @@ class ProfileBlocks:
     post_training: PostTraining | None = None
     sft: Optimisation | None = None
     dpo: PreferenceOptimisation | None = None
+    lora: Lora | None = None
     engines: Engines | None = None
     measure: Measure | None = None
 
@@ -559,6 +596,7 @@ class Manifest:
     post_training: PostTraining
     sft: Optimisation
     dpo: PreferenceOptimisation | None = None
+    lora: Lora | None = None
     engines: Engines
     measure: Measure
     claims: tuple[Claim, ...]
