@@ -95,7 +95,8 @@ def test_every_any_of_is_a_block_or_null(schema: dict[str, Any]) -> None:
 
 def _assert_same_type(fragment: dict[str, Any], hint: Any, where: str, own: str) -> None:
     """``own`` is the module of the dataclass that has this field; another module's blocks are in another schema."""
-    options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    is_union = get_origin(hint) in (types.UnionType, typing.Union)  # the latter of Literal[...] | None
+    options = get_args(hint) if is_union else (hint,)
     kinds = [option for option in options if option is not types.NoneType]
     nullable = len(kinds) < len(options)
     if set(kinds) == {str, dict[str, str]}:
