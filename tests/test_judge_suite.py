@@ -158,7 +158,7 @@ def test_a_factor_scales_the_lesser_side() -> None:
     finding = judge(above=double)
     assert finding.verdict is Verdict.REPRODUCED
     assert "a sft m pass@1 t=2 less 1.5 times a sft m pass@1 t=1: 0.125 (" in finding.reason
-    assert judge(above=replace(double, times=2.5)).verdict is Verdict.NOT_REPRODUCED
+    assert judge(above=replace(double, times=4.0)).verdict is Verdict.NOT_REPRODUCED
 
 
 MODELS = ("m", "n", "o")

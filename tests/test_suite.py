@@ -172,6 +172,13 @@ def test_models_that_a_member_lacks_and_models_of_nobody_are_refused(suite: Path
         _open(suite)
 
 
+def test_a_suite_without_any_manifest_yet_has_nothing_to_plan(suite: Path) -> None:
+    pending = suite.read_text().replace("  name: one\n", "  name: one\n  pending: later\n")
+    suite.write_text(pending.replace("  name: two\n", "  name: two\n  pending: later\n"))
+    with pytest.raises(InputError, match="none of its experiments has a manifest yet"):
+        _open(suite)
+
+
 def test_a_cell_that_an_experiment_does_not_measure_is_a_flaw(suite: Path) -> None:
     text = suite.read_text()
     suite.write_text(

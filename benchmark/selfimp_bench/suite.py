@@ -108,6 +108,8 @@ def open_suite(path: Path, *, profile: Profile, only: str | None, replicates: in
     wanted = None if only is None else only.partition("=")[2]
     ready = [member for member in suite.experiments if member.pending is None]
     members = [member for member in ready if wanted is None or wanted in member.models]
+    if not ready:
+        raise InputError(f"{path}: none of its experiments has a manifest yet; there is nothing to plan or to run")
     if not members:
         known = ", ".join(sorted({model for member in ready for model in member.models}))
         raise InputError(f"--only {only}: expected model=ID with one of {known}")
