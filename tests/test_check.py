@@ -7,13 +7,24 @@ from decimal import Decimal
 
 import pytest
 
-from selfimp_bench.check import check, find_claim_flaws
-from selfimp_bench.claims import Findings, Kind, Verdict, combine, exit_code, from_json, show, to_json
+from selfimp_bench.check import check, find_claim_flaws, tables_of
+from selfimp_bench.claims import (
+    Findings,
+    Kind,
+    Verdict,
+    combine,
+    combine_readings,
+    exit_code,
+    from_json,
+    show,
+    to_json,
+)
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import (
     Bootstrap,
     Cell,
     Claim,
+    ClaimReading,
     DatasetRef,
     OrderClaim,
     Split,
@@ -139,6 +150,55 @@ def test_a_run_that_agrees_reproduces_every_kind_of_claim() -> None:
     )
 
 
+def either(*claims: Claim) -> Claim:
+    named = tuple(
+        ClaimReading(name=f"reading {index}", value=each.value, order=each.order, trend=each.trend)
+        for index, each in enumerate(claims, start=1)
+    )
+    return Claim(id="either", statement="As in the table, or later is better.", source="Table 1", any_of=named)
+
+
+def test_one_reading_is_enough_and_all_are_reported() -> None:
+    wrong, right = value_claim(point(1, "it2")), order_claim(2, 1)
+    (finding,) = judge(either(wrong, right)).findings
+    assert (finding.verdict, finding.kind, finding.model) == (Verdict.REPRODUCED, Kind.ANY_OF, "tiny")
+    assert finding.reason.startswith("read as reading 1: NOT_REPRODUCED, 1 of 1 points is NOT_REPRODUCED")
+    assert "; read as reading 2: REPRODUCED, " in finding.reason
+    assert [each.verdict for each in finding.points] == [Verdict.NOT_REPRODUCED], "the points of every reading"
+    assert "reading 2: mean" in {term.name for term in finding.terms}
+    assert finding.interval is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "verdict"),
+    [
+        ((order_claim(1, 2), trend_claim(1, 2)), Verdict.REPRODUCED),
+        ((order_claim(1, 2), value_claim(point(1, "it2"))), Verdict.NOT_REPRODUCED),
+        ((order_claim(1, 2), order_claim(9, 1)), Verdict.NOT_MEASURED),
+        ((order_claim(1, 1), order_claim(9, 1)), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_readings_are_not_reproduced_only_where_none_can_be(claims: tuple[Claim, ...], verdict: Verdict) -> None:
+    (finding,) = judge(either(*claims)).findings
+    assert finding.verdict is verdict
+
+
+def test_readings_make_one_finding_for_each_model() -> None:
+    findings = judge(either(order_claim(2, 1), value_claim(point(1, "it1"))), models=("tiny", "big")).findings
+    assert [(each.model, each.verdict) for each in findings] == [
+        ("tiny", Verdict.REPRODUCED),
+        ("big", Verdict.NOT_MEASURED),
+    ]
+    assert "reading 2" not in findings[1].reason, "the table has no row of this model for it"
+
+
+def test_flaws_of_a_reading_name_it_and_its_tables_are_read() -> None:
+    claim = either(order_claim(2, 1), value_claim(point(1, "it9")))
+    (flaw,) = find_claim_flaws([claim], [TABLE])
+    assert str(flaw).startswith("$.claims[0].any_of[1].value.points[0].reference: tiny/t.csv has no row 'it9'")
+    assert tables_of([claim], lambda name: replace(TABLE, name=name)) == (TABLE,)
+
+
 def test_a_run_that_differs_contradicts_and_exits_1() -> None:
     findings = judge(value_claim(point(1, "it2"), point(2, "it2")), order_claim(1, 2))
     assert {finding.verdict for finding in findings.findings} == {Verdict.NOT_REPRODUCED}
@@ -259,6 +319,24 @@ def test_a_claim_on_a_missing_row_is_wrong_input_that_names_table_and_row() -> N
 )
 def test_the_worst_point_decides(verdicts: list[str], expected: str) -> None:
     assert combine([Verdict(verdict) for verdict in verdicts]) is Verdict(expected)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["NOT_REPRODUCED", "NOT_MEASURED", "INCONCLUSIVE", "REPRODUCED"], "REPRODUCED"),
+        (["NOT_REPRODUCED", "NOT_MEASURED", "INCONCLUSIVE"], "INCONCLUSIVE"),
+        (["NOT_REPRODUCED", "NOT_MEASURED"], "NOT_MEASURED"),
+        (["NOT_REPRODUCED", "NOT_REPRODUCED"], "NOT_REPRODUCED"),
+    ],
+)
+def test_the_best_reading_decides(verdicts: list[str], expected: str) -> None:
+    assert combine_readings([Verdict(verdict) for verdict in verdicts]) is Verdict(expected)
+
+
+def test_no_readings_have_no_verdict() -> None:
+    with pytest.raises(ValueError, match="no verdicts"):
+        combine_readings([])
 
 
 def test_no_points_have_no_verdict() -> None:

@@ -53,6 +53,26 @@ def test_a_value_has_the_terms_of_every_point_and_what_would_decide_it(
     assert need.verdict is not Verdict.INCONCLUSIVE or need.problems == finding.problems_to_decide
 
 
+def test_readings_have_the_rules_of_their_forms_and_their_terms(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    value, order = (
+        {"name": "as in the table", "value": _value(POINT)["value"]},
+        {
+            "name": "later is better",
+            "order": {
+                "greater": _cell("pass@1", 2),
+                "lesser": _cell("pass@1", 1),
+                "bootstrap": {"confidence": 0.95, "resamples": 200, "seed": 1},
+            },
+        },
+    )
+    claim = {"id": "my-any", "statement": "Either.", "source": "Section 4", "any_of": [value, order]}
+    found = _explain(make_manifest, tmp_path, claim)
+    assert found.rule == "\n\n".join((explain.ANY_OF, explain.PREDICTION_INTERVAL, explain.PAIRED))
+    (finding,) = found.findings
+    assert "later is better: mean" in {term.name for term in finding.terms}
+    assert [need.cell for need in found.to_decide] == ["pass@1 on test at iteration 1"]
+
+
 def test_too_few_problems_are_told_apart_from_none(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     found = _explain(make_manifest, tmp_path, _value(POINT, UNMEASURED), problems=8)
     few, none = found.to_decide

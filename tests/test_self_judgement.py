@@ -14,6 +14,7 @@ from selfimp_bench.manifest.model import (
     Bootstrap,
     Cell,
     Claim,
+    ClaimReading,
     OrderClaim,
     SingleRun,
     Split,
@@ -335,6 +336,18 @@ def test_orders_and_trends_find_the_rows_of_their_cells() -> None:
     assert trend(1, 2, 3).outcome is Outcome.SUPPORTED
     assert "slope 0.0995 to 0.1005" in trend(1, 3).cases[0].detail.replace("0.0995 to 0.1005", "0.0995 to 0.1005")
     assert trend(1, 2, metric="coverage").outcome is Outcome.NO_NUMBERS
+
+
+def test_one_reading_of_a_manifest_s_claim_is_enough() -> None:
+    one, three = (Cell(metric="pass@1", split=Split.TEST, iteration=each) for each in (1, 3))
+    up, down = (
+        ClaimReading(name=name, order=OrderClaim(greater=greater, lesser=lesser, bootstrap=BOOTSTRAP))
+        for name, greater, lesser in (("up", three, one), ("down", one, three))
+    )
+    found = of_manifest(any_of=(down, up))
+    assert found.outcome is Outcome.SUPPORTED
+    assert [case.group for case in found.cases] == ["down: m", "up: m"]
+    assert of_manifest(any_of=(down, replace(down, name="again"))).outcome is Outcome.CONTRADICTED
 
 
 # ---- paper A ----

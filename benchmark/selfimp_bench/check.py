@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from selfimp_bench.claims import Finding, Findings, PointFinding
+from selfimp_bench.claims import Finding, Findings, Kind, PointFinding, combine_readings
 from selfimp_bench.errors import InputError
 from selfimp_bench.judge_paired import CellValues, judge_order, judge_trend
 from selfimp_bench.judge_published import judge_published_point
 from selfimp_bench.judge_value import PointCase, judge_point, value_finding
+from selfimp_bench.manifest.claim_readings import every_reading, readings
 from selfimp_bench.manifest.model import Cell, Claim, DatasetRef, OrderClaim, Split, TrendClaim, ValueClaim, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.reference import Reference, ReferenceTable
@@ -48,19 +49,58 @@ def check(
     evidence = _index(measurements, problem_values)
     findings: list[Finding] = []
     for claim in claims:
-        if claim.value is not None:
-            findings += _judge_value(claim, claim.value, datasets, evidence, tables)
-        elif claim.order is not None:
-            findings += [_judge_order(claim, claim.order, model, evidence) for model in models]
-        elif claim.trend is not None:
-            findings += [_judge_trend(claim, claim.trend, model, evidence) for model in models]
+        judged = {read.name: _judge(read.claim, models, datasets, evidence, tables) for read in readings(claim)}
+        findings += judged[""] if claim.any_of is None else _any_of(judged)
     return Findings(schema=1, findings=tuple(findings))
+
+
+def _judge(
+    claim: Claim,
+    models: Sequence[str],
+    datasets: Mapping[Split, DatasetRef],
+    evidence: "_Evidence",
+    tables: Sequence[ReferenceTable],
+) -> list[Finding]:
+    if claim.value is not None:
+        return _judge_value(claim, claim.value, datasets, evidence, tables)
+    if claim.order is not None:
+        return [_judge_order(claim, claim.order, model, evidence) for model in models]
+    assert claim.trend is not None  # find_claim_flaws has refused claims without a form
+    return [_judge_trend(claim, claim.trend, model, evidence) for model in models]
+
+
+def _any_of(judged: Mapping[str, Sequence[Finding]]) -> list[Finding]:
+    """The findings of every reading, by its name, as one for each model: points and terms of all are kept."""
+    found: dict[str, dict[str, Finding]] = defaultdict(dict)
+    for name, findings in judged.items():
+        for finding in findings:
+            found[finding.model][name] = finding
+    return [
+        replace(
+            next(iter(named.values())),
+            kind=Kind.ANY_OF,
+            verdict=combine_readings([each.verdict for each in named.values()]),
+            reason="; ".join(f"read as {name}: {each.verdict}, {each.reason}" for name, each in named.items()),
+            points=tuple(point for each in named.values() for point in each.points),
+            interval=None,
+            terms=tuple(
+                replace(term, name=f"{name}: {term.name}") for name, each in named.items() for term in each.terms
+            ),
+            problems_to_decide=None,
+        )
+        for named in found.values()
+    ]
 
 
 def find_claim_flaws(claims: Sequence[Claim], tables: Sequence[ReferenceTable]) -> tuple[ClaimFlaw, ...]:
     """Everything that keeps these claims from being judged: missing tables and rows, rows without a spread."""
     return tuple(
-        flaw for index, claim in enumerate(claims) for flaw in _claim_flaws(f"$.claims[{index}]", claim, tables)
+        flaw
+        for index, claim in enumerate(claims)
+        for number, read in enumerate(readings(claim))
+        for flaw in _claim_flaws(
+            f"$.claims[{index}]{'' if claim.any_of is None else f'.any_of[{number}]'}", read.claim, tables
+        )
     )
 
 
@@ -179,9 +219,10 @@ def tables_of(claims: Sequence[Claim], read: Callable[[str], ReferenceTable]) ->
 
     Raises whatever ``read`` raises for a table that is not there.
     """
-    named = {claim.value.table for claim in claims if claim.value is not None}
+    forms = list(every_reading(claims))
+    named = {claim.value.table for claim in forms if claim.value is not None}
     tables = {name: read(name) for name in sorted(named)}
-    for claim in claims:
+    for claim in forms:
         if claim.value is None or claim.value.rule != "published-value":
             continue
         table = tables[claim.value.table]

@@ -1,12 +1,13 @@
 """What there is to say of a manifest before it runs: assumptions, size, and which claims its size can decide."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
+from selfimp_bench.manifest.claim_readings import readings
 from selfimp_bench.manifest.model import Claim, Manifest, SingleRun, Split, ValueClaim
 from selfimp_bench.reference import Reference
 
@@ -77,7 +78,18 @@ def decidabilities(
 
     references: table name to row id to row. minimum_problems: what a bootstrap over problems needs.
     """
-    return tuple(_decidability(claim, manifest, references, minimum_problems) for claim in manifest.claims)
+    return tuple(
+        _any_of(claim, [_decidability(read.claim, manifest, references, minimum_problems) for read in readings(claim)])
+        for claim in manifest.claims
+    )
+
+
+def _any_of(claim: Claim, found: Sequence[Decidability]) -> Decidability:
+    """Of several readings one is enough."""
+    if len(found) == 1:
+        return found[0]
+    reasons = [f"read as {read.name}: {each.reason}" for read, each in zip(readings(claim), found, strict=True)]
+    return Decidability(claim=claim.id, decidable=any(each.decidable for each in found), reason="; ".join(reasons))
 
 
 def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: AnyManifest) -> Decidability:

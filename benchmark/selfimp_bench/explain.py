@@ -10,6 +10,7 @@ from selfimp_bench.claims import MINIMUM_PROBLEMS, Finding, PointFinding, Verdic
 from selfimp_bench.errors import InputError
 from selfimp_bench.judge import Judgement, judge_run, read_run
 from selfimp_bench.judge_paired import deciding_problems
+from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.load_suite import load_suite
 from selfimp_bench.manifest.model import Claim
 from selfimp_bench.suite import check_suite, read_suite_record
@@ -32,10 +33,11 @@ PAIRED: Final = (
     "the other. It speaks of this run's checkpoints, not of other seeds."
 )
 ACROSS: Final = (
-    "The claim becomes comparisons of cells over groups of experiments. Each is an interval from resampled problems: a "
-    "yes, a no, or open where it holds 0. All groups, or most of them, must be a yes. The level is shared by all "
-    "comparisons of the claim."
+    "The claim becomes comparisons of cells over groups of experiments. Each is an interval from resampled problems: "
+    "a yes, a no, or open where it holds 0. All groups, most, one or so many of them must be a yes, as the claim says; "
+    "of several readings of the claim one is enough. The level is shared by all comparisons of the claim."
 )
+ANY_OF: Final = "The claim has several readings; it is reproduced in one of them, and contradicted where all are."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +113,8 @@ def _require(claim: str, known: Sequence[str], name: str) -> None:
 
 
 def _rule(claim: Claim) -> str:
-    if claim.value is None:
-        return PAIRED
-    return _OF_VALUES[claim.value.rule]
+    rules = [PAIRED if each.value is None else _OF_VALUES[each.value.rule] for each in every_reading([claim])]
+    return "\n\n".join(dict.fromkeys(rules if claim.any_of is None else [ANY_OF, *rules]))
 
 
 _OF_VALUES: Mapping[str, str] = {

@@ -12,6 +12,8 @@ from enum import StrEnum
 from selfimp_bench.assertion import Amount, Comparison, Group, Place, Truth, expand, hold, in_words, needed
 from selfimp_bench.check import find_row
 from selfimp_bench.claims import show
+from selfimp_bench.manifest.claim_readings import every_reading
+from selfimp_bench.manifest.claim_readings import readings as claim_readings
 from selfimp_bench.manifest.model import Cell, Claim, TrendClaim, ValueClaim
 from selfimp_bench.manifest.suite_model import Equals, Reading, Suite, SuiteClaim, readings
 from selfimp_bench.published import PublishedNumbers, Range, Row, agreed, greatest, row_range
@@ -235,7 +237,7 @@ class _Cells:
     def __init__(self, claims: Sequence[Claim], tables: Sequence[ReferenceTable]) -> None:
         self.tables = {table.name: table for table in tables}
         self._rows: dict[tuple[str, Cell], list[Row]] = {}
-        for claim in claims:
+        for claim in every_reading(claims):
             for cell, found in self.points(claim.value) if claim.value is not None else ():
                 self._rows.setdefault((found.row.model, cell), []).append(found)
 
@@ -257,15 +259,23 @@ class _Cells:
 
 
 def _of_claim(claim: Claim, models: Sequence[str], index: _Cells) -> SelfJudgement:
+    cases: list[Case] = []
+    outcomes: dict[str, _Outcome] = {}
+    for read in claim_readings(claim):
+        found = _cases(read.claim, models, index)
+        outcomes[read.name] = _outcome(None, found)
+        cases += [replace(case, group=f"{read.name}: {case.group}") for case in found] if read.name else found
+    return _judgement(claim, _any_of(outcomes) if claim.any_of is not None else outcomes[""], cases)
+
+
+def _cases(claim: Claim, models: Sequence[str], index: _Cells) -> list[Case]:
     if claim.value is not None:
-        cases = [_agrees(cell, found, index) for cell, found in index.points(claim.value)]
-    elif claim.order is not None:
+        return [_agrees(cell, found, index) for cell, found in index.points(claim.value)]
+    if claim.order is not None:
         cells = (claim.order.greater, claim.order.lesser)
-        cases = [_order(model, cells, index) for model in models]
-    else:
-        assert claim.trend is not None
-        cases = [_trend(model, claim.trend, index) for model in models]
-    return _judgement(claim, _outcome(None, cases), cases)
+        return [_order(model, cells, index) for model in models]
+    assert claim.trend is not None
+    return [_trend(model, claim.trend, index) for model in models]
 
 
 def _agrees(cell: Cell, found: Row, index: _Cells) -> Case:

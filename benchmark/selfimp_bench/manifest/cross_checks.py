@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from selfimp_bench.manifest.claim_readings import readings
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
 from selfimp_bench.manifest.measured import SIZE, MeasuredCell, cells_of, of_size
 from selfimp_bench.manifest.model import (
@@ -19,6 +20,7 @@ from selfimp_bench.manifest.model import (
     Cell,
     Characters,
     Claim,
+    ClaimReading,
     DatasetRef,
     Datasets,
     Encoder,
@@ -260,7 +262,18 @@ def _training_length(optimisation: Optimisation, path: JsonPath) -> Iterator[Fau
 
 
 def _claim_form(claim: Claim, path: JsonPath) -> Iterator[Fault]:
-    given = [name for name in ("value", "order", "trend") if getattr(claim, name) is not None]
+    given = [name for name in ("value", "order", "trend", "any_of") if getattr(claim, name) is not None]
+    if len(given) != 1:
+        yield Fault(path=path, message=f"expected exactly one of value, order, trend or any_of, found {listed(given)}")
+    names = [reading.name for reading in claim.any_of or ()]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            message = f"{shown(name)} is the name of another reading; choose another"
+            yield Fault(path=(*path, "any_of", index, "name"), message=message)
+
+
+def _reading_form(reading: ClaimReading, path: JsonPath) -> Iterator[Fault]:
+    given = [name for name in ("value", "order", "trend") if getattr(reading, name) is not None]
     if len(given) != 1:
         yield Fault(path=path, message=f"expected exactly one of value, order or trend, found {listed(given)}")
 
@@ -336,6 +349,7 @@ BLOCK_RULES: BlockRules = {
     Prompt: (_prompt_template, _canaries_fill_the_template),
     PostTraining: (_schedule, _pairing),
     Optimisation: (_training_length,),
+    ClaimReading: (_reading_form,),
     Claim: (_claim_form,),
     ValueClaim: (_single_run,),
     OrderClaim: (_order_cells,),
@@ -472,15 +486,19 @@ def _claims_are_measured(
 def claims_are_measured(claims: tuple[Claim, ...], measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
     """The claims on cells that are not in ``measured``."""
     for index, claim in enumerate(claims):
-        path: JsonPath = ("claims", index)
-        if claim.value is not None:
-            for number, point in enumerate(claim.value.points):
-                yield from _cell_is_measured(point, (*path, "value", "points", number), measured)
-        if claim.order is not None:
-            yield from _cell_is_measured(claim.order.greater, (*path, "order", "greater"), measured)
-            yield from _cell_is_measured(claim.order.lesser, (*path, "order", "lesser"), measured)
-        if claim.trend is not None:
-            yield from _trend_is_measured(claim.trend, (*path, "trend"), measured)
+        for read in readings(claim):
+            yield from _claim_is_measured(read.claim, ("claims", index, *read.path), measured)
+
+
+def _claim_is_measured(claim: Claim, path: JsonPath, measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
+    if claim.value is not None:
+        for number, point in enumerate(claim.value.points):
+            yield from _cell_is_measured(point, (*path, "value", "points", number), measured)
+    if claim.order is not None:
+        yield from _cell_is_measured(claim.order.greater, (*path, "order", "greater"), measured)
+        yield from _cell_is_measured(claim.order.lesser, (*path, "order", "lesser"), measured)
+    if claim.trend is not None:
+        yield from _trend_is_measured(claim.trend, (*path, "trend"), measured)
 
 
 def _cell_is_measured(cell: Cell | ValuePoint, path: JsonPath, measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:

@@ -504,8 +504,21 @@ class TrendClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClaimReading:
+    """One way to read a claim, ``name``d in words, as exactly one of a value, an order or a trend."""
+
+    name: str
+    value: ValueClaim | None = None
+    order: OrderClaim | None = None
+    trend: TrendClaim | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One assertion, in words and as exactly one of a value, an order or a trend."""
+    """One assertion, in words and as exactly one of a value, an order or a trend.
+
+    ``any_of`` stands for the form where the words have several readings: the claim holds if one of them does.
+    """
 
     id: str
     statement: str
@@ -513,6 +526,7 @@ class Claim:
     value: ValueClaim | None = None
     order: OrderClaim | None = None
     trend: TrendClaim | None = None
+    any_of: tuple[ClaimReading, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from selfimp_bench.claims import Finding, Findings, PointFinding, Term, Verdict,
 from selfimp_bench.execute import TABLES
 from selfimp_bench.judge import RunFiles
 from selfimp_bench.manifest.any_manifest import AnyManifest
+from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.report.summary import UNDEFINED
 
@@ -170,7 +171,7 @@ def _problems(finding: Finding) -> str:
 
 
 def _table_name(manifest: AnyManifest, claim: str) -> str | None:
-    values = [each.value for each in manifest.claims if each.id == claim]
+    values = [each.value for each in every_reading(manifest.claims) if each.id == claim]
     return values[0].table if values and values[0] is not None else None
 
 
