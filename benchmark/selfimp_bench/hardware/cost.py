@@ -36,9 +36,9 @@ class StepCost:
     """What a step asks of the hardware.
 
     model: the base model's id. kind: what the step does, in a word or two. devices: how many it uses at a time.
-    per_device: rows of a training pass, or completions in flight, on one device. accumulation: passes to an optimiser
-    step; None in sampling, and where it is not whole. tokens: generated, or trained on (over all epochs).
-    misfits: why it cannot run, with what would; empty when it can.
+    per_device: rows of a training pass on one device, or completions in flight were all the longest. accumulation:
+    passes to an optimiser step; None in sampling, and where it is not whole. tokens: generated, or trained on (over
+    all passes). misfits: why it cannot run, with what would; empty when it can.
     """
 
     step: str

@@ -1,11 +1,12 @@
 """What generating completions asks of GPUs."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from selfimp_bench.forecast import BYTES_PER_SAMPLED_TOKEN
 from selfimp_bench.hardware.cost import Range, Setting, StepCost, sources
-from selfimp_bench.hardware.fit import too_large
-from selfimp_bench.hardware.footprint import Footprint, sampling_footprint
+from selfimp_bench.hardware.fit import most_that_fits, too_large, usable_bytes
+from selfimp_bench.hardware.footprint import USABLE, Footprint, sampling_footprint
 from selfimp_bench.hardware.lengths import Lengths, lengths_of
 from selfimp_bench.hardware.sizes import architecture_of
 from selfimp_bench.hardware.workload import Decode, decode_seconds, forward_seconds
@@ -17,40 +18,91 @@ BYTES_OF_PRECISION = {"bfloat16": 2, "float32": 4}
 
 @dataclass(frozen=True, kw_only=True)
 class _Generation:
-    """A sampling step with what it samples from: so many rows, at most ``in_flight`` at a time, on one device."""
+    """A sampling step of ``rows`` completions with what it samples from.
+
+    An engine with ``vllm`` settings takes as many rows at a time as its share of the memory holds, and spans
+    ``tensor_parallel`` devices; any other has ``max_batch_rows`` in flight, on one.
+    """
 
     block: SampleBlock
     sizes: Architecture
     lengths: Lengths
     rows: int
-    in_flight: int
     setting: Setting
 
     @property
     def weight_bytes(self) -> int:
         return BYTES_OF_PRECISION[self.block.settings.precision]
 
-    def footprint(self, in_flight: int) -> Footprint:
+    @property
+    def span(self) -> int:
+        vllm = self.block.settings.vllm
+        return 1 if vllm is None else vllm.tensor_parallel
+
+    @property
+    def wanted(self) -> int:
+        return min(self.block.settings.max_batch_rows, self.rows)
+
+    @property
+    def allowed(self) -> int:
+        vllm = self.block.settings.vllm
+        share = USABLE if vllm is None else vllm.gpu_memory_utilization
+        return usable_bytes(self.setting.hardware, USABLE if share is None else share)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt with the longest answer that is allowed."""
+        vllm, tokens = self.block.settings.vllm, self.lengths.prompt_longest + self.block.decoding.max_tokens
+        return tokens if vllm is None else min(tokens, vllm.max_model_len)
+
+    def in_flight(self, tokens: int) -> int:
+        """Rows of so many tokens at a time; at least one, also where not even that fits."""
+        return self.wanted if self.block.settings.vllm is None else max(1, self._fitting(tokens, self.span))
+
+    def footprint(self, *, rows: int, tokens: int, span: int) -> Footprint:
         return sampling_footprint(
-            self.sizes,
-            rows=in_flight,
-            tokens=self.lengths.prompt_longest + self.block.decoding.max_tokens,
-            weight_bytes=self.weight_bytes,
-            tensor_parallel=1,
+            self.sizes, rows=rows, tokens=tokens, weight_bytes=self.weight_bytes, tensor_parallel=span
         )
 
+    def peak(self) -> Footprint:
+        """With only longest rows in flight."""
+        return self.footprint(rows=self.in_flight(self.longest), tokens=self.longest, span=self.span)
+
+    def _fitting(self, tokens: int, span: int) -> int:
+        return most_that_fits(
+            lambda rows: self.footprint(rows=rows, tokens=tokens, span=span), self.wanted, self.allowed
+        )
+
+    def misfits(self) -> tuple[str, ...]:
+        """Why it cannot run, with what would."""
+        count, needed = self.setting.hardware.count, self.peak()
+        if self.span > count:
+            return (f"engines.vllm.tensor_parallel {self.span} takes {self.span} devices, and there are {count}",)
+        if needed.total <= self.allowed:
+            return ()
+        if self.block.settings.vllm is None and (rows := self._fitting(self.longest, 1)):
+            return (too_large(needed, self.allowed, f"engines.max_batch_rows {rows} (now {self.wanted}) would fit"),)
+        spans = [2**power for power in range(1, count.bit_length()) if self._fitting(self.longest, 2**power)]
+        advice = "not one row would: it takes larger devices, or an engine that spans several"
+        if spans:
+            advice = f"engines.vllm with tensor_parallel {spans[0]} would fit"
+        return (too_large(needed, self.allowed, advice),)
+
     def gpu_hours(self, completion: float) -> float:
-        """Reading every prompt once, and then so many tokens a completion."""
-        device, rates = self.setting.hardware.device, self.setting.rates
+        """Reading the prompts, once each where their cache is kept, and then so many tokens a completion."""
+        device, rates, vllm = self.setting.hardware.device, self.setting.rates, self.block.settings.vllm
         decode = Decode(
             rows=self.rows,
-            in_flight=self.in_flight,
+            in_flight=self.in_flight(ceil(self.lengths.prompt + completion)),
             prompt=self.lengths.prompt,
             completion=completion,
             weight_bytes=self.weight_bytes,
         )
-        prompts = self.rows // self.block.samples_per_problem * self.lengths.prompt
-        reading = forward_seconds(self.sizes.parameters, prompts, device=device, share=rates.training.value)
+        kept = vllm is None or vllm.prefix_caching
+        prompts = self.rows // (self.block.samples_per_problem if kept else 1)
+        reading = forward_seconds(
+            self.sizes.parameters, prompts * self.lengths.prompt, device=device, share=rates.training.value
+        )
         return (reading + decode_seconds(self.sizes, decode, device=device, share=rates.decoding.value)) / 3600
 
 
@@ -64,28 +116,21 @@ def sample_cost(step: Step, setting: Setting) -> StepCost | None:
     problems = setting.steps[step.inputs["problems"]].block
     assert isinstance(model, ModelBlock) and isinstance(problems, ProblemsBlock)
     lengths, limit = lengths_of(problems.dataset), block.decoding.max_tokens
-    rows = min(block.settings.max_batch_rows, step.rows_at_most)
     work = _Generation(
-        block=block,
-        sizes=architecture_of(model.model),
-        lengths=lengths,
-        rows=step.rows_at_most,
-        in_flight=rows,
-        setting=setting,
+        block=block, sizes=architecture_of(model.model), lengths=lengths, rows=step.rows_at_most, setting=setting
     )
     completion = Range(expected=lengths.completion(limit), at_most=float(limit))
     tokens = completion * step.rows_at_most
-    fewer = range(rows - 1, 0, -1)
     return StepCost(
         step=step.id,
         model=model.model.id,
         kind=f"sample {block.role}",
-        devices=1,
-        per_device=rows,
+        devices=work.span,
+        per_device=work.in_flight(work.longest),
         accumulation=None,
-        footprint=work.footprint(rows),
+        footprint=work.peak(),
         tokens=tokens,
         gpu_hours=Range(expected=work.gpu_hours(completion.expected), at_most=work.gpu_hours(completion.at_most)),
         disk_bytes=tokens * BYTES_PER_SAMPLED_TOKEN,
-        misfits=tuple(too_large(work.footprint, rows, fewer, "engines.max_batch_rows", setting.hardware)),
+        misfits=work.misfits(),
     )

@@ -2,13 +2,25 @@
 
 from dataclasses import dataclass
 
+from selfimp_bench.engines.training_set import BatchShare, share_batch
+from selfimp_bench.errors import InputError
 from selfimp_bench.hardware.cost import Range, Setting, StepCost, sources
-from selfimp_bench.hardware.fit import too_large, uneven_batch
-from selfimp_bench.hardware.footprint import Footprint, Sharding, full_states, training_footprint
+from selfimp_bench.hardware.fit import too_large, usable_bytes
+from selfimp_bench.hardware.footprint import (
+    AUTOCAST_BYTES,
+    FOUR_BIT_BYTES,
+    FOUR_BIT_BYTES_SINGLE,
+    Footprint,
+    Sharding,
+    adapter_parameters,
+    adapter_states,
+    full_states,
+    training_footprint,
+)
 from selfimp_bench.hardware.lengths import Lengths, lengths_of
 from selfimp_bench.hardware.sizes import architecture_of
 from selfimp_bench.hardware.workload import forward_seconds, training_seconds
-from selfimp_bench.manifest.model import Architecture, Method, Optimisation
+from selfimp_bench.manifest.model import Architecture, Lora, Method, Optimisation
 from selfimp_bench.plan import ModelBlock, ProblemsBlock, SampleBlock, Stage, Step, TrainBlock
 
 CORRECT_SHARE = 0.5
@@ -43,21 +55,50 @@ class _Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class _Training:
-    """A training step with what it trains, on ``devices`` devices."""
+    """A training step with what it trains: on one device, or on all where it is ``distributed``."""
 
     block: TrainBlock
     sizes: Architecture
     rows: _Rows
-    devices: int
     setting: Setting
 
-    def footprint(self, micro: int) -> Footprint:
+    @property
+    def sharding(self) -> Sharding:
+        return Sharding(self.block.distributed or Sharding.NONE)
+
+    @property
+    def devices(self) -> int:
+        return 1 if self.sharding is Sharding.NONE else self.setting.hardware.count
+
+    def footprint(self, rows: int) -> Footprint:
+        """Of a pass over so many rows, a pair being two sequences."""
         return training_footprint(
             self.sizes,
-            states=full_states(self.sizes, sharding=Sharding.NONE, devices=self.devices),
-            tokens=micro * _sequences(self.block) * self.rows.longest,
+            states=self._states(),
+            tokens=rows * _sequences(self.block) * self.rows.longest,
             checkpointing=self.block.gradient_checkpointing,
         )
+
+    def _states(self) -> int:
+        lora = self.block.lora
+        if lora is None:
+            return full_states(self.sizes, sharding=self.sharding, devices=self.devices)
+        adapters = adapter_parameters(self.sizes, rank=lora.rank, modules=lora.target_modules)
+        return adapter_states(self.sizes, adapters=adapters, linear_bytes=_linear_bytes(lora), sharding=self.sharding)
+
+    def misfits(self, share: BatchShare) -> tuple[str, ...]:
+        """Why a pass does not fit a device, with what would."""
+        allowed, needed = usable_bytes(self.setting.hardware), self.footprint(share.rows_per_pass)
+        if needed.total <= allowed:
+            return ()
+        own = share.rows_per_pass * share.passes
+        smaller = [rows for rows in range(share.rows_per_pass - 1, 0, -1) if own % rows == 0]
+        fitting = next((rows for rows in smaller if self.footprint(rows).total <= allowed), None)
+        advice = f"engines.micro_batch_size {fitting} (now {self.block.micro_batch_size}) would fit"
+        if fitting is None:
+            advice = "not one row would: it takes larger devices"
+            advice += ", or more of them" if self.sharding is Sharding.ZERO_3 else " or engines.distributed"
+        return (too_large(needed, allowed, advice),)
 
     def gpu_hours(self) -> Range:
         trained, once = self.rows.trained(self.block.optimisation), self.rows.once()
@@ -68,9 +109,13 @@ class _Training:
     def _hours(self, trained: float, once: float) -> float:
         """Training, and for DPO the reference's log-probabilities, once a pair."""
         device, share = self.setting.hardware.device, self.setting.rates.training.value
-        again = self.block.gradient_checkpointing
         seconds = training_seconds(
-            self.sizes.parameters, trained, frozen=False, checkpointing=again, device=device, share=share
+            self.sizes.parameters,
+            trained,
+            frozen=self.block.lora is not None,
+            checkpointing=self.block.gradient_checkpointing,
+            device=device,
+            share=share,
         )
         if self.block.method is Method.DPO:
             seconds += forward_seconds(self.sizes.parameters, once, device=device, share=share)
@@ -85,30 +130,39 @@ def train_cost(step: Step, setting: Setting) -> StepCost | None:
         return None
     (model,) = (source.block for source in sources(step, Stage.MODEL, setting.steps))
     assert isinstance(model, ModelBlock)
-    batch, micro, devices = block.optimisation.batch_size, block.micro_batch_size, 1
-    work = _Training(
-        block=block,
-        sizes=architecture_of(model.model),
-        rows=_training_rows(step, block, setting),
-        devices=devices,
-        setting=setting,
-    )
-    stored = float(STORED_BYTES * work.sizes.parameters)
-    uneven = tuple(uneven_batch(batch, devices, micro))
-    fewer = [size for size in range(micro - 1, 0, -1) if batch % (devices * size) == 0]
+    sizes = architecture_of(model.model)
+    work = _Training(block=block, sizes=sizes, rows=_training_rows(step, block, setting), setting=setting)
+    share, uneven = _shared(block, work.devices)
+    stored = float(STORED_BYTES * sizes.parameters)
     return StepCost(
         step=step.id,
         model=model.model.id,
         kind=f"train {block.method}",
-        devices=devices,
-        per_device=micro,
-        accumulation=None if uneven else batch // (devices * micro),
-        footprint=work.footprint(micro),
+        devices=work.devices,
+        per_device=share.rows_per_pass,
+        accumulation=None if uneven else share.passes,
+        footprint=work.footprint(share.rows_per_pass),
         tokens=work.rows.trained(block.optimisation),
         gpu_hours=work.gpu_hours(),
         disk_bytes=Range(expected=stored, at_most=stored),
-        misfits=(*uneven, *too_large(work.footprint, micro, fewer, "engines.micro_batch_size", setting.hardware)),
+        misfits=(*uneven, *work.misfits(share)),
     )
+
+
+def _shared(block: TrainBlock, devices: int) -> tuple[BatchShare, tuple[str, ...]]:
+    """The batch as the trainer shares it out, and why it cannot be; then passes of ``micro_batch_size`` rows."""
+    micro = block.micro_batch_size
+    try:
+        return share_batch(block.optimisation.batch_size, rows_per_pass_at_most=micro, devices=devices), ()
+    except InputError as error:
+        return BatchShare(rows_per_pass=micro, passes=1), (str(error),)
+
+
+def _linear_bytes(lora: Lora) -> float:
+    """Of a frozen weight: 4 bits, or float32 with autocast's 16-bit copy."""
+    if lora.quantisation is None:
+        return 4 + AUTOCAST_BYTES
+    return FOUR_BIT_BYTES if lora.quantisation.double_quant else FOUR_BIT_BYTES_SINGLE
 
 
 def _sequences(block: TrainBlock) -> int:
