@@ -85,7 +85,8 @@ class _Generation:
         spans = [2**power for power in range(1, count.bit_length()) if self._fitting(self.longest, 2**power)]
         advice = "not one row would: it takes larger devices, or an engine that spans several"
         if spans:
-            advice = f"engines.vllm with tensor_parallel {spans[0]} would fit"
+            rows = self._fitting(self.longest, spans[0])
+            advice = f"engines.vllm with tensor_parallel {spans[0]} would fit, {rows} rows at a time"
         return (too_large(needed, self.allowed, advice),)
 
     def gpu_hours(self, completion: float) -> float:

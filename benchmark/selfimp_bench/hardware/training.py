@@ -97,7 +97,9 @@ class _Training:
         advice = f"engines.micro_batch_size {fitting} (now {self.block.micro_batch_size}) would fit"
         if fitting is None:
             advice = "not one row would: it takes larger devices"
-            advice += ", or more of them" if self.sharding is Sharding.ZERO_3 else " or engines.distributed"
+            if self.block.lora is None:  # frozen weights lie whole on every device
+                more = self.sharding is Sharding.ZERO_3
+                advice += ", or more of them" if more else ", or engines.distributed: deepspeed-zero3 on several"
         return (too_large(needed, allowed, advice),)
 
     def gpu_hours(self) -> Range:
