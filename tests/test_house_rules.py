@@ -18,7 +18,7 @@ NAMES = [source.relative_to(PACKAGE).as_posix() for source in SOURCES]
 LAYERS = (
     ("errors", "flaw", "canonical", "catalog"),
     ("tasks.problem", "manifest"),
-    ("engines.base", "grading", "metrics", "tasks", "engines"),
+    ("engines.base", "grading", "metrics", "tasks", "engines", "fetched"),
     ("problems", "reference", "plan", "inference", "fits", "claims", "assertion"),
     (
         "versions",
@@ -33,8 +33,8 @@ LAYERS = (
     ),
     ("protocols", "check", "beside", "self_judgement", "judge_suite"),
     ("experiment", "run", "forecast", "hardware"),
-    ("record", "case_studies"),
-    ("execute", "validate", "grade_files"),
+    ("record", "case_studies", "needs"),
+    ("execute", "validate", "grade_files", "fetch"),
     ("judge",),
     ("suite",),
     ("explain",),

@@ -281,6 +281,40 @@ def plan_command(
     return 2 if found is not None and found.misfits else 0
 
 
+@_command("fetch")
+@_name
+@_profile
+@_only
+@click.option("--mirror", "mirrors", metavar="ID=REPO@REVISION", multiple=True, help="Take it from there, if equal.")
+@_home
+def fetch_command(
+    *, name: str, profile: str, only: str | None, mirrors: tuple[str, ...], home: Path, as_json: bool
+) -> None:
+    """Bring an experiment's or suite's models and data from the hub, proved; afterwards it runs with no network.
+
+    What is there is hashed again. The same command goes on where one broke off. Gated models need HF_TOKEN.
+    """
+    from selfimp_bench.fetch import fetch, parse_mirror
+    from selfimp_bench.needs import hub_needs
+
+    needs = hub_needs(_experiments(name, profile, only))
+    report = fetch(
+        needs,
+        home,
+        mirrors=[parse_mirror(mirror) for mirror in mirrors],
+        endpoint=None,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        _print_json(report)
+        return
+    for each in report.fetched:
+        origin = "" if each.mirror is None else f", from {each.mirror}"
+        how = "there already" if each.downloaded == 0 else "fetched"
+        click.echo(f"{how}: {each.pinned}: {each.files} files, {each.bytes / 1e6:,.1f} MB{origin}")
+    click.echo(f"all that {name} needs is under {report.folder}" if needs else f"{name} needs nothing from the hub")
+
+
 @_command("run")
 @_name
 @_profile
@@ -478,6 +512,15 @@ def _open(name: str, profile: str, only: str | None, seeds: int) -> "Experiment"
     from selfimp_bench.manifest.model import Profile
 
     return open_experiment(name, profile=Profile(profile), only=only, replicates=seeds)
+
+
+def _experiments(name: str, profile: str, only: str | None) -> "tuple[Experiment, ...]":
+    """An experiment, or those of a suite."""
+    from selfimp_bench.catalog import find_suite
+
+    if (suite := find_suite(name)) is not None:
+        return _open_suite(suite, profile, only, 1).experiments
+    return (_open(name, profile, only, 1),)
 
 
 def _run(experiment: "Experiment", home: Path, training: "TrainOptions") -> Path:

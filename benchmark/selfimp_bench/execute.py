@@ -16,6 +16,8 @@ from selfimp_bench.check import tables_of
 from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.open import open_sampler, open_trainer
 from selfimp_bench.experiment import Experiment
+from selfimp_bench.fetched import hub_folder
+from selfimp_bench.needs import refuse_shortfalls
 from selfimp_bench.plan import Stage
 from selfimp_bench.progress import Progress
 from selfimp_bench.record import FILE as RECORD
@@ -33,15 +35,18 @@ def execute(experiment: Experiment, home: Path, progress: Progress, training: Tr
     Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
     record.json, the manifest, the reference tables that it names, measurements.parquet, problem_values.parquet and
     case_study.json.
-    Raises InputError or StepFailed; finished steps stay in the store.
+    Raises InputError, before any step where something is to be fetched first, or StepFailed; finished steps stay in the
+    store.
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     store = Store(home / "store")
+    refuse_shortfalls(experiment, home)
     runner = Runner(
         manifest=experiment.manifest,
         base=experiment.path.parent,
         plan=experiment.plan(),
         store=store,
+        hub=hub_folder(home),
         engines=Engines(
             sampler=open_sampler(experiment.manifest.engines),
             trainer=open_trainer(experiment.manifest.engines, training),

@@ -1,7 +1,7 @@
 """Problems files and data sets: reading them, and proving that they are the pinned ones."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ import msgspec
 import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import digest
-from selfimp_bench.engines.hub import fetch_rows
 from selfimp_bench.errors import InputError
+from selfimp_bench.fetched import locate_fetched, pinned_dataset, snapshot_folder
 from selfimp_bench.manifest.model import DatasetRef, Generator
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
@@ -46,35 +46,50 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return _read_jsonl(path)
 
 
-def load_dataset(ref: DatasetRef, task: str, base: Path) -> tuple[Problem, ...]:
-    """The problems of a data set, checked against ``rows`` and ``digest``; ``path`` is relative to ``base``.
+def load_dataset(ref: DatasetRef, task: str, base: Path, hub: Path) -> tuple[Problem, ...]:
+    """The problems of a data set, checked against ``rows`` and ``digest``.
 
-    ``task`` says how the rows of a hub data set are laid out.
-
-    Raises InputError when the content is not the pinned one.
+    ``path`` is relative to ``base``; what `fetch` brought lies under ``hub``, its rows laid out as those of ``task``.
+    Raises InputError when it is not there or its content is not the pinned one.
     """
+    pinned = pinned_dataset(ref)
     if ref.generator is not None:
         problems = _generate(ref.generator)
-    elif ref.path is not None:
-        problems = read_problems(base / ref.path)
+    elif pinned is None:
+        problems = read_problems(base / str(ref.path))
     else:
-        problems = _from_hub(ref, task)
+        folder = snapshot_folder(pinned, hub)
+        problems = read_hub_files(ref, task, [folder / file.path for file in locate_fetched(pinned, hub).files])
+    refuse_other_content(ref, problems)
+    return problems
+
+
+def read_hub_files(ref: DatasetRef, task: str, files: Sequence[Path]) -> tuple[Problem, ...]:
+    """The problems in files of a hub data set, in the files' order. Raises InputError for rows that are none."""
+    read, problems = PROBLEM_READERS[task], []
+    for index, row in enumerate(row for file in files for row in read_rows(file)):
+        try:
+            problems.append(read(row, f"{ref.split}-{index}"))
+        except KeyError as error:
+            raise InputError(
+                f"data set {ref.id}: row {index} has no column {error}; it has {', '.join(row)}; expected the columns "
+                f"of task {task}: correct the data set or `grading.task` in the manifest"
+            ) from None
+    return tuple(problems)
+
+
+def refuse_other_content(ref: DatasetRef, problems: Sequence[Problem]) -> None:
+    """Raises InputError unless these are as many problems as the manifest pins, with the digest where it pins one."""
     found = problems_digest(problems)
     if len(problems) != ref.rows or ref.digest not in (found, None):
         raise InputError(
             f"data set {ref.id}: found {len(problems)} rows with digest {found}; the manifest pins {ref.rows} rows "
             f"with digest {ref.digest}; use the pinned data, or write a manifest for this data"
         )
-    return problems
 
 
 def _generate(generator: Generator) -> tuple[Problem, ...]:
     return GENERATORS[generator.task](generator.split, count=generator.count, seed=generator.seed)
-
-
-def _from_hub(ref: DatasetRef, task: str) -> tuple[Problem, ...]:
-    read = PROBLEM_READERS[task]
-    return tuple(read(row, f"{ref.split}-{index}") for index, row in enumerate(fetch_rows(ref)))
 
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:

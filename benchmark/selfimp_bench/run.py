@@ -37,7 +37,7 @@ from selfimp_bench.stages.embed import sbert_values
 from selfimp_bench.stages.encoder import locate_encoder
 from selfimp_bench.stages.grade import grade
 from selfimp_bench.stages.measure import Evidence, JudgedSet, measure
-from selfimp_bench.stages.model import examine_model, locate_model
+from selfimp_bench.stages.model import examine_model, fetched_hashes, locate_model
 from selfimp_bench.stages.resume import ResumingSampler
 from selfimp_bench.stages.rows import GradeRow, SampleRow, SideValue
 from selfimp_bench.stages.sample import sample
@@ -75,13 +75,16 @@ class Engines:
 
 
 class Runner:
-    """Does the steps of one plan in order."""
+    """Does the steps of one plan in order. ``base`` is the manifest's folder, ``hub`` holds what was fetched."""
 
-    def __init__(self, *, manifest: AnyManifest, base: Path, plan: Plan, store: Store, engines: Engines) -> None:
+    def __init__(
+        self, *, manifest: AnyManifest, base: Path, plan: Plan, store: Store, hub: Path, engines: Engines
+    ) -> None:
         self._models: Mapping[str, ModelRef] = {model.id: model for model in manifest.models}
         self._base = base
         self._plan = plan
         self._store = store
+        self._hub = hub
         self._engines = engines
         self._records: dict[str, StepRecord] = {}
         self._embedders: dict[str, Embedder] = {}
@@ -153,12 +156,13 @@ class Runner:
                 return self._measure(step, block, folder)
 
     def _problems(self, block: ProblemsBlock, folder: StepFolder) -> Counts:
-        problems = load_dataset(block.dataset, block.task, self._base)
+        problems = load_dataset(block.dataset, block.task, self._base, self._hub)
         folder.write_table(PROBLEMS, problems, schemas.PROBLEM_SCHEMA)
         return {"problems": len(problems)}
 
     def _model(self, block: ModelBlock, folder: StepFolder) -> Counts:
-        files = examine_model(block, locate_model(block.model, self._base))
+        folder_of_model = locate_model(block.model, self._base, self._hub)
+        files = examine_model(block, folder_of_model, fetched_hashes(block.model, self._hub))
         folder.write_json(MODEL, files)
         return {"files": len(files.files), "canaries": len(block.canaries)}
 
@@ -194,7 +198,7 @@ class Runner:
             settings = EmbedderSettings(
                 device=block.device, max_batch_rows=block.encoder.max_batch_rows, threads=block.threads
             )
-            folder = Path() if block.engine == "fake" else locate_encoder(block.encoder)
+            folder = Path() if block.engine == "fake" else locate_encoder(block.encoder, self._hub)
             self._embedders[key] = open_embedder(block.engine, folder, settings)
         return self._embedders[key]
 
@@ -289,7 +293,7 @@ class Runner:
         """The folder of a checkpoint: what a training step wrote, or where the base model lies."""
         source = self._plan.by_id()[step.inputs[name]]
         if isinstance(source.block, ModelBlock):
-            return locate_model(self._models[source.block.model.id], self._base)
+            return locate_model(self._models[source.block.model.id], self._base, self._hub)
         if source.stage is not Stage.TRAIN:
             raise ValueError(f"{step.id}: input {name} is {source.id}, which makes no checkpoint")
         return self._store.folder(self._records[source.id].fingerprint)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.catalog import ASSETS
-from selfimp_bench.engines.hub import fetch_model
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError
+from selfimp_bench.fetched import FETCH_AGAIN, locate_fetched, pinned_model, snapshot_folder
 from selfimp_bench.manifest.model import ModelRef
 from selfimp_bench.plan import ModelBlock
 from selfimp_bench.stages.sample import render_prompt
@@ -25,22 +25,39 @@ class ModelFiles:
     files: Mapping[str, str]
 
 
-def locate_model(model: ModelRef, base: Path) -> Path:
-    """The folder of a base model: a shipped asset, a path relative to ``base``, or a hub snapshot (fetched if absent).
+def locate_model(model: ModelRef, base: Path, hub: Path) -> Path:
+    """The folder of a base model: a shipped asset, a path relative to ``base``, or what `fetch` brought under ``hub``.
 
     Raises InputError when it is not there.
     """
-    if model.repo is not None:
-        return fetch_model(model)
+    pinned = pinned_model(model)
+    if pinned is not None:
+        locate_fetched(pinned, hub)
+        return snapshot_folder(pinned, hub)
     folder = ASSETS / model.asset if model.asset is not None else base / str(model.path)
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"model {model.id}: {folder / WEIGHTS} not found; expected a Hugging Face model folder")
     return folder
 
 
-def examine_model(block: ModelBlock, folder: Path) -> ModelFiles:
-    """Hash the model's files and try its canaries. Raises InputError when weights or token ids are not the pinned."""
+def fetched_hashes(model: ModelRef, hub: Path) -> Mapping[str, str]:
+    """The sha256 of every file of a hub model as it was fetched; empty for a model from elsewhere."""
+    pinned = pinned_model(model)
+    return {} if pinned is None else {file.path: file.sha256 for file in locate_fetched(pinned, hub).files}
+
+
+def examine_model(block: ModelBlock, folder: Path, fetched: Mapping[str, str]) -> ModelFiles:
+    """Hash the model's files and try its canaries; ``fetched`` are the hashes that a fetch recorded.
+
+    Raises InputError when weights or token ids are not the pinned ones, or a file was changed since it was fetched.
+    """
     files = {file.name: file_sha256(file) for file in sorted(folder.iterdir()) if _is_read(file)}
+    for name, sha256 in fetched.items():
+        if files.get(name) != sha256:
+            raise InputError(
+                f"model {block.model.id}: {folder / name} has sha256 {files.get(name)}; it had {sha256} when it was "
+                f"fetched; {FETCH_AGAIN}"
+            )
     pinned = block.model.weights_sha256
     if pinned is not None and files.get(WEIGHTS) != pinned:
         raise InputError(
