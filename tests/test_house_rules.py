@@ -19,7 +19,7 @@ LAYERS = (
     ("errors", "flaw", "canonical", "catalog"),
     ("tasks.problem", "manifest"),
     ("engines.base", "grading", "metrics", "tasks", "engines", "fetched"),
-    ("problems", "reference", "plan", "inference", "fits", "claims", "assertion"),
+    ("problems", "reference", "recorded_conflicts", "plan", "inference", "fits", "claims", "assertion"),
     (
         "versions",
         "stages",

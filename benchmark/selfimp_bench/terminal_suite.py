@@ -9,6 +9,7 @@ from selfimp_bench.assertion import Truth
 from selfimp_bench.claims import Verdict
 from selfimp_bench.forecast import Forecast
 from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.recorded_conflicts import RecordedConflict
 from selfimp_bench.self_judgement import Outcome, SelfJudgement
 from selfimp_bench.suite import SuiteJudgement, SuitePlan
 from selfimp_bench.terminal import findings_table, table
@@ -16,6 +17,9 @@ from selfimp_bench.validate import PaperJudgement
 
 _CASES = 2
 """Contradicting groups shown for a claim; `--json` has them all."""
+
+_ROWS = 3
+"""Rows shown for a recorded conflict, likewise."""
 
 
 def suite_lines(suite: Suite) -> Iterator[str]:
@@ -36,6 +40,15 @@ def paper_lines(papers: Sequence[PaperJudgement]) -> Iterator[str]:
         for judged in paper.judgements:
             if judged.outcome is Outcome.CONTRADICTED:
                 yield from _contradiction(judged)
+        for conflict in paper.conflicts:
+            yield from _recorded(conflict)
+
+
+def _recorded(conflict: RecordedConflict) -> Iterator[str]:
+    yield f"  recorded: {conflict.id}: {conflict.says}"
+    more = f" and {len(conflict.rows) - _ROWS} more" if len(conflict.rows) > _ROWS else ""
+    rows = f" ({', '.join(conflict.rows[:_ROWS])}{more})" if conflict.rows else ""
+    yield f"    {conflict.between[0]} against {conflict.between[1]}{rows}"
 
 
 def _contradiction(judged: SelfJudgement) -> Iterator[str]:

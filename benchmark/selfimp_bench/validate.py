@@ -19,15 +19,20 @@ from selfimp_bench.manifest import load, load_suite
 from selfimp_bench.manifest.any_manifest import measured_cells
 from selfimp_bench.manifest.model import PaperFigure
 from selfimp_bench.manifest.suite_model import Member, Suite, readings
+from selfimp_bench.recorded_conflicts import SOURCE, RecordedConflict, read_conflicts
 from selfimp_bench.self_judgement import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaperJudgement:
-    """The claims of one file against the published numbers that they are about."""
+    """The claims of one file against the published numbers that they are about.
+
+    conflicts: of a suite, what else was found to disagree inside the paper when its numbers were read.
+    """
 
     file: str
     judgements: tuple[SelfJudgement, ...]
+    conflicts: tuple[RecordedConflict, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,7 @@ class _Found:
     flaws: tuple[Flaw, ...] = ()
     notes: tuple[str, ...] = ()
     judgements: tuple[SelfJudgement, ...] = ()
+    conflicts: tuple[RecordedConflict, ...] = ()
 
 
 def validate(paths: Sequence[Path]) -> Validation:
@@ -63,7 +69,7 @@ def validate(paths: Sequence[Path]) -> Validation:
         flaws=tuple(flaw for each in found.values() for flaw in each.flaws),
         notes=tuple(note for each in found.values() for note in each.notes),
         papers=tuple(
-            PaperJudgement(file=str(file), judgements=each.judgements)
+            PaperJudgement(file=str(file), judgements=each.judgements, conflicts=each.conflicts)
             for file, each in found.items()
             if each.judgements
         ),
@@ -126,6 +132,7 @@ def _suite(file: Path) -> _Found:
     try:
         tables = [_table(name, file) for name in suite_tables(suite)]
         judgements = suite_self_judgement(suite, tables)
+        conflicts = _conflicts(suite, file)
     except InputError as error:
         return _Found(flaws=(_flaw(file, "$.published", str(error)),))
     notes = [
@@ -135,7 +142,13 @@ def _suite(file: Path) -> _Found:
         if not _is_there(member, file)
     ]
     flaws = (*_equals_flaws(file, suite, tables), *_unmeasured(file, suite))
-    return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements)
+    return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements, conflicts=conflicts)
+
+
+def _conflicts(suite: Suite, file: Path) -> tuple[RecordedConflict, ...]:
+    """Those recorded beside the suite's tables."""
+    folders = dict.fromkeys(find_table(name, file).parent for name in suite.published.tables)
+    return tuple(conflict for folder in folders for conflict in read_conflicts(folder / SOURCE))
 
 
 def _is_there(member: Member, suite: Path) -> bool:
