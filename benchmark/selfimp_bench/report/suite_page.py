@@ -230,9 +230,9 @@ def _best(result: MemberResult, model: str, numbers: PublishedNumbers) -> _Best:
     at = best_iteration(values)
     places = tuple(place_of(result, model, Metric.PASS_AT_1, t) for t in range(1, total + 1))
     found = numbers.of_amount(Amount(name="", series=places, minus=None))
-    value = -1.0 if at is None else values[at - 1]
-    assert value is not None
-    return _Best(text=UNDEFINED if at is None else f"{number(value)} at t = {at}", published=_shown(found), value=value)
+    value = None if at is None else values[at - 1]
+    text = UNDEFINED if value is None else f"{number(value)} at t = {at}"
+    return _Best(text=text, published=_shown(found), value=value)
 
 
 def _at_first(result: MemberResult, model: str, metric: Metric, numbers: PublishedNumbers) -> BestCell:
