@@ -9,12 +9,13 @@ Where the problem's question is itself the beginning of a program that defines `
 from there, as in the "HumanEval" format; a test that defines ``check`` is then called with the entry point.
 
 What the program raises, its being no program, using up its memory or ending itself is WRONG; the detail begins with
-the kind. Using up its time, twice, the second time alone, is TIMED_OUT. CRASHED is kept for failures of the sandbox.
+the kind. Using up its time, twice, the second time alone (``sandbox/policy.py`` says
+how much that is), is TIMED_OUT. CRASHED is kept for failures of the sandbox.
 """
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from selfimp_bench.grading.outcome import BothGrades, Grade, Outcome
@@ -116,7 +117,9 @@ def _examined(code: str, beginning: str, problem: Problem, tests: tuple[str, ...
         entry_point=problem.entry_point,
         rescue=rescue,
     )
-    return examine(order)
+    if problem.answer is None:
+        return examine(order, None)
+    return examine(order, replace(order, program=beginning + problem.answer, rescue=False))
 
 
 def _grade(found: Examination, code: str, beginning: str) -> Grade:

@@ -49,11 +49,15 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Examination:
-    """An ending; where and by what (for people, None when passed); how many characters of the program were used."""
+    """An ending; where and by what (for people, None when passed); how many characters of the program were used.
+
+    ``cpu_seconds`` is the program's, and differs from time to time.
+    """
 
     ending: Ending
     remark: str | None
     characters: int
+    cpu_seconds: float
 
 
 class CellBroken(Exception):
@@ -144,6 +148,7 @@ class _Report(msgspec.Struct, forbid_unknown_fields=True):
 
     cut: Literal["cpu", "wall"] | None
     exit_code: int | None
+    cpu_seconds: float
 
 
 def _verdict(connection: socket.socket, order: Order, patience: float) -> _Verdict | None:
@@ -163,7 +168,7 @@ def _judged(verdict: _Verdict | None, report: _Report, order: Order, limits: Lim
     ending, remark = _ending(verdict, report, limits)
     known = verdict.characters if verdict is not None and ending in (Ending.PASSED, Ending.FAILED, Ending.MEMORY) else 0
     characters = min(max(known, 0), len(order.program)) or len(order.program)
-    return Examination(ending=ending, remark=remark, characters=characters)
+    return Examination(ending=ending, remark=remark, characters=characters, cpu_seconds=report.cpu_seconds)
 
 
 def _ending(verdict: _Verdict | None, report: _Report, limits: Limits) -> tuple[Ending, str | None]:

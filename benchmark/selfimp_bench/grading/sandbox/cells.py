@@ -5,21 +5,24 @@ import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Condition
 from typing import Final
 
+from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.grading.sandbox.cell import Cell, CellBroken, Ending, Examination, Order
 from selfimp_bench.grading.sandbox.mechanism import Mechanism
-from selfimp_bench.grading.sandbox.policy import FULL, SIEVE, Limits
+from selfimp_bench.grading.sandbox.policy import PATIENCE, SHORTEST, SIEVE, TIMES_REFERENCE, Limits, limits_by_reference
 from selfimp_bench.grading.sandbox.selftest import SandboxStatus, status
 
 _ATTEMPTS: Final = 2
 
 
-def examine(order: Order) -> Examination:
+def examine(order: Order, reference: Order | None) -> Examination:
     """Run a program and its tests in the sandbox; what took too long is run again, alone, and only that counts.
 
+    reference: the same tests with a program that passes them, if there is one; its time decides what is too long.
     Raises InputError if this machine offers no isolation that passes the self-test.
     """
     mechanism = _usable(sandbox_status())
@@ -28,7 +31,22 @@ def examine(order: Order) -> Examination:
     if found.ending not in (Ending.CPU, Ending.WALL):
         return found
     with _CELLS.alone():
-        return _examine(order, FULL, mechanism)
+        seconds = _reference_seconds(reference, mechanism)
+        again = _examine(order, limits_by_reference(seconds), mechanism)
+    if seconds is None or again.ending not in (Ending.CPU, Ending.WALL):
+        return again
+    return replace(again, remark=f"more than {SHORTEST.cpu_seconds:g} s and {TIMES_REFERENCE} times the reference")
+
+
+def _reference_seconds(reference: Order | None, mechanism: Mechanism) -> float | None:
+    """The CPU time of a reference solution, measured once; None if there is none, or it does not pass."""
+    if reference is None:
+        return None
+    key = digest(reference)
+    if key not in _CELLS.reference_seconds:
+        found = _examine(reference, PATIENCE, mechanism)
+        _CELLS.reference_seconds[key] = found.cpu_seconds if found.ending is Ending.PASSED else None
+    return _CELLS.reference_seconds[key]
 
 
 def sandbox_status() -> SandboxStatus:
@@ -69,7 +87,7 @@ def _examine(order: Order, limits: Limits, mechanism: Mechanism) -> Examination:
         if found.ending is not Ending.BROKEN:
             return found
         remark = found.remark or ""
-    return Examination(ending=Ending.BROKEN, remark=remark, characters=len(order.program))
+    return Examination(ending=Ending.BROKEN, remark=remark, characters=len(order.program), cpu_seconds=0.0)
 
 
 class _Cells:
@@ -82,6 +100,8 @@ class _Cells:
         self._running = 0
         self._alone = False
         self._status: SandboxStatus | None = None
+        self.reference_seconds: dict[str, float | None] = {}
+        """By digest; read and written by who is alone."""
 
     def status(self) -> SandboxStatus:
         with self._changed:

@@ -19,5 +19,18 @@ class Limits:
 
 SIEVE: Final = Limits(cpu_seconds=0.5, wall_seconds=5.0)
 """For the first time, beside others. Who keeps within it is judged; who does not is examined again, alone."""
-FULL: Final = Limits(cpu_seconds=5.0, wall_seconds=30.0)
-"""For the second time, alone: what counts as too long."""
+FULL: Final = Limits(cpu_seconds=3.0, wall_seconds=30.0)
+"""For the second time, alone, where there is no reference solution: what counts as too long."""
+SHORTEST: Final = Limits(cpu_seconds=1.0, wall_seconds=10.0)
+"""For the second time, alone, where there is a reference solution; but never less than ``TIMES_REFERENCE`` its time."""
+TIMES_REFERENCE: Final = 10
+PATIENCE: Final = Limits(cpu_seconds=30.0, wall_seconds=60.0)
+"""For a reference solution."""
+
+
+def limits_by_reference(reference_seconds: float | None) -> Limits:
+    """What counts as too long, from the CPU time of the reference solution on this machine; None: there is none."""
+    if reference_seconds is None:
+        return FULL
+    times = max(1.0, TIMES_REFERENCE * reference_seconds / SHORTEST.cpu_seconds)
+    return Limits(cpu_seconds=SHORTEST.cpu_seconds * times, wall_seconds=SHORTEST.wall_seconds * times)

@@ -7,6 +7,7 @@ verdicts never pass through its memory, so that no fork of it holds anything of 
 import gc
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -19,16 +20,16 @@ from typing import Any, Final
 from selfimp_bench.grading.sandbox.candidate import leave, run_candidate
 from selfimp_bench.grading.sandbox.channel import Channel
 from selfimp_bench.grading.sandbox.confine import (
+    SystemCallFilter,
     drop_privileges,
     end_with_parent,
     forbid_files,
+    fork,
+    limit_cpu_time,
     limit_resources,
-    machine,
-    refuse_system_calls,
-    seccomp_program,
 )
 from selfimp_bench.grading.sandbox.examiner import run_examiner
-from selfimp_bench.grading.sandbox.policy import Limits
+from selfimp_bench.grading.sandbox.policy import OPEN_FILES, Limits
 from selfimp_bench.grading.sandbox.preload import load_modules
 
 _SHORTEST_WAIT: Final = 0.001
@@ -55,7 +56,9 @@ def main(arguments: list[str]) -> None:
     drop_privileges()
     if arguments[1] == "landlock":
         forbid_files()
-    program = seccomp_program(machine())
+    limit_resources()
+    random.seed(0)  # so that what is random is repeatable
+    system_calls = SystemCallFilter()
     sys.path[:] = []
     sys.path_importer_cache.clear()
     gc.collect()
@@ -66,52 +69,52 @@ def main(arguments: list[str]) -> None:
         message, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
         if not message or len(descriptors) != 1:
             os._exit(0)
-        report = _examine(Limits(**json.loads(message)), descriptors[0], control, program)
+        report = _examine(Limits(**json.loads(message)), descriptors[0], control, system_calls)
         os.close(descriptors[0])
         control.send(json.dumps(report).encode())
 
 
-def _examine(limits: Limits, grader: int, control: socket.socket, program: bytes) -> dict[str, Any]:
+def _examine(limits: Limits, grader: int, control: socket.socket, system_calls: SystemCallFilter) -> dict[str, Any]:
     """Fork candidate and examiner, wait within the limits, end both. The report is about the candidate."""
     ours, theirs = (end.detach() for end in socket.socketpair())
-    candidate = _fork([theirs], limits, program, lambda: run_candidate(Channel(theirs)))
-    examiner = _fork([ours, grader], limits, program, lambda: run_examiner(Channel(grader), Channel(ours)))
+    candidate = _fork([theirs], limits, system_calls, lambda: run_candidate(Channel(theirs)))
+    examiner = _fork([ours, grader], limits, system_calls, lambda: run_examiner(Channel(grader), Channel(ours)))
     os.close(ours)
     os.close(theirs)
     cut = _wait(candidate, examiner, limits, control)
     if cut is not None:
         _end(candidate)
         _end(examiner)
-        return {"cut": cut, "exit_code": None}
+        return {"cut": cut, "exit_code": None, "cpu_seconds": limits.cpu_seconds}
     _end(examiner)
-    return {"cut": None, "exit_code": _own_end(candidate)}
+    cpu_seconds = candidate.cpu_seconds()
+    return {"cut": None, "exit_code": _own_end(candidate), "cpu_seconds": cpu_seconds}
 
 
-def _fork(keep: list[int], limits: Limits, program: bytes, run: Callable[[], None]) -> _Child:
+def _fork(keep: list[int], limits: Limits, system_calls: SystemCallFilter, run: Callable[[], None]) -> _Child:
     zygote = os.getpid()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         try:
-            _confine(keep, limits, zygote, program)
+            _confine(keep, limits, zygote, system_calls)
             run()
         finally:
             leave()
     return _Child(pid=pid, handle=os.pidfd_open(pid))
 
 
-def _confine(keep: list[int], limits: Limits, zygote: int, program: bytes) -> None:
-    """Keep nothing that is not needed, give up every right, and make what is random repeatable."""
+def _confine(keep: list[int], limits: Limits, zygote: int, system_calls: SystemCallFilter) -> None:
+    """Keep nothing that is not needed, and give up every right."""
     start = 3
     for descriptor in sorted(keep):
         os.closerange(start, descriptor)
         start = descriptor + 1
-    os.closerange(start, start + 64)
+    os.closerange(start, OPEN_FILES)
     end_with_parent()
     if os.getppid() != zygote:
         leave()
-    sys.modules["random"].seed(0)
-    limit_resources(limits.cpu_seconds)
-    refuse_system_calls(program)
+    limit_cpu_time(limits.cpu_seconds)
+    system_calls.enforce()
 
 
 def _wait(candidate: _Child, examiner: _Child, limits: Limits, control: socket.socket) -> str | None:
