@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from selfimp_bench.progress import Progress
     from selfimp_bench.suite import OpenSuite
 
+_SECONDS_BETWEEN_LINES = 5.0
 PROFILES = ("paper", "subset", "smoke")
 
 
@@ -465,7 +467,7 @@ def grade_command(
     if task not in GRADERS:
         raise InputError(f"--task {task}: no such task; known: {', '.join(GRADERS)}")
     grading = msgspec.convert({"task": task, "extraction": extraction, "source": "command line"}, Grading)
-    counts = grade_files(grading, problems=problems, samples=samples, out=out)
+    counts = grade_files(grading, problems=problems, samples=samples, out=out, told=_told())
     if as_json:
         _print_json({"out": str(out), "outcomes": counts})
     else:
@@ -505,6 +507,22 @@ def sandbox_selftest_command(*, mechanism: str, as_json: bool) -> int:
             for part in selftest_lines(each):
                 console().print(part)
     return 0 if tried[-1].passed else 4
+
+
+def _told() -> Callable[[int], None]:
+    """Says every few seconds how many are done."""
+    began = last = time.monotonic()
+    first: int | None = None
+
+    def told(done: int) -> None:
+        nonlocal last, first
+        first = done - 1 if first is None else first
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            click.echo(f"{done} graded, {(done - first) / (now - began):.0f}/s", err=True)
+
+    return told
 
 
 def _open(name: str, profile: str, only: str | None, seeds: int) -> "Experiment":

@@ -1,21 +1,27 @@
 """Grading anybody's own generations: problems and samples files in, a grades file out, streamed."""
 
+import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
-from selfimp_bench.problems import read_problems, read_rows
+from selfimp_bench.problems import iterate_rows, read_problems
 from selfimp_bench.stages.grade import grade
 from selfimp_bench.stages.rows import GRADE_SCHEMA, GradeRow
-from selfimp_bench.store import write_atomically
 from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.versions import grade_version
+
+_ROWS_AT_ONCE: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,31 +36,81 @@ class OwnSample:
     finish_reason: str | None = None
 
 
-def grade_files(grading: Grading, *, problems: Path, samples: Sequence[Path], out: Path) -> Mapping[str, int]:
+def grade_files(
+    grading: Grading,
+    *,
+    problems: Path,
+    samples: Sequence[Path],
+    out: Path,
+    told: Callable[[int], None],
+) -> Mapping[str, int]:
     """Grade samples files (JSONL or Parquet) into ``out`` (by suffix), and count the outcomes.
 
+    Samples are read, graded and written one after the other; ``told`` hears how many are done. What is done lies in
+    ``.NAME.partial`` beside ``out``: the same call with the same files and the same grader goes on from there.
     Raises InputError naming file and row of what cannot be used; ``out`` is then not written.
     """
     if out.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"--out {out}: expected a name ending in .jsonl or .parquet")
     by_id = {problem.problem_id: problem for problem in read_problems(problems)}
-    rows: list[GradeRow] = []
-    for path in samples:
-        rows.extend(_graded(path, grading, by_id))
-    write_atomically(out, _encoded(rows, out.suffix))
-    return dict(sorted(Counter(str(row.outcome) for row in rows).items()))
+    missing = [path for path in samples if not path.is_file()]
+    if missing:
+        raise InputError(f"{missing[0]}: no such file; expected a .jsonl or .parquet file")
+    inputs = digest([grading, grade_version(grading.task), *(file_sha256(path) for path in (problems, *samples))])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    done = _resume(partial, inputs)
+    counts = Counter(str(row.outcome) for row in _rows(partial))
+    with partial.open("ab") as stream:
+        for row in _graded(samples, grading, by_id, skip=done):
+            stream.write(msgspec.json.encode(row) + b"\n")
+            counts[str(row.outcome)] += 1
+            told(counts.total())
+    _finish(partial, out)
+    return dict(sorted(counts.items()))
 
 
-def _graded(path: Path, grading: Grading, problems: Mapping[str, Problem]) -> tuple[GradeRow, ...]:
+def _resume(partial: Path, inputs: str) -> int:
+    """How many samples are done; a file of other inputs is begun anew, a line that was cut is cut off."""
+    header = msgspec.json.encode({"inputs": inputs}) + b"\n"
     try:
-        return grade(grading, problems, tuple(_samples(path)))
-    except InputError as error:
-        raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+        with partial.open("r+b") as stream:
+            if stream.readline() == header:
+                end, done = stream.tell(), 0
+                for line in stream:
+                    if line.endswith(b"\n"):
+                        end, done = end + len(line), done + 1
+                stream.truncate(end)
+                return done
+    except FileNotFoundError:
+        pass
+    partial.write_bytes(header)
+    return 0
+
+
+def _rows(partial: Path) -> Iterator[GradeRow]:
+    with partial.open("rb") as stream:
+        stream.readline()
+        for line in stream:
+            yield msgspec.json.decode(line, type=GradeRow)
+
+
+def _graded(
+    paths: Sequence[Path], grading: Grading, problems: Mapping[str, Problem], *, skip: int
+) -> Iterator[GradeRow]:
+    for path in paths:
+        samples = _samples(path)
+        skipped = sum(1 for _ in islice(samples, skip))
+        skip -= skipped
+        try:
+            yield from grade(grading, problems, samples)
+        except InputError as error:
+            raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
 
 
 def _samples(path: Path) -> Iterator[OwnSample]:
     seen: set[tuple[int | None, str | None, str, int]] = set()
-    for number, row in enumerate(read_rows(path), start=1):
+    for number, row in enumerate(iterate_rows(path), start=1):
         try:
             sample = msgspec.convert(row, OwnSample)
         except msgspec.ValidationError as error:
@@ -71,10 +127,17 @@ def _samples(path: Path) -> Iterator[OwnSample]:
         yield sample
 
 
-def _encoded(rows: Sequence[GradeRow], suffix: str) -> bytes:
-    if suffix == ".jsonl":
-        return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-    sink = pa.BufferOutputStream()
-    table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows], schema=GRADE_SCHEMA)
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())
+def _finish(partial: Path, out: Path) -> None:
+    """Make ``out`` of a finished partial file, whole or not at all."""
+    made = out.with_name(f".{out.name}.made")
+    if out.suffix == ".jsonl":
+        with partial.open("rb") as source, made.open("wb") as target:
+            source.readline()
+            shutil.copyfileobj(source, target)
+    else:
+        with pq.ParquetWriter(made, GRADE_SCHEMA, compression="zstd") as writer:
+            rows = _rows(partial)
+            while batch := [msgspec.to_builtins(row) for row in islice(rows, _ROWS_AT_ONCE)]:
+                writer.write_table(pa.Table.from_pylist(batch, schema=GRADE_SCHEMA))
+    made.replace(out)
+    partial.unlink()

@@ -1,9 +1,9 @@
 """Problems files and data sets: reading them, and proving that they are the pinned ones."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pyarrow.parquet as pq
@@ -14,6 +14,8 @@ from selfimp_bench.fetched import locate_fetched, pinned_dataset, snapshot_folde
 from selfimp_bench.manifest.model import DatasetRef, Generator
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
+
+_ROWS_AT_ONCE: Final = 4096
 
 
 def problems_digest(problems: Iterable[Problem]) -> str:
@@ -36,14 +38,22 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSONL or Parquet file as plain data. Raises InputError naming file and line."""
+    return list(iterate_rows(path))
+
+
+def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSONL or Parquet file one by one, in bounded memory. Raises InputError naming file and line."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a .jsonl or .parquet file")
-    if path.suffix == ".parquet":
-        try:
-            return list(pq.read_table(path).to_pylist())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
-    return _read_jsonl(path)
+    if path.suffix != ".parquet":
+        yield from _read_jsonl(path)
+        return
+    try:
+        with pq.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
+                yield from batch.to_pylist()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
 
 
 def load_dataset(ref: DatasetRef, task: str, base: Path, hub: Path) -> tuple[Problem, ...]:
@@ -92,16 +102,14 @@ def _generate(generator: Generator) -> tuple[Problem, ...]:
     return GENERATORS[generator.task](generator.split, count=generator.count, seed=generator.seed)
 
 
-def _read_jsonl(path: Path) -> list[dict[str, Any]]:
-    rows = []
+def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    rows.append(_parse_line(path, number, line))
+                    yield _parse_line(path, number, line)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 (byte {error.start}); expected JSON Lines in UTF-8") from None
-    return rows
 
 
 def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:

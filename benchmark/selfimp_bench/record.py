@@ -12,6 +12,10 @@ import msgspec
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.experiment import Experiment
+from selfimp_bench.grading.graders import UNTRUSTED
+from selfimp_bench.grading.sandbox.cells import sandbox_status
+from selfimp_bench.grading.sandbox.selftest import SandboxStatus
+from selfimp_bench.plan import GradeBlock
 from selfimp_bench.run import FinishedStep
 from selfimp_bench.store import Artifact
 from selfimp_bench.versions import source_digest
@@ -94,6 +98,8 @@ class RunRecord:
     trained_tokens: int
     started: str
     wall_seconds: float
+    sandbox: SandboxStatus | None = None
+    """The isolation of the programs that this run graded, and its self-test; None: it graded none."""
 
 
 def make_record(
@@ -120,6 +126,7 @@ def make_record(
         trained_tokens=_tokens(steps, "train"),
         started=started,
         wall_seconds=round(wall_seconds, 3),
+        sandbox=sandbox_status() if _graded_programs(finished) else None,
     )
 
 
@@ -168,6 +175,11 @@ def describe_environment() -> Environment:
         driver=drivers[0] if drivers else None,
         packages={name: _installed(name) for name in _PACKAGES},
     )
+
+
+def _graded_programs(finished: Sequence[FinishedStep]) -> bool:
+    blocks = [done.step.block for done in finished if not done.reused]
+    return any(isinstance(block, GradeBlock) and block.grading.task in UNTRUSTED for block in blocks)
 
 
 def _recorded(done: FinishedStep) -> RecordedStep:

@@ -182,7 +182,7 @@ class Runner:
 
     def _grade(self, step: Step, block: GradeBlock, folder: StepFolder) -> Counts:
         problems = {problem.problem_id: problem for problem in self._input_problems(step)}
-        graded = grade(block.grading, problems, self._samples(step, "samples"))
+        graded = tuple(grade(block.grading, problems, self._samples(step, "samples")))
         folder.write_table(GRADES, graded, schemas.GRADE_SCHEMA)
         return {outcome: sum(row.outcome == outcome for row in graded) for outcome in {row.outcome for row in graded}}
 

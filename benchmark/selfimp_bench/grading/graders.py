@@ -49,6 +49,12 @@ GRADERS: Final[Mapping[str, Grader]] = MappingProxyType(
     }
 )
 
+UNTRUSTED: Final = frozenset({"mbpp"})
+"""Tasks whose answers are programs, which run in the sandbox."""
+
+PARALLEL: Final = UNTRUSTED
+"""Tasks whose grader may be asked from several threads at once with profit: the work is done in other processes."""
+
 LIBRARIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"math": _MATH_LIBRARIES, "minerva_math": _MATH_LIBRARIES}
 )

@@ -1,14 +1,19 @@
 """Grading: completions and problems become outcomes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, Protocol
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.grading.graders import GRADERS
+from selfimp_bench.grading.graders import GRADERS, PARALLEL
 from selfimp_bench.grading.outcome import Grade
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.stages.rows import GradeRow
 from selfimp_bench.tasks.problem import Problem
+
+_AHEAD: Final = 16
 
 
 class Gradable(Protocol):
@@ -35,18 +40,37 @@ def grade_sample(grading: Grading, problem: Problem, sample: Gradable) -> GradeR
     return _row(sample, decides, other)
 
 
-def grade(grading: Grading, problems: Mapping[str, Problem], samples: Sequence[Gradable]) -> tuple[GradeRow, ...]:
-    """Every sample judged, in order. Raises InputError for a sample of a problem that is not there."""
-    rows = []
-    for sample in samples:
-        problem = problems.get(sample.problem_id)
-        if problem is None:
-            raise InputError(
-                f"sample {sample.sample_index} is of problem {sample.problem_id!r}, which is not among the "
-                f"{len(problems)} problems; give the problems file the samples were made from"
-            )
-        rows.append(grade_sample(grading, problem, sample))
-    return tuple(rows)
+def grade(grading: Grading, problems: Mapping[str, Problem], samples: Iterable[Gradable]) -> Iterator[GradeRow]:
+    """Every sample judged, in order, as they come; programs on all cores, a bounded number of samples ahead.
+
+    Raises InputError for a sample of a problem that is not there.
+    """
+    if grading.task not in PARALLEL:
+        for sample in samples:
+            yield grade_sample(grading, _problem(problems, sample), sample)
+        return
+    workers = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[GradeRow]] = deque()
+        try:
+            for sample in samples:
+                waiting.append(pool.submit(grade_sample, grading, _problem(problems, sample), sample))
+                if len(waiting) >= _AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+
+def _problem(problems: Mapping[str, Problem], sample: Gradable) -> Problem:
+    if sample.problem_id not in problems:
+        raise InputError(
+            f"sample {sample.sample_index} is of problem {sample.problem_id!r}, which is not among the "
+            f"{len(problems)} problems; give the problems file the samples were made from"
+        )
+    return problems[sample.problem_id]
 
 
 def _row(sample: Gradable, decides: Grade, other: Grade) -> GradeRow:
