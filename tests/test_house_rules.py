@@ -16,7 +16,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [source.relative_to(PACKAGE).as_posix() for source in SOURCES]
 
 LAYERS = (
-    ("errors", "flaw", "canonical", "catalog"),
+    ("errors", "flaw", "canonical", "catalog", "container"),
     ("tasks.problem", "manifest"),
     ("engines.base", "grading", "metrics", "tasks", "engines", "fetched"),
     ("problems", "reference", "recorded_conflicts", "plan", "inference", "fits", "claims", "assertion"),

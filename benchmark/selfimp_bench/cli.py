@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,7 @@ def _command(name: str, group: click.Group = cli) -> Callable[[Callable[..., Any
 
 
 def _guard(action: Callable[[], int | None], *, as_json: bool) -> int:
+    _make_volume_folders()
     try:
         return action() or 0
     except SelfimpError as error:
@@ -94,6 +96,14 @@ def _guard(action: Callable[[], int | None], *, as_json: bool) -> int:
         place = f"{error.filename}: " if error.filename else ""
         advice = "nothing finished is lost: make room or choose another --home, and run the same command again"
         return _fail(f"{place}{error.strerror}; {advice}", 2, as_json=as_json)
+
+
+def _make_volume_folders() -> None:
+    """On a container's fresh volume: the home folder and the folder for temporary files that the image names."""
+    if _volume() is not None:
+        for name in ("HOME", "TMPDIR"):
+            with suppress(OSError):  # without a writable volume some commands still work; those that write say so
+                Path(os.environ.get(name, "/")).mkdir(parents=True, exist_ok=True)
 
 
 def _fail(message: str, code: int, *, as_json: bool) -> int:
@@ -345,7 +355,7 @@ def run_command(
     if (suite := find_suite(name)) is not None:
         opened = _open_suite(suite, profile, only, seeds)
         _refuse_misfits(opened.experiments, hardware_text)
-        folder = run_suite(opened, home, _progress(home), _training(save_every, log_to))
+        folder = run_suite(opened, home, _progress(home), _training(save_every, log_to), image_digest=_image())
     else:
         experiment = _open(name, profile, only, seeds)
         _refuse_misfits((experiment,), hardware_text)
@@ -544,7 +554,7 @@ def _experiments(name: str, profile: str, only: str | None) -> "tuple[Experiment
 def _run(experiment: "Experiment", home: Path, training: "TrainOptions") -> Path:
     from selfimp_bench.execute import execute
 
-    return execute(experiment, home, _progress(home), training)
+    return execute(experiment, home, _progress(home), training, image_digest=_image())
 
 
 def _training(save_every: int, log_to: str | None) -> "TrainOptions":
@@ -553,10 +563,22 @@ def _training(save_every: int, log_to: str | None) -> "TrainOptions":
     return TrainOptions(save_every=save_every, tensorboard=log_to == "tensorboard", processes=None)
 
 
+def _image() -> str | None:
+    """The digest of the container image that this runs in, where the user passed it."""
+    return os.environ.get("SELFIMP_BENCH_IMAGE") or None
+
+
+def _volume() -> Path | None:
+    """Where the container image that this runs in wants its volume; None outside containers."""
+    named = os.environ.get("SELFIMP_BENCH_VOLUME")
+    return Path(named) if named else None
+
+
 def _progress(home: Path) -> "Progress":
+    from selfimp_bench.container import ready_home
     from selfimp_bench.terminal import BarProgress, LineProgress, console
 
-    home.mkdir(parents=True, exist_ok=True)
+    ready_home(home, _volume())
     screen = console(stderr=True)
     return BarProgress(screen) if screen.is_terminal else LineProgress(screen)
 
@@ -629,7 +651,7 @@ def _reproduce_suite(opened: "OpenSuite", home: Path, training: "TrainOptions", 
     from selfimp_bench.report.write_suite import write_suite_report
     from selfimp_bench.suite import run_suite
 
-    folder = run_suite(opened, home, _progress(home), training)
+    folder = run_suite(opened, home, _progress(home), training, image_digest=_image())
     code = _check_suite(folder, as_json=as_json)
     written = write_suite_report(folder)
     if not as_json:

@@ -14,11 +14,14 @@ from selfimp_bench.case_studies import case_studies
 from selfimp_bench.catalog import find_table
 from selfimp_bench.check import tables_of
 from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
+from selfimp_bench.engines.child import visible_gpus
 from selfimp_bench.engines.open import open_sampler, open_trainer
+from selfimp_bench.errors import InputError
 from selfimp_bench.experiment import Experiment
 from selfimp_bench.fetched import hub_folder
+from selfimp_bench.forecast import forecast
 from selfimp_bench.needs import refuse_shortfalls
-from selfimp_bench.plan import Stage
+from selfimp_bench.plan import Plan, Stage
 from selfimp_bench.progress import Progress
 from selfimp_bench.record import FILE as RECORD
 from selfimp_bench.record import make_record
@@ -29,8 +32,18 @@ from selfimp_bench.store import Store, pretty_json, write_atomically
 TABLES = "reference_results"
 
 
-def execute(experiment: Experiment, home: Path, progress: Progress, training: TrainOptions = PLAIN_TRAINING) -> Path:
-    """Run or resume the experiment and return its run folder.
+_ON_THE_DEVICE = (Stage.SAMPLE, Stage.TRAIN, Stage.EMBED)
+
+
+def execute(
+    experiment: Experiment,
+    home: Path,
+    progress: Progress,
+    training: TrainOptions = PLAIN_TRAINING,
+    *,
+    image_digest: str | None = None,
+) -> Path:
+    """Run or resume the experiment and return its run folder. ``image_digest``: of the container image, for the record.
 
     Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
     record.json, the manifest, the reference tables that it names, measurements.parquet, problem_values.parquet and
@@ -39,12 +52,13 @@ def execute(experiment: Experiment, home: Path, progress: Progress, training: Tr
     store.
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    store = Store(home / "store")
+    store, plan = Store(home / "store"), experiment.plan()
+    _refuse_without_gpu(experiment, plan, store)
     refuse_shortfalls(experiment, home)
     runner = Runner(
         manifest=experiment.manifest,
         base=experiment.path.parent,
-        plan=experiment.plan(),
+        plan=plan,
         store=store,
         hub=hub_folder(home),
         engines=Engines(
@@ -61,7 +75,13 @@ def execute(experiment: Experiment, home: Path, progress: Progress, training: Tr
     for table in table_names(experiment):
         _copy(find_table(table, experiment.path), folder / TABLES / table)
     write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))
-    record = make_record(experiment, finished, started=started, wall_seconds=time.monotonic() - began)
+    record = make_record(
+        experiment,
+        finished,
+        started=started,
+        wall_seconds=time.monotonic() - began,
+        image_digest=image_digest,
+    )
     write_atomically(folder / RECORD, pretty_json(record))
     return folder
 
@@ -70,6 +90,21 @@ def table_names(experiment: Experiment) -> tuple[str, ...]:
     """The reference tables that the experiment's claims and figures need, those of conflicting rows too, each once."""
     tables = tables_of(experiment.manifest.claims, lambda name: read_table(find_table(name, experiment.path), name))
     return tuple(sorted({*(table.name for table in tables), *beside.table_names(experiment.manifest.figures or ())}))
+
+
+def _refuse_without_gpu(experiment: Experiment, plan: Plan, store: Store) -> None:
+    """Before anything is fetched: raises InputError when steps that need a GPU are to do and none is here."""
+    if experiment.manifest.engines.device != "cuda" or visible_gpus():
+        return
+    done = forecast(plan, store).done()
+    to_do = [step.id for step in plan.steps if step.stage in _ON_THE_DEVICE and step.id not in done]
+    if to_do:
+        raise InputError(
+            f"{experiment.manifest.name}: engines.device is cuda and there is no GPU here, which {len(to_do)} steps need "
+            f"({to_do[0]} first); use a machine where nvidia-smi lists one (in a container: docker run --gpus all ... "
+            "of an image built for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU with "
+            "--profile smoke"
+        )
 
 
 def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from selfimp_bench.container import Image, describe_image
 from selfimp_bench.errors import InputError
 from selfimp_bench.experiment import Experiment
 from selfimp_bench.grading.graders import UNTRUSTED
@@ -79,7 +80,10 @@ class RecordedStep:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One run, whole. ``wall_seconds`` is this invocation's; the steps hold their own times."""
+    """One run, whole. ``wall_seconds`` is this invocation's; the steps hold their own times.
+
+    ``image`` is the container image it was made in; None outside containers.
+    """
 
     schema: int
     experiment: str
@@ -100,12 +104,18 @@ class RunRecord:
     wall_seconds: float
     sandbox: SandboxStatus | None = None
     """The isolation of the programs that this run graded, and its self-test; None: it graded none."""
+    image: Image | None = None
 
 
 def make_record(
-    experiment: Experiment, finished: Sequence[FinishedStep], *, started: str, wall_seconds: float
+    experiment: Experiment,
+    finished: Sequence[FinishedStep],
+    *,
+    started: str,
+    wall_seconds: float,
+    image_digest: str | None,
 ) -> RunRecord:
-    """The record of a finished run. ``started`` is ISO 8601, UTC."""
+    """The record of a finished run. ``started`` is ISO 8601, UTC; ``image_digest`` as the user passed it."""
     manifest = experiment.manifest
     steps = tuple(_recorded(done) for done in finished)
     return RunRecord(
@@ -127,6 +137,7 @@ def make_record(
         started=started,
         wall_seconds=round(wall_seconds, 3),
         sandbox=sandbox_status() if _graded_programs(finished) else None,
+        image=describe_image(image_digest),
     )
 
 

@@ -145,12 +145,21 @@ def plan_suite(opened: OpenSuite) -> SuitePlan:
     return SuitePlan(members=tuple(members), plan=Plan(steps=tuple(steps.values())))
 
 
-def run_suite(opened: OpenSuite, home: Path, progress: Progress, training: TrainOptions = PLAIN_TRAINING) -> Path:
+def run_suite(
+    opened: OpenSuite,
+    home: Path,
+    progress: Progress,
+    training: TrainOptions = PLAIN_TRAINING,
+    *,
+    image_digest: str | None = None,
+) -> Path:
     """Run or resume every experiment and return the suite's run folder; ``check_suite`` then judges.
 
     The suite's folder holds its record, itself and the tables that its claims need.
     """
-    folders = [execute(experiment, home, progress, training) for experiment in opened.experiments]
+    folders = [
+        execute(experiment, home, progress, training, image_digest=image_digest) for experiment in opened.experiments
+    ]
     folder = opened.run_folder(home)
     _copy(opened.path, folder / opened.path.name)
     for name in suite_tables(opened.suite):

@@ -216,6 +216,10 @@ def _environment_facts(run: RunFiles) -> Iterator[Fact]:
     yield Fact(name="Python", value=environment.python)
     yield Fact(name="selfimp-bench", value=f"{code.version}, source sha256 {code.source_digest}")
     yield Fact(name="Commit", value=_commit(code.commit, code.modified))
+    if (image := record.image) is not None:
+        yield Fact(name="Image", value=f"{image.digest or 'digest not given'}, for {image.accelerator}")
+        yield Fact(name="Image built from", value=f"commit {image.commit}, base {image.base_image}")
+        yield Fact(name="Lock", value=f"sha256 {image.lock_digest}, wheels sha256 {image.wheels_digest}")
 
 
 def _commit(commit: str | None, modified: bool | None) -> str:

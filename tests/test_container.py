@@ -1,0 +1,61 @@
+"""A container's volume, and its image in the record."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfimp_bench.container import Image, describe_image, ready_home
+from selfimp_bench.errors import InputError
+
+FACTS = {
+    "accelerator": "cpu",
+    "base_image": "base@sha256:1",
+    "commit": "c0",
+    "lock_digest": "11",
+    "manifests_digest": "22",
+    "references_digest": "33",
+    "wheels_digest": "44",
+}
+
+
+def test_an_environment_that_is_no_image_has_no_image(tmp_path: Path) -> None:
+    assert describe_image("sha256:5", tmp_path) is None
+
+
+def test_an_image_says_what_it_was_built_from_and_its_digest_where_that_is_given(tmp_path: Path) -> None:
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "image.json").write_text(json.dumps(FACTS))
+    assert describe_image(None, tmp_path) == Image(**FACTS)
+    assert describe_image("sha256:5", tmp_path) == Image(**FACTS, digest="sha256:5")
+
+
+def test_outside_containers_the_home_is_made(tmp_path: Path) -> None:
+    ready_home(tmp_path / "a" / "b", None)
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_container_without_a_volume_writes_nothing_and_says_how_to_mount_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no volume is mounted here.*docker run --volume selfimp-bench:"):
+        ready_home(tmp_path / "home", tmp_path)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_home_outside_the_volume_needs_no_volume(tmp_path: Path) -> None:
+    ready_home(tmp_path / "elsewhere", tmp_path / "data")
+    assert (tmp_path / "elsewhere").is_dir()
+
+
+def test_a_mounted_volume_is_a_home() -> None:
+    ready_home(Path("/dev/shm"), Path("/dev/shm"))
+
+
+def test_a_volume_that_may_not_be_written_says_who_may_not_and_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"mount a volume that the container's user may write: .*--user"):
+        ready_home(Path("/proc/home"), Path("/proc"))
+
+
+def test_a_home_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"Not a directory; give a folder that you may write as --home"):
+        ready_home(tmp_path / "file" / "home", None)
