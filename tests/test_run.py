@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support import ManifestMaker
 
+from selfimp_bench.errors import InputError
 from selfimp_bench.execute import execute
 from selfimp_bench.experiment import open_experiment
 from selfimp_bench.judge import judge_run
@@ -164,3 +166,13 @@ def test_a_home_that_is_a_file_is_refused(make_manifest: ManifestMaker, tmp_path
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "is a file" in run.stderr
+
+
+def test_steps_that_need_a_gpu_are_refused_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    experiment = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only="model=llama-2-7b", replicates=1)
+    with pytest.raises(InputError, match=r"no GPU here.*docker run --gpus all .*--profile smoke"):
+        execute(experiment, tmp_path, Silent())
+    assert not list((tmp_path / "store").glob("*/step.json"))

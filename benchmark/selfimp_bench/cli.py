@@ -306,9 +306,11 @@ def fetch_command(
 
     What is there is hashed again. The same command goes on where one broke off. Gated models need HF_TOKEN.
     """
+    from selfimp_bench.container import ready_home
     from selfimp_bench.fetch import fetch, parse_mirror
     from selfimp_bench.needs import hub_needs
 
+    ready_home(home, _volume())
     needs = hub_needs(_experiments(name, profile, only))
     report = fetch(
         needs,

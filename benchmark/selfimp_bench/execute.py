@@ -100,10 +100,10 @@ def _refuse_without_gpu(experiment: Experiment, plan: Plan, store: Store) -> Non
     to_do = [step.id for step in plan.steps if step.stage in _ON_THE_DEVICE and step.id not in done]
     if to_do:
         raise InputError(
-            f"{experiment.manifest.name}: engines.device is cuda and there is no GPU here, which {len(to_do)} steps need "
+            f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: {len(to_do)} steps need one "
             f"({to_do[0]} first); use a machine where nvidia-smi lists one (in a container: docker run --gpus all ... "
-            "of an image built for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU with "
-            "--profile smoke"
+            "of an image built for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU "
+            "with --profile smoke"
         )
 
 
