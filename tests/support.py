@@ -16,13 +16,17 @@ ROOT = Path(__file__).parent.parent
 TINY = ROOT / "manifests" / "tiny" / "tiny-iter-sft-dpo.v1.yaml"
 
 
+def problems_digest_of(split: Split, count: int) -> str:
+    """The digest of the first tiny problems of a split."""
+    return problems_digest(generate(split, count=count, seed=1))
+
+
 def _dataset(split: Split, count: int) -> dict[str, Any]:
-    problems = generate(split, count=count, seed=1)
     return {
         "id": f"tiny-gsm-{split}",
         "generator": {"task": "tiny_gsm", "split": split.value, "count": count, "seed": 1},
         "rows": count,
-        "digest": problems_digest(problems),
+        "digest": problems_digest_of(split, count),
         "source": "test",
     }
 

@@ -18,7 +18,7 @@ from selfimp_bench.plan import Role
 from selfimp_bench.problems import problems_digest
 from selfimp_bench.progress import Silent
 from selfimp_bench.record import read_record
-from selfimp_bench.run import GRADES, SAMPLES
+from selfimp_bench.step_inputs import GRADES, SAMPLES
 from selfimp_bench.store import read_table
 from selfimp_bench.tasks.tiny_gsm import generate
 

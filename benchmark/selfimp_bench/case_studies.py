@@ -14,7 +14,8 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.grading.outcome import Outcome
 from selfimp_bench.metrics.case_study import CaseStep, GradedText, case_step, choose_case
 from selfimp_bench.plan import MeasureBlock, Role, Step
-from selfimp_bench.run import GRADES, PROBLEMS, SAMPLES, FinishedStep
+from selfimp_bench.run import FinishedStep
+from selfimp_bench.step_inputs import GRADES, PROBLEMS, SAMPLES
 from selfimp_bench.store import Store, read_table
 from selfimp_bench.tasks.problem import Problem
 

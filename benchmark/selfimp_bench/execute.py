@@ -20,19 +20,22 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.experiment import Experiment
 from selfimp_bench.fetched import hub_folder
 from selfimp_bench.forecast import forecast
+from selfimp_bench.manifest.load import load_manifest
+from selfimp_bench.manifest.prompt_files import prompt_paths
 from selfimp_bench.needs import refuse_shortfalls
 from selfimp_bench.plan import Plan, Stage
 from selfimp_bench.progress import Progress
 from selfimp_bench.record import FILE as RECORD
 from selfimp_bench.record import make_record
 from selfimp_bench.reference import read_table
-from selfimp_bench.run import MEASUREMENTS, PROBLEM_VALUES, Engines, FinishedStep, Runner
+from selfimp_bench.run import Engines, FinishedStep, Runner
+from selfimp_bench.step_outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.store import Store, pretty_json, write_atomically
 
 TABLES = "reference_results"
 
 
-_ON_THE_DEVICE = (Stage.SAMPLE, Stage.TRAIN, Stage.EMBED)
+_ON_THE_DEVICE = (Stage.SAMPLE, Stage.TRAIN, Stage.EMBED, Stage.VERIFY, Stage.TOURNAMENT)
 
 
 def execute(
@@ -46,8 +49,8 @@ def execute(
     """Run or resume the experiment and return its run folder. ``image_digest``: of the container image, for the record.
 
     Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
-    record.json, the manifest, the reference tables that it names, measurements.parquet, problem_values.parquet and
-    case_study.json.
+    record.json, the manifest with its prompt files, the reference tables that it names, measurements.parquet,
+    problem_values.parquet and case_study.json.
     Raises InputError, before any step where something is to be fetched first, or StepFailed; finished steps stay in the
     store.
     """
@@ -72,6 +75,8 @@ def execute(
     for name in (MEASUREMENTS, PROBLEM_VALUES):
         _gather(store, finished, name, folder / name)
     _copy(experiment.path, folder / experiment.path.name)
+    for prompt in prompt_paths(load_manifest(experiment.path)):  # of every profile, for all are checked when it is read
+        _copy(experiment.path.parent / prompt, folder / prompt)
     for table in table_names(experiment):
         _copy(find_table(table, experiment.path), folder / TABLES / table)
     write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))

@@ -11,8 +11,10 @@ from selfimp_bench.manifest.any_manifest import AnyManifest
 from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.model import Manifest, ModelRef, Profile
 from selfimp_bench.manifest.profile import resolve_profile
+from selfimp_bench.manifest.prompt_files import read_prompts
 from selfimp_bench.plan import Plan
 from selfimp_bench.protocols.post_training import post_training_plan
+from selfimp_bench.protocols.verification import verification_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,10 @@ class Experiment:
 
     def plan(self) -> Plan:
         """The steps of this experiment."""
-        if not isinstance(self.manifest, Manifest):
-            raise InputError(f"{self.manifest.name}: this version cannot run protocol {self.manifest.protocol} yet")
-        return post_training_plan(self.manifest, self.models, self.replicates)
+        if isinstance(self.manifest, Manifest):
+            return post_training_plan(self.manifest, self.models, self.replicates)
+        texts = read_prompts(self.manifest, self.path.parent)
+        return verification_plan(self.manifest, self.models, self.replicates, texts)
 
 
 def open_experiment(name: str, *, profile: Profile, only: str | None, replicates: int) -> Experiment:

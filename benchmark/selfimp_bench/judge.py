@@ -23,7 +23,7 @@ from selfimp_bench.record import FILE as RECORD
 from selfimp_bench.record import RunRecord, read_record
 from selfimp_bench.reference import Reference, ReferenceTable
 from selfimp_bench.reference import read_table as read_reference_table
-from selfimp_bench.run import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.step_outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.store import read_table, write_atomically
 
 FINDINGS = "findings.json"

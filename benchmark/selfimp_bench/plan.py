@@ -27,6 +27,14 @@ from selfimp_bench.manifest.model import (
     PreferenceOptimisation,
     Split,
 )
+from selfimp_bench.manifest.verification_model import (
+    Ensemble,
+    Labels,
+    Selection,
+    VerificationMeasure,
+    VerifierKind,
+    VerifierMethod,
+)
 
 
 class Stage(StrEnum):
@@ -37,6 +45,9 @@ class Stage(StrEnum):
     SAMPLE = "sample"
     GRADE = "grade"
     EMBED = "embed"
+    VERIFY = "verify"
+    SCORE = "score"
+    TOURNAMENT = "tournament"
     SELECT = "select"
     TRAIN = "train"
     MEASURE = "measure"
@@ -176,7 +187,103 @@ class MeasureBlock:
     measure: Measure
 
 
-Block = ProblemsBlock | ModelBlock | SampleBlock | GradeBlock | EmbedBlock | SelectBlock | TrainBlock | MeasureBlock
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How judgements are written: decoding, how many of each response or pair, and what their seeds follow from."""
+
+    decoding: Decoding
+    repeats: int
+    seed: int
+    role: Role
+    iteration: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyBlock:
+    """Judge every response once (by the labels' probabilities) or ``writing.repeats`` times (in writing).
+
+    Inputs: samples, problems, and of the verifier model and checkpoint. ``task`` says what of a completion is shown.
+    """
+
+    engine: str
+    settings: SamplerSettings
+    task: str
+    prompt_template: str
+    add_bos: bool
+    labels: Labels | None
+    writing: Writing | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreBlock:
+    """Read judgements as scores. Inputs: judgements."""
+
+    kind: VerifierKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class TournamentBlock:
+    """Play single elimination in batches of 2^rounds responses. Inputs as of ``VerifyBlock``."""
+
+    engine: str
+    settings: SamplerSettings
+    task: str
+    prompt_template: str
+    add_bos: bool
+    rounds: int
+    writing: Writing
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepBlock:
+    """Build the training set of one iteration of self-improvement.
+
+    Inputs: model (its tokenizer), problems, and for every pooled iteration i ``samples.i``, ``grades.i`` and, unless
+    the gold grade decides (``selection`` None), ``scores.i``. With ``pairs`` rows are (kept, dropped) pairs.
+    """
+
+    prompt_template: str
+    add_bos: bool
+    selection: Selection | None
+    deduplicate: str
+    max_kept_per_problem: int | None
+    pairs: PairSelection | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureGapBlock:
+    """Compute every metric of one generator and replicate of the verification protocol.
+
+    Inputs: ``grades.<t>.<k>``, and for every judge j (``judges_of``) ``scores.<j>.<t>.<k>`` or ``matches.<j>.<t>.<k>``;
+    k numbers the temperatures, and is 0 where there is one only.
+    """
+
+    model: str
+    replicate: int
+    iterations: int
+    temperatures: tuple[float, ...] | None
+    extraction: str
+    measure: VerificationMeasure
+    verification: tuple[VerifierMethod, ...]
+    verifiers: tuple[str, ...]
+    ensembles: tuple[Ensemble, ...]
+
+
+Block = (
+    ProblemsBlock
+    | ModelBlock
+    | SampleBlock
+    | GradeBlock
+    | EmbedBlock
+    | SelectBlock
+    | TrainBlock
+    | MeasureBlock
+    | VerifyBlock
+    | ScoreBlock
+    | TournamentBlock
+    | KeepBlock
+    | MeasureGapBlock
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,25 +13,30 @@ from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.engines.open import open_embedder
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.manifest.any_manifest import AnyManifest
+from selfimp_bench.manifest.any_manifest import AnyManifest, models_of
 from selfimp_bench.manifest.model import Method, ModelRef
 from selfimp_bench.plan import (
     EmbedBlock,
     GradeBlock,
+    KeepBlock,
     MeasureBlock,
+    MeasureGapBlock,
     ModelBlock,
     Plan,
     ProblemsBlock,
     Role,
     SampleBlock,
+    ScoreBlock,
     SelectBlock,
-    Stage,
     Step,
+    TournamentBlock,
     TrainBlock,
+    VerifyBlock,
     fingerprint,
 )
 from selfimp_bench.problems import load_dataset
 from selfimp_bench.progress import Progress
+from selfimp_bench.run_verification import do_verification
 from selfimp_bench.stages import rows as schemas
 from selfimp_bench.stages.embed import sbert_values
 from selfimp_bench.stages.encoder import locate_encoder
@@ -39,22 +44,15 @@ from selfimp_bench.stages.grade import grade
 from selfimp_bench.stages.measure import Evidence, JudgedSet, measure
 from selfimp_bench.stages.model import examine_model, fetched_hashes, locate_model
 from selfimp_bench.stages.resume import ResumingSampler
-from selfimp_bench.stages.rows import GradeRow, SampleRow, SideValue
+from selfimp_bench.stages.rows import SideValue
 from selfimp_bench.stages.sample import sample
-from selfimp_bench.stages.select import JudgedSample, judge, select
-from selfimp_bench.store import SCHEMA, Chunks, StepFolder, StepRecord, Store, read_table
-from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.stages.select import JudgedSample, select
+from selfimp_bench.step_inputs import GRADES, PROBLEMS, SAMPLES, StepInputs
+from selfimp_bench.step_outputs import TRAINING_SET, Counts, write_measured, write_training_set
+from selfimp_bench.store import SCHEMA, Chunks, StepFolder, StepRecord, Store
 
-PROBLEMS = "problems.parquet"
 MODEL = "model.json"
-SAMPLES = "samples.parquet"
-GRADES = "grades.parquet"
 EMBEDDINGS = "embeddings.parquet"
-TRAINING_SET = "training_set.parquet"
-MEASUREMENTS = "measurements.parquet"
-PROBLEM_VALUES = "problem_values.parquet"
-
-Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +78,7 @@ class Runner:
     def __init__(
         self, *, manifest: AnyManifest, base: Path, plan: Plan, store: Store, hub: Path, engines: Engines
     ) -> None:
-        self._models: Mapping[str, ModelRef] = {model.id: model for model in manifest.models}
+        self._models: Mapping[str, ModelRef] = {model.id: model for model in models_of(manifest)}
         self._base = base
         self._plan = plan
         self._store = store
@@ -137,23 +135,27 @@ class Runner:
         return record
 
     def _stage(self, step: Step, key: str, folder: StepFolder, progress: Progress) -> Counts:
+        inputs = self._inputs(step)
+        sampler = ResumingSampler(self._engines.sampler, Chunks(self._store.partial(key)))
         match step.block:
             case ProblemsBlock() as block:
                 return self._problems(block, folder)
             case ModelBlock() as block:
                 return self._model(block, folder)
             case SampleBlock() as block:
-                return self._sample(step, block, key, folder, progress)
+                return self._sample(inputs, block, sampler, folder, progress)
             case GradeBlock() as block:
-                return self._grade(step, block, folder)
+                return self._grade(inputs, block, folder)
             case EmbedBlock() as block:
-                return self._embed(step, block, folder)
+                return self._embed(inputs, block, folder)
             case SelectBlock() as block:
-                return self._select(step, block, folder)
+                return self._select(inputs, block, folder)
             case TrainBlock() as block:
-                return self._train(step, block, key, folder, progress)
+                return self._train(inputs, block, key, folder, progress)
             case MeasureBlock() as block:
-                return self._measure(step, block, folder)
+                return self._measure(inputs, block, folder)
+            case VerifyBlock() | ScoreBlock() | TournamentBlock() | KeepBlock() | MeasureGapBlock() as block:
+                return do_verification(inputs, block, sampler, folder, progress.advance)
 
     def _problems(self, block: ProblemsBlock, folder: StepFolder) -> Counts:
         problems = load_dataset(block.dataset, block.task, self._base, self._hub)
@@ -166,28 +168,29 @@ class Runner:
         folder.write_json(MODEL, files)
         return {"files": len(files.files), "canaries": len(block.canaries)}
 
-    def _sample(self, step: Step, block: SampleBlock, key: str, folder: StepFolder, progress: Progress) -> Counts:
-        problems = self._input_problems(step)
+    def _sample(
+        self, inputs: StepInputs, block: SampleBlock, sampler: Sampler, folder: StepFolder, progress: Progress
+    ) -> Counts:
+        problems = inputs.problems()
         of = len(problems) * block.samples_per_problem
         made = sample(
             block,
             problems,
-            load_codec(self._input_checkpoint(step, "model")),
-            ResumingSampler(self._engines.sampler, Chunks(self._store.partial(key))),
-            self._input_checkpoint(step, "checkpoint"),
+            load_codec(inputs.checkpoint("model")),
+            sampler,
+            inputs.checkpoint("checkpoint"),
             lambda done: progress.advance(done, of),
         )
         folder.write_table(SAMPLES, made, schemas.SAMPLE_SCHEMA)
         return {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
 
-    def _grade(self, step: Step, block: GradeBlock, folder: StepFolder) -> Counts:
-        problems = {problem.problem_id: problem for problem in self._input_problems(step)}
-        graded = tuple(grade(block.grading, problems, self._samples(step, "samples")))
+    def _grade(self, inputs: StepInputs, block: GradeBlock, folder: StepFolder) -> Counts:
+        graded = tuple(grade(block.grading, inputs.problems_by_id(), inputs.samples("samples")))
         folder.write_table(GRADES, graded, schemas.GRADE_SCHEMA)
         return {outcome: sum(row.outcome == outcome for row in graded) for outcome in {row.outcome for row in graded}}
 
-    def _embed(self, step: Step, block: EmbedBlock, folder: StepFolder) -> Counts:
-        values = sbert_values(self._judged_inputs(step, "samples", "grades"), self._embedder(block))
+    def _embed(self, inputs: StepInputs, block: EmbedBlock, folder: StepFolder) -> Counts:
+        values = sbert_values(inputs.judged("samples", "grades"), self._embedder(block))
         rows = [SideValue(problem_id=key[0], side=key[1], value=value) for key, value in values.items()]
         folder.write_table(EMBEDDINGS, rows, schemas.SIDE_VALUE_SCHEMA)
         return {"values": len(rows), "undefined": sum(row.value is None for row in rows)}
@@ -202,28 +205,24 @@ class Runner:
             self._embedders[key] = open_embedder(block.engine, folder, settings)
         return self._embedders[key]
 
-    def _select(self, step: Step, block: SelectBlock, folder: StepFolder) -> Counts:
+    def _select(self, inputs: StepInputs, block: SelectBlock, folder: StepFolder) -> Counts:
         judged: list[JudgedSample] = []
-        for name in sorted(step.inputs, key=_numbered):
-            if name.startswith("samples."):
-                judged.extend(self._judged(step, name.removeprefix("samples.")))
-        codec = load_codec(self._input_checkpoint(step, "model"))
-        chosen = select(block, self._input_problems(step), judged, codec)
-        schema = schemas.PAIR_SCHEMA if block.pairs is not None else schemas.SFT_SCHEMA
-        folder.write_table(TRAINING_SET, chosen.rows, schema)
-        return chosen.counts
+        for name in inputs.named("samples."):
+            judged.extend(inputs.judged(name, name.replace("samples", "grades")))
+        codec = load_codec(inputs.checkpoint("model"))
+        chosen = select(block, inputs.problems(), judged, codec)
+        return write_training_set(folder, chosen, pairs=block.pairs is not None)
 
-    def _train(self, step: Step, block: TrainBlock, key: str, folder: StepFolder, progress: Progress) -> Counts:
-        start = self._input_checkpoint(step, "start")
-        record = self._records[step.inputs["training_set"]]
-        if record.counts["rows"] == 0:
-            return self._keep_previous(step, block, start, folder)
+    def _train(self, inputs: StepInputs, block: TrainBlock, key: str, folder: StepFolder, progress: Progress) -> Counts:
+        start = inputs.checkpoint("start")
+        if inputs.counts("training_set")["rows"] == 0:
+            return self._keep_previous(inputs.step, block, start, folder)
         if block.device == "cuda":  # training needs the memory
             self._engines.sampler.close()
             for embedder in self._embedders.values():
                 embedder.close()
         folders = TrainFolders(out=folder.path, work=self._store.partial(key), log=self._store.logs(key))
-        trained = self._engines.trainer.train(self._job(step, block, start), folders, progress.advance)
+        trained = self._engines.trainer.train(_job(inputs, block, start), folders, progress.advance)
         return _training_counts(trained)
 
     def _keep_previous(self, step: Step, block: TrainBlock, start: Path, folder: StepFolder) -> Counts:
@@ -235,68 +234,49 @@ class Runner:
         folder.copy_in(start)
         return {"kept previous checkpoint, training set empty": 1, "optimizer steps": 0, "rows": 0, "tokens": 0}
 
-    def _job(self, step: Step, block: TrainBlock, start: Path) -> TrainJob:
-        return TrainJob(
-            method="dpo" if block.method is Method.DPO else "sft",
-            start=start,
-            reference=self._input_checkpoint(step, "reference") if "reference" in step.inputs else None,
-            training_set=self._artifact(step.inputs["training_set"], TRAINING_SET),
-            optimisation=block.optimisation,
-            preference=block.preference,
-            lora=block.lora,
-            seed=block.seed,
-            device=block.device,
-            micro_batch_size=block.micro_batch_size,
-            gradient_checkpointing=block.gradient_checkpointing,
-            distributed=block.distributed,
-            threads=block.threads,
-        )
-
-    def _measure(self, step: Step, block: MeasureBlock, folder: StepFolder) -> Counts:
+    def _measure(self, inputs: StepInputs, block: MeasureBlock, folder: StepFolder) -> Counts:
         sets = []
-        for name in sorted(step.inputs, key=_numbered):
-            if name.startswith("samples."):
-                _, role, iteration = name.split(".")
-                judged = self._judged(step, f"{role}.{iteration}")
-                sets.append(JudgedSet(role=Role(role), iteration=int(iteration), samples=judged))
+        for name in inputs.named("samples."):
+            _, role, iteration = name.split(".")
+            judged = inputs.judged(name, f"grades.{role}.{iteration}")
+            sets.append(JudgedSet(role=Role(role), iteration=int(iteration), samples=judged))
         embeddings = {
-            int(name.removeprefix("embeddings.")): msgspec.convert(
-                read_table(self._artifact(source, EMBEDDINGS)), tuple[SideValue, ...]
-            )
-            for name, source in step.inputs.items()
-            if name.startswith("embeddings.")
+            int(name.removeprefix("embeddings.")): inputs.rows(name, EMBEDDINGS, SideValue)
+            for name in inputs.named("embeddings.")
         }
-        grouped = self._input_problems(step) if "problems" in step.inputs else ()
+        grouped = inputs.problems() if "problems" in inputs.step.inputs else ()
         levels = {problem.problem_id: problem.level for problem in grouped}
         measured = measure(block, Evidence(sets=sets, embeddings=embeddings, levels=levels))
-        folder.write_table(MEASUREMENTS, measured.measurements, schemas.MEASUREMENT_SCHEMA)
-        folder.write_table(PROBLEM_VALUES, measured.problem_values, schemas.PROBLEM_VALUE_SCHEMA)
-        return {"measurements": len(measured.measurements)}
+        return write_measured(folder, measured)
 
-    def _judged(self, step: Step, name: str) -> tuple[JudgedSample, ...]:
-        return self._judged_inputs(step, f"samples.{name}", f"grades.{name}")
+    def _inputs(self, step: Step) -> StepInputs:
+        return StepInputs(
+            step=step,
+            plan=self._plan,
+            records=self._records,
+            store=self._store,
+            models=self._models,
+            base=self._base,
+            hub=self._hub,
+        )
 
-    def _judged_inputs(self, step: Step, samples: str, grades: str) -> tuple[JudgedSample, ...]:
-        rows = read_table(self._artifact(step.inputs[grades], GRADES))
-        return judge(self._samples(step, samples), msgspec.convert(rows, tuple[GradeRow, ...]))
 
-    def _samples(self, step: Step, name: str) -> tuple[SampleRow, ...]:
-        return msgspec.convert(read_table(self._artifact(step.inputs[name], SAMPLES)), tuple[SampleRow, ...])
-
-    def _input_problems(self, step: Step) -> tuple[Problem, ...]:
-        return msgspec.convert(read_table(self._artifact(step.inputs["problems"], PROBLEMS)), tuple[Problem, ...])
-
-    def _artifact(self, step_id: str, name: str) -> Path:
-        return self._store.folder(self._records[step_id].fingerprint) / name
-
-    def _input_checkpoint(self, step: Step, name: str) -> Path:
-        """The folder of a checkpoint: what a training step wrote, or where the base model lies."""
-        source = self._plan.by_id()[step.inputs[name]]
-        if isinstance(source.block, ModelBlock):
-            return locate_model(self._models[source.block.model.id], self._base, self._hub)
-        if source.stage is not Stage.TRAIN:
-            raise ValueError(f"{step.id}: input {name} is {source.id}, which makes no checkpoint")
-        return self._store.folder(self._records[source.id].fingerprint)
+def _job(inputs: StepInputs, block: TrainBlock, start: Path) -> TrainJob:
+    return TrainJob(
+        method="dpo" if block.method is Method.DPO else "sft",
+        start=start,
+        reference=inputs.checkpoint("reference") if "reference" in inputs.step.inputs else None,
+        training_set=inputs.artifact("training_set", TRAINING_SET),
+        optimisation=block.optimisation,
+        preference=block.preference,
+        lora=block.lora,
+        seed=block.seed,
+        device=block.device,
+        micro_batch_size=block.micro_batch_size,
+        gradient_checkpointing=block.gradient_checkpointing,
+        distributed=block.distributed,
+        threads=block.threads,
+    )
 
 
 def _training_counts(trained: Checkpoint) -> Counts:
@@ -306,8 +286,3 @@ def _training_counts(trained: Checkpoint) -> Counts:
         "tokens": trained.tokens,
         "processes": trained.processes,
     }
-
-
-def _numbered(name: str) -> tuple[tuple[int, str], ...]:
-    """A sort key under which ``samples.10`` follows ``samples.9``."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in name.split("."))

@@ -2,7 +2,8 @@
 
 Cheap stages (loading, grading, selecting, measuring) carry a digest of their own source, so that a corrected grader
 can never meet a stale result; their contents are compared again downstream, so nothing dear runs twice for it.
-Sampling, training and embedding carry the engine's revision and the versions of its libraries.
+Sampling, training, embedding and verifying carry the engine's revision and the versions of its libraries; verifying
+also the revision of its own prompts and seeds, and a tournament that of the reading of its judgements.
 """
 
 import hashlib
@@ -14,14 +15,23 @@ from pathlib import Path
 from selfimp_bench.engines.open import engine_version
 from selfimp_bench.grading.graders import LIBRARIES
 from selfimp_bench.plan import Stage
+from selfimp_bench.stages.verify import REVISION as VERIFY_REVISION
 
 _PACKAGE = Path(__file__).parent
 _SOURCES: Mapping[Stage, tuple[str, ...]] = {
     Stage.PROBLEMS: ("problems.py", "tasks"),
     Stage.MODEL: ("stages/model.py",),
     Stage.GRADE: ("stages/grade.py", "grading", "tasks"),
-    Stage.SELECT: ("stages/select.py",),
-    Stage.MEASURE: ("stages/measure.py", "metrics"),
+    Stage.SELECT: (
+        *("stages/select.py", "stages/keep.py", "stages/training_rows.py", "stages/filters.py"),
+        "metrics/verification/selection.py",
+    ),
+    Stage.SCORE: ("stages/score.py", "grading/judgement.py"),
+    Stage.MEASURE: (
+        *("stages/measure.py", "stages/measure_verification.py", "stages/score.py", "stages/filters.py"),
+        *("stages/tournament.py", "manifest/verification_measured.py", "metrics"),
+    ),
+    Stage.TOURNAMENT: ("grading/judgement.py",),
     Stage.EMBED: ("stages/embed.py", "metrics/sbert_diversity.py"),
 }
 
@@ -35,8 +45,10 @@ def grade_version(task: str) -> str:
 
 @cache
 def stage_version(stage: Stage, engine: str | None = None) -> str:
-    """The version of a stage; sampling, training and embedding need the engine's name."""
+    """The version of a stage; sampling, training, embedding, verifying and tournaments need the engine's name."""
     parts = [] if engine is None else [engine_version(engine)]
+    if stage in (Stage.VERIFY, Stage.TOURNAMENT):
+        parts.append(f"verify revision {VERIFY_REVISION}")
     if stage in _SOURCES:
         parts.append(f"source {source_digest(*_SOURCES[stage])[:16]}")
     return ", ".join(parts)

@@ -6,6 +6,7 @@
 import os
 import random
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -24,8 +25,10 @@ VALID = HERE / "valid" / "example-iter-dpo.v1.yaml"
 BROKEN = sorted(path for path in (HERE / "broken").iterdir() if path.is_dir())
 
 
-def test_a_valid_manifest_has_no_flaws() -> None:
-    assert find_flaws(VALID) == ()
+@pytest.mark.parametrize("valid", sorted((HERE / "valid").glob("*.v1.yaml")), ids=lambda valid: valid.name)
+def test_a_valid_manifest_has_no_flaws(valid: Path) -> None:
+    if ".suite." not in valid.name:
+        assert find_flaws(valid) == ()
 
 
 def test_a_valid_manifest_becomes_the_dataclasses() -> None:
@@ -134,6 +137,7 @@ def test_a_hostile_file_is_refused_in_seconds(text: str, tmp_path: Path) -> None
 
 # ---- no mutation of a valid file meets anything but InvalidManifest ----
 
+VALIDS = (VALID, HERE / "valid" / "example-gv-gap.v1.yaml")
 LINES = VALID.read_text(encoding="utf-8").splitlines()
 SCALARS = st.one_of(
     st.sampled_from(
@@ -179,8 +183,10 @@ SCALARS = st.one_of(
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> str:
-    lines = list(LINES)
+def mutated(draw: st.DrawFn) -> tuple[str, str]:
+    """A file's name, and its text with a few lines changed."""
+    file = draw(st.sampled_from(VALIDS))
+    lines = file.read_text(encoding="utf-8").splitlines()
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(lines) - 1))
         match draw(st.sampled_from(["drop", "repeat", "scalar", "indent", "swap", "cut"])):
@@ -197,7 +203,7 @@ def mutated(draw: st.DrawFn) -> str:
                 lines[at], lines[other] = lines[other], lines[at]
             case _:
                 lines[at] = lines[at][: draw(st.integers(0, len(lines[at])))]
-    return "\n".join(lines) + "\n"
+    return file.name, "\n".join(lines) + "\n"
 
 
 def _is_read_or_refused(path: Path, content: bytes) -> None:
@@ -210,9 +216,11 @@ def _is_read_or_refused(path: Path, content: bytes) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=mutated())
-def test_a_mutated_manifest_is_read_or_refused(text: str, tmp_path: Path) -> None:
-    _is_read_or_refused(tmp_path / VALID.name, text.encode("utf-8", "surrogatepass"))
+@given(mutant=mutated())
+def test_a_mutated_manifest_is_read_or_refused(mutant: tuple[str, str], tmp_path: Path) -> None:
+    shutil.copytree(HERE / "valid" / "prompts", tmp_path / "prompts", dirs_exist_ok=True)
+    name, text = mutant
+    _is_read_or_refused(tmp_path / name, text.encode("utf-8", "surrogatepass"))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

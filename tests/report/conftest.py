@@ -20,8 +20,8 @@ from selfimp_bench.metrics.estimate import mean_over_problems
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.record import FILE, Code, Environment, RecordedStep, RunRecord
 from selfimp_bench.report.write import write_report
-from selfimp_bench.run import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.stages.rows import MEASUREMENT_SCHEMA, PROBLEM_VALUE_SCHEMA
+from selfimp_bench.step_outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.store import StepFolder, pretty_json, write_atomically
 from selfimp_bench.tasks.problem import Problem
 

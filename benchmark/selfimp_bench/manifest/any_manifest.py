@@ -1,7 +1,7 @@
 """What the manifests of both protocols have in common."""
 
 from selfimp_bench.manifest.measured import MeasuredCell, post_training_cells
-from selfimp_bench.manifest.model import DatasetRef, Manifest, Split
+from selfimp_bench.manifest.model import DatasetRef, Manifest, ModelRef, Split
 from selfimp_bench.manifest.verification_measured import verification_cells
 from selfimp_bench.manifest.verification_model import VerificationManifest
 
@@ -13,6 +13,12 @@ def datasets_by_split(manifest: AnyManifest) -> dict[Split, DatasetRef]:
     ood = manifest.datasets.ood if isinstance(manifest, Manifest) else None
     parts = {Split.TRAIN: manifest.datasets.train, Split.TEST: manifest.datasets.test, Split.OOD: ood}
     return {split: dataset for split, dataset in parts.items() if dataset is not None}
+
+
+def models_of(manifest: AnyManifest) -> tuple[ModelRef, ...]:
+    """Every model: those that generate, and those that only verify."""
+    only_verify = () if isinstance(manifest, Manifest) else manifest.verifier_models or ()
+    return (*manifest.models, *only_verify)
 
 
 def measured_cells(manifest: AnyManifest) -> tuple[MeasuredCell, ...]:

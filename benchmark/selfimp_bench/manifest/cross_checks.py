@@ -44,6 +44,7 @@ from selfimp_bench.manifest.model import (
     ValuePoint,
 )
 
+_LONGEST_LIST = 20
 _PROVENANCE = ("source", "assumed")
 PROMPT_FIELDS = ("question", "choices", "tests")
 # A name in braces that follows a letter or a brace is LaTeX (\frac{a}{b}, \mathbf{A}), unless it is a field's.
@@ -444,7 +445,7 @@ def batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Ite
         yield Fault(path=(*path, "batch_size"), message=message)
 
 
-def _lora_distribution(lora: Lora | None, engines: Engines) -> Iterator[Fault]:
+def lora_distribution(lora: Lora | None, engines: Engines) -> Iterator[Fault]:
     """The frozen weights under adapters are not sharded: 4-bit weights have no gradients and fit a device whole."""
     if lora is not None and engines.distributed == "deepspeed-zero3":
         message = "expected ddp, or no such key, for the block 'lora' trains adapters, found deepspeed-zero3"
@@ -582,7 +583,7 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
     ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
     ManifestRule(find=_sft_batches, needs=("sft", "engines")),
     ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
-    ManifestRule(find=_lora_distribution, needs=("lora", "engines")),
+    ManifestRule(find=lora_distribution, needs=("lora", "engines")),
     ManifestRule(find=_sft_length, needs=("sft", "sampling")),
     ManifestRule(find=_dpo_length, needs=("dpo", "sampling")),
     ManifestRule(find=correction, needs=("version", "corrects")),
@@ -603,7 +604,10 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
 def nearest(found: str, known: list[str]) -> str:
     """Words that help someone who wrote ``found`` and meant one of ``known``."""
     near = get_close_matches(found, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+    if near:
+        return f"did you mean {near[0]}?"
+    more = f" and {len(known) - _LONGEST_LIST} more" if len(known) > _LONGEST_LIST else ""
+    return f"expected one of {', '.join(known[:_LONGEST_LIST])}{more}"
 
 
 def listed(names: list[str]) -> str:

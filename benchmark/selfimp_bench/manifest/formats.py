@@ -43,7 +43,7 @@ VERIFICATION: Final = Format(
 FORMATS: Final = {format_.protocol: format_ for format_ in (POST_TRAINING, VERIFICATION)}
 
 
-def format_of(data: Json) -> Format:
-    """The format that a document says it has; post-training where it says none or an unknown one."""
-    protocol = data.get("protocol") if isinstance(data, dict) else None
-    return FORMATS.get(protocol, POST_TRAINING) if isinstance(protocol, str) else POST_TRAINING
+def format_of(data: Json) -> Format | None:
+    """The format that a document says it has; post-training where it says none, None for an unknown protocol."""
+    protocol = data.get("protocol", POST_TRAINING.protocol) if isinstance(data, dict) else POST_TRAINING.protocol
+    return FORMATS.get(protocol) if isinstance(protocol, str) else POST_TRAINING

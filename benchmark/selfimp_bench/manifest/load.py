@@ -9,9 +9,9 @@ import msgspec
 from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
 from selfimp_bench.manifest.any_manifest import AnyManifest
-from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults
+from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults, nearest
 from selfimp_bench.manifest.fault import Fault, JsonPath, path_text, shown
-from selfimp_bench.manifest.formats import FORMATS, POST_TRAINING, Format, format_of
+from selfimp_bench.manifest.formats import FORMATS, Format, format_of
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.prompt_files import prompt_file_faults
 from selfimp_bench.manifest.schema_check import schema_faults
@@ -31,9 +31,10 @@ class InvalidManifest(InputError):
 def load_manifest(path: Path) -> AnyManifest:
     """The manifest in this file, with its prompt files beside it. Raises InvalidManifest with every flaw."""
     examined = _examine(path)
-    if examined.flaws:
+    format_ = format_of(examined.data)
+    if examined.flaws or format_ is None:
         raise InvalidManifest(examined.flaws)
-    return msgspec.convert(examined.data, format_of(examined.data).manifest)
+    return msgspec.convert(examined.data, format_.manifest)
 
 
 def find_flaws(path: Path) -> tuple[Flaw, ...]:
@@ -54,17 +55,30 @@ def _examine(path: Path) -> _Examined:
         return _Examined(data=None, flaws=(flaw_at(path, unreadable.position, (), unreadable.message),))
     refused = [flaw_at(path, item.position, item.path, item.message) for item in source.refusals]
     format_ = format_of(source.data)
+    faults = _faults(source, format_, path) if format_ is not None else [_unknown_protocol(source.data)]
+    flaws = [flaw_at(path, position_of(source, fault), fault.path, fault.message) for fault in faults]
+    return _Examined(data=source.data, flaws=tuple(sorted({*refused, *flaws})))
+
+
+def _faults(source: Source, format_: Format, path: Path) -> list[Fault]:
     found = schema_faults(source.data, format_.schema)
-    faults = [_protocol_named(fault) for fault in found if not is_under(fault.path, source.untrusted)]
+    faults = [fault for fault in found if not is_under(fault.path, source.untrusted)]
     flawed = {fault.path for fault in faults} | source.untrusted
     blocks = sound_blocks(source.data, flawed, format_.manifest, format_.profile_blocks)
-    faults += [
+    return [
+        *faults,
         *_file_name_faults(path.name, blocks.own),
         *_rule_faults(blocks, format_),
         *_prompt_faults(blocks, path.parent),
     ]
-    flaws = [flaw_at(path, position_of(source, fault), fault.path, fault.message) for fault in faults]
-    return _Examined(data=source.data, flaws=tuple(sorted({*refused, *flaws})))
+
+
+def _unknown_protocol(data: Json) -> Fault:
+    """The one fault of a document whose protocol is unknown: nothing else of it can be looked at."""
+    found = data["protocol"] if isinstance(data, dict) else None
+    hint = nearest(str(found), list(FORMATS)).removeprefix("expected one of ")
+    advice = f"; {hint}" if hint.startswith("did you mean") else ""
+    return Fault(path=("protocol",), message=f"expected one of {', '.join(FORMATS)}, found {shown(found)}{advice}")
 
 
 def flaw_at(path: Path, position: Position, where: JsonPath, message: str) -> Flaw:
@@ -93,13 +107,6 @@ def _file_name_faults(file_name: str, blocks: Mapping[str, object]) -> Iterator[
                 f"name and version call this file {shown(expected)}, found {shown(file_name)}; rename one of the two"
             )
             yield Fault(path=("name",), message=message)
-
-
-def _protocol_named(fault: Fault) -> Fault:
-    """A schema knows its own protocol only; the message names all."""
-    if fault.path != ("protocol",):
-        return fault
-    return replace(fault, message=fault.message.replace(POST_TRAINING.protocol, f"one of {', '.join(FORMATS)}", 1))
 
 
 def _prompt_faults(blocks: SoundBlocks, folder: Path) -> Iterator[Fault]:

@@ -65,9 +65,26 @@ def prompt_file_faults(value: object, place: JsonPath, folder: Path) -> Iterator
                 yield Fault(path=(*placed.place, "path"), message=message)
 
 
-def read_prompts(manifest: object, folder: Path) -> Mapping[str, str]:
-    """The texts of a manifest's prompt files by their sha256. Raises InputError for a file that is not the pinned."""
-    return {each.file.sha256: read_prompt(each.file, folder) for each in prompt_files(manifest, ())}
+@dataclass(frozen=True, kw_only=True)
+class PromptTexts:
+    """The texts of a manifest's prompt files, by the sha256 of the files."""
+
+    by_digest: Mapping[str, str]
+
+    def of(self, file: PromptFile) -> str:
+        """The text of one of them."""
+        return self.by_digest[file.sha256]
+
+
+def read_prompts(manifest: object, folder: Path) -> PromptTexts:
+    """The texts of all prompt files. Raises InputError for a file that is not the pinned one."""
+    files = [placed.file for placed in prompt_files(manifest, ())]
+    return PromptTexts(by_digest={file.sha256: read_prompt(file, folder) for file in files})
+
+
+def prompt_paths(manifest: object) -> tuple[str, ...]:
+    """Where a manifest's prompt files lie, relative to it, each once; those of its profiles too."""
+    return tuple(dict.fromkeys(placed.file.path for placed in prompt_files(manifest, ())))
 
 
 def read_prompt(file: PromptFile, folder: Path) -> str:

@@ -15,6 +15,7 @@ from selfimp_bench.manifest.cross_checks import (
     generator_split,
     length,
     listed,
+    lora_distribution,
     nearest,
     pairing,
     unique_claims,
@@ -28,6 +29,7 @@ from selfimp_bench.manifest.model import (
     Claim,
     Engines,
     Grading,
+    Lora,
     ModelRef,
     Optimisation,
     PaperFigure,
@@ -295,6 +297,11 @@ def _rpo_has_its_term(improvement: SelfImprovement | None, dpo: PreferenceOptimi
         yield Fault(path=("dpo",), message="key 'sft_coefficient' is missing; rpo is DPO with an SFT term")
 
 
+def _adapters_train(lora: Lora | None, improvement: SelfImprovement | None) -> Iterator[Fault]:
+    if lora is not None and improvement is None:
+        yield Fault(path=("lora",), message="nothing is trained here; remove the block", on_key=True)
+
+
 def _training_batches(
     sft: Optimisation | None, dpo: PreferenceOptimisation | None, engines: Engines
 ) -> Iterator[Fault]:
@@ -391,10 +398,12 @@ def _measured(
     temperatures: tuple[float, ...] | None,
     improvement: SelfImprovement | None,
 ) -> Iterator[tuple[MeasuredCell, ...]]:
-    """What is measured; nothing where an unknown method is named, which another rule says."""
+    """What is measured; nothing where names would be wrong, which other rules say."""
     known = {method.id for method in verification}
     named: list[Filtered] = [*(measure.correlate or ()), *(each for one in ensembles or () for each in one.members)]
-    if {each.verifier for each in named} <= known:
+    chosen = [selection for method in verification for selection in method.selections or ()]
+    chosen += [each.selection for each in named if each.selection is not None]
+    if {each.verifier for each in named} <= known and not any(any(_one_selection(each, ())) for each in chosen):
         yield measured_by(measure, verification, verifiers, grading, ensembles, temperatures, improvement)
 
 
@@ -424,6 +433,8 @@ VERIFICATION_RULES: Final[tuple[ManifestRule, ...]] = (
     ManifestRule(find=_training_blocks, needs=("self_improvement", "sft", "dpo")),
     ManifestRule(find=_rpo_has_its_term, needs=("self_improvement", "dpo")),
     ManifestRule(find=_training_batches, needs=("sft", "dpo", "engines")),
+    ManifestRule(find=_adapters_train, needs=("lora", "self_improvement")),
+    ManifestRule(find=lora_distribution, needs=("lora", "engines")),
     ManifestRule(find=_training_length, needs=("self_improvement", "sft", "dpo")),
     ManifestRule(find=_training_problems, needs=("self_improvement", "datasets")),
     ManifestRule(find=_one_axis, needs=("self_improvement", "temperatures")),

@@ -15,6 +15,7 @@ from selfimp_bench.manifest.model import (
     DatasetRef,
     Engines,
     Grading,
+    Lora,
     ModelRef,
     Optimisation,
     Paper,
@@ -275,6 +276,7 @@ class VerificationProfileBlocks:
     self_improvement: SelfImprovement | None = None
     sft: Optimisation | None = None
     dpo: PreferenceOptimisation | None = None
+    lora: Lora | None = None
     engines: Engines | None = None
     measure: VerificationMeasure | None = None
 
@@ -312,6 +314,7 @@ class VerificationManifest:
     self_improvement: SelfImprovement | None = None
     sft: Optimisation | None = None
     dpo: PreferenceOptimisation | None = None
+    lora: Lora | None = None
     engines: Engines
     measure: VerificationMeasure
     claims: tuple[Claim, ...]

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.grading.outcome import Outcome
+from selfimp_bench.metrics.verification.tournament import Side
 from selfimp_bench.plan import Role
 
 
@@ -73,6 +74,54 @@ class SideValue:
     value: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class JudgementRow:
+    """A verifier's judgement of one response: the labels' log-probabilities, or a written text; the others are None."""
+
+    problem_id: str
+    sample_index: int
+    repeat: int
+    logprob_correct: float | None
+    logprob_incorrect: float | None
+    text: str | None
+    finish_reason: FinishReason | None
+    seed: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """A judgement read. ``outcome`` is ``weighed`` or one of ``JudgementOutcome``; score is None unless usable.
+
+    label_mass: the probability of both labels together, where labels were weighed.
+    """
+
+    problem_id: str
+    sample_index: int
+    repeat: int
+    outcome: str
+    score: float | None
+    label_mass: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchRow:
+    """A match of a tournament: responses ``a`` (shown first) and ``b`` and the winner, by sample index.
+
+    judgement: None where the text was not usable (``outcome``), so that a coin decided.
+    """
+
+    problem_id: str
+    round: int
+    a: int
+    b: int
+    outcome: str
+    judgement: Side | None
+    winner: int
+    text: str
+    finish_reason: FinishReason
+    seed: str
+
+
 _IDS = pa.list_(pa.int32())
 
 PROBLEM_SCHEMA = pa.schema(
@@ -134,6 +183,42 @@ PAIR_SCHEMA = pa.schema(
         ("prompt_ids", _IDS),
         ("chosen_ids", _IDS),
         ("rejected_ids", _IDS),
+    ]
+)
+JUDGEMENT_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("sample_index", pa.int32()),
+        ("repeat", pa.int32()),
+        ("logprob_correct", pa.float64()),
+        ("logprob_incorrect", pa.float64()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("seed", pa.string()),
+    ]
+)
+SCORE_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("sample_index", pa.int32()),
+        ("repeat", pa.int32()),
+        ("outcome", pa.string()),
+        ("score", pa.float64()),
+        ("label_mass", pa.float64()),
+    ]
+)
+MATCH_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("round", pa.int32()),
+        ("a", pa.int32()),
+        ("b", pa.int32()),
+        ("outcome", pa.string()),
+        ("judgement", pa.string()),
+        ("winner", pa.int32()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("seed", pa.string()),
     ]
 )
 SIDE_VALUE_SCHEMA = pa.schema([("problem_id", pa.string()), ("side", pa.string()), ("value", pa.float64())])

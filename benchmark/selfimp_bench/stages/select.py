@@ -3,20 +3,17 @@
 What is left out is counted, never silent: ``counts`` goes into the step record.
 """
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
-from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.plan import CorrectSelection, PairSelection, SelectBlock
 from selfimp_bench.stages.rows import GradeRow, PairRow, SampleRow, SftRow
-from selfimp_bench.stages.sample import render_prompt
+from selfimp_bench.stages.training_rows import RowMaker, deduplicated, draw_pairs
 from selfimp_bench.tasks.problem import Problem
 
 
@@ -48,7 +45,8 @@ def select(
     block: SelectBlock, problems: Sequence[Problem], samples: Sequence[JudgedSample], codec: TokenCodec
 ) -> TrainingSet:
     """The training set of a step: gold, correct samples (SFT) or pairs (DPO)."""
-    builder = _Builder(block=block, codec=codec)
+    rows = RowMaker(prompt_template=block.prompt_template, add_bos=block.add_bos, codec=codec)
+    builder = _Builder(block=block, rows=rows)
     if block.correct is not None:
         return builder.correct_samples(block.correct, problems, _by_problem(samples))
     if block.pairs is not None:
@@ -66,7 +64,7 @@ def _by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSamp
 @dataclass(frozen=True, kw_only=True)
 class _Builder:
     block: SelectBlock
-    codec: TokenCodec
+    rows: RowMaker
 
     def gold(self, problems: Sequence[Problem]) -> TrainingSet:
         rows = tuple(self._gold_row(problem) for problem in problems)
@@ -80,11 +78,11 @@ class _Builder:
         for problem in problems:
             own = samples.get(problem.problem_id, [])
             correct = [judged.sample for judged in own if _is_usable_correct(judged)]
-            kept = _deduplicated(correct, rules.deduplicate)[: rules.max_correct_per_problem]
+            kept = deduplicated(correct, rules.deduplicate)[: rules.max_correct_per_problem]
             counts["samples"] += len(own)
             counts["correct samples"] += len(correct)
             counts["correct samples left out as duplicates or over the cap"] += len(correct) - len(kept)
-            rows.extend(self._sample_row(problem, sample) for sample in kept)
+            rows.extend(self.rows.sample_row(problem, sample) for sample in kept)
             if not kept and rules.without_correct == "gold":
                 counts["problems without a correct sample, gold solution used"] += 1
                 rows.append(self._gold_row(problem))
@@ -103,8 +101,8 @@ class _Builder:
             wrong = [judged.sample for judged in own if _is_usable_wrong(judged)]
             counts["samples"] += len(own)
             counts["correct samples"] += len(correct)
-            drawn = _draw_pairs(rules, problem, correct, wrong)
-            rows.extend(self._pair_row(problem, chosen, rejected) for chosen, rejected in drawn)
+            drawn = draw_pairs(rules, problem, correct, wrong)
+            rows.extend(self.rows.pair_row(problem, chosen, rejected) for chosen, rejected in drawn)
             if not drawn:
                 lacking = "correct" if not correct else "wrong"
                 counts[f"problems dropped: no {lacking} sample"] += 1
@@ -115,46 +113,17 @@ class _Builder:
                     )
         return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
 
-    def _prompt_ids(self, problem: Problem) -> tuple[int, ...]:
-        text = render_prompt(self.block.prompt_template, problem)
-        return self.codec.encode_prompt(text, add_bos=self.block.add_bos)
-
     def _gold_row(self, problem: Problem) -> SftRow:
         if problem.answer is None:
             raise InputError(f"problem {problem.problem_id} has no `answer`; training on gold solutions needs one")
-        solution = self.codec.encode(self.block.completion_prefix + problem.answer)
+        solution = self.rows.codec.encode(self.block.completion_prefix + problem.answer)
         return SftRow(
             problem_id=problem.problem_id,
             iteration=None,
             sample_index=None,
-            prompt_ids=self._prompt_ids(problem),
-            completion_ids=(*solution, self.codec.eos_id),
+            prompt_ids=self.rows.prompt_ids(problem),
+            completion_ids=(*solution, self.rows.codec.eos_id),
         )
-
-    def _sample_row(self, problem: Problem, sample: SampleRow) -> SftRow:
-        return SftRow(
-            problem_id=problem.problem_id,
-            iteration=sample.iteration,
-            sample_index=sample.sample_index,
-            prompt_ids=self._prompt_ids(problem),
-            completion_ids=self._completion_ids(sample),
-        )
-
-    def _pair_row(self, problem: Problem, chosen: SampleRow, rejected: SampleRow) -> PairRow:
-        return PairRow(
-            problem_id=problem.problem_id,
-            iteration=chosen.iteration,
-            chosen_index=chosen.sample_index,
-            rejected_index=rejected.sample_index,
-            prompt_ids=self._prompt_ids(problem),
-            chosen_ids=self._completion_ids(chosen),
-            rejected_ids=self._completion_ids(rejected),
-        )
-
-    def _completion_ids(self, sample: SampleRow) -> tuple[int, ...]:
-        """The sampled ids themselves (never re-tokenised text), with EOS only where the model said it."""
-        ended = sample.finish_reason is FinishReason.STOP
-        return (*sample.token_ids, self.codec.eos_id) if ended else sample.token_ids
 
 
 def _is_usable_correct(judged: JudgedSample) -> bool:
@@ -165,25 +134,3 @@ def _is_usable_correct(judged: JudgedSample) -> bool:
 def _is_usable_wrong(judged: JudgedSample) -> bool:
     """Wrong, unparsed, truncated or too slow. A grader that crashed has not judged, and teaches nothing."""
     return judged.outcome not in {Outcome.CORRECT, *UNJUDGED} and len(judged.sample.token_ids) > 0
-
-
-def _deduplicated(samples: Sequence[SampleRow], rule: str) -> list[SampleRow]:
-    """All samples, or the first of every text (``exact``), in order of sampling."""
-    if rule == "none":
-        return list(samples)
-    first: dict[str, SampleRow] = {}
-    for sample in samples:
-        first.setdefault(sample.completion, sample)
-    return list(first.values())
-
-
-def _draw_pairs(
-    rules: PairSelection, problem: Problem, correct: Sequence[SampleRow], wrong: Sequence[SampleRow]
-) -> list[tuple[SampleRow, SampleRow]]:
-    """The product of correct and wrong samples of the same M_i, or a seeded draw from it without replacement."""
-    chosen, rejected = _deduplicated(correct, rules.deduplicate), _deduplicated(wrong, rules.deduplicate)
-    every = [(good, bad) for good, bad in product(chosen, rejected) if good.iteration == bad.iteration]
-    if rules.pairs_per_problem is None or len(every) <= rules.pairs_per_problem:
-        return every
-    draw = random.Random(derive_seed(rules.seed, problem.problem_id))
-    return draw.sample(every, rules.pairs_per_problem)
