@@ -16,7 +16,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [source.relative_to(PACKAGE).as_posix() for source in SOURCES]
 
 LAYERS = (
-    ("errors", "flaw", "canonical", "catalog", "container"),
+    ("errors", "flaw", "canonical", "catalog", "container", "machine"),
     ("tasks.problem", "manifest"),
     ("engines.base", "grading", "metrics", "tasks", "engines", "fetched"),
     ("problems", "reference", "recorded_conflicts", "plan", "inference", "fits", "claims", "assertion"),
@@ -36,7 +36,7 @@ LAYERS = (
     ("protocols", "check", "beside", "self_judgement", "judge_suite"),
     ("experiment", "run", "run_verification", "forecast", "hardware"),
     ("record", "case_studies", "needs"),
-    ("execute", "validate", "grade_files", "fetch"),
+    ("execute", "validate", "grade_files", "fetch", "doctor"),
     ("judge",),
     ("suite",),
     ("explain",),

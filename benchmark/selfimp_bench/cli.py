@@ -293,6 +293,30 @@ def plan_command(
     return 2 if found is not None and found.misfits else 0
 
 
+@_command("doctor")
+@click.argument("name", required=False, shell_complete=_complete_name)
+@_profile
+@_only
+@click.option("--online", is_flag=True, help="Also ask the hub for what is not fetched yet.")
+@_home
+def doctor_command(*, name: str | None, profile: str, only: str | None, online: bool, home: Path, as_json: bool) -> int:
+    """What would stop a run of NAME here, before it starts; without NAME, the machine alone. Exit code 2 if anything.
+
+    Home, packages, engines, GPU, memory, disk, models and data, licences and token, sandbox. Needs no network.
+    """
+    from selfimp_bench.doctor import diagnose
+
+    experiments = () if name is None else _experiments(name, profile, only)
+    found = diagnose(experiments, home, volume=_volume(), online=online, endpoint=None)
+    if as_json:
+        _print_json({"sound": found.sound, "checks": found.checks})
+    else:
+        for check in found.checks:
+            advice = "" if check.advice is None else f"\n         -> {check.advice}"
+            click.echo(f"{check.state:8} {check.name}: {check.found}{advice}")
+    return 0 if found.sound else 2
+
+
 @_command("fetch")
 @_name
 @_profile

@@ -176,14 +176,13 @@ def package_version() -> str:
 def describe_environment() -> Environment:
     """The machine this runs on; GPUs by nvidia-smi, so that no heavy library is imported."""
     gpus = _nvidia_smi("name,memory.total")
-    drivers = _nvidia_smi("driver_version")
     return Environment(
         platform=platform.platform(),
         python=platform.python_version(),
         processor=_processor(),
         cores=os.cpu_count() or 0,
         gpus=gpus,
-        driver=drivers[0] if drivers else None,
+        driver=driver(),
         packages={name: _installed(name) for name in _PACKAGES},
     )
 
@@ -191,6 +190,12 @@ def describe_environment() -> Environment:
 def _graded_programs(finished: Sequence[FinishedStep]) -> bool:
     blocks = [done.step.block for done in finished if not done.reused]
     return any(isinstance(block, GradeBlock) and block.grading.task in UNTRUSTED for block in blocks)
+
+
+def driver() -> str | None:
+    """The version of NVIDIA's driver, as nvidia-smi says; None where there is none."""
+    found = _nvidia_smi("driver_version")
+    return found[0] if found else None
 
 
 def _recorded(done: FinishedStep) -> RecordedStep:

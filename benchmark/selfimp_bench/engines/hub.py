@@ -249,7 +249,7 @@ def _explained(source: Source, path: str | None = None) -> Iterator[None]:
 def _http_words(error: Any, source: Source) -> str:
     from huggingface_hub import errors
 
-    status, page = error.response.status_code, f"{LICENCE_HOST}/{_page(source)}"
+    status, page = error.response.status_code, licence_page(source.wanted)
     if isinstance(error, errors.GatedRepoError):
         return f"the repository is gated (HTTP {status}); accept its licence at {page}, then {_token_words()}"
     if isinstance(error, errors.RevisionNotFoundError):
@@ -269,16 +269,22 @@ def _http_words(error: Any, source: Source) -> str:
     return f"the hub answers HTTP {status}; run the same command again later"
 
 
-def _token_words() -> str:
+def token_is_set() -> bool:
+    """Whether the hub's client finds a token: in HF_TOKEN, or where its login left one."""
     from huggingface_hub import get_token
 
-    if get_token() is None:
+    return get_token() is not None
+
+
+def licence_page(pinned: Pinned) -> str:
+    """The page of a repository on the public hub, where a gated one's licence is accepted."""
+    return f"{LICENCE_HOST}/{'datasets/' if pinned.kind is Kind.DATASET else ''}{pinned.repo}"
+
+
+def _token_words() -> str:
+    if not token_is_set():
         return f"set HF_TOKEN to a token of that account (made at {LICENCE_HOST}/settings/tokens): no token is set"
     return "use the token of an account that has access: one is set (HF_TOKEN or its login file), and it has none"
-
-
-def _page(source: Source) -> str:
-    return f"datasets/{source.repo}" if source.wanted.kind is Kind.DATASET else source.repo
 
 
 def _of(path: str | None) -> str:

@@ -1,0 +1,69 @@
+"""What torch makes of the GPUs here, asked in a child process, so that nothing heavy enters the caller.
+
+Run as ``python -m selfimp_bench.engines.device_probe`` it prints one JSON object.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import msgspec
+
+from selfimp_bench.engines.child import SOURCE_ROOT, command, exit_words, tail
+from selfimp_bench.errors import InputError
+
+SECONDS: Final = 180.0
+"""Importing torch from a cold network disk takes long; a driver that hangs takes for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceReport:
+    """torch's version, the CUDA version it was built for (None: a CPU build), and the GPUs that it can use.
+
+    ``reason`` is what it says when it can use none.
+    """
+
+    torch: str
+    cuda: str | None
+    gpus: tuple[str, ...]
+    reason: str | None
+
+
+def probe_devices() -> DeviceReport:
+    """Ask torch. Raises InputError when it cannot be imported or does not answer."""
+    python_path = os.pathsep.join([str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    try:
+        run = subprocess.run(
+            command("selfimp_bench.engines.device_probe"),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+            env=os.environ | {"PYTHONPATH": python_path},
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"torch did not answer within {SECONDS:.0f} s; look at the driver with nvidia-smi") from None
+    if run.returncode != 0:
+        raise InputError(f"torch cannot be used: its process {exit_words(run.returncode)}\n{tail(run.stderr)}")
+    return msgspec.json.decode(run.stdout, type=DeviceReport)
+
+
+def look() -> DeviceReport:
+    """Import torch and look; for the child process."""
+    import torch
+
+    gpus: tuple[str, ...] = ()
+    reason = None
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        gpus = tuple(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    except (RuntimeError, AssertionError) as error:  # the driver's words; a build without CUDA asserts
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return DeviceReport(torch=str(torch.__version__), cuda=torch.version.cuda, gpus=gpus, reason=reason)
+
+
+if __name__ == "__main__":
+    json.dump(asdict(look()), sys.stdout)

@@ -1,0 +1,96 @@
+"""What a machine has to offer a run: memory, shared memory, room on a disk, installed packages. No network."""
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from selfimp_bench.catalog import ROOT
+
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?(?:==(?P<version>[^\s;,]+))?")
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A distribution as it is wanted, and as it is installed (None: not at all)."""
+
+    name: str
+    wanted: str | None
+    installed: str | None
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes of memory that a new process can have: what the kernel calls available, within the container's limit."""
+    lines = (root / "proc/meminfo").read_text().splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    available = int(kilobytes) * 1024
+    limit, used = (_number(root / "sys/fs/cgroup" / name) for name in ("memory.max", "memory.current"))
+    return available if limit is None or used is None else min(available, limit - used)
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None when it has another word (``max``) or is not there."""
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
+def free_disk(folder: Path) -> int:
+    """Free bytes on the disk that a folder lies on or would lie on."""
+    return shutil.disk_usage(_nearest(folder)).free
+
+
+def shared_memory() -> int:
+    """Bytes of /dev/shm, through which processes share arrays; 0 without it."""
+    return shutil.disk_usage(SHARED_MEMORY).total if SHARED_MEMORY.is_dir() else 0
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest above it that exists."""
+    resolved = folder.absolute()
+    return next(path for path in (resolved, *resolved.parents) if path.exists())
+
+
+def unmet_requirements(lines: Iterable[str] | None = None) -> tuple[Package, ...]:
+    """Requirements of this package (or these) that are not installed, or not in the exact version that one pins."""
+    asked = (requires("selfimp-bench") or []) if lines is None else lines
+    packages = _installed(line for line in asked if "extra ==" not in line)
+    return tuple(each for each in packages if each.installed is None or not _same(each.wanted, each.installed))
+
+
+def unlocked_packages(lock: Path) -> tuple[Package, ...]:
+    """Packages that are installed in another version than a lock has; those that are not installed are left out."""
+    lines = (line for line in lock.read_text("utf-8").splitlines() if line[:1].isalnum())
+    return tuple(
+        each for each in _installed(lines) if each.installed is not None and not _same(each.wanted, each.installed)
+    )
+
+
+def find_lock(root: Path = ROOT) -> Path | None:
+    """The lock of a checkout that fits this machine's torch; None for an installed wheel, which has none."""
+    try:
+        build = "cpu" if version("torch").endswith("+cpu") else "cuda"
+    except PackageNotFoundError:
+        build = "cpu"
+    path = root / "ci" / "locks" / f"{build}.lock"
+    return path if path.is_file() else None
+
+
+def _installed(lines: Iterable[str]) -> Iterator[Package]:
+    for line in lines:
+        if match := _PIN.match(line):
+            try:
+                found: str | None = version(match["name"])
+            except PackageNotFoundError:
+                found = None
+            yield Package(name=match["name"], wanted=match["version"], installed=found)
+
+
+def _same(wanted: str | None, installed: str) -> bool:
+    """Equal but for the build (``2.13.0+cpu``); anything is the same as no version in particular."""
+    return wanted is None or wanted.partition("+")[0] == installed.partition("+")[0]
