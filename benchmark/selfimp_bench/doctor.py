@@ -69,7 +69,8 @@ def diagnose(
 ) -> Diagnosis:
     """Look at everything that running these experiments on this home would need; without any, at the machine alone.
 
-    ``volume`` as of ``ready_home``, which makes the home. ``online`` also asks the hub (``endpoint`` as of ``Source``) for what is not fetched yet.
+    ``volume`` as of ``ready_home``, which makes the home. ``online`` also asks the hub (``endpoint`` as of ``Source``)
+    for what is not fetched yet.
     """
     engines = [experiment.manifest.engines for experiment in experiments]
     steps = [step for experiment in experiments for step in experiment.plan().steps]
