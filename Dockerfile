@@ -1,6 +1,6 @@
 # The image of selfimp-bench, for GPUs (ACCELERATOR=cuda) or a CPU (ACCELERATOR=cpu). ci/build-image builds it.
 # The CUDA runtime comes with the hash-locked wheels: NVIDIA's own images disappear with time.
-ARG BASE_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 
 # Every locked package as a wheel, its hash checked; the few that have no wheel are built with locked tools.

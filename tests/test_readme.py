@@ -32,9 +32,11 @@ def test_a_block_is_a_script_of_things_that_exist(name: str) -> None:
 @pytest.mark.parametrize("accelerator", ["cpu", "cuda"])
 def test_the_apptainer_definition_installs_the_same_lock_with_hashes(accelerator: str) -> None:
     made = subprocess.run([ROOT / "ci" / "apptainer", accelerator], capture_output=True, text=True, check=True).stdout
-    base = re.search(r"^ARG BASE_IMAGE=(\S+@sha256:[0-9a-f]{64})$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    base = re.search(
+        r"^ARG BASE_IMAGE=(\S+):\S+(@sha256:[0-9a-f]{64})$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
     assert base is not None
-    assert [line for line in made.splitlines() if line.startswith("From:")] == [f"From: {base[1]}"] * 2
+    assert [line for line in made.splitlines() if line.startswith("From:")] == [f"From: {base[1]}{base[2]}"] * 2
     assert f"ci/locks/{accelerator}.lock /build/ci/locks/{accelerator}.lock" in made
     assert f"export ACCELERATOR={accelerator}" in made and 'exec selfimp-bench "$@"' in made
     for step in made.splitlines():
