@@ -1,7 +1,9 @@
 """Running programs against their tests: the cases of code_cases.jsonl, limits, and real gold programs."""
 
 import ast
+import dataclasses
 import json
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,26 @@ def test_real_gold_programs_fail_when_any_one_assert_is_turned_round_a_sample():
 @pytest.mark.slow
 def test_every_real_gold_program_passes():
     assert_gold_passes(mbpp(step=1))
+
+
+# Its own solution needs seconds, and with changed tests there is no reference left to measure the limit by.
+UNSOLVED = defaultdict(lambda: {Outcome.WRONG}, {"123": {Outcome.WRONG, Outcome.TIMED_OUT}})
+
+
+def with_another_value(test):
+    """The assert with another value on its right side: one that equals nothing."""
+    assertion = ast.parse(test).body[0]
+    assert isinstance(assertion, ast.Assert)
+    assert isinstance(assertion.test, ast.Compare)
+    assertion.test.comparators[-1] = ast.parse("['another value', -1]", mode="eval").body
+    return ast.unparse(assertion)
+
+
+@pytest.mark.slow
+def test_every_real_gold_program_fails_when_the_asserted_value_is_changed():
+    for each in mbpp(step=1):
+        for index, test in enumerate(each.tests):
+            tests = (*each.tests[:index], with_another_value(test), *each.tests[index + 1 :])
+            strict = grade_code(each.answer, dataclasses.replace(each, tests=tests), truncated=False).strict
+            assert strict.outcome in UNSOLVED[each.problem_id], (each.problem_id, strict.detail)
+            assert strict.outcome is Outcome.TIMED_OUT or strict.detail.startswith(f"test {index + 1} of 3: Asse")
