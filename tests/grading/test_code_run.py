@@ -14,7 +14,7 @@ from real_rows import real_rows
 from selfimp_bench.errors import InputError
 from selfimp_bench.grading.code_run import grade_code
 from selfimp_bench.grading.outcome import Outcome
-from selfimp_bench.grading.sandbox import cells
+from selfimp_bench.grading.sandbox import cells, policy
 from selfimp_bench.grading.sandbox.cell import CellBroken
 from selfimp_bench.grading.sandbox.policy import Limits
 from selfimp_bench.grading.sandbox.selftest import SandboxStatus
@@ -94,14 +94,14 @@ def test_a_question_in_words_is_not_put_before_the_program():
     ],
 )
 def test_a_program_without_end_is_timed_out_by_its_cpu_time(program, monkeypatch):
-    monkeypatch.setattr(cells, "FULL", Limits(cpu_seconds=0.3, wall_seconds=20))
+    monkeypatch.setattr(policy, "FULL", Limits(cpu_seconds=0.3, wall_seconds=20))
     strict = grade_code(program, problem(), truncated=False).strict
     assert (strict.outcome, strict.detail) == (Outcome.TIMED_OUT, "timed out: more than 0.3 s of CPU time")
 
 
 def test_a_program_that_only_sleeps_is_timed_out_by_the_clock(monkeypatch):
     monkeypatch.setattr(cells, "SIEVE", Limits(cpu_seconds=1, wall_seconds=0.3))
-    monkeypatch.setattr(cells, "FULL", Limits(cpu_seconds=1, wall_seconds=0.6))
+    monkeypatch.setattr(policy, "FULL", Limits(cpu_seconds=1, wall_seconds=0.6))
     strict = grade_code("import time\ntime.sleep(60)\n", problem(), truncated=False).strict
     assert (strict.outcome, strict.detail) == (Outcome.TIMED_OUT, "timed out waiting: more than 0.6 s")
 
@@ -112,6 +112,25 @@ def test_a_program_that_is_slow_only_among_others_is_judged_by_its_time_alone(mo
         "    while time.process_time() < end: pass\n    return 2 * x\n"
     )
     assert grade_code(slow, problem(), truncated=False).strict.outcome is Outcome.CORRECT
+
+
+def test_where_there_is_a_reference_solution_its_time_decides(monkeypatch):
+    monkeypatch.setattr(cells, "SIEVE", Limits(cpu_seconds=0.05, wall_seconds=10))
+    monkeypatch.setattr(policy, "SHORTEST", Limits(cpu_seconds=0.1, wall_seconds=10))
+    burn = "import time\ndef double(x):\n    end = time.process_time() + {seconds}\n" + (
+        "    while time.process_time() < end: pass\n    return 2 * x\n"
+    )
+    for reference, outcome in ((GOOD, "timed out"), (burn.format(seconds=0.03), "correct")):
+        each = problem(tests=TESTS[:1], answer=reference)
+        assert grade_code(burn.format(seconds=0.15), each, truncated=False).strict.outcome == outcome
+    wrong = problem(tests=TESTS[:1], answer="def double(x): return 0")
+    assert grade_code(burn.format(seconds=0.15), wrong, truncated=False).strict.outcome == "correct"
+
+
+def test_a_program_with_a_state_is_called_once_for_every_call_in_the_tests():
+    program = "calls = []\ndef double(x):\n    calls.append(x)\n    return iter([len(calls)])\n"
+    tests = ("assert list(double(1)) == [1]", "assert list(double(1)) == [2]", "assert list(double(1)) == [3]")
+    assert grade_code(program, problem(tests=tests), truncated=False).strict.outcome is Outcome.CORRECT
 
 
 def test_a_failure_of_the_machinery_is_crashed_and_not_wrong(monkeypatch):

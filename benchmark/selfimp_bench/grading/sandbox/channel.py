@@ -14,6 +14,14 @@ class ChannelClosed(Exception):
     """The other side is gone, or sent what is no message."""
 
 
+def encode(message: Any) -> bytes:
+    """A message with its length before it. Raises OverflowError for one that is too long, ValueError."""
+    payload = json.dumps(message, separators=(",", ":")).encode("ascii")
+    if len(payload) > LONGEST_MESSAGE:
+        raise OverflowError(f"a value of more than {LONGEST_MESSAGE} bytes")
+    return _HEADER.pack(len(payload)) + payload
+
+
 class Channel:
     """One end of a stream. What is received is plain JSON data and nothing else."""
 
@@ -22,10 +30,16 @@ class Channel:
 
     def send(self, message: Any) -> None:
         """Send a message whole. Raises OverflowError (nothing is sent then), ValueError, ChannelClosed."""
-        payload = json.dumps(message, separators=(",", ":")).encode("ascii")
-        if len(payload) > LONGEST_MESSAGE:
-            raise OverflowError(f"a value of more than {LONGEST_MESSAGE} bytes")
-        self._write(_HEADER.pack(len(payload)) + payload)
+        self.send_encoded(encode(message))
+
+    def send_encoded(self, data: bytes) -> None:
+        """Send messages that were encoded before. Raises ChannelClosed."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except OSError as error:
+                raise ChannelClosed(str(error)) from None
 
     def receive(self) -> Any:
         """The next message. Raises ChannelClosed."""
@@ -36,14 +50,6 @@ class Channel:
             return json.loads(self._read(length))
         except (ValueError, RecursionError):
             raise ChannelClosed("a message that is no JSON") from None
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._descriptor, view) :]
-            except OSError as error:
-                raise ChannelClosed(str(error)) from None
 
     def _read(self, count: int) -> bytes:
         pieces = []

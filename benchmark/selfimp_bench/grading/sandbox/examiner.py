@@ -11,14 +11,15 @@ from typing import Any, Final
 
 from selfimp_bench.grading.sandbox.candidate import MODULE
 from selfimp_bench.grading.sandbox.channel import Channel, ChannelClosed
+from selfimp_bench.grading.sandbox.foresight import foreseen_calls
 from selfimp_bench.grading.sandbox.names import Names, names_in
 from selfimp_bench.grading.sandbox.peer import Peer, Remote, describe, error_from
 
 _MAY_ASK: Final = {"call": lambda target, *arguments, **named: target(*arguments, **named)}
 
 
-def run_examiner(grader: Channel, candidate: Channel) -> None:
-    """Take an order from the grader, examine, and send the verdict."""
+def run_examiner(grader: Channel, candidate: Channel) -> int:
+    """Take an order from the grader, examine, and send the verdict. Returns 1 if the candidate was gone, else 0."""
     order = grader.receive()
     try:
         verdict = _examine(order, candidate)
@@ -27,6 +28,7 @@ def run_examiner(grader: Channel, candidate: Channel) -> None:
     except BaseException as error:
         verdict = _failed("the tests", error)
     grader.send(verdict)
+    return int(verdict["kind"] == "gone")
 
 
 def _examine(order: dict[str, Any], candidate: Channel) -> dict[str, Any]:
@@ -49,8 +51,12 @@ def _run(parts: Sequence[tuple[str, str]], entry_point: str | None, candidate: C
     peer = Peer(candidate, "examiner", _MAY_ASK)
     at = "the tests"
     try:
-        names = names_in([ast.parse(source) for _, source in parts], entry_point)
+        trees = [ast.parse(source) for _, source in parts]
+        names = names_in(trees, entry_point)
         namespace |= {name: importlib.import_module(name) for name in names.modules}
+        _bind(namespace, names, peer)
+        if parts[0][0] != "the setup":
+            _foresee(trees, namespace, names, peer)
         for at, source in parts:
             _bind(namespace, names, peer)
             exec(compile(source, f"<{at}>", "exec", dont_inherit=True), namespace)
@@ -61,6 +67,13 @@ def _run(parts: Sequence[tuple[str, str]], entry_point: str | None, candidate: C
     if peer.lost:
         raise ChannelClosed("at the end")
     return _verdict("passed")
+
+
+def _foresee(trees: Sequence[ast.Module], namespace: dict[str, Any], names: Names, peer: Peer) -> None:
+    functions = {name: namespace[name] for name in names.program if isinstance(namespace.get(name), Remote)}
+    if len(functions) == len(names.program):  # else asking for a name comes between
+        calls = foreseen_calls(trees, names.program)
+        peer.foresee([(functions[call.name], call.arguments) for call in calls])
 
 
 def _bind(namespace: dict[str, Any], names: Names, peer: Peer) -> None:

@@ -86,20 +86,24 @@ def _examine(limits: Limits, grader: int, control: socket.socket, system_calls: 
         _end(candidate)
         _end(examiner)
         return {"cut": cut, "exit_code": None, "cpu_seconds": limits.cpu_seconds}
-    _end(examiner)
+    gone = os.waitstatus_to_exitcode(_end(examiner)) == 1
     cpu_seconds = candidate.cpu_seconds()
-    return {"cut": None, "exit_code": _own_end(candidate), "cpu_seconds": cpu_seconds}
+    if gone:
+        return {"cut": None, "exit_code": _own_end(candidate), "cpu_seconds": cpu_seconds}
+    _end(candidate)
+    return {"cut": None, "exit_code": None, "cpu_seconds": cpu_seconds}
 
 
-def _fork(keep: list[int], limits: Limits, system_calls: SystemCallFilter, run: Callable[[], None]) -> _Child:
+def _fork(keep: list[int], limits: Limits, system_calls: SystemCallFilter, run: Callable[[], int]) -> _Child:
     zygote = os.getpid()
     pid = fork()
     if pid == 0:
+        exit_code = 0
         try:
             _confine(keep, limits, zygote, system_calls)
-            run()
+            exit_code = run()
         finally:
-            leave()
+            leave(exit_code)
     return _Child(pid=pid, handle=os.pidfd_open(pid))
 
 
@@ -112,7 +116,7 @@ def _confine(keep: list[int], limits: Limits, zygote: int, system_calls: SystemC
     os.closerange(start, OPEN_FILES)
     end_with_parent()
     if os.getppid() != zygote:
-        leave()
+        leave(0)
     limit_cpu_time(limits.cpu_seconds)
     system_calls.enforce()
 
@@ -128,7 +132,8 @@ def _wait(candidate: _Child, examiner: _Child, limits: Limits, control: socket.s
         left = deadline - time.monotonic()
         used = max(child.cpu_seconds() for child in alive)
         if used >= limits.cpu_seconds:
-            return "cpu"
+            finished = any(descriptor == examiner.handle for descriptor, _ in poll.poll(0))
+            return None if finished else "cpu"
         if left <= 0:
             return "wall"
         events = poll.poll(1000 * max(min(left, limits.cpu_seconds - used), _SHORTEST_WAIT))
@@ -145,7 +150,7 @@ def _wait(candidate: _Child, examiner: _Child, limits: Limits, control: socket.s
 
 
 def _own_end(candidate: _Child) -> int | None:
-    """How the candidate ended by itself, which it does when nobody asks any more; None if it had to be ended."""
+    """How the candidate ended by itself, for which it gets a moment; None if it had to be ended."""
     ended, _, _ = select.select([candidate.handle], [], [], _LAST_SECONDS)
     status = _end(candidate)
     return os.waitstatus_to_exitcode(status) if ended else None
