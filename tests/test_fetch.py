@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fake_hub import FakeHub, Fault, hashes, running_hub
+from fake_hub import FakeHub, Fault, Repository, hashes, running_hub
 from hub_experiments import (
+    CARD,
+    COUNTS,
     DATA,
     DATA_REVISION,
     MODEL,
@@ -23,8 +25,10 @@ from hub_experiments import (
     hub_experiment,
     jsonl,
     model_repository,
+    parquet,
     rows,
 )
+from real_rows import real_rows
 from support import ManifestMaker
 
 from selfimp_bench.engines import hub as hub_engine
@@ -270,16 +274,19 @@ def test_too_many_requests_are_waited_out_as_long_as_the_hub_says(bench: Make, w
     assert "HTTP 429" in message and "in 7 seconds" in message
 
 
-def test_a_hub_that_does_not_answer_is_given_up_on(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("on", ["/revision/", "/cdn/"])
+def test_a_hub_that_does_not_answer_is_given_up_on(bench: Make, monkeypatch: pytest.MonkeyPatch, on: str) -> None:
     found = bench(data=False)
     sleep = time.sleep
     monkeypatch.setattr(
         "huggingface_hub.utils._http.time.sleep", lambda seconds: sleep(seconds if seconds == 0.5 else 0)
     )
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     monkeypatch.setattr(hub_engine, "TIMEOUT", 0.1)
-    found.hub.faults = [Fault(on="/revision/", stall=0.5)]
+    found.hub.faults = [Fault(on=on, stall=0.5)]
     message = found.refused()
     assert "cannot be reached or broke off (ReadTimeout" in message and "HF_ENDPOINT" in message
+    assert not found.records()
 
 
 @pytest.mark.usefixtures("waited")
@@ -298,6 +305,34 @@ def test_a_full_disk_is_noticed_before_the_first_download(bench: Make, monkeypat
     assert "0.00 GB free" in message and "choose another --home" in message
     assert not found.lying()
     assert WEIGHTS not in found.hub.downloads()
+
+
+def test_a_disk_that_fills_up_meanwhile_ends_with_advice(
+    make_manifest: ManifestMaker, tmp_path: Path, hub: FakeHub
+) -> None:
+    manifest, home = hub_experiment(make_manifest, data=False), tmp_path / "home"
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)); "
+    code = f"{limited}from selfimp_bench.cli import main; main()"
+    command = [sys.executable, "-P", "-c", code, "fetch", str(manifest), "--home", str(home)]
+    environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    assert "File too large; nothing finished is lost: make room" in run.stderr
+    assert not (home / "hub" / "fetched").exists() and not list(home.rglob(WEIGHTS))
+
+
+def test_the_real_rows_of_a_paper_s_manifest_are_those_it_pins(hub: FakeHub, tmp_path: Path) -> None:
+    files = {f"main/{split}-00000-of-00001.parquet": parquet(real_rows(f"gsm8k/{split}.jsonl")) for split in COUNTS}
+    experiment = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only="model=llama-2-7b", replicates=1)
+    needs = [need for need in hub_needs((experiment,)) if need.pinned.repo == "openai/gsm8k"]
+    repository = Repository(revision=needs[0].pinned.revision, files=files | {"README.md": CARD.encode()})
+    hub.repositories["datasets/openai/gsm8k"] = repository
+    report = fetch(needs, tmp_path, mirrors=(), endpoint=hub.url, say=lambda _: None)
+    assert [each.pinned.id for each in report.fetched] == ["gsm8k-train", "gsm8k-test"]
+    files["main/test-00000-of-00001.parquet"] = parquet(real_rows("gsm8k/test.jsonl")[1:])
+    repository.files |= files
+    with pytest.raises(InputError, match="data set gsm8k-test: found 1318 rows"):
+        fetch(needs, tmp_path / "again", mirrors=(), endpoint=hub.url, say=lambda _: None)
 
 
 def test_pinned_weights_are_compared_before_they_are_downloaded(bench: Make) -> None:

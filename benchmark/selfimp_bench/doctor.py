@@ -218,8 +218,8 @@ def _bytes_on_disk(step: Step, plan: Plan) -> int:
     if step.stage is Stage.SAMPLE:
         return step.tokens_at_most * BYTES_PER_SAMPLED_TOKEN
     if step.stage is Stage.TRAIN:
-        (model,) = sources(step, Stage.MODEL, plan.by_id())
-        return STORED_BYTES * (_parameters(model) or 0)
+        nearest = sources(step, Stage.MODEL, plan.by_id())[0]
+        return STORED_BYTES * (_parameters(nearest) or 0)
     return 0
 
 
