@@ -77,6 +77,15 @@ def test_what_is_not_fetched_is_a_problem_with_the_command_the_page_and_the_vari
     assert result.stdout.count("problem ") == 3
 
 
+def test_what_several_experiments_need_is_named_once_with_a_command_that_brings_it(tmp_path: Path) -> None:
+    names = ("gsm8k-iter-sft", "gsm8k-iter-dpo", "math-iter-sft")
+    experiments = [open_experiment(name, profile=Profile.PAPER, only=None, replicates=1) for name in names]
+    found = _named(diagnose(experiments, tmp_path, volume=None, online=False, endpoint=None), "hub")
+    assert len({check.found for check in found}) == len(found)
+    for check in found:
+        assert check.found.partition(" needs ")[0] in str(check.advice).partition(" --home")[0]
+
+
 def test_what_is_fetched_is_sound_until_a_file_is_lost(
     make_manifest: ManifestMaker, tmp_path: Path, hub: FakeHub
 ) -> None:

@@ -226,14 +226,13 @@ def _bytes_on_disk(step: Step, plan: Plan) -> int:
 def _fetched(experiments: Sequence[Experiment], missing: Sequence[Shortfall], home: Path) -> Iterator[Check]:
     """What the experiments need from the hub, the sizes of its files and the hashes of the small ones."""
     absent = {short.need.pinned: short for short in missing}
-    for experiment in experiments:
-        for need in hub_needs((experiment,)):
-            short = absent.get(need.pinned)
-            if short is None:
-                record = locate_fetched(need.pinned, hub_folder(home))
-                yield _ok("hub", f"{need.pinned}: {len(record.files)} files, {gigabytes(record.bytes)}")
-            elif need.experiment == experiment.manifest.name:
-                yield _absent(short, fetch_command(experiment, home))
+    by_name = {experiment.manifest.name: experiment for experiment in experiments}
+    for need in hub_needs(experiments):
+        if (short := absent.get(need.pinned)) is not None:
+            yield _absent(short, fetch_command(by_name[need.experiment], home))
+        else:
+            record = locate_fetched(need.pinned, hub_folder(home))
+            yield _ok("hub", f"{need.pinned}: {len(record.files)} files, {gigabytes(record.bytes)}")
 
 
 def _absent(short: Shortfall, command: str) -> Check:

@@ -140,25 +140,25 @@ def _proved_record(pinned: Pinned, hub: Path, say: Callable[[str], None]) -> Fet
 
 
 def _order(need: Need, mirror: Mirror | None, endpoint: str | None, hub: Path) -> _Order:
-    """Look up what a need asks for; small files that say which others are wanted are read on the way."""
-    own = Source(wanted=need.pinned, repo=need.pinned.repo, revision=need.pinned.revision, endpoint=endpoint)
-    if mirror is None:
-        listing = list_repository(own)
-        if listing.gated:
-            _with_experiment(need, lambda: refuse_without_access(own))
-        order = _Order(need=need, source=own, files=_wanted(need, own, listing, hub))
-    else:
-        source = Source(wanted=need.pinned, repo=mirror.repo, revision=mirror.revision, endpoint=endpoint)
-        order = _Order(need=need, source=source, files=_mirrored(need, own, source, hub))
-    _refuse_other_weights(order)
+    """Look up what a need asks for; raises InputError that names the experiment."""
+    try:
+        order = _look_up(need, mirror, endpoint, hub)
+        _refuse_other_weights(order)
+    except InputError as error:
+        raise InputError(f"{need.experiment} needs {error}") from None
     return order
 
 
-def _with_experiment(need: Need, action: Callable[[], None]) -> None:
-    try:
-        action()
-    except InputError as error:
-        raise InputError(f"{need.experiment} needs {error}") from None
+def _look_up(need: Need, mirror: Mirror | None, endpoint: str | None, hub: Path) -> _Order:
+    """Small files that say which others are wanted are read on the way."""
+    own = Source(wanted=need.pinned, repo=need.pinned.repo, revision=need.pinned.revision, endpoint=endpoint)
+    if mirror is not None:
+        source = Source(wanted=need.pinned, repo=mirror.repo, revision=mirror.revision, endpoint=endpoint)
+        return _Order(need=need, source=source, files=_mirrored(need, own, source, hub))
+    listing = list_repository(own)
+    if listing.gated:
+        refuse_without_access(own)
+    return _Order(need=need, source=own, files=_wanted(need, own, listing, hub))
 
 
 def _wanted(need: Need, source: Source, listing: Listing, hub: Path) -> tuple[HubFile, ...]:
