@@ -240,12 +240,11 @@ def _absent(short: Shortfall, command: str) -> Check:
     pinned, experiment = short.need.pinned, short.need.experiment
     if short.damaged is not None:
         return _problem("hub", short.damaged, command)
-    token = "is set" if token_is_set() else "is not set"
-    gate = (
-        ""
-        if pinned.kind is Kind.DATASET
-        else f"; if it is gated, first accept its licence at {licence_page(pinned)} and set HF_TOKEN ({token})"
-    )
+    gate = ""
+    if pinned.kind is not Kind.DATASET:
+        token = "is set" if token_is_set() else "is not set"
+        page = licence_page(pinned.kind, pinned.repo)
+        gate = f"; if it is gated, first accept its licence at {page} and set HF_TOKEN ({token})"
     return _problem("hub", f"{experiment} needs {pinned}, which is not fetched", f"{command}{gate}")
 
 

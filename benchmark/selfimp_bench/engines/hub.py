@@ -229,7 +229,7 @@ def _explained(source: Source, path: str | None = None) -> Iterator[None]:
         yield
     except errors.HfHubHTTPError as error:
         raise InputError(f"{source}{_of(path)}: {_http_words(error, source)}") from None
-    except (httpx2.TimeoutException, httpx2.TransportError, errors.OfflineModeIsEnabled) as error:
+    except (httpx2.RequestError, httpx2.InvalidURL, errors.OfflineModeIsEnabled) as error:
         raise InputError(
             f"{source}{_of(path)}: {_endpoint(source)} cannot be reached or broke off ({_name(error)}); check the "
             "network, the proxy, HF_ENDPOINT and HF_HUB_OFFLINE, and run the same command again: it goes on from "
@@ -249,7 +249,7 @@ def _explained(source: Source, path: str | None = None) -> Iterator[None]:
 def _http_words(error: Any, source: Source) -> str:
     from huggingface_hub import errors
 
-    status, page = error.response.status_code, licence_page(source.wanted)
+    status, page = error.response.status_code, licence_page(source.wanted.kind, source.repo)
     if isinstance(error, errors.GatedRepoError):
         return f"the repository is gated (HTTP {status}); accept its licence at {page}, then {_token_words()}"
     if isinstance(error, errors.RevisionNotFoundError):
@@ -259,7 +259,7 @@ def _http_words(error: Any, source: Source) -> str:
     if isinstance(error, errors.RepositoryNotFoundError) and status == 404:
         return f"no such repository, or a private one (HTTP 404); see {page}; for a private one {_token_words()}"
     if status in (401, 403):
-        return f"the hub refuses access (HTTP {status}); see {page}, and {_token_words()}"
+        return f"the hub refuses access, or has no such repository (HTTP {status}); see {page}, and {_token_words()}"
     if status == 429:
         wait = error.response.headers.get("Retry-After")
         after = f"in {wait} seconds" if wait else "later"
@@ -276,9 +276,9 @@ def token_is_set() -> bool:
     return get_token() is not None
 
 
-def licence_page(pinned: Pinned) -> str:
+def licence_page(kind: Kind, repo: str) -> str:
     """The page of a repository on the public hub, where a gated one's licence is accepted."""
-    return f"{LICENCE_HOST}/{'datasets/' if pinned.kind is Kind.DATASET else ''}{pinned.repo}"
+    return f"{LICENCE_HOST}/{'datasets/' if kind is Kind.DATASET else ''}{repo}"
 
 
 def _token_words() -> str:
