@@ -7,7 +7,9 @@ ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4f
 FROM ${BASE_IMAGE} AS wheels
 ARG ACCELERATOR=cuda
 ARG TORCH_WHEELS=https://download.pytorch.org/whl/cpu/torch/
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 SOURCE_DATE_EPOCH=1767225600 DS_BUILD_OPS=0
+# The last two: so that what is built here is the same, byte by byte, each time.
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 DS_BUILD_OPS=0 \
+    SOURCE_DATE_EPOCH=1767225600 PYTHONHASHSEED=0
 WORKDIR /build
 COPY ci/locks/dev.lock ci/locks/
 RUN python3.11 -m venv tools \
