@@ -126,3 +126,10 @@ def test_eight_test_problems_are_inconclusive(make_manifest: ManifestMaker, tmp_
     )
     assert result.returncode == UNDECIDED, result.stdout + result.stderr
     assert "INCONCLUSIVE" in result.stdout and "8 problems" in result.stdout
+
+
+def test_the_experiment_that_vllm_samples_is_reproduced(tmp_path: Path) -> None:
+    """Three iterations of real vLLM and real TRL against the ten seeds of its own reference table."""
+    done = _reproduce(Path("tiny-iter-sft-vllm"), tmp_path)
+    assert done.returncode == REPRODUCED, done.stdout + done.stderr
+    assert "5 REPRODUCED" in done.stdout
