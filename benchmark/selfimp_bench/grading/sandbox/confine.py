@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import struct
+from collections.abc import Sequence
 from errno import ENOSYS, EPERM
 from typing import Final
 
@@ -37,8 +38,10 @@ _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 
 
-def seccomp_program(machine: Machine) -> bytes:
+def seccomp_program(machine: Machine, more: Sequence[int] = ()) -> bytes:
     """The filter as BPF: the allowed calls, threads but no processes, signals to process ``ANYBODY`` only.
+
+    ``more``: calls that are allowed besides.
 
     Calls of another architecture's table (int 0x80) end the process; x32 numbers are on no list.
     """
@@ -46,7 +49,7 @@ def seccomp_program(machine: Machine) -> bytes:
     allow = _step(_RETURN, _ALLOW)
     steps = [_step(_LOAD, _ARCH), _step(_EQUAL, machine.audit_arch, 1, 0), _step(_RETURN, _KILL_PROCESS)]
     steps.append(_step(_LOAD, _NUMBER))
-    for number in machine.allowed:
+    for number in (*machine.allowed, *more):
         steps += [_step(_EQUAL, number, 0, 1), allow]
     # glibc then falls back to clone, whose flags a filter can see.
     steps += [_step(_EQUAL, machine.clone3, 0, 1), _step(_RETURN, _ERRNO | ENOSYS)]
@@ -91,9 +94,10 @@ def limit_resources() -> None:
 class SystemCallFilter:
     """The filter of this machine's architecture, made ahead: a fork has only to put in its own number."""
 
-    def __init__(self) -> None:
-        """Raises OSError for an architecture without a table."""
-        self._program = bytearray(seccomp_program(machine()))
+    def __init__(self, *, receiving: bool) -> None:
+        """receiving: allow descriptors to be received. Raises OSError for an architecture without a table."""
+        here = machine()
+        self._program = bytearray(seccomp_program(here, (here.recvmsg,) if receiving else ()))
         self._own = self._program.index(struct.pack("I", ANYBODY))
         self._address = (ctypes.c_char * len(self._program)).from_buffer(self._program)
         header = struct.pack("HxxxxxxP", len(self._program) // 8, ctypes.addressof(self._address))

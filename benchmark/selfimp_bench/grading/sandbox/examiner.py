@@ -7,6 +7,8 @@ process, which the program cannot reach, came to the end of the last one.
 import ast
 import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
 from typing import Any, Final
 
 from selfimp_bench.grading.sandbox.candidate import MODULE
@@ -14,28 +16,68 @@ from selfimp_bench.grading.sandbox.channel import Channel, ChannelClosed
 from selfimp_bench.grading.sandbox.foresight import foreseen_calls
 from selfimp_bench.grading.sandbox.names import Names, names_in
 from selfimp_bench.grading.sandbox.peer import Peer, Remote, describe, error_from
+from selfimp_bench.grading.sandbox.purity import leave_nothing
 
+_SETUP: Final = "the setup"
 _MAY_ASK: Final = {"call": lambda target, *arguments, **named: target(*arguments, **named)}
 
 
-def run_examiner(grader: Channel, candidate: Channel) -> int:
-    """Take an order from the grader, examine, and send the verdict. Returns 1 if the candidate was gone, else 0."""
+class After(IntFlag):
+    """What the zygote has to know after an examination."""
+
+    NOTHING = 0
+    GONE = 1
+    """The candidate was gone before the tests were done."""
+    USED = 2
+    """The tests may have left something behind: this examiner must not be used again."""
+
+
+def run_examiner(grader: Channel, candidate: Channel) -> After:
+    """Take an order from the grader, examine, and send the verdict."""
     order = grader.receive()
+    after = After.USED
     try:
-        verdict = _examine(order, candidate)
+        parts = _parts(order)
+        if leave_nothing([part.tree for part in parts]):
+            after = After.NOTHING
+        verdict = _examine(order, parts, candidate)
     except ChannelClosed as error:
         verdict = _verdict("gone", error=str(error))
     except BaseException as error:
         verdict = _failed("the tests", error)
     grader.send(verdict)
-    return int(verdict["kind"] == "gone")
+    return after | After.GONE if verdict["kind"] == "gone" else after
 
 
-def _examine(order: dict[str, Any], candidate: Channel) -> dict[str, Any]:
-    setup, tests = order["setup"], _tests(order["tests"], order["entry_point"])
-    parts = [("the setup", setup)] if setup.strip() else []
-    parts += [(f"test {number} of {len(tests)}", test) for number, test in enumerate(tests, start=1)]
-    candidate.send({"program": order["program"], "rescue": order["rescue"], "imports": _imports(setup)})
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Setup or a test, and its name for people."""
+
+    at: str
+    tree: ast.Module
+
+
+def _parts(order: dict[str, Any]) -> list[_Part]:
+    """Setup and tests; where tests define ``check(candidate)``, its call is one more.
+
+    Raises SyntaxError or ValueError.
+    """
+    tests = [ast.parse(test) for test in order["tests"]]
+    defined = {node.name for tree in tests for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if order["entry_point"] is not None and "check" in defined:
+        tests.append(ast.parse(f"check({order['entry_point']})"))
+    setup = [_Part(at=_SETUP, tree=ast.parse(order["setup"]))] if order["setup"].strip() else []
+    return setup + [_Part(at=f"test {number} of {len(tests)}", tree=tree) for number, tree in enumerate(tests, start=1)]
+
+
+def _examine(order: dict[str, Any], parts: Sequence[_Part], candidate: Channel) -> dict[str, Any]:
+    imports = [
+        ast.unparse(node)
+        for part in parts
+        for node in part.tree.body
+        if part.at == _SETUP and isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    candidate.send({"program": order["program"], "rescue": order["rescue"], "imports": "\n".join(imports)})
     loaded = candidate.receive()
     if not (isinstance(loaded, dict) and type(loaded.get("characters")) is int):
         raise ChannelClosed("no message of ours")
@@ -46,20 +88,21 @@ def _examine(order: dict[str, Any], candidate: Channel) -> dict[str, Any]:
     return _run(parts, order["entry_point"], candidate) | {"characters": loaded["characters"]}
 
 
-def _run(parts: Sequence[tuple[str, str]], entry_point: str | None, candidate: Channel) -> dict[str, Any]:
+def _run(parts: Sequence[_Part], entry_point: str | None, candidate: Channel) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "tests"}
     peer = Peer(candidate, "examiner", _MAY_ASK)
     at = "the tests"
     try:
-        trees = [ast.parse(source) for _, source in parts]
+        trees = [part.tree for part in parts]
         names = names_in(trees, entry_point)
         namespace |= {name: importlib.import_module(name) for name in names.modules}
         _bind(namespace, names, peer)
-        if parts[0][0] != "the setup":
+        if parts[0].at != _SETUP:
             _foresee(trees, namespace, names, peer)
-        for at, source in parts:
+        for part in parts:
+            at = part.at
             _bind(namespace, names, peer)
-            exec(compile(source, f"<{at}>", "exec", dont_inherit=True), namespace)
+            exec(compile(part.tree, f"<{at}>", "exec", dont_inherit=True), namespace)
     except BaseException as error:
         if peer.lost:
             raise ChannelClosed(at) from None
@@ -88,26 +131,6 @@ def _bind(namespace: dict[str, Any], names: Names, peer: Peer) -> None:
             namespace[name] = peer.ask("attribute", MODULE, name)
         except AttributeError:
             namespace.pop(name, None)
-
-
-def _tests(tests: list[str], entry_point: str | None) -> list[str]:
-    """The tests, and where they define ``check(candidate)`` the call of it."""
-    if entry_point is None:
-        return tests
-    defined = (node for test in tests for node in _parsed(test).body if isinstance(node, ast.FunctionDef))
-    return [*tests, f"check({entry_point})"] if any(node.name == "check" for node in defined) else tests
-
-
-def _imports(setup: str) -> str:
-    found = [node for node in _parsed(setup).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    return "\n".join(ast.unparse(node) for node in found)
-
-
-def _parsed(source: str) -> ast.Module:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
 
 
 def _failed(at: str, error: BaseException) -> dict[str, Any]:

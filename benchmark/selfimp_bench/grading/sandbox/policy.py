@@ -17,7 +17,7 @@ class Limits:
     wall_seconds: float
 
 
-SIEVE: Final = Limits(cpu_seconds=0.5, wall_seconds=5.0)
+SIEVE: Final = Limits(cpu_seconds=0.3, wall_seconds=5.0)
 """For the first time, beside others. Who keeps within it is judged; who does not is examined again, alone."""
 FULL: Final = Limits(cpu_seconds=3.0, wall_seconds=30.0)
 """For the second time, alone, where there is no reference solution: what counts as too long."""

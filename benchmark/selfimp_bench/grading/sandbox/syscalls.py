@@ -19,6 +19,7 @@ class Machine:
     clone3: int
     tgkill: int
     prlimit64: int
+    recvmsg: int
 
 
 _X86_64: Final = {
@@ -52,6 +53,7 @@ MACHINES: Final = {
         clone3=435,
         tgkill=234,
         prlimit64=302,
+        recvmsg=47,
     ),
     "aarch64": Machine(
         audit_arch=0xC00000B7,
@@ -60,6 +62,7 @@ MACHINES: Final = {
         clone3=435,
         tgkill=131,
         prlimit64=261,
+        recvmsg=212,
     ),
 }
 """By ``os.uname().machine``."""
