@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from selfimp_bench.engines.base import Prompt, TrainFolders, TrainJob, TrainOptions
 from selfimp_bench.engines.training_set import share_batch
 from selfimp_bench.engines.trl_job import WorkerJob
-from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation, VllmSettings
+from selfimp_bench.manifest.model import Lora, Optimisation, PreferenceOptimisation, VllmSettings
 
 BOS, EOS, PAD = 1, 2, 0
 Rows = list[tuple[list[int], ...]]
@@ -116,47 +117,46 @@ MakeJob = Callable[..., TrainJob]
 
 @pytest.fixture
 def make_job(model_folder: Path, tmp_path: Path) -> MakeJob:
-    """Builds a job from rows: SFT for pairs, DPO for triples. Keywords change its optimisation."""
+    """Builds a job from rows; see ``job_of``."""
+    return partial(job_of, model_folder, tmp_path)
 
-    def make(
-        rows: Rows,
-        *,
-        micro_batch_size: int = 2,
-        seed: int = 5,
-        beta: float = 0.1,
-        sft_coefficient: float | None = None,
-        **changes: Any,
-    ) -> TrainJob:
-        method = "sft" if len(rows[0]) == 2 else "dpo"
-        names = ["prompt_ids", "completion_ids"] if method == "sft" else ["prompt_ids", "chosen_ids", "rejected_ids"]
-        path = tmp_path / "rows.parquet"
-        pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), path)
-        settings = optimisation(**changes)
-        return TrainJob(
-            method="sft" if method == "sft" else "dpo",
-            start=model_folder,
-            reference=None if method == "sft" else model_folder,
-            training_set=path,
-            optimisation=settings,
-            preference=None
-            if method == "sft"
-            else PreferenceOptimisation(
-                beta=beta,
-                loss="sigmoid",
-                label_smoothing=0.0,
-                sft_coefficient=sft_coefficient,
-                optimisation=settings,
-            ),
-            lora=None,
-            seed=seed,
-            device="cpu",
-            micro_batch_size=micro_batch_size,
-            gradient_checkpointing=False,
-            distributed=None,
-            threads=1,
-        )
 
-    return make
+def job_of(
+    model_folder: Path,
+    folder: Path,
+    rows: Rows,
+    *,
+    micro_batch_size: int = 2,
+    seed: int = 5,
+    beta: float = 0.1,
+    sft_coefficient: float | None = None,
+    lora: Lora | None = None,
+    **changes: Any,
+) -> TrainJob:
+    """A job on rows, written into a folder: SFT for pairs, DPO for triples. Keywords change its optimisation."""
+    method: Literal["sft", "dpo"] = "sft" if len(rows[0]) == 2 else "dpo"
+    names = ["prompt_ids", "completion_ids"] if method == "sft" else ["prompt_ids", "chosen_ids", "rejected_ids"]
+    path = folder / "rows.parquet"
+    pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), path)
+    settings = optimisation(**changes)
+    preference = PreferenceOptimisation(
+        beta=beta, loss="sigmoid", label_smoothing=0.0, sft_coefficient=sft_coefficient, optimisation=settings
+    )
+    return TrainJob(
+        method=method,
+        start=model_folder,
+        reference=None if method == "sft" else model_folder,
+        training_set=path,
+        optimisation=settings,
+        preference=None if method == "sft" else preference,
+        lora=lora,
+        seed=seed,
+        device="cpu",
+        micro_batch_size=micro_batch_size,
+        gradient_checkpointing=False,
+        distributed=None,
+        threads=1,
+    )
 
 
 VLLM = VllmSettings(

@@ -1,9 +1,11 @@
 """What every trainer promises (engines/base.py), over the fake one and the real one on one and on several devices."""
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +20,7 @@ from selfimp_bench.engines.fake import FakeTrainer
 from selfimp_bench.engines.trl import TrlTrainer
 from selfimp_bench.errors import InputError
 
-from .conftest import EOS, MakeJob, Rows, dpo_rows, folders_in, options, sft_rows
+from .conftest import EOS, MakeJob, dpo_rows, folders_in, job_of, options, sft_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +44,9 @@ SETUPS = {
     "trl-ddp-2": Setup(make=TrlTrainer, distributed="ddp", processes=2),
     "trl-zero3-1": Setup(make=TrlTrainer, distributed="deepspeed-zero3"),
 }
-TRL = [name for name in SETUPS if name != "fake"]
-
-
-@pytest.fixture(params=["fake", *(pytest.param(name, marks=pytest.mark.slow) for name in TRL)])
-def any_setup(request: pytest.FixtureRequest) -> Setup:
-    return SETUPS[request.param]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in SETUPS if name != "fake"]
+ROWS = {"sft": sft_rows(11), "dpo": dpo_rows(11)}
+CHECKPOINT = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "train_log.jsonl"}
 
 
 @pytest.fixture(params=["fake", "trl"])
@@ -56,41 +55,74 @@ def setup(request: pytest.FixtureRequest) -> Setup:
     return SETUPS[request.param]
 
 
+@pytest.fixture(scope="module")
+def alone(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TrainFolders]:
+    """What one plain process makes of a method's rows, made once."""
+
+    @cache
+    def train(method: str) -> TrainFolders:
+        folder = tmp_path_factory.mktemp(f"alone-{method}")
+        folders = folders_in(folder)
+        SETUPS["trl"].train(job_of(model_folder, folder, ROWS[method], micro_batch_size=4, epochs=2), folders)
+        return folders
+
+    return train
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-ROWS = [pytest.param(sft_rows(11), id="sft"), pytest.param(dpo_rows(11), id="dpo")]
+def read_log(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("rows", ROWS)
+def assert_same_training(found: TrainFolders, expected: TrainFolders, start: Path) -> None:
+    """The same but for the order of sums, also in the last batch of an epoch, whose 3 rows two devices cannot share."""
+    before, one, several = (load_file(each / "model.safetensors") for each in (start, expected.out, found.out))
+    assert several.keys() == one.keys()
+    moved = sum(((one[name] - before[name]) ** 2).sum().item() for name in before)
+    apart = sum(((one[name] - several[name]) ** 2).sum().item() for name in before)
+    assert math.sqrt(apart / moved) < 0.01
+    for column in ("loss", "learning_rate", "grad_norm"):
+        first, second = ([line[column] for line in read_log(run.out / "train_log.jsonl")] for run in (expected, found))
+        assert second == pytest.approx(first, rel=2e-3), column
+
+
+@pytest.mark.parametrize("name", ["fake", *SLOW])
 def test_a_checkpoint_holds_model_tokenizer_and_log_and_nothing_else(
-    any_setup: Setup, make_job: MakeJob, rows: Rows, tmp_path: Path
+    name: str, make_job: MakeJob, alone: Callable[[str], TrainFolders], tmp_path: Path
 ) -> None:
-    job = make_job(rows, epochs=2)
-    checkpoint = any_setup.train(job, folders_in(tmp_path))
-    assert checkpoint.path == tmp_path / "out"
-    assert checkpoint.processes == any_setup.processes
+    job = make_job(ROWS["sft"], micro_batch_size=4, epochs=2)
+    folders, setup = folders_in(tmp_path), SETUPS[name]
+    checkpoint = setup.train(job, folders)
+    assert checkpoint.path == folders.out
+    assert checkpoint.processes == setup.processes
     assert checkpoint.optimizer_steps == 2 * 3  # 11 rows in batches of 4
     assert checkpoint.rows == 22
-    assert checkpoint.tokens == 2 * sum(len(prompt) + len(answer) for prompt, *answers in rows for answer in answers)
-    found = contents(checkpoint.path)
-    model = "fake.json" if any_setup is SETUPS["fake"] else "model.safetensors"
-    carried = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
-    assert found.keys() == carried | {model, "train_log.jsonl"}
-    assert {name: found[name] for name in carried} == {name: (job.start / name).read_bytes() for name in carried}
-    log = read_log(checkpoint.path / "train_log.jsonl")
+    assert checkpoint.tokens == 2 * sum(len(prompt) + len(answer) for prompt, answer in ROWS["sft"])
+    found = contents(folders.out)
+    assert found.keys() == CHECKPOINT | {"fake.json" if name == "fake" else "model.safetensors"}
+    carried = CHECKPOINT - {"train_log.jsonl"}
+    assert {each: found[each] for each in carried} == {each: (job.start / each).read_bytes() for each in carried}
+    log = read_log(folders.out / "train_log.jsonl")
     assert [line["step"] for line in log] == [1, 2, 3, 4, 5, 6]
     assert all(line.keys() == {"step", "loss", "learning_rate", "grad_norm"} for line in log)
+    if name != "fake":
+        speed = read_log(folders.log / "train_speed.jsonl")
+        assert [line["loss"] for line in speed] == [line["loss"] for line in log]
+        assert all(line["tokens_per_second"] > 0 and line["peak_memory_bytes"] > 2**20 for line in speed)
+        assert_same_training(folders, alone("sft"), job.start)
+    if name == "trl":
+        assert found == contents(alone("sft").out)
 
 
-@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("name", ["fake", *SLOW])
 def test_a_training_that_is_killed_ends_like_an_undisturbed_one(
-    any_setup: Setup, make_job: MakeJob, rows: Rows, tmp_path: Path
+    name: str, make_job: MakeJob, alone: Callable[[str], TrainFolders], tmp_path: Path
 ) -> None:
-    job = make_job(rows, epochs=2)
-    undisturbed, disturbed = folders_in(tmp_path / "undisturbed"), folders_in(tmp_path / "disturbed")
-    any_setup.train(job, undisturbed)
+    job = make_job(ROWS["dpo"], micro_batch_size=4, epochs=2)
+    folders, setup = folders_in(tmp_path), SETUPS[name]
     told: list[int] = []
 
     def watch(step: int, steps: int) -> None:
@@ -100,35 +132,33 @@ def test_a_training_that_is_killed_ends_like_an_undisturbed_one(
             raise KeyboardInterrupt
 
     with suppress(KeyboardInterrupt):  # the fake trainer is too fast for it
-        any_setup.train(job, disturbed, watch, save_every=2)
-    any_setup.train(job, disturbed, watch, save_every=2)
-    assert told == ([6, 6] if any_setup is SETUPS["fake"] else [1, 2, 3, 4, 5, 5, 6])
-    assert contents(disturbed.out) == contents(undisturbed.out)
+        setup.train(job, folders, watch, save_every=2)
+    checkpoint = setup.train(job, folders, watch, save_every=2)
+    assert told == ([6, 6] if name == "fake" else [1, 2, 3, 4, 5, 5, 6])
+    assert checkpoint.rows == 22
+    assert checkpoint.tokens == 2 * sum(len(row[0]) + len(answer) for row in ROWS["dpo"] for answer in row[1:])
+    if name != "fake":
+        assert [line["step"] for line in read_log(folders.log / "train_speed.jsonl")] == [1, 2, 3, 4, 5, 6]
+        assert_same_training(folders, alone("dpo"), job.start)
+    if name == "trl":
+        assert contents(folders.out) == contents(alone("dpo").out)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", ROWS)
-@pytest.mark.parametrize("name", ["trl-ddp-2", "trl-zero3-1"])
-def test_several_devices_train_what_one_does(name: str, make_job: MakeJob, rows: Rows, tmp_path: Path) -> None:
-    """Also in the last batch of an epoch, whose 3 rows two devices cannot share equally."""
-    job = make_job(rows, epochs=2, micro_batch_size=4 if name == "trl-ddp-2" else 2)
-    one, several = folders_in(tmp_path / "one"), folders_in(tmp_path / "several")
-    SETUPS["trl"].train(job, one)
-    SETUPS[name].train(job, several)
-    expected, found = (load_file(folders.out / "model.safetensors") for folders in (one, several))
-    assert expected.keys() == found.keys()
-    start = load_file(job.start / "model.safetensors")
-    moved = max((expected[each] - start[each]).abs().max().item() for each in start)
-    apart = max((expected[each] - found[each]).abs().max().item() for each in start)
-    assert apart < 0.01 * moved
-    logs = [read_log(folders.out / "train_log.jsonl") for folders in (one, several)]
-    for column in ("loss", "learning_rate", "grad_norm"):
-        first, second = ([line[column] for line in log] for log in logs)
-        assert second == pytest.approx(first, rel=2e-3), column
+def test_checkpoints_of_another_number_of_processes_are_not_resumed(make_job: MakeJob, tmp_path: Path) -> None:
+    job, folders = make_job(ROWS["sft"]), folders_in(tmp_path)
+    (folders.work / "processes").write_text("2")
+    (folders.work / "checkpoints" / "checkpoint-2").mkdir(parents=True)
+    (folders.work / "checkpoints" / "checkpoint-2" / "whole").touch()
+    told: list[int] = []
+    SETUPS["trl"].train(job, folders, lambda step, _: told.append(step))
+    assert told == [1, 2, 3]
 
 
-def read_log(path: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def test_a_batch_that_the_devices_cannot_share_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
+    job = replace(make_job(sft_rows(4)), distributed="ddp")
+    with pytest.raises(InputError, match=r"4 rows cannot be shared equally by 3 devices[\s\S]*one of 1, 2, 4"):
+        TrlTrainer(options(processes=3)).train(job, folders_in(tmp_path), quiet)
 
 
 def test_a_row_too_long_is_named_and_nothing_is_cut(setup: Setup, make_job: MakeJob, tmp_path: Path) -> None:

@@ -8,20 +8,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn import functional
 
 from selfimp_bench.engines import trl_model
 from selfimp_bench.engines.base import TrainJob
+from selfimp_bench.engines.training_set import read_training_set
 from selfimp_bench.engines.trl_model import stored_dtype
+from selfimp_bench.engines.trl_worker import EngineCheck, check_engine, make_trainer
 from selfimp_bench.engines.trl_worker import run as run_worker
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.manifest.model import Lora, Quantisation
 
 from .conftest import MakeJob, Rows, dpo_rows, folders_in, sft_rows, worker_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 
+FOUR_BITS = Lora(
+    rank=2,
+    alpha=4,
+    dropout=0.0,
+    target_modules=("q_proj", "down_proj"),
+    quantisation=Quantisation(format="nf4-4bit", double_quant=False, compute_dtype="float32"),
+    evaluation="merged",
+    source="test",
+)
 Loss = Callable[[Any], torch.Tensor]
 
 
@@ -242,3 +256,50 @@ def test_a_corrupt_start_is_refused(make_job: MakeJob, run: Callable[[TrainJob],
     (start / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="broken: cannot be loaded"):
         run(replace(job, start=start))
+
+
+def test_event_files_hold_the_losses_of_the_log_where_they_are_asked_for(make_job: MakeJob, tmp_path: Path) -> None:
+    job, folders = make_job(sft_rows(8)), folders_in(tmp_path)
+    work = msgspec.structs.replace(worker_job(job, folders), tensorboard=True)
+    run_worker(work, ("reference", "train"), folders.work)
+    events = EventAccumulator(str(folders.log)).Reload()
+    found = [event.value for event in events.Scalars("train/loss")]
+    assert found == pytest.approx([line["loss"] for line in log(folders.out)])
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"processes": 2, "launched": True}, r"'processes': \(1, 2\).*'distribution': \('NO', 'MULTI_CPU'\)"),
+        ({"distributed": "deepspeed-zero3"}, r"'distribution': \('NO', 'DEEPSPEED'\), 'ZeRO stage': \(0, 3\)"),
+        ({"precision": "bfloat16"}, r"'mixed precision': \('no', 'bf16'\)"),
+        ({"lora": True}, r"'4-bit weights': \(False, True\)"),
+    ],
+)
+def test_an_engine_that_is_not_the_one_asked_for_is_found_out(
+    make_job: MakeJob, tmp_path: Path, change: dict[str, Any], found: str
+) -> None:
+    work = worker_job(make_job(sft_rows(4)), folders_in(tmp_path))
+    trainer = make_trainer(work, read_training_set(work.job.training_set, "sft", max_length=32))
+    check_engine(trainer, work)
+    job = work.job
+    if "distributed" in change:
+        job = replace(job, distributed=change["distributed"])
+    if "precision" in change:
+        job = replace(job, optimisation=replace(job.optimisation, precision=change["precision"]))
+    if "lora" in change:
+        job = replace(job, lora=FOUR_BITS)
+    asked = {name: change[name] for name in ("processes", "launched") if name in change}
+    with pytest.raises(StepFailed, match=found):
+        check_engine(trainer, msgspec.structs.replace(work, job=job, **asked))
+
+
+def test_a_model_that_nothing_wraps_is_found_out_before_the_first_step(make_job: MakeJob, tmp_path: Path) -> None:
+    work = worker_job(make_job(sft_rows(4)), folders_in(tmp_path))
+    trainer = make_trainer(work, read_training_set(work.job.training_set, "sft", max_length=32))
+    EngineCheck(trainer, work).on_train_begin()
+    with pytest.raises(StepFailed, match=r"2 process\(es\) were asked for; LlamaForCausalLM runs"):
+        EngineCheck(trainer, msgspec.structs.replace(work, processes=2, launched=True)).on_train_begin()
+    sharded = msgspec.structs.replace(work, job=replace(work.job, distributed="deepspeed-zero3"), launched=True)
+    with pytest.raises(StepFailed, match="LlamaForCausalLM with ZeRO stage 0 runs"):
+        EngineCheck(trainer, sharded).on_train_begin()

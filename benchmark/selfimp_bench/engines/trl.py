@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
 
@@ -37,6 +38,10 @@ class TrlTrainer:
         """See ``Trainer.train``."""
         check_job(job)
         check_preference(job.preference)
+        if self._options.tensorboard and find_spec("tensorboard") is None:
+            raise InputError(
+                "--log-to tensorboard: TensorBoard is not installed; pip install selfimp-bench[tensorboard]"
+            )
         read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)  # fails in time
         work = self._worker_job(job, folders)
         _forget_other_numbers_of_processes(work)

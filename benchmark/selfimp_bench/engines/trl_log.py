@@ -80,7 +80,12 @@ def peak_memory_bytes() -> int:
 def last_whole_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the latest step that was written to its end."""
     whole = [mark.parent for mark in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(whole, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The optimiser step after which a checkpoint was written."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ memory. Progress goes to stdout, one JSON object per optimiser step; the log goe
 """
 
 import gc
+import math
 import os
 import shutil
 import sys
@@ -28,7 +29,7 @@ from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.training_set import TrainingRow, read_training_set, training_work
 from selfimp_bench.engines.trl_config import CHECKPOINTS, dpo_config, lora_config, sft_config
 from selfimp_bench.engines.trl_job import LOG, Failure, Result, WorkerJob, read_job, write_result
-from selfimp_bench.engines.trl_log import StepLog, last_whole_checkpoint
+from selfimp_bench.engines.trl_log import StepLog, last_whole_checkpoint, step_of
 from selfimp_bench.engines.trl_model import load_model, write_checkpoint
 from selfimp_bench.engines.trl_order import PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
 from selfimp_bench.engines.trl_trainers import TokenDPOTrainer, TokenSFTTrainer
@@ -101,6 +102,9 @@ def train(work: WorkerJob, rows: list[TrainingRow], scratch: Path) -> None:
     check_engine(trainer, work)
     trainer.add_callback(EngineCheck(trainer, work))
     checkpoint = last_whole_checkpoint(work.folders.work / CHECKPOINTS)
+    if checkpoint is not None and trainer.order is not None:
+        # accelerate's wrapper that skips the batches done does not tell the order its epoch
+        trainer.order.set_epoch(step_of(checkpoint) // math.ceil(len(rows) / work.job.optimisation.batch_size))
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
     expected = training_work(rows, work.job.optimisation).steps

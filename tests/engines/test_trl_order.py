@@ -1,0 +1,41 @@
+"""The order of rows on several devices is that of one, and what fills it up has no loss."""
+
+import pytest
+import torch
+from accelerate.data_loader import SeedableRandomSampler
+
+from selfimp_bench.engines.training_set import TrainingRow
+from selfimp_bench.engines.trl_order import NO_LOSS, PADDING_LOGP, PaddedOrder, dpo_dataset, sft_dataset
+
+ROWS = [TrainingRow(prompt_ids=[1, 2], completions=([3, 4], [5])), TrainingRow(prompt_ids=[6], completions=([7], [8]))]
+
+
+@pytest.mark.parametrize(("rows", "multiple", "padding"), [(11, 4, 1), (11, 8, 5), (12, 4, 0), (1, 6, 5)])
+def test_every_row_comes_once_an_epoch_as_accelerate_draws_it_and_padding_follows(
+    rows: int, multiple: int, padding: int
+) -> None:
+    order = PaddedOrder(rows=rows, seed=3, multiple=multiple)
+    theirs = SeedableRandomSampler(range(rows), generator=torch.Generator(), data_seed=3)
+    assert len(order) == rows + padding
+    for epoch in (0, 1, 5):
+        order.set_epoch(epoch)
+        theirs.set_epoch(epoch)
+        assert list(order) == [*theirs, *[rows] * padding]
+        assert len(set(list(order)[:rows])) == rows
+
+
+def test_the_padding_of_sft_has_no_label() -> None:
+    assert sft_dataset(ROWS, padded=False).num_rows == 2
+    padded = sft_dataset(ROWS, padded=True)
+    assert padded[2] == {"input_ids": [1, 2, 3, 4], "labels": [NO_LOSS] * 4}
+    assert padded[0]["labels"] == [NO_LOSS, NO_LOSS, 3, 4]
+
+
+def test_the_padding_of_dpo_is_a_pair_that_is_settled() -> None:
+    assert dpo_dataset(ROWS, [-1.0, -2.0], [-3.0, -4.0], padded=False)["ref_rejected_logps"][:] == [-3.0, -4.0]
+    padded = dpo_dataset(ROWS, [-1.0, -2.0], [-3.0, -4.0], padded=True)
+    assert padded["ref_chosen_logps"][:] == [-1.0, -2.0, PADDING_LOGP]
+    margin = torch.tensor(0.1 * (0.0 - padded["ref_chosen_logps"][2]), requires_grad=True)
+    loss = -torch.nn.functional.logsigmoid(margin)
+    loss.backward()
+    assert (loss.item(), margin.grad) == (0.0, 0.0)
