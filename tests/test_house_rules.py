@@ -40,6 +40,7 @@ LAYERS = (
     ("judge",),
     ("suite",),
     ("explain",),
+    ("cluster",),
     ("report", "terminal", "suite_outlook"),
     ("terminal_suite", "terminal_hardware"),
     ("cli",),

@@ -21,6 +21,7 @@ from selfimp_bench.errors import InputError, SelfimpError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from selfimp_bench.cluster.executors import Executor
     from selfimp_bench.engines.base import TrainOptions
     from selfimp_bench.experiment import Experiment
     from selfimp_bench.hardware.device import Hardware
@@ -152,6 +153,28 @@ _save_every = click.option(
 _log_to = click.option(
     "--log-to", type=click.Choice(("tensorboard",)), help="Write training's losses as event files too (store/logs/)."
 )
+
+
+def _executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where steps are done: four options that reach the command as one ``executor``."""
+
+    @click.option(
+        "--executor", "executor_name", type=click.Choice(("local", "ray", "slurm")), default="local", show_default=True,
+        help="Who does the steps: this process, a Ray cluster, or Slurm jobs.",
+    )  # fmt: skip
+    @click.option("--address", metavar="HOST:PORT", help="Ray: a running cluster (auto: this machine's).")
+    @click.option("--gpus-per-step", type=click.IntRange(min=0), help="GPUs of a sampling or training step.")
+    @click.option("--slurm", metavar="NAME=VALUE", multiple=True, help="Slurm: submitit's parameters.")
+    @wraps(command)
+    def grouped(
+        *, executor_name: Any, address: str | None, gpus_per_step: int | None, slurm: tuple[str, ...], **rest: Any
+    ) -> Any:
+        from selfimp_bench.cluster.executors import Executor
+
+        executor = Executor(name=executor_name, address=address, gpus_per_step=gpus_per_step, slurm=slurm)
+        return command(executor=executor, **rest)
+
+    return grouped
 
 
 @_command("list")
@@ -362,6 +385,7 @@ def fetch_command(
 @_hardware
 @_save_every
 @_log_to
+@_executor_options
 def run_command(
     *,
     name: str,
@@ -372,6 +396,7 @@ def run_command(
     hardware_text: str | None,
     save_every: int,
     log_to: str | None,
+    executor: "Executor",
     as_json: bool,
 ) -> None:
     """Run or resume an experiment or a suite, and measure it; `check` then judges."""
@@ -381,10 +406,12 @@ def run_command(
     if (suite := find_suite(name)) is not None:
         opened = _open_suite(suite, profile, only, seeds)
         _refuse_misfits(opened.experiments, hardware_text)
+        _do_elsewhere(executor, opened.experiments, home, _training(save_every, log_to))
         folder = run_suite(opened, home, _progress(home), _training(save_every, log_to), image_digest=_image())
     else:
         experiment = _open(name, profile, only, seeds)
         _refuse_misfits((experiment,), hardware_text)
+        _do_elsewhere(executor, (experiment,), home, _training(save_every, log_to))
         folder = _run(experiment, home, _training(save_every, log_to))
     if as_json:
         _print_json({"run": str(folder)})
@@ -401,6 +428,7 @@ def run_command(
 @_hardware
 @_save_every
 @_log_to
+@_executor_options
 def reproduce_command(
     *,
     name: str,
@@ -411,6 +439,7 @@ def reproduce_command(
     hardware_text: str | None,
     save_every: int,
     log_to: str | None,
+    executor: "Executor",
     as_json: bool,
 ) -> int:
     """Plan, run (or resume), measure, check and report."""
@@ -419,9 +448,11 @@ def reproduce_command(
     if (suite := find_suite(name)) is not None:
         opened = _open_suite(suite, profile, only, seeds)
         _refuse_misfits(opened.experiments, hardware_text)
+        _do_elsewhere(executor, opened.experiments, home, _training(save_every, log_to))
         return _reproduce_suite(opened, home, _training(save_every, log_to), as_json=as_json)
     experiment = _open(name, profile, only, seeds)
     _refuse_misfits((experiment,), hardware_text)
+    _do_elsewhere(executor, (experiment,), home, _training(save_every, log_to))
     folder = _run(experiment, home, _training(save_every, log_to))
     code = _check(folder, as_json=as_json)
     report = _report(folder)
@@ -699,6 +730,14 @@ def _check_suite(folder: Path, *, as_json: bool) -> int:
         for part in suite_findings(judgement):
             console().print(part)
     return judgement.exit_code
+
+
+def _do_elsewhere(
+    executor: "Executor", experiments: "Sequence[Experiment]", home: Path, training: "TrainOptions"
+) -> None:
+    from selfimp_bench.cluster.executors import do_elsewhere
+
+    do_elsewhere(executor, experiments, home, training, _progress(home))
 
 
 def _check(folder: Path, *, as_json: bool) -> int:

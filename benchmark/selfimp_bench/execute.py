@@ -58,18 +58,7 @@ def execute(
     store, plan = Store(home / "store"), experiment.plan()
     _refuse_without_gpu(experiment, plan, store)
     refuse_shortfalls(experiment, home)
-    runner = Runner(
-        manifest=experiment.manifest,
-        base=experiment.path.parent,
-        plan=plan,
-        store=store,
-        hub=hub_folder(home),
-        engines=Engines(
-            sampler=open_sampler(experiment.manifest.engines),
-            trainer=open_trainer(experiment.manifest.engines, training),
-        ),
-    )
-    finished = runner.run(progress)
+    finished = open_runner(experiment, home, training).run(progress)
     folder = experiment.run_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
     for name in (MEASUREMENTS, PROBLEM_VALUES):
@@ -89,6 +78,19 @@ def execute(
     )
     write_atomically(folder / RECORD, pretty_json(record))
     return folder
+
+
+def open_runner(experiment: Experiment, home: Path, training: TrainOptions) -> Runner:
+    """A runner of the experiment's plan; its engines start with the first step that needs them."""
+    engines = experiment.manifest.engines
+    return Runner(
+        manifest=experiment.manifest,
+        base=experiment.path.parent,
+        plan=experiment.plan(),
+        store=Store(home / "store"),
+        hub=hub_folder(home),
+        engines=Engines(sampler=open_sampler(engines), trainer=open_trainer(engines, training)),
+    )
 
 
 def table_names(experiment: Experiment) -> tuple[str, ...]:

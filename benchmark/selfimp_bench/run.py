@@ -98,10 +98,21 @@ class Runner:
                 finished.append(done)
                 progress.finish(step, done.record.seconds, done.reused)
         finally:
-            self._engines.sampler.close()
-            for embedder in self._embedders.values():
-                embedder.close()
+            self._close()
         return tuple(finished)
+
+    def _close(self) -> None:
+        self._engines.sampler.close()
+        for embedder in self._embedders.values():
+            embedder.close()
+
+    def run_one(self, step: Step, inputs: Mapping[str, StepRecord], progress: Progress) -> FinishedStep:
+        """Do or find one step of the plan, given the records of the steps that it reads, by their ids."""
+        self._records.update(inputs)
+        try:
+            return self._do_or_find(step, progress)
+        finally:
+            self._close()
 
     def _do_or_find(self, step: Step, progress: Progress) -> FinishedStep:
         inputs = {name: self._records[source].content_digest() for name, source in step.inputs.items()}
@@ -218,9 +229,7 @@ class Runner:
         if inputs.counts("training_set")["rows"] == 0:
             return self._keep_previous(inputs.step, block, start, folder)
         if block.device == "cuda":  # training needs the memory
-            self._engines.sampler.close()
-            for embedder in self._embedders.values():
-                embedder.close()
+            self._close()
         folders = TrainFolders(out=folder.path, work=self._store.partial(key), log=self._store.logs(key))
         trained = self._engines.trainer.train(_job(inputs, block, start), folders, progress.advance)
         return _training_counts(trained)

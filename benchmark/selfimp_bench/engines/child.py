@@ -1,6 +1,8 @@
 """What every engine's child process has in common: its command, its environment, and the end of its log."""
 
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +83,15 @@ def environment(
         "DO_NOT_TRACK": "1",
         "TMPDIR": str(scratch),
     }
+
+
+def die_with_parent() -> None:
+    """End this process (SIGKILL) as soon as its parent has ended, however that ended (Linux's PR_SET_PDEATHSIG).
+
+    A trainer that outlives the run that started it would write beside the one that takes over.
+    """
+    set_parent_death_signal = 1
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
 
 
 def tail(log: str) -> str:

@@ -25,6 +25,7 @@ from transformers.integrations import TensorBoardCallback
 from transformers.utils import logging as transformers_logging
 from trl.models.utils import prepare_deepspeed
 
+from selfimp_bench.engines.child import die_with_parent
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.training_set import TrainingRow, read_training_set, training_work
 from selfimp_bench.engines.trl_config import CHECKPOINTS, dpo_config, lora_config, sft_config
@@ -247,4 +248,5 @@ def main(job_dir: Path, stages: tuple[str, ...]) -> int:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     sys.exit(main(Path(sys.argv[1]), tuple(sys.argv[2:])))

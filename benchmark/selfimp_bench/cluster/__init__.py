@@ -1,0 +1,1 @@
+"""Doing steps on other processes and machines that share the store: an executor is a ``Pool`` behind one scheduler."""
