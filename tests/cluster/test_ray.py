@@ -1,0 +1,110 @@
+"""A real Ray cluster of two machines (as processes of this one): one is killed in the middle of a training."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support import ManifestMaker
+
+from selfimp_bench.cluster.ray_pool import RayPool
+from selfimp_bench.cluster.schedule import fill_store
+from selfimp_bench.engines.base import PLAIN_TRAINING
+from selfimp_bench.execute import execute
+from selfimp_bench.experiment import Experiment, open_experiment
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.plan import Step
+from selfimp_bench.progress import Silent
+from selfimp_bench.record import read_record
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray and what it imports
+
+MEMORY = 80 * 2**20
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A head that runs nothing, and two machines of one CPU each."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False},
+    )
+    for _ in range(2):
+        cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def suite(make_manifest: ManifestMaker) -> tuple[Experiment, ...]:
+    """Two methods on real engines that share everything up to the second training."""
+    paths = [
+        make_manifest(name=name, engine="real", counts=(24, 24, 0), schedule=("sft-gold", method))
+        for name, method in (("one", "dpo"), ("two", "sft"))
+    ]
+    return tuple(open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1) for path in paths)
+
+
+class Begun(Silent):
+    """Counts how often each step was begun."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def start(self, step: Step, position: int, total: int) -> None:
+        self.steps.append(f"{position} {step.id}")
+
+
+def test_a_suite_ends_like_a_local_run_though_a_machine_dies_in_the_middle_of_a_training(
+    cluster: Any, suite: tuple[Experiment, ...], tmp_path: Path
+) -> None:
+    home = tmp_path / "cluster"
+    killed: list[str] = []
+    killer = threading.Thread(target=_kill_the_machine_that_trains, args=(cluster, home, killed), daemon=True)
+    killer.start()
+    begun = Begun()
+    pool = RayPool(cluster.address)
+    fill_store(suite, home=home, training=PLAIN_TRAINING, pool=pool, gpus_per_step=0, progress=begun)
+    killer.join(timeout=10)
+    assert len(killed) == 1, "no machine was killed: the trainings were over too soon"
+    again = [step for step in begun.steps if begun.steps.count(step) > 1 or step.endswith("/train")]
+    assert len(again) > 3, f"a training was lost and begun again; found {begun.steps}"
+    for experiment in suite:
+        ours, local = (read_record(execute(experiment, place, Silent())) for place in (home, tmp_path / "local"))
+        assert all(step.reused for step in ours.steps)
+        assert _written(ours) == _written(local)
+
+
+def _kill_the_machine_that_trains(cluster: Any, home: Path, killed: list[str]) -> None:
+    """Shoot its raylet (SIGKILL) as soon as a training has logged a step."""
+    for _ in range(3000):
+        time.sleep(0.1)
+        if not any(home.glob("store/partial/*/train_log.jsonl")):
+            continue
+        for node in list(cluster.worker_nodes):
+            if _trains(node):
+                cluster.remove_node(node, allow_graceful=False)
+                killed.append(str(node))
+                return
+
+
+def _trains(node: Any) -> bool:
+    raylet = node.all_processes["raylet"][0].process.pid
+    below = psutil.Process(raylet).children(recursive=True)
+    return any("selfimp_bench.engines.trl_worker" in _words(process) for process in below)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _written(record: Any) -> list[tuple[object, ...]]:
+    return [(step.id, step.fingerprint, step.artifacts, step.counts) for step in record.steps]
