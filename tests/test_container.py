@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from selfimp_bench.container import Image, describe_image, ready_home
+from selfimp_bench.container import Image, describe_image, is_mounted, ready_home
 from selfimp_bench.errors import InputError
 
 FACTS = {
@@ -59,3 +59,14 @@ def test_a_home_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"Not a directory; give a folder that you may write as --home"):
         ready_home(tmp_path / "file" / "home", None)
+
+
+def test_a_folder_bound_from_the_root_s_own_file_system_is_mounted(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "700 600 254:0 /containers/vfs/1 / ro,relatime - ext4 /dev/vda rw\n"
+        "701 700 254:0 /volumes/results /data rw,nosuid - ext4 /dev/vda rw\n"
+        "702 700 254:0 /volumes/other /my\\040data rw,nosuid - ext4 /dev/vda rw\n"
+    )
+    assert is_mounted(Path("/data"), mounts) and is_mounted(Path("/my data"), mounts)
+    assert not is_mounted(Path("/data/home"), mounts) and not is_mounted(Path("/volumes/results"), mounts)

@@ -46,7 +46,7 @@ def ready_home(home: Path, volume: Path | None) -> None:
     Raises InputError when nothing is mounted there (the results would vanish with the container), or when this user
     may not write into ``home``.
     """
-    if volume is not None and home.absolute().is_relative_to(volume) and not volume.is_mount():
+    if volume is not None and home.absolute().is_relative_to(volume) and not is_mounted(volume):
         raise InputError(
             f"{volume}: no volume is mounted here, so the results would be lost with the container; "
             f"mount one: docker run --volume selfimp-bench:{volume} ..."
@@ -57,6 +57,15 @@ def ready_home(home: Path, volume: Path | None) -> None:
         raise InputError(f"{home}: {error.strerror}; {_writable(volume)}") from None
     if not os.access(home, os.W_OK | os.X_OK):
         raise InputError(f"{home}: user {os.getuid()} may not write here; {_writable(volume)}")
+
+
+def is_mounted(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether something is mounted at this very folder, by the kernel's own list (proc_pid_mountinfo(5), field 5).
+
+    Not ``Path.is_mount``: that compares devices, and a folder of the file system that the root lies on has the root's.
+    """
+    escaped = str(folder).replace("\\", "\\134").replace(" ", "\\040")
+    return any(line.split(" ")[4] == escaped for line in mounts.read_text().splitlines())
 
 
 def _writable(volume: Path | None) -> str:
