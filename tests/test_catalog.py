@@ -6,6 +6,7 @@ import pytest
 
 from selfimp_bench.catalog import entries, find_member, find_suite, is_suite, suites
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.load_suite import load_suite
 
 
 def test_suites_are_no_experiments_and_experiments_no_suites(tmp_path: Path) -> None:
@@ -34,3 +35,12 @@ def test_a_member_is_looked_for_beside_its_suite_first(tmp_path: Path) -> None:
     assert find_member("tiny-iter-sft", 1, suite) == beside
     with pytest.raises(InputError, match="no experiment of this name"):
         find_member("nothing-like-it", 1, suite)
+
+
+def test_the_paper_of_post_training_has_thirteen_experiments_and_its_suite_leaves_none_out() -> None:
+    names = {entry.name for entry in entries() if entry.path.parent.name == "progress-or-regress"}
+    path = find_suite("progress-or-regress")
+    assert path is not None
+    members = load_suite(path).experiments
+    assert len(names) == 13
+    assert {member.name for member in members if member.pending is None} == names

@@ -28,7 +28,7 @@ def test_every_experiment_of_a_paper_has_a_smoke_profile_of_the_same_schedule(na
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["csqa-iter-sft", "gsm8k-iter-sft-dpo", "math-iter-dpo", "mbpp-iter-sft"])
+@pytest.mark.parametrize("name", ["csqa-iter-sft", "gsm8k-iter-sft-dpo-70b", "math-iter-dpo", "mbpp-iter-sft"])
 def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "selfimp_bench", "reproduce", name, "--profile", "smoke", "--home", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

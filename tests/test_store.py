@@ -2,13 +2,14 @@
 
 import multiprocessing
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from selfimp_bench.errors import InputError
+from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.store import STEP_FILE, StepRecord, Store, read_table
 
 KEY = "ab" * 32
@@ -137,6 +138,20 @@ def _race(root: str, log: str) -> None:
                     seconds=0.0,
                 )
                 store.finish(folder, record)
+
+
+def test_what_a_resume_needs_outlives_a_kill_and_goes_with_the_finished_step_and_logs_stay(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    (store.partial(KEY) / "checkpoint").touch()
+    (store.logs(KEY) / "speed.jsonl").touch()
+    with suppress(StepFailed), store.step_folder(KEY):
+        raise StepFailed("killed")
+    assert (store.partial(KEY) / "checkpoint").is_file()
+    _race(str(tmp_path / "store"), str(tmp_path / "log"))
+    record = store.find(KEY)
+    assert record is not None and [artifact.path for artifact in record.artifacts] == ["rows.parquet"]
+    assert list((tmp_path / "store" / "partial").iterdir()) == []
+    assert (store.logs(KEY) / "speed.jsonl").is_file()
 
 
 def test_two_runs_at_a_time_do_a_step_once(tmp_path: Path) -> None:
