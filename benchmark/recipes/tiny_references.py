@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from selfimp_bench.judge import RunFiles, read_run
+from selfimp_bench.manifest.any_manifest import datasets_by_split
 from selfimp_bench.manifest.model import DatasetRef, Split
-from selfimp_bench.protocols.post_training import datasets_by_split
 from selfimp_bench.reference import OPTIONAL, REQUIRED
 
 COLUMNS = (*REQUIRED, *OPTIONAL)
@@ -60,7 +60,7 @@ def gather(runs: Sequence[RunFiles]) -> dict[Cell, Replicates]:
 
 
 def rows(runs: Sequence[RunFiles]) -> Iterator[dict[str, str]]:
-    """The table's rows, in order of split, metric and iteration."""
+    """The table's rows, in order of model, split, metric and iteration. A row's id names the model among several."""
     manifest = runs[0].manifest
     data = datasets_by_split(manifest)
     for (model, split, metric, iteration), found in sorted(gather(runs).items()):
@@ -68,8 +68,9 @@ def rows(runs: Sequence[RunFiles]) -> Iterator[dict[str, str]]:
         if len(defined) < len(found.values):
             sys.stderr.write(f"left out: {metric} on {split} at t={iteration}: undefined in some seed\n")
             continue
+        cell = f"{split}.{metric}.t{iteration}"
         yield _row(manifest.name, model, metric, iteration, data[split], defined, found.unit) | {
-            "id": f"{split}.{metric}.t{iteration}",
+            "id": f"{model}.{cell}" if len(manifest.models) > 1 else cell,
             "problems": "" if found.problems is None else str(found.problems),
         }
 
