@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from selfimp_bench.claims import PointFinding, Verdict
 from selfimp_bench.errors import InputError
-from selfimp_bench.judge_value import PointCase, judge_point
+from selfimp_bench.judge_value import Divergence, PointCase, judge_point
 from selfimp_bench.manifest.model import Split, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement
 from selfimp_bench.reference import Reference
@@ -55,10 +55,13 @@ def judge(
     like: Measurement = MEASURED,
     digest: str | None = SAME,
     family: int = 1,
+    divergence: Divergence | None = None,
 ) -> PointFinding:
     measurements = tuple(replace(like, value=value, replicate=index) for index, value in enumerate(values))
     point = ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="it1")
-    case = PointCase(point=point, table="tiny/t.csv", row=row, measurements=measurements, digest=digest)
+    case = PointCase(
+        point=point, table="tiny/t.csv", row=row, measurements=measurements, digest=digest, divergence=divergence
+    )
     return judge_point(case, confidence=0.95, family=family)
 
 
@@ -288,3 +291,41 @@ def test_other_problems_never_decide_against_the_same_problems(
 def test_a_larger_family_never_turns_a_reproduced_point(values: list[float], family: int) -> None:
     if judge(*values, family=family).verdict is Verdict.REPRODUCED:
         assert judge(*values, family=family + 1).verdict is Verdict.REPRODUCED
+
+
+def test_completions_that_change_with_their_batch_widen_what_is_allowed() -> None:
+    # rerun noise sqrt(0.02 / 200) = 0.01; t x sqrt(0.010^2 x 1.2 + 0.01^2) = 2.776445 x 0.0148324 = 0.0411813
+    finding = judge(0.81, divergence=Divergence(rate=0.02, completions=1))
+    assert term(finding, "rerun noise") == pytest.approx(0.01)
+    assert term(finding, "divergence rate") == 0.02
+    assert term(finding, "allowed half-width") == pytest.approx(0.0411813, abs=1e-6)
+    assert finding.verdict is Verdict.REPRODUCED
+    assert judge(0.81).verdict is Verdict.NOT_REPRODUCED
+    assert judge(0.817, divergence=Divergence(rate=0.02, completions=1)).verdict is Verdict.NOT_REPRODUCED
+
+
+def test_a_problem_of_many_completions_changes_more_often_but_not_more_than_always() -> None:
+    assert term(judge(0.78, divergence=Divergence(rate=0.02, completions=8)), "rerun noise") == pytest.approx(
+        (8 * 0.02 / 200) ** 0.5
+    )
+    assert term(judge(0.78, divergence=Divergence(rate=0.5, completions=8)), "rerun noise") == pytest.approx(
+        (1 / 200) ** 0.5
+    )
+
+
+def test_replicates_average_the_rerun_noise_and_a_percentage_has_a_hundredfold_one() -> None:
+    diverging = Divergence(rate=0.02, completions=1)
+    assert term(judge(0.78, 0.8, divergence=diverging), "rerun noise") == pytest.approx((0.02 / 400) ** 0.5)
+    percent = replace(ROW, printed="77.5", unit="percent", sd=Decimal("1.0"))
+    assert term(judge(0.78, row=percent, divergence=diverging), "rerun noise") == pytest.approx(1.0)
+
+
+def test_without_divergence_there_is_no_word_of_it() -> None:
+    assert not {"rerun noise", "divergence rate", "completions per problem"} & {each.name for each in judge(0.79).terms}
+
+
+@given(st.floats(0, 1), st.integers(1, 64), st.floats(0.5, 1))
+def test_divergence_never_turns_a_reproduced_point(rate: float, completions: int, value: float) -> None:
+    if judge(value).verdict is Verdict.REPRODUCED:
+        found = judge(value, divergence=Divergence(rate=rate, completions=completions))
+        assert found.verdict is Verdict.REPRODUCED

@@ -18,6 +18,7 @@ from selfimp_bench.manifest.model import Profile
 from selfimp_bench.plan import plan_keys
 from selfimp_bench.progress import Silent
 from selfimp_bench.record import read_record
+from selfimp_bench.stages.probe import Stamp
 
 COMMAND = [sys.executable, "-m", "selfimp_bench"]
 
@@ -46,6 +47,63 @@ def test_a_second_run_does_nothing_again(make_manifest: ManifestMaker, tmp_path:
     _run(manifest, tmp_path / "home")
     record = read_record(_run(manifest, tmp_path / "home"))
     assert all(step.reused for step in record.steps)
+
+
+def _with_probe(data: dict[str, Any]) -> None:
+    data["engines"]["probe"] = {"prompts": 5, "samples": 2, "assumed": "test"}
+
+
+def test_a_probe_comes_before_anything_is_sampled_and_is_recorded(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    record = read_record(_run(make_manifest(change=_with_probe), tmp_path / "home", replicates=2))
+    (probed,) = record.probes.values()
+    assert (probed.stamp, probed.prompts, probed.completions) == (Stamp.BITWISE, 5, 10)
+    stages = [step.stage for step in record.steps]
+    assert stages.count("probe") == 1
+    assert stages.index("probe") < stages.index("sample")
+    assert read_record(_run(make_manifest(), tmp_path / "home")).probes == {}
+
+
+def test_a_probe_changes_no_other_step(make_manifest: ManifestMaker) -> None:
+    without, with_probe = (
+        plan_keys(open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1).plan())
+        for path in (make_manifest(), make_manifest(name="probed", change=_with_probe))
+    )
+    assert with_probe.items() - without.items() == {(name, with_probe[name]) for name in ["tiny-gsm-base/probe"]}
+    assert without.items() <= with_probe.items()
+
+
+def test_the_verdict_allows_for_the_divergence_that_the_record_tells(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    def with_values(data: dict[str, Any]) -> None:
+        data["engines"]["probe"] = {"prompts": 5, "samples": 2, "assumed": "test"}
+        data["claims"] = [claim for claim in data["claims"] if claim["id"] in ("accuracy", "coverage")]
+
+    path = make_manifest(
+        counts=None, schedule=("sft-gold", "dpo", "sft", "sft", "sft"), keep_values=True, change=with_values
+    )
+    folder = _run(path, tmp_path / "home")
+    narrow = _points(folder)
+    record = json.loads((folder / "record.json").read_bytes())
+    record["probes"]["tiny-gsm-base"] |= {"stamp": "distributional", "diverged": 1, "divergence_rate": 0.1}
+    (folder / "record.json").write_text(json.dumps(record))
+    wide = _points(folder)
+    assert "rerun noise" not in narrow["pass@1", "test"]
+    assert wide["pass@1", "test"]["completions per problem"] == 1
+    assert wide["coverage", "test"]["completions per problem"] == 8
+    assert wide["coverage", "train"]["completions per problem"] == 8
+    assert wide["pass@1", "test"]["rerun noise"] == pytest.approx((0.1 / 200) ** 0.5)
+    assert wide["pass@1", "test"]["allowed half-width"] > narrow["pass@1", "test"]["allowed half-width"]
+
+
+def _points(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The terms of every point at t = 1, by metric and split."""
+    points = [point for finding in judge_run(folder).findings.findings for point in finding.points]
+    return {
+        (point.cell.metric, str(point.cell.split)): {term.name: term.value for term in point.terms}
+        for point in points
+        if point.cell.iteration == 1
+    }
 
 
 def test_a_run_killed_after_every_step_ends_like_an_undisturbed_one(

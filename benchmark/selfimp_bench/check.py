@@ -9,7 +9,7 @@ from selfimp_bench.claims import Finding, Findings, Kind, PointFinding, combine_
 from selfimp_bench.errors import InputError
 from selfimp_bench.judge_paired import CellValues, judge_order, judge_trend
 from selfimp_bench.judge_published import judge_published_point
-from selfimp_bench.judge_value import PointCase, judge_point, value_finding
+from selfimp_bench.judge_value import Divergence, PointCase, judge_point, value_finding
 from selfimp_bench.manifest.claim_readings import every_reading, readings
 from selfimp_bench.manifest.model import Cell, Claim, DatasetRef, OrderClaim, Split, TrendClaim, ValueClaim, ValuePoint
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
@@ -27,6 +27,14 @@ class ClaimFlaw:
         return f"{self.where}: {self.message}"
 
 
+Divergences = Callable[[str, Cell], Divergence | None]
+"""What a rerun may change of a model's cell; None where nothing was seen to change."""
+
+
+def nothing_diverges(_model: str, _cell: Cell) -> None:
+    """Of a run without a probe."""
+
+
 def check(
     *,
     claims: Sequence[Claim],
@@ -35,6 +43,7 @@ def check(
     measurements: Sequence[Measurement],
     problem_values: Sequence[ProblemValue],
     tables: Sequence[ReferenceTable],
+    divergences: Divergences = nothing_diverges,
 ) -> Findings:
     """Every claim judged for every model it speaks of.
 
@@ -46,7 +55,7 @@ def check(
     flaws = find_claim_flaws(claims, tables)
     if flaws:
         raise InputError("\n".join(map(str, flaws)))
-    evidence = _index(measurements, problem_values)
+    evidence = _index(measurements, problem_values, divergences)
     findings: list[Finding] = []
     for claim in claims:
         judged = {read.name: _judge(read.claim, models, datasets, evidence, tables) for read in readings(claim)}
@@ -155,19 +164,22 @@ class _Evidence:
 
     measurements: dict[tuple[str, Cell], list[Measurement]]
     values: dict[tuple[str, Cell], list[ProblemValue]]
+    divergences: Divergences
 
     def of_cell(self, model: str, cell: Cell) -> CellValues:
         return CellValues(cell=cell, values=tuple(self.values.get((model, cell), ())))
 
 
-def _index(measurements: Sequence[Measurement], problem_values: Sequence[ProblemValue]) -> _Evidence:
+def _index(
+    measurements: Sequence[Measurement], problem_values: Sequence[ProblemValue], divergences: Divergences
+) -> _Evidence:
     by_cell: dict[tuple[str, Cell], list[Measurement]] = defaultdict(list)
     for each in sorted(measurements, key=lambda each: each.replicate):
         by_cell[each.model, Cell(metric=each.metric, split=each.split, iteration=each.iteration)].append(each)
     values: dict[tuple[str, Cell], list[ProblemValue]] = defaultdict(list)
     for value in problem_values:
         values[value.model, Cell(metric=value.metric, split=value.split, iteration=value.iteration)].append(value)
-    return _Evidence(measurements=dict(by_cell), values=dict(values))
+    return _Evidence(measurements=dict(by_cell), values=dict(values), divergences=divergences)
 
 
 def _judge_value(
@@ -187,7 +199,13 @@ def _judge_value(
         found = tuple(evidence.measurements.get((row.model, cell), ()))
         digest = datasets[point.split].digest if point.split in datasets else None
         case = PointCase(
-            point=point, table=table.name, row=row, measurements=found, digest=digest, conflicting=conflicting
+            point=point,
+            table=table.name,
+            row=row,
+            measurements=found,
+            digest=digest,
+            conflicting=conflicting,
+            divergence=evidence.divergences(row.model, cell),
         )
         cases.setdefault(row.model, []).append(case)
     return [

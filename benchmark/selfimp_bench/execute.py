@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,14 +29,15 @@ from selfimp_bench.progress import Progress
 from selfimp_bench.record import FILE as RECORD
 from selfimp_bench.record import make_record
 from selfimp_bench.reference import read_table
-from selfimp_bench.run import Engines, FinishedStep, Runner
+from selfimp_bench.run import PROBE, Engines, FinishedStep, Runner
+from selfimp_bench.stages.probe import Probed
 from selfimp_bench.step_outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.store import Store, pretty_json, write_atomically
 
 TABLES = "reference_results"
 
 
-_ON_THE_DEVICE = (Stage.SAMPLE, Stage.TRAIN, Stage.EMBED, Stage.VERIFY, Stage.TOURNAMENT)
+_ON_THE_DEVICE = (Stage.PROBE, Stage.SAMPLE, Stage.TRAIN, Stage.EMBED, Stage.VERIFY, Stage.TOURNAMENT)
 
 
 def execute(
@@ -75,6 +77,7 @@ def execute(
         started=started,
         wall_seconds=time.monotonic() - began,
         image_digest=image_digest,
+        probes=_probes(store, finished),
     )
     write_atomically(folder / RECORD, pretty_json(record))
     return folder
@@ -124,6 +127,17 @@ def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.concat_tables(parts), sink, compression="zstd")
     write_atomically(target, sink.getvalue().to_pybytes())
+
+
+def _probes(store: Store, finished: tuple[FinishedStep, ...]) -> dict[str, Probed]:
+    """What the probes found, by model: the first part of their steps' ids."""
+    return {
+        done.step.id.partition("/")[0]: msgspec.json.decode(
+            (store.folder(done.record.fingerprint) / PROBE).read_bytes(), type=Probed
+        )
+        for done in finished
+        if done.step.stage is Stage.PROBE
+    }
 
 
 def _copy(source: Path, target: Path) -> None:

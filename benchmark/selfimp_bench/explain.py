@@ -18,6 +18,7 @@ from selfimp_bench.suite import check_suite, read_suite_record
 PREDICTION_INTERVAL: Final = (
     "A point is reproduced where the measured mean is no further from the reference mean than a run of the same "
     "distribution may be: the prediction half-width, at least what one problem is worth and the reference's own error. "
+    "Where a probe saw completions change with their batch, what that can do to the mean widens the half-width. "
     "On problems other than the reference's the run's sampling error counts against either verdict. Every point must "
     "be reproduced, and the confidence is that of all points together."
 )

@@ -59,7 +59,7 @@ def forecast(plan: Plan, store: Store) -> Forecast:
         state = State.DONE if record is not None else State.TO_DO
         steps.append(StepForecast(step=step, state=state, seconds=_seconds(step, rates)))
     to_do = [made for made in steps if made.state is State.TO_DO]
-    generated = _total(made.step.tokens_at_most for made in to_do if made.step.stage is Stage.SAMPLE)
+    generated = _total(made.step.tokens_at_most for made in to_do if made.step.stage in (Stage.PROBE, Stage.SAMPLE))
     known = [made.seconds for made in to_do if made.seconds is not None]
     return Forecast(
         steps=tuple(steps),
@@ -97,7 +97,7 @@ def _units(counts: Mapping[str, int]) -> int:
 def _seconds(step: Step, rates: Mapping[str, float]) -> float | None:
     if step.stage not in rates:
         return None
-    units = step.rows_at_most if step.stage in (Stage.SAMPLE, Stage.TRAIN, Stage.SELECT) else 1
+    units = step.rows_at_most if step.stage in (Stage.PROBE, Stage.SAMPLE, Stage.TRAIN, Stage.SELECT) else 1
     return rates[step.stage] * max(1, units)
 
 

@@ -14,15 +14,18 @@ from selfimp_bench.describe import Decidability, decidabilities
 from selfimp_bench.errors import InputError
 from selfimp_bench.execute import TABLES, table_names
 from selfimp_bench.experiment import Experiment
+from selfimp_bench.judge_value import Divergence
 from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.model import Profile
+from selfimp_bench.manifest.measured import completions_behind
+from selfimp_bench.manifest.model import Cell, Manifest, Profile
 from selfimp_bench.manifest.profile import resolve_profile
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.record import FILE as RECORD
 from selfimp_bench.record import RunRecord, read_record
 from selfimp_bench.reference import Reference, ReferenceTable
 from selfimp_bench.reference import read_table as read_reference_table
+from selfimp_bench.stages.probe import Probed, Stamp
 from selfimp_bench.step_outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.store import read_table, write_atomically
 
@@ -31,13 +34,17 @@ FINDINGS = "findings.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A run's findings. A smoke run judges no claim: ``judged`` is False and there are none."""
+    """A run's findings. A smoke run judges no claim: ``judged`` is False and there are none.
+
+    probes: by model, as in the record.
+    """
 
     experiment: str
     run: str
     judged: bool
     findings: Findings
     exit_code: int
+    probes: Mapping[str, Probed]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +108,7 @@ def judge_run(folder: Path) -> Judgement:
         judged=judged,
         findings=findings,
         exit_code=exit_code(findings),
+        probes=run.record.probes,
     )
 
 
@@ -112,7 +120,17 @@ def _check(run: RunFiles) -> Findings:
         measurements=run.measurements,
         problem_values=run.problem_values,
         tables=tables_of(run.manifest.claims, lambda name: run_table(run.folder, name)),
+        divergences=lambda model, cell: _divergence(run, model, cell),
     )
+
+
+def _divergence(run: RunFiles, model: str, cell: Cell) -> Divergence | None:
+    """What the model's probe says of reruns; only a ``distributional`` one says that anything may change."""
+    probed, manifest = run.record.probes.get(model), run.manifest
+    if probed is None or probed.stamp is not Stamp.DISTRIBUTIONAL or not isinstance(manifest, Manifest):
+        return None
+    behind = completions_behind(cell.metric, cell.split, manifest.evaluation, manifest.sampling)
+    return Divergence(rate=probed.divergence_rate, completions=behind)
 
 
 def _selected(run: RunFiles, findings: Findings) -> Findings:

@@ -5,6 +5,11 @@ For a point with reference mean m (as printed), sample standard deviation s over
 
     H = max(t(1 - (1 - confidence) / (2 family), n - 1) s sqrt(1/K + 1/n),  1/N,  printed error)
 
+Where a probe saw the run's engine change completions with their batch (``Divergence``), the same seed may give another
+mean, and its standard deviation counts as well (decision 22): with H' for the first of the three above,
+
+    H = max(sqrt(H'^2 + (t p)^2), ...),  p = sqrt(min(1, rate x completions) / (N K))
+
 1/N is what one of this run's N problems is worth; the printed error is half a unit of the last digit, or the error of
 reading a figure. On the reference's own problems the point is REPRODUCED when abs(measured - m) <= H. On other
 problems (fewer, or a different data set) the run has a sampling error of its own, e = z(same level) x standard error,
@@ -32,11 +37,29 @@ PER_WHOLE = {"share": Decimal(1), "fraction": Decimal(1), "percent": Decimal(100
 
 
 @dataclass(frozen=True, kw_only=True)
+class Divergence:
+    """What a rerun with the same seeds may change, as a probe found it.
+
+    rate: share of completions that came out otherwise in other batches. completions: of them behind the value of one
+    problem.
+    """
+
+    rate: float
+    completions: int
+
+    @property
+    def problems(self) -> float:
+        """At most this share of the problems has a completion that comes out otherwise (the union bound)."""
+        return min(1.0, self.rate * self.completions)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PointCase:
     """A point with its row and what the run measured there: one measurement per replicate, none if it has none.
 
     ``digest`` is that of the run's data set for the point's split; ``table`` names the row's table.
     conflicting: the rows that the row says it conflicts with, as ``conflicts_with`` names them.
+    divergence: None where no probe was made, or none saw a completion change.
     """
 
     point: ValuePoint
@@ -45,6 +68,7 @@ class PointCase:
     measurements: tuple[Measurement, ...]
     digest: str | None
     conflicting: tuple[Reference, ...] = ()
+    divergence: Divergence | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +88,7 @@ class _Allowed:
     level: float
     quantile: float
     interval: Decimal
+    noise: float
     half_width: Decimal
 
 
@@ -183,9 +208,20 @@ def _allowed(case: PointCase, run: RunValue, *, confidence: float, family: int) 
     level = two_sided_level(confidence, family)
     quantile = student_quantile(level, row.runs - 1)
     width = prediction_half_width(sd=float(row.sd), runs=row.runs, replicates=run.replicates, quantile=quantile)
-    interval = Decimal(repr(width))
+    noise = _noise(case, run)
+    interval = Decimal(repr(math.hypot(width, quantile * noise)))
     half_width = max(interval, run.one_problem, row.own_error)
-    return _Allowed(level=level, quantile=quantile, interval=interval, half_width=half_width)
+    return _Allowed(level=level, quantile=quantile, interval=interval, noise=noise, half_width=half_width)
+
+
+def _noise(case: PointCase, run: RunValue) -> float:
+    """The most that the mean's standard deviation over reruns with the same seeds can be; 0 without divergence.
+
+    A value of one problem lies within one ``whole`` and changes on a share of the problems, in either direction alike.
+    """
+    if case.divergence is None:
+        return 0.0
+    return float(whole(case.row)) * math.sqrt(case.divergence.problems / (run.problems * run.replicates))
 
 
 def _judge_same_problems(case: PointCase, run: RunValue, allowed: _Allowed) -> PointFinding:
@@ -284,8 +320,10 @@ def _terms(case: PointCase, run: RunValue, allowed: _Allowed, margin: Decimal | 
         Term(
             name="prediction half-width",
             value=float(allowed.interval),
-            source="t quantile x sd x sqrt(1 / replicates + 1 / reference runs)",
+            source="t quantile x sd x sqrt(1 / replicates + 1 / reference runs)"
+            + ("" if case.divergence is None else ", and in quadrature t quantile x rerun noise"),
         ),
+        *_divergence_terms(case.divergence, allowed.noise),
         Term(name="problems", value=run.problems, source="this run, those where the metric is defined"),
         Term(name="one problem", value=float(run.one_problem), source="1 / problems, in the reference's unit"),
         Term(name="rounding error", value=float(row.rounding_error), source=f"{place}, half a unit of the last digit"),
@@ -306,6 +344,25 @@ def _terms(case: PointCase, run: RunValue, allowed: _Allowed, margin: Decimal | 
         conflicts = ", ".join(row.conflicts_with)
         terms.append(Term(name="conflicting rows", value=conflicts, source=f"{place}, conflicts_with"))
     return tuple(terms)
+
+
+def _divergence_terms(divergence: Divergence | None, noise: float) -> tuple[Term, ...]:
+    if divergence is None:
+        return ()
+    return (
+        Term(
+            name="divergence rate",
+            value=divergence.rate,
+            source="this run's probe (record.json): share of completions that other batches and orders change",
+        ),
+        Term(name="completions per problem", value=divergence.completions, source="the manifest, for this measurement"),
+        Term(
+            name="rerun noise",
+            value=noise,
+            source="sqrt(min(1, divergence rate x completions per problem) / (problems x replicates)): the most that "
+            "the standard deviation of reruns with the same seeds can be",
+        ),
+    )
 
 
 def count(problems: int) -> str:

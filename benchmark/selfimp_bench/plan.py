@@ -42,6 +42,7 @@ class Stage(StrEnum):
 
     PROBLEMS = "problems"
     MODEL = "model"
+    PROBE = "probe"
     SAMPLE = "sample"
     GRADE = "grade"
     EMBED = "embed"
@@ -101,6 +102,17 @@ class SampleBlock:
     decoding: Decoding
     prompt_template: str
     add_bos: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeBlock:
+    """Sample ``prompts`` of the problems, spread evenly, in several batches and orders, and compare.
+
+    Inputs: model, problems. ``sample`` is what would be asked of all problems; its iteration is 0, the base model.
+    """
+
+    sample: SampleBlock
+    prompts: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,6 +284,7 @@ class MeasureGapBlock:
 Block = (
     ProblemsBlock
     | ModelBlock
+    | ProbeBlock
     | SampleBlock
     | GradeBlock
     | EmbedBlock

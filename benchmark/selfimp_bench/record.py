@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from selfimp_bench.grading.sandbox.cells import sandbox_status
 from selfimp_bench.grading.sandbox.selftest import SandboxStatus
 from selfimp_bench.plan import GradeBlock
 from selfimp_bench.run import FinishedStep
+from selfimp_bench.stages.probe import Probed
 from selfimp_bench.store import Artifact
 from selfimp_bench.versions import source_digest
 
@@ -105,6 +106,8 @@ class RunRecord:
     sandbox: SandboxStatus | None = None
     """The isolation of the programs that this run graded, and its self-test; None: it graded none."""
     image: Image | None = None
+    probes: Mapping[str, Probed] = field(default_factory=dict)
+    """What replaying found, by model (``engines.probe``); empty where the manifest asks for no probe."""
 
 
 def make_record(
@@ -114,8 +117,10 @@ def make_record(
     started: str,
     wall_seconds: float,
     image_digest: str | None,
+    probes: Mapping[str, Probed],
 ) -> RunRecord:
-    """The record of a finished run. ``started`` is ISO 8601, UTC; ``image_digest`` as the user passed it."""
+    """The record of a finished run. ``started`` is ISO 8601, UTC; ``image_digest`` as the user passed it; ``probes``
+    are by model."""
     manifest = experiment.manifest
     steps = tuple(_recorded(done) for done in finished)
     return RunRecord(
@@ -138,6 +143,7 @@ def make_record(
         wall_seconds=round(wall_seconds, 3),
         sandbox=sandbox_status() if _graded_programs(finished) else None,
         image=describe_image(image_digest),
+        probes=probes,
     )
 
 

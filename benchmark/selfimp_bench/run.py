@@ -23,6 +23,7 @@ from selfimp_bench.plan import (
     MeasureGapBlock,
     ModelBlock,
     Plan,
+    ProbeBlock,
     ProblemsBlock,
     Role,
     SampleBlock,
@@ -43,6 +44,7 @@ from selfimp_bench.stages.encoder import locate_encoder
 from selfimp_bench.stages.grade import grade
 from selfimp_bench.stages.measure import Evidence, JudgedSet, measure
 from selfimp_bench.stages.model import examine_model, fetched_hashes, locate_model
+from selfimp_bench.stages.probe import REPLAYS, probe
 from selfimp_bench.stages.resume import ResumingSampler
 from selfimp_bench.stages.rows import SideValue
 from selfimp_bench.stages.sample import sample
@@ -52,6 +54,7 @@ from selfimp_bench.step_outputs import TRAINING_SET, Counts, write_measured, wri
 from selfimp_bench.store import SCHEMA, Chunks, StepFolder, StepRecord, Store
 
 MODEL = "model.json"
+PROBE = "probe.json"
 EMBEDDINGS = "embeddings.parquet"
 
 
@@ -153,8 +156,8 @@ class Runner:
                 return self._problems(block, folder)
             case ModelBlock() as block:
                 return self._model(block, folder)
-            case SampleBlock() as block:
-                return self._sample(inputs, block, sampler, folder, progress)
+            case ProbeBlock() | SampleBlock() as block:
+                return self._generate(inputs, block, sampler, folder, progress)
             case GradeBlock() as block:
                 return self._grade(inputs, block, folder)
             case EmbedBlock() as block:
@@ -178,6 +181,32 @@ class Runner:
         files = examine_model(block, folder_of_model, fetched_hashes(block.model, self._hub))
         folder.write_json(MODEL, files)
         return {"files": len(files.files), "canaries": len(block.canaries)}
+
+    def _generate(
+        self,
+        inputs: StepInputs,
+        block: ProbeBlock | SampleBlock,
+        sampler: Sampler,
+        folder: StepFolder,
+        progress: Progress,
+    ) -> Counts:
+        if isinstance(block, ProbeBlock):  # replays are never resumed: they are about one engine's life
+            return self._probe(inputs, block, folder, progress)
+        return self._sample(inputs, block, sampler, folder, progress)
+
+    def _probe(self, inputs: StepInputs, block: ProbeBlock, folder: StepFolder, progress: Progress) -> Counts:
+        of = REPLAYS * block.prompts * block.sample.samples_per_problem
+        checkpoint = inputs.checkpoint("model")
+        probed = probe(
+            block,
+            inputs.problems(),
+            load_codec(checkpoint),
+            self._engines.sampler,
+            checkpoint,
+            lambda done: progress.advance(done, of),
+        )
+        folder.write_json(PROBE, probed)
+        return {"prompts": probed.prompts, "completions": probed.completions, "diverged": probed.diverged}
 
     def _sample(
         self, inputs: StepInputs, block: SampleBlock, sampler: Sampler, folder: StepFolder, progress: Progress

@@ -20,6 +20,7 @@ from selfimp_bench.manifest.model import Manifest, Optimisation, PreferenceOptim
 from selfimp_bench.manifest.verification_measured import selection_name
 from selfimp_bench.manifest.verification_model import Generation, VerificationManifest
 from selfimp_bench.plan import Step
+from selfimp_bench.stages.probe import probe_words
 
 PLAIN_WIDTH = 160
 """Columns of a table that goes into a file or a pipe, where rich would otherwise assume 80."""
@@ -121,6 +122,8 @@ def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
     yield from _post_training(manifest) if isinstance(manifest, Manifest) else _verification(manifest)
     engines = manifest.engines
     yield f"engines    {engines.sampler} samples, {engines.trainer} trains, on {engines.device}"
+    if (probe := engines.probe) is not None:
+        yield f"probe      {probe.prompts} test problems x {probe.samples} samples, replayed in other batches"
 
 
 def _post_training(manifest: Manifest) -> Iterator[str]:
@@ -187,6 +190,7 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     undecided = [f for f in judgement.findings.findings if f.verdict is not Verdict.REPRODUCED]
     for finding in undecided:
         yield f"\n{finding.claim} ({finding.model}): {finding.verdict}: {finding.reason}".replace("[", "\\[")
+    yield from (f"\n{model}: {probe_words(probed)}" for model, probed in judgement.probes.items())
     counts = Counter(finding.verdict for finding in judgement.findings.findings)
     yield "\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 

@@ -21,6 +21,7 @@ _PACKAGE = Path(__file__).parent
 _SOURCES: Mapping[Stage, tuple[str, ...]] = {
     Stage.PROBLEMS: ("problems.py", "tasks"),
     Stage.MODEL: ("stages/model.py",),
+    Stage.PROBE: ("stages/probe.py",),
     Stage.GRADE: ("stages/grade.py", "grading", "tasks"),
     Stage.SELECT: (
         *("stages/select.py", "stages/keep.py", "stages/training_rows.py", "stages/filters.py"),
@@ -45,7 +46,7 @@ def grade_version(task: str) -> str:
 
 @cache
 def stage_version(stage: Stage, engine: str | None = None) -> str:
-    """The version of a stage; sampling, training, embedding, verifying and tournaments need the engine's name."""
+    """The version of a stage; those that use an engine need its name."""
     parts = [] if engine is None else [engine_version(engine)]
     if stage in (Stage.VERIFY, Stage.TOURNAMENT):
         parts.append(f"verify revision {VERIFY_REVISION}")

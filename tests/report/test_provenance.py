@@ -6,6 +6,7 @@ import pytest
 
 from selfimp_bench.judge import read_run
 from selfimp_bench.report.provenance import provenance_view, reproduce_command
+from selfimp_bench.stages.probe import Probed, Stamp
 
 
 @pytest.fixture
@@ -58,3 +59,22 @@ def test_the_assumptions_and_the_environment_are_there(run):
     assert facts["Commit"] == "cd" * 20 + ", unmodified"
     assert facts["torch"] == "2.13.0"
     assert run.record.manifest_digest in facts["Manifest"]
+
+
+def test_a_probe_is_told_in_words(run):
+    probed = Probed(
+        prompts=4,
+        completions=16,
+        diverged=2,
+        divergence_rate=0.125,
+        first_divergence_positions=(3, 40),
+        logprob_max_difference=0.0313,
+        stamp=Stamp.DISTRIBUTIONAL,
+    )
+    facts = {fact.name: fact.value for fact in provenance_view(run).run}
+    assert not [name for name in facts if name.startswith("Determinism")]
+    found = provenance_view(replace(run, record=replace(run.record, probes={"big": probed}))).run
+    assert {fact.name: fact.value for fact in found}["Determinism of big"] == (
+        "distributional: 2 of 16 completions of 4 problems differ in other batches and orders; log-probabilities are "
+        "up to 0.031 apart"
+    )

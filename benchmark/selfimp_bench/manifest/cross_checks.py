@@ -445,6 +445,12 @@ def batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Ite
         yield Fault(path=(*path, "batch_size"), message=message)
 
 
+def _probe_within_test(datasets: Datasets, engines: Engines) -> Iterator[Fault]:
+    if engines.probe is not None and engines.probe.prompts > datasets.test.rows:
+        message = f"expected at most the test problems ({datasets.test.rows}), found {engines.probe.prompts}"
+        yield Fault(path=("engines", "probe", "prompts"), message=message)
+
+
 def lora_distribution(lora: Lora | None, engines: Engines) -> Iterator[Fault]:
     """The frozen weights under adapters are not sharded: 4-bit weights have no gradients and fit a device whole."""
     if lora is not None and engines.distributed == "deepspeed-zero3":
@@ -583,6 +589,7 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
     ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
     ManifestRule(find=_sft_batches, needs=("sft", "engines")),
     ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
+    ManifestRule(find=_probe_within_test, needs=("datasets", "engines")),
     ManifestRule(find=lora_distribution, needs=("lora", "engines")),
     ManifestRule(find=_sft_length, needs=("sft", "sampling")),
     ManifestRule(find=_dpo_length, needs=("dpo", "sampling")),

@@ -19,7 +19,7 @@ problems are sampled only to make the next training set, so only from M_1 .. M_{
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from selfimp_bench.manifest.model import Datasets, Manifest, Measure, Metric, PostTraining, Sampling, Split
+from selfimp_bench.manifest.model import Datasets, Evaluation, Manifest, Measure, Metric, PostTraining, Sampling, Split
 
 SIZE = "@n"
 """What stands for every N in the metrics of a figure by samples."""
@@ -64,6 +64,14 @@ def measurement_names(metric: Metric, measure: Measure) -> tuple[str, ...]:
         endings = ("first", "first.plain", "previous", "previous.plain")
         return tuple(f"is-pass@{size}.{ending}" for size in measure.improvement_n or () for ending in endings)
     return (metric.value,)
+
+
+def completions_behind(metric: str, split: Split, evaluation: Evaluation, sampling: Sampling) -> int:
+    """How many completions the value of one problem rests on: one where it is greedy, else all samples of it."""
+    if split is Split.TRAIN:
+        return sampling.samples_per_problem
+    greedy = (Metric.PASS_AT_1, Metric.GROUP_DISPARITY)
+    return 1 if metric in greedy else evaluation.sampled.samples_per_problem
 
 
 def of_size(metric: str, size: int) -> str:

@@ -366,6 +366,19 @@ class Lora:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe:
+    """``prompts`` test problems x ``samples`` are replayed in other batches and orders before anything long is sampled.
+
+    It changes no completion; what comes out otherwise is recorded, and the checker allows for it.
+    """
+
+    prompts: int
+    samples: int
+    source: str | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Engines:
     """Which engines run, and their settings that can change numbers.
 
@@ -373,7 +386,7 @@ class Engines:
     device and pass (what it takes, and the accumulation, follow from the global batch and the number of devices);
     ``threads`` are CPU threads per process. ``distributed`` says how training is spread over the devices that a machine
     has, be it one; without it one process trains on one device.
-    ``vllm`` is there exactly when it is the sampler.
+    ``vllm`` is there exactly when it is the sampler. Without ``probe`` nothing is replayed.
     """
 
     sampler: Literal["hf", "vllm", "fake"]
@@ -386,6 +399,7 @@ class Engines:
     distributed: Literal["ddp", "deepspeed-zero3"] | None = None
     threads: int
     vllm: VllmSettings | None = None
+    probe: Probe | None = None
     source: str | None = None
     assumed: Assumed | None = None
 

@@ -311,6 +311,12 @@ def _training_batches(
         yield from batches(dpo.optimisation, ("dpo", "optimisation"), engines)
 
 
+def _no_probe(engines: Engines) -> Iterator[Fault]:
+    if engines.probe is not None:
+        message = "the verification protocol replays nothing, so nothing would use this block; remove it"
+        yield Fault(path=("engines", "probe"), message=message, on_key=True)
+
+
 def _training_length(
     improvement: SelfImprovement | None, sft: Optimisation | None, dpo: PreferenceOptimisation | None
 ) -> Iterator[Fault]:
@@ -435,6 +441,7 @@ VERIFICATION_RULES: Final[tuple[ManifestRule, ...]] = (
     ManifestRule(find=_training_batches, needs=("sft", "dpo", "engines")),
     ManifestRule(find=_adapters_train, needs=("lora", "self_improvement")),
     ManifestRule(find=lora_distribution, needs=("lora", "engines")),
+    ManifestRule(find=_no_probe, needs=("engines",)),
     ManifestRule(find=_training_length, needs=("self_improvement", "sft", "dpo")),
     ManifestRule(find=_training_problems, needs=("self_improvement", "datasets")),
     ManifestRule(find=_one_axis, needs=("self_improvement", "temperatures")),

@@ -11,6 +11,7 @@ from selfimp_bench.manifest.model import Manifest
 from selfimp_bench.plan import Stage
 from selfimp_bench.record import RecordedStep
 from selfimp_bench.report.summary import count, seconds
+from selfimp_bench.stages.probe import probe_words
 
 _TOKENS = "tokens"
 _FIRST = ("problems", "samples", "correct samples")
@@ -204,6 +205,8 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
     yield Fact(name="Wall time of all steps", value=seconds(sum(step.seconds for step in record.steps)))
     yield Fact(name="Tokens generated", value=count(record.generated_tokens))
     yield Fact(name="Tokens trained on", value=count(record.trained_tokens))
+    for model, probed in record.probes.items():
+        yield Fact(name=f"Determinism of {model}", value=probe_words(probed))
 
 
 def _environment_facts(run: RunFiles) -> Iterator[Fact]:
