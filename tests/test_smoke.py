@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from selfimp_bench.catalog import entries, find_manifest
+from selfimp_bench.grading.sandbox.corpus import read_corpus
 from selfimp_bench.manifest.any_manifest import measured_cells
 from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.model import Profile
@@ -36,6 +37,8 @@ def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_
     assert "not judged (smoke)" in run.stdout
     (folder,) = (tmp_path / "runs" / name).iterdir()
     record: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
+    held = (record["sandbox"] or {}).get("attacks", 0)
+    assert held == (len(read_corpus()) if name.startswith("mbpp") else 0)
     rows = {step["id"]: step["counts"]["rows"] for step in record["steps"] if step["stage"] == "select"}
     assert len(rows) == 5 and all(rows.values()), rows
     defined = {

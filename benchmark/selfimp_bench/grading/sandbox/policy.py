@@ -19,9 +19,9 @@ class Limits:
 
 SIEVE: Final = Limits(cpu_seconds=0.3, wall_seconds=5.0)
 """For the first time, beside others. Who keeps within it is judged; who does not is examined again, alone."""
-FULL: Final = Limits(cpu_seconds=3.0, wall_seconds=30.0)
+FULL: Final = Limits(cpu_seconds=3.0, wall_seconds=60.0)
 """For the second time, alone, where there is no reference solution: what counts as too long."""
-SHORTEST: Final = Limits(cpu_seconds=1.0, wall_seconds=10.0)
+SHORTEST: Final = Limits(cpu_seconds=1.0, wall_seconds=20.0)
 """For the second time, alone, where there is a reference solution; but never less than ``TIMES_REFERENCE`` its time."""
 TIMES_REFERENCE: Final = 10
 PATIENCE: Final = Limits(cpu_seconds=30.0, wall_seconds=60.0)
