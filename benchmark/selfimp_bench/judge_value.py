@@ -6,7 +6,7 @@ For a point with reference mean m (as printed), sample standard deviation s over
     H = max(t(1 - (1 - confidence) / (2 family), n - 1) s sqrt(1/K + 1/n),  1/N,  printed error)
 
 Where a probe saw the run's engine change completions with their batch (``Divergence``), the same seed may give another
-mean, and its standard deviation counts as well (decision 22): with H' for the first of the three above,
+mean, and its standard deviation counts as well (decision 20): with H' for the first of the three above,
 
     H = max(sqrt(H'^2 + (t p)^2), ...),  p = sqrt(min(1, rate x completions) / (N K))
 

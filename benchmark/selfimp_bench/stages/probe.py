@@ -1,6 +1,6 @@
 """Does the engine give a request the same completion in any batch? Requests are replayed, and the answers compared.
 
-Floating-point sums depend on their order, and the order in a kernel may depend on the batch (decision 22 says what is
+Floating-point sums depend on their order, and the order in a kernel may depend on the batch (decision 20 says what is
 replayed, and why).
 """
 
