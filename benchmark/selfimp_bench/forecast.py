@@ -22,6 +22,9 @@ class State(StrEnum):
     TO_DO = "to do"
 
 
+GENERATING = (Stage.PROBE, Stage.SAMPLE, Stage.VERIFY, Stage.TOURNAMENT)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepForecast:
     """A step with its state and upper bounds. ``seconds`` is None where no step of its kind has run in this home."""
@@ -59,7 +62,7 @@ def forecast(plan: Plan, store: Store) -> Forecast:
         state = State.DONE if record is not None else State.TO_DO
         steps.append(StepForecast(step=step, state=state, seconds=_seconds(step, rates)))
     to_do = [made for made in steps if made.state is State.TO_DO]
-    generated = _total(made.step.tokens_at_most for made in to_do if made.step.stage in (Stage.PROBE, Stage.SAMPLE))
+    generated = _total(made.step.tokens_at_most for made in to_do if made.step.stage in GENERATING)
     known = [made.seconds for made in to_do if made.seconds is not None]
     return Forecast(
         steps=tuple(steps),
@@ -91,13 +94,13 @@ def _seconds_per_unit(store: Store) -> Mapping[str, float]:
 
 
 def _units(counts: Mapping[str, int]) -> int:
-    return counts.get("completions") or counts.get("rows") or 1
+    return next((counts[name] for name in ("completions", "rows", "judgements", "matches") if counts.get(name)), 1)
 
 
 def _seconds(step: Step, rates: Mapping[str, float]) -> float | None:
     if step.stage not in rates:
         return None
-    units = step.rows_at_most if step.stage in (Stage.PROBE, Stage.SAMPLE, Stage.TRAIN, Stage.SELECT) else 1
+    units = step.rows_at_most if step.stage in (*GENERATING, Stage.TRAIN, Stage.SELECT) else 1
     return rates[step.stage] * max(1, units)
 
 

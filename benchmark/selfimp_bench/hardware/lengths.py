@@ -1,6 +1,6 @@
 """How many tokens rows have, from the characters that a manifest gives. Assumptions are the constants here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selfimp_bench.manifest.model import DatasetRef
 
@@ -9,6 +9,9 @@ CHARACTERS_PER_TOKEN = 2.5
 
 CHARACTERS_PER_TOKEN_DENSE = 1.5
 """Assumed of the longest rows, whose tokens decide the peak of memory."""
+
+SHORT_TEMPLATE = 200
+"""Characters of a template below which it is within the error of the other assumptions."""
 
 PROMPT_TOKENS = 512
 """Assumed of a data set whose manifest gives no ``characters``; its answers are taken for as long as is allowed."""
@@ -22,6 +25,11 @@ class Lengths:
     prompt_longest: int
     answer: float | None
     answer_longest: int | None
+
+    def behind(self, text: str) -> "Lengths":
+        """The same with a template around every prompt: instructions, examples. A few words are left out."""
+        tokens = 0.0 if len(text) < SHORT_TEMPLATE else len(text) / CHARACTERS_PER_TOKEN
+        return replace(self, prompt=self.prompt + tokens, prompt_longest=self.prompt_longest + round(tokens))
 
     def completion(self, limit: int) -> float:
         """Expected tokens of a generated answer: about a gold one's, for that is what the first model is trained on."""

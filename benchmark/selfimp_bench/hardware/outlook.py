@@ -7,12 +7,14 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.hardware.calibration import Rates, read_rates
 from selfimp_bench.hardware.cost import Range, Setting, StepCost, total
 from selfimp_bench.hardware.device import Hardware
-from selfimp_bench.hardware.sampling import sample_cost
+from selfimp_bench.hardware.sampling import sample_cost, verify_cost
 from selfimp_bench.hardware.training import train_cost
 from selfimp_bench.plan import Plan, Stage, Step
 
 COSTS: Mapping[Stage, Callable[[Step, Setting], StepCost | None]] = {
     Stage.SAMPLE: sample_cost,
+    Stage.VERIFY: verify_cost,
+    Stage.TOURNAMENT: verify_cost,
     Stage.TRAIN: train_cost,
 }
 """The stages that use a GPU. Embedding is left out: its encoder has a hundredth of the models' size."""

@@ -21,7 +21,7 @@ from selfimp_bench.hardware.lengths import Lengths, lengths_of
 from selfimp_bench.hardware.sizes import architecture_of
 from selfimp_bench.hardware.workload import forward_seconds, training_seconds
 from selfimp_bench.manifest.model import Architecture, Lora, Method, Optimisation
-from selfimp_bench.plan import ModelBlock, ProblemsBlock, SampleBlock, Stage, Step, TrainBlock
+from selfimp_bench.plan import KeepBlock, ModelBlock, ProblemsBlock, SampleBlock, SelectBlock, Stage, Step, TrainBlock
 
 CORRECT_SHARE = 0.5
 """Assumed share of samples that are correct and distinct: what SFT on own samples trains on."""
@@ -130,7 +130,7 @@ def train_cost(step: Step, setting: Setting) -> StepCost | None:
     assert isinstance(block, TrainBlock)
     if block.device == "cpu" or block.engine == "fake":
         return None
-    (model,) = (source.block for source in sources(step, Stage.MODEL, setting.steps))
+    model = sources(step, Stage.MODEL, setting.steps)[0].block  # the nearest; a verifier's lies behind what it judged
     assert isinstance(model, ModelBlock)
     sizes = architecture_of(model.model)
     work = _Training(block=block, sizes=sizes, rows=_training_rows(step, block, setting), setting=setting)
@@ -175,7 +175,8 @@ def _training_rows(step: Step, block: TrainBlock, setting: Setting) -> _Rows:
     select = setting.steps[step.inputs["training_set"]]
     problems = setting.steps[select.inputs["problems"]].block
     assert isinstance(problems, ProblemsBlock)
-    lengths, bound = lengths_of(problems.dataset), block.optimisation.max_length
+    assert isinstance(select.block, SelectBlock | KeepBlock)
+    lengths, bound = lengths_of(problems.dataset).behind(select.block.prompt_template), block.optimisation.max_length
     if block.method is Method.SFT_GOLD:
         return _gold(step.rows_at_most, lengths, bound)
     drawn = (setting.steps[source].block for source in select.inputs.values())
