@@ -93,7 +93,7 @@ class GapManifestMaker:
             "verification": self._verification(),
             "ensembles": [{"members": [_pick("mc", quantile=0.5), _pick("cot-score", threshold=8)], "source": "test"}],
             "engines": _ENGINES,
-            "measure": {"metrics": METRICS, "k": [1, 4], "empty_filter": "zero", "correlate": _CORRELATE}
+            "measure": {"metrics": METRICS, "k": [2, 4], "empty_filter": "zero", "correlate": _CORRELATE}
             | {"assumed": "test"},
             "claims": [_CLAIM],
         }

@@ -36,8 +36,8 @@ def _with_real_engines(maker: GapManifestMaker, data: dict[str, Any]) -> None:
     data["dpo"]["optimisation"] = data["dpo"]["optimisation"] | {"steps": 3}
 
 
-def _run(manifest: Path, home: Path, *, kill_after: int | None = None) -> Path:
-    """Run the command line; with ``kill_after`` it is shot (SIGKILL) when so many steps are done."""
+def _run(manifest: Path, home: Path, *, kill_after: int | None = None) -> None:
+    """Run the command line; with ``kill_after`` it is shot (SIGKILL) when it has said so many lines."""
     command = [*COMMAND, "run", str(manifest), "--home", str(home)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
         assert run.stderr
@@ -45,8 +45,14 @@ def _run(manifest: Path, home: Path, *, kill_after: int | None = None) -> Path:
             if count == kill_after:
                 run.send_signal(signal.SIGKILL)
             assert "Traceback" not in line
-    assert (run.returncode == 0) is (kill_after is None)
-    return next((home / "runs" / "small-gap").iterdir(), home)
+    assert run.returncode == (0 if kill_after is None else -signal.SIGKILL)
+
+
+def _whole_run(manifest: Path, home: Path) -> Path:
+    """Run to the end; the run folder."""
+    _run(manifest, home)
+    (folder,) = (home / "runs" / "small-gap").iterdir()
+    return folder
 
 
 @pytest.mark.slow
@@ -55,8 +61,8 @@ def test_real_engines_verify_and_a_kill_changes_nothing(tmp_path: Path) -> None:
     manifest = maker(problems=4, samples=4, change=lambda data: _with_real_engines(maker, data))
     for done in (4, 5, 6):
         _run(manifest, tmp_path / "killed", kill_after=done)
-    killed = _run(manifest, tmp_path / "killed")
-    whole = _run(manifest, tmp_path / "whole")
+    killed = _whole_run(manifest, tmp_path / "killed")
+    whole = _whole_run(manifest, tmp_path / "whole")
     assert _artifacts(killed) == _artifacts(whole)
     assert (killed / "measurements.parquet").read_bytes() == (whole / "measurements.parquet").read_bytes()
     run = read_run(whole)

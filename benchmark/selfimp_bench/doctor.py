@@ -214,8 +214,8 @@ def _disk(experiments: Iterable[Experiment], missing: Iterable[Shortfall], home:
 
 
 def _bytes_on_disk(step: Step, plan: Plan) -> int:
-    """What a step writes at most: its samples, or a checkpoint, stored like the base model."""
-    if step.stage is Stage.SAMPLE:
+    """What a step writes at most: its samples or judgements, or a checkpoint, stored like the base model."""
+    if step.stage in (Stage.SAMPLE, Stage.VERIFY, Stage.TOURNAMENT):
         return step.tokens_at_most * BYTES_PER_SAMPLED_TOKEN
     if step.stage is Stage.TRAIN:
         nearest = sources(step, Stage.MODEL, plan.by_id())[0]

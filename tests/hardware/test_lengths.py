@@ -34,6 +34,13 @@ def test_without_characters_prompts_are_assumed_and_answers_taken_at_their_limit
     assert (lengths.prompt, lengths.answer, lengths.completion(512)) == (PROMPT_TOKENS, None, 512.0)
 
 
+def test_a_template_with_examples_stands_in_every_prompt_and_a_few_words_do_not_count() -> None:
+    lengths = lengths_of(replace(DATA, characters=CHARACTERS))
+    assert lengths.behind("x" * 1000).prompt == 100.0 + 400.0
+    assert lengths.behind("x" * 1000).prompt_longest == 200 + 400
+    assert lengths.behind("Question: {question}") == lengths
+
+
 def test_an_answer_of_one_letter_is_a_letter_and_its_end() -> None:
     lengths = lengths_of(replace(DATA, characters=replace(CHARACTERS, answer_mean=2.5)))
     assert lengths.completion(512) == 2.0

@@ -131,7 +131,7 @@ def test_accumulation_is_the_batch_over_what_all_devices_take_in_a_pass(gsm8k: d
 
 
 def test_a_step_is_costed_where_it_uses_a_gpu() -> None:
-    assert set(COSTS) == {Stage.SAMPLE, Stage.TRAIN}
+    assert set(COSTS) == {Stage.SAMPLE, Stage.VERIFY, Stage.TOURNAMENT, Stage.TRAIN}
 
 
 def test_sizes_and_lengths_change_no_fingerprint(make_manifest: ManifestMaker) -> None:

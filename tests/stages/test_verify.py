@@ -24,7 +24,12 @@ BLOCK = VerifyBlock(
     writing=None,
 )
 WRITTEN = replace(BLOCK, labels=None, writing=replace(WRITING, repeats=2))
-SAMPLES = [sample_row("p", 0, " 1 + 1 = 2"), sample_row("p", 1, "3\n"), sample_row("p", 2, "3"), sample_row("q", 0, "3")]
+SAMPLES = [
+    sample_row("p", 0, " 1 + 1 = 2"),
+    sample_row("p", 1, "3\n"),
+    sample_row("p", 2, "3"),
+    sample_row("q", 0, "3"),
+]
 
 
 def test_a_response_that_looks_like_a_field_stays_text() -> None:
