@@ -21,6 +21,7 @@ from selfimp_bench.manifest.model import (
     Optimisation,
     PostTraining,
     PreferenceOptimisation,
+    Probe,
     Sampling,
     Split,
 )
@@ -33,6 +34,7 @@ from selfimp_bench.plan import (
     ModelBlock,
     PairSelection,
     Plan,
+    ProbeBlock,
     ProblemsBlock,
     Role,
     SampleBlock,
@@ -42,7 +44,7 @@ from selfimp_bench.plan import (
     TrainBlock,
     training_tokens_at_most,
 )
-from selfimp_bench.protocols.probing import probe_steps
+from selfimp_bench.stages.probe import REPLAYS
 from selfimp_bench.versions import grade_version, stage_version
 
 
@@ -51,14 +53,8 @@ def post_training_plan(manifest: Manifest, models: tuple[ModelRef, ...], replica
     steps = list(_problem_steps(manifest))
     for model in models:
         steps.append(_model_step(manifest, model))
-        steps += probe_steps(
-            manifest.engines,
-            model,
-            seed=manifest.seed,
-            decoding=_decoding_of(manifest, Role.SAMPLE),
-            prompt_template=manifest.prompt.template,
-            add_bos=manifest.prompt.add_bos,
-        )
+        if manifest.engines.probe is not None:
+            steps.append(_probe_step(manifest, model, manifest.engines.probe))
         for replicate in range(replicates):
             steps.extend(_Replicate(manifest=manifest, model=model, replicate=replicate).steps())
     return Plan(steps=tuple(steps))
@@ -101,6 +97,34 @@ def _model_step(manifest: Manifest, model: ModelRef) -> Step:
         version=stage_version(Stage.MODEL),
         rows_at_most=0,
         tokens_at_most=0,
+    )
+
+
+def _probe_step(manifest: Manifest, model: ModelRef, probe: Probe) -> Step:
+    """Probe the base model as the test problems are sampled: before anything long, whatever the seed."""
+    decoding = _decoding_of(manifest, Role.SAMPLE)
+    rows = REPLAYS * probe.prompts * probe.samples
+    return Step(
+        id=f"{model.id}/probe",
+        stage=Stage.PROBE,
+        block=ProbeBlock(
+            sample=SampleBlock(
+                engine=manifest.engines.sampler,
+                settings=sampler_settings(manifest.engines),
+                role=Role.SAMPLE,
+                iteration=0,
+                seed=manifest.seed,
+                samples_per_problem=probe.samples,
+                decoding=decoding,
+                prompt_template=manifest.prompt.template,
+                add_bos=manifest.prompt.add_bos,
+            ),
+            prompts=probe.prompts,
+        ),
+        inputs={"model": f"{model.id}/model", "problems": f"problems/{Split.TEST}"},
+        version=stage_version(Stage.PROBE, manifest.engines.sampler),
+        rows_at_most=rows,
+        tokens_at_most=rows * decoding.max_tokens,
     )
 
 

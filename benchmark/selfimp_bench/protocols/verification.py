@@ -43,7 +43,6 @@ from selfimp_bench.plan import (
     Writing,
     training_tokens_at_most,
 )
-from selfimp_bench.protocols.probing import probe_steps
 from selfimp_bench.versions import grade_version, stage_version
 
 
@@ -57,14 +56,6 @@ def verification_plan(
     steps = [_problem_step(manifest, split) for split in datasets_by_split(manifest)]
     steps += [_model_step(manifest, model, texts) for model in _needed(manifest, models)]
     for model in models:
-        steps += probe_steps(
-            manifest.engines,
-            model,
-            seed=manifest.seed,
-            decoding=_decoding(manifest.generation, (manifest.temperatures or (None,))[0]),
-            prompt_template=texts.of(manifest.prompt.file),
-            add_bos=manifest.prompt.add_bos,
-        )
         for replicate in range(replicates):
             steps.extend(_Replicate(manifest=manifest, texts=texts, model=model, replicate=replicate).steps())
     return Plan(steps=tuple(steps))
