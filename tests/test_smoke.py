@@ -13,29 +13,36 @@ from selfimp_bench.catalog import entries, find_manifest
 from selfimp_bench.grading.sandbox.corpus import read_corpus
 from selfimp_bench.manifest.any_manifest import measured_cells
 from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.model import Profile
+from selfimp_bench.manifest.model import Manifest, Profile
 from selfimp_bench.manifest.profile import resolve_profile
 
-PAPER = sorted({entry.name for entry in entries() if entry.path.parent.name != "tiny"})
+PAPER = sorted({entry.name for entry in entries() if entry.path.parent.name == "progress-or-regress"})
 
 
 @pytest.mark.parametrize("name", PAPER)
 def test_every_experiment_of_a_paper_has_a_smoke_profile_of_the_same_schedule(name: str) -> None:
     manifest = load_manifest(find_manifest(name))
     smoke = resolve_profile(manifest, Profile.SMOKE)
+    assert isinstance(manifest, Manifest) and isinstance(smoke, Manifest)
     assert smoke.post_training.schedule == manifest.post_training.schedule
     assert smoke.measure.metrics == manifest.measure.metrics
     assert smoke.engines.device == "cpu" and {smoke.engines.sampler, smoke.engines.trainer} == {"hf", "trl"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["csqa-iter-sft", "gsm8k-iter-sft-dpo-70b", "math-iter-dpo", "mbpp-iter-sft"])
-def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "selfimp_bench", "reproduce", name, "--profile", "smoke", "--home", str(tmp_path)]
+def smoke_run(name: str, home: Path) -> Path:
+    """Run the smoke profile and return the run's folder."""
+    command = [sys.executable, "-m", "selfimp_bench", "reproduce", name, "--profile", "smoke", "--home", str(home)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "not judged (smoke)" in run.stdout
-    (folder,) = (tmp_path / "runs" / name).iterdir()
+    (folder,) = (home / "runs" / name).iterdir()
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["csqa-iter-sft", "gsm8k-iter-sft-dpo-70b", "math-iter-dpo", "mbpp-iter-sft"])
+def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_path: Path) -> None:
+    folder = smoke_run(name, tmp_path)
     record: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
     held = (record["sandbox"] or {}).get("attacks", 0)
     assert held == (len(read_corpus()) if name.startswith("mbpp") else 0)
@@ -54,3 +61,23 @@ def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_
 
 MAY_BE_EMPTY = ("is-pass@", "sbert-diversity.", "distinct-n.", "distinct-equations.", "group-disparity")
 """So few problems may leave an improvement set, one side of the outputs or a level without any."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "rounds"), [("gsm8k-gv-gap", 0), ("gsm8k-iter-strong-verifier", 2), ("gsm8k-iter-rpo", 2)]
+)
+def test_a_smoke_run_verifies_with_every_kind_and_trains(name: str, rounds: int, tmp_path: Path) -> None:
+    folder = smoke_run(name, tmp_path)
+    record: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
+    kept = [step["counts"]["rows"] for step in record["steps"] if step["stage"] == "select"]
+    assert len(kept) == rounds and all(kept), kept
+    manifest = resolve_profile(load_manifest(find_manifest(name)), Profile.SMOKE)
+    rows = pq.read_table(folder / "measurements.parquet").to_pylist()
+    assert {(row["metric"], row["iteration"]) for row in rows} == {
+        (cell.metric, iteration)
+        for cell in measured_cells(manifest)
+        for iteration in range(cell.first, cell.iterations + 1)
+    }
+    defined = {row["metric"].replace("@tiny-gsm-base", "") for row in rows if row["value"] is not None}
+    assert {"accuracy", "gap.mc.q0.5", "gap.cot-binary.t1"} <= defined

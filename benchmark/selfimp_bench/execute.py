@@ -85,14 +85,13 @@ def execute(
 
 def open_runner(experiment: Experiment, home: Path, training: TrainOptions) -> Runner:
     """A runner of the experiment's plan; its engines start with the first step that needs them."""
-    engines = experiment.manifest.engines
     return Runner(
         manifest=experiment.manifest,
         base=experiment.path.parent,
         plan=experiment.plan(),
         store=Store(home / "store"),
         hub=hub_folder(home),
-        engines=Engines(sampler=open_sampler(engines), trainer=open_trainer(engines, training)),
+        engines=Engines(open_sampler=open_sampler, trainer=open_trainer(experiment.manifest.engines, training)),
     )
 
 

@@ -1,14 +1,14 @@
 """Running a plan: for each step not in the store, read its inputs, do the stage, write artifacts, then the record."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from selfimp_bench.canonical import digest
-from selfimp_bench.engines.base import Checkpoint, Sampler, Trainer, TrainFolders, TrainJob
+from selfimp_bench.engines.base import Checkpoint, Sampler, SamplerSettings, Trainer, TrainFolders, TrainJob
 from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.engines.open import open_embedder
 from selfimp_bench.engines.tokens import load_codec
@@ -37,7 +37,7 @@ from selfimp_bench.plan import (
 )
 from selfimp_bench.problems import load_dataset
 from selfimp_bench.progress import Progress
-from selfimp_bench.run_verification import do_verification
+from selfimp_bench.run_verification import VerificationBlock, judge, use_judgements
 from selfimp_bench.stages import rows as schemas
 from selfimp_bench.stages.embed import sbert_values
 from selfimp_bench.stages.encoder import locate_encoder
@@ -69,10 +69,25 @@ class FinishedStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Engines:
-    """The two engines of a run; both open their processes on first use."""
+    """The engines of a run; they open their processes on first use.
 
-    sampler: Sampler
+    ``open_sampler`` is given a step's engine and settings, which may differ from model to model.
+    """
+
+    open_sampler: Callable[[str, SamplerSettings], Sampler]
     trainer: Trainer
+
+
+_Asking = SampleBlock | VerifyBlock | TournamentBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OpenSampler:
+    """A sampler and what it was opened with."""
+
+    engine: str
+    settings: SamplerSettings
+    sampler: Sampler
 
 
 class Runner:
@@ -89,6 +104,7 @@ class Runner:
         self._engines = engines
         self._records: dict[str, StepRecord] = {}
         self._embedders: dict[str, Embedder] = {}
+        self._sampler: _OpenSampler | None = None
 
     def run(self, progress: Progress) -> tuple[FinishedStep, ...]:
         """Do or find every step. Raises StepFailed or InputError; what is finished stays finished."""
@@ -105,7 +121,8 @@ class Runner:
         return tuple(finished)
 
     def _close(self) -> None:
-        self._engines.sampler.close()
+        if self._sampler is not None:
+            self._sampler.sampler.close()
         for embedder in self._embedders.values():
             embedder.close()
 
@@ -150,14 +167,13 @@ class Runner:
 
     def _stage(self, step: Step, key: str, folder: StepFolder, progress: Progress) -> Counts:
         inputs = self._inputs(step)
-        sampler = ResumingSampler(self._engines.sampler, Chunks(self._store.partial(key)))
         match step.block:
             case ProblemsBlock() as block:
                 return self._problems(block, folder)
             case ModelBlock() as block:
                 return self._model(block, folder)
             case ProbeBlock() | SampleBlock() as block:
-                return self._generate(inputs, block, sampler, folder, progress)
+                return self._generate(inputs, block, key, folder, progress)
             case GradeBlock() as block:
                 return self._grade(inputs, block, folder)
             case EmbedBlock() as block:
@@ -169,7 +185,18 @@ class Runner:
             case MeasureBlock() as block:
                 return self._measure(inputs, block, folder)
             case VerifyBlock() | ScoreBlock() | TournamentBlock() | KeepBlock() | MeasureGapBlock() as block:
-                return do_verification(inputs, block, sampler, folder, progress.advance)
+                return self._verification(inputs, block, key, folder, progress)
+
+    def _sampler_of(self, block: _Asking) -> Sampler:
+        """The sampler that is open, if it is as the step wants it; else that is closed and another opened."""
+        if self._sampler is None or (self._sampler.engine, self._sampler.settings) != (block.engine, block.settings):
+            self._close()
+            sampler = self._engines.open_sampler(block.engine, block.settings)
+            self._sampler = _OpenSampler(engine=block.engine, settings=block.settings, sampler=sampler)
+        return self._sampler.sampler
+
+    def _resuming(self, block: _Asking, key: str) -> Sampler:
+        return ResumingSampler(self._sampler_of(block), Chunks(self._store.partial(key)))
 
     def _problems(self, block: ProblemsBlock, folder: StepFolder) -> Counts:
         problems = load_dataset(block.dataset, block.task, self._base, self._hub)
@@ -186,13 +213,13 @@ class Runner:
         self,
         inputs: StepInputs,
         block: ProbeBlock | SampleBlock,
-        sampler: Sampler,
+        key: str,
         folder: StepFolder,
         progress: Progress,
     ) -> Counts:
         if isinstance(block, ProbeBlock):  # replays are never resumed: they are about one engine's life
             return self._probe(inputs, block, folder, progress)
-        return self._sample(inputs, block, sampler, folder, progress)
+        return self._sample(inputs, block, key, folder, progress)
 
     def _probe(self, inputs: StepInputs, block: ProbeBlock, folder: StepFolder, progress: Progress) -> Counts:
         of = REPLAYS * block.prompts * block.sample.samples_per_problem
@@ -201,7 +228,7 @@ class Runner:
             block,
             inputs.problems(),
             load_codec(checkpoint),
-            self._engines.sampler,
+            self._sampler_of(block.sample),
             checkpoint,
             lambda done: progress.advance(done, of),
         )
@@ -209,7 +236,7 @@ class Runner:
         return {"prompts": probed.prompts, "completions": probed.completions, "diverged": probed.diverged}
 
     def _sample(
-        self, inputs: StepInputs, block: SampleBlock, sampler: Sampler, folder: StepFolder, progress: Progress
+        self, inputs: StepInputs, block: SampleBlock, key: str, folder: StepFolder, progress: Progress
     ) -> Counts:
         problems = inputs.problems()
         of = len(problems) * block.samples_per_problem
@@ -217,12 +244,19 @@ class Runner:
             block,
             problems,
             load_codec(inputs.checkpoint("model")),
-            sampler,
+            self._resuming(block, key),
             inputs.checkpoint("checkpoint"),
             lambda done: progress.advance(done, of),
         )
         folder.write_table(SAMPLES, made, schemas.SAMPLE_SCHEMA)
         return {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
+
+    def _verification(
+        self, inputs: StepInputs, block: VerificationBlock, key: str, folder: StepFolder, progress: Progress
+    ) -> Counts:
+        if isinstance(block, VerifyBlock | TournamentBlock):
+            return judge(inputs, block, self._resuming(block, key), folder, progress.advance)
+        return use_judgements(inputs, block, folder)
 
     def _grade(self, inputs: StepInputs, block: GradeBlock, folder: StepFolder) -> Counts:
         graded = tuple(grade(block.grading, inputs.problems_by_id(), inputs.samples("samples")))

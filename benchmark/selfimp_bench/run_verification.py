@@ -29,17 +29,26 @@ OnProgress = Callable[[int, int], None]
 VerificationBlock = VerifyBlock | ScoreBlock | TournamentBlock | KeepBlock | MeasureGapBlock
 
 
-def do_verification(
-    inputs: StepInputs, block: VerificationBlock, sampler: Sampler, folder: StepFolder, on_progress: OnProgress
+def judge(
+    inputs: StepInputs,
+    block: VerifyBlock | TournamentBlock,
+    sampler: Sampler,
+    folder: StepFolder,
+    on_progress: OnProgress,
 ) -> Counts:
-    """Do one step; ``on_progress`` is told what is done of a long one, and how much there is in all."""
+    """Do a step in which a model judges; ``on_progress`` is told what is done, and how much there is in all."""
     match block:
         case VerifyBlock():
             return _verify(inputs, block, sampler, folder, on_progress)
-        case ScoreBlock():
-            return _score(inputs, block, folder)
         case TournamentBlock():
             return _tournament(inputs, block, sampler, folder, on_progress)
+
+
+def use_judgements(inputs: StepInputs, block: ScoreBlock | KeepBlock | MeasureGapBlock, folder: StepFolder) -> Counts:
+    """Do a step that asks no model: judgements become scores, a training set, measurements."""
+    match block:
+        case ScoreBlock():
+            return _score(inputs, block, folder)
         case KeepBlock():
             return _keep(inputs, block, folder)
         case MeasureGapBlock():

@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from selfimp_bench.engines.base import PLAIN_TRAINING
+from selfimp_bench.engines.base import PLAIN_TRAINING, SamplerSettings
 from selfimp_bench.engines.child import SOURCE_ROOT
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
 from selfimp_bench.engines.open import SAMPLERS, TRAINERS, engine_version, open_sampler, open_trainer
@@ -25,6 +25,7 @@ ENGINES = Engines(
     gradient_checkpointing=False,
     threads=1,
 )
+SETTINGS = SamplerSettings(device="cpu", precision="float32", max_batch_rows=1, threads=1, vllm=None)
 
 
 def test_the_tables_hold_what_a_manifest_may_name() -> None:
@@ -35,9 +36,9 @@ def test_the_tables_hold_what_a_manifest_may_name() -> None:
 
 def test_a_name_opens_its_engine() -> None:
     real = replace(ENGINES, sampler="hf", trainer="trl")
-    assert isinstance(open_sampler(ENGINES), FakeSampler)
+    assert isinstance(open_sampler("fake", SETTINGS), FakeSampler)
     assert isinstance(open_trainer(ENGINES, PLAIN_TRAINING), FakeTrainer)
-    assert isinstance(open_sampler(real), WorkerSampler)
+    assert isinstance(open_sampler("hf", SETTINGS), WorkerSampler)
     assert isinstance(open_trainer(real, PLAIN_TRAINING), TrlTrainer)
 
 

@@ -5,12 +5,12 @@ adapter adds, drops or renames none.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from selfimp_bench.manifest.model import Engines, Lora, Optimisation, PreferenceOptimisation, VllmSettings
+from selfimp_bench.manifest.model import Engines, Lora, ModelRef, Optimisation, PreferenceOptimisation, VllmSettings
 
 
 class FinishReason(StrEnum):
@@ -81,14 +81,17 @@ class SamplerSettings:
     vllm: VllmSettings | None
 
 
-def sampler_settings(engines: Engines) -> SamplerSettings:
-    """What a manifest's sampler is opened with."""
+def sampler_settings(engines: Engines, model: ModelRef) -> SamplerSettings:
+    """What a manifest's sampler is opened with for a model."""
+    vllm = engines.vllm
+    if vllm is not None and model.tensor_parallel is not None:
+        vllm = replace(vllm, tensor_parallel=model.tensor_parallel)
     return SamplerSettings(
         device=engines.device,
         precision=engines.sampler_precision,
         max_batch_rows=engines.max_batch_rows,
         threads=engines.threads,
-        vllm=engines.vllm,
+        vllm=vllm,
     )
 
 

@@ -7,14 +7,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer, TrainOptions, sampler_settings
+from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer, TrainOptions
 from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
 from selfimp_bench.manifest.model import Engines
 
 
-def open_sampler(engines: Engines) -> Sampler:
-    """The sampler a manifest names. Its process starts with the first ``sample``."""
-    return SAMPLERS[engines.sampler](sampler_settings(engines))
+def open_sampler(engine: str, settings: SamplerSettings) -> Sampler:
+    """The sampler of a step (``SAMPLERS`` has the names). Its process starts with the first ``sample``."""
+    return SAMPLERS[engine](settings)
 
 
 def open_trainer(engines: Engines, options: TrainOptions) -> Trainer:

@@ -85,7 +85,8 @@ class ModelRef:
 
     ``weights_sha256`` is the digest of model.safetensors; required for assets and paths.
     ``sft_learning_rate`` and ``dpo_learning_rate`` take the place of the blocks' for this model, where the source
-    gives models rates of their own. ``architecture`` lets a plan forecast a hub model whose files are not at hand.
+    gives models rates of their own; ``tensor_parallel`` that of ``engines.vllm``, for models of several sizes fit no
+    one number of GPUs. ``architecture`` lets a plan forecast a hub model whose files are not at hand.
     """
 
     id: str
@@ -96,6 +97,7 @@ class ModelRef:
     weights_sha256: str | None = None
     sft_learning_rate: float | None = None
     dpo_learning_rate: float | None = None
+    tensor_parallel: int | None = None
     architecture: Architecture | None = None
     source: str | None = None
     assumed: Assumed | None = None

@@ -269,6 +269,7 @@ class VerificationProfileBlocks:
     verifier_models: tuple[ModelRef, ...] | None = None
     datasets: VerificationDatasets | None = None
     prompt: GenerationPrompt | None = None
+    grading: Grading | None = None
     generation: Generation | None = None
     temperatures: tuple[float, ...] | None = None
     verification: tuple[VerifierMethod, ...] | None = None

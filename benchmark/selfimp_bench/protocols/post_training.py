@@ -110,7 +110,7 @@ def _probe_step(manifest: Manifest, model: ModelRef, probe: Probe) -> Step:
         block=ProbeBlock(
             sample=SampleBlock(
                 engine=manifest.engines.sampler,
-                settings=sampler_settings(manifest.engines),
+                settings=sampler_settings(manifest.engines, model),
                 role=Role.SAMPLE,
                 iteration=0,
                 seed=manifest.seed,
@@ -252,7 +252,7 @@ class _Replicate:
             stage=Stage.SAMPLE,
             block=SampleBlock(
                 engine=manifest.engines.sampler,
-                settings=sampler_settings(manifest.engines),
+                settings=sampler_settings(manifest.engines, self.model),
                 role=role,
                 iteration=iteration,
                 seed=self._seed,

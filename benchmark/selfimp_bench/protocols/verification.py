@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Decoding, sampler_settings
-from selfimp_bench.manifest.any_manifest import datasets_by_split
+from selfimp_bench.manifest.any_manifest import datasets_by_split, models_of
 from selfimp_bench.manifest.model import Method, ModelRef, Optimisation, PreferenceOptimisation, Sampling, Split
 from selfimp_bench.manifest.prompt_files import PromptTexts
 from selfimp_bench.manifest.verification_measured import Judge, judges_of
@@ -206,7 +206,7 @@ class _Replicate:
             stage=Stage.SAMPLE,
             block=SampleBlock(
                 engine=manifest.engines.sampler,
-                settings=sampler_settings(manifest.engines),
+                settings=sampler_settings(manifest.engines, self.model),
                 role=responses.role,
                 iteration=responses.iteration,
                 seed=self._seed,
@@ -258,6 +258,9 @@ class _Replicate:
             return rows - (rows >> rounds)
         return rows if judging is None else rows * judging.repeats
 
+    def _judging_model(self, judge: Judge) -> ModelRef:
+        return next((model for model in models_of(self.manifest) if model.id == judge.model), self.model)
+
     def _judged(self, judge: Judge, responses: _Responses) -> dict[str, str]:
         """The inputs of a step in which a model judges: what it judges, and the model."""
         own = judge.model == SELF
@@ -286,7 +289,7 @@ class _Replicate:
             stage=Stage.VERIFY,
             block=VerifyBlock(
                 engine=manifest.engines.sampler,
-                settings=sampler_settings(manifest.engines),
+                settings=sampler_settings(manifest.engines, self._judging_model(judge)),
                 task=manifest.grading.task,
                 prompt_template=self.texts.of(method.file),
                 add_bos=manifest.prompt.add_bos,
@@ -308,7 +311,7 @@ class _Replicate:
             stage=Stage.TOURNAMENT,
             block=TournamentBlock(
                 engine=manifest.engines.sampler,
-                settings=sampler_settings(manifest.engines),
+                settings=sampler_settings(manifest.engines, self._judging_model(judge)),
                 task=manifest.grading.task,
                 prompt_template=self.texts.of(method.file),
                 add_bos=manifest.prompt.add_bos,
