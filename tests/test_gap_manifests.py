@@ -14,6 +14,7 @@ from selfimp_bench.manifest.model import Architecture, Profile
 from selfimp_bench.manifest.profile import resolve_profile
 from selfimp_bench.manifest.suite_model import Suite, readings
 from selfimp_bench.manifest.verification_model import VerificationManifest
+from selfimp_bench.plan import SampleBlock, VerifyBlock
 
 SUITE = load_suite(ROOT / "manifests" / "mind-the-gap" / "mind-the-gap.suite.v1.yaml")
 NAMES = [member.name for member in SUITE.experiments]
@@ -111,3 +112,16 @@ def shared(name: str, other: str, models: str) -> int:
 def test_experiments_share_responses_and_judgements() -> None:
     assert shared("gsm8k-verifier-ensemble", "gsm8k-gv-gap", "model=qwen2-7b") == 4
     assert shared("gsm8k-cross-verification", "gsm8k-gv-gap", "model=qwen2-7b") == 3
+
+
+def test_a_step_spans_the_devices_of_the_model_that_does_it() -> None:
+    plan = open_experiment(
+        "gsm8k-cross-verification", profile=Profile.PAPER, only="model=qwen2-7b", replicates=1
+    ).plan()
+    spans = {
+        step.id.rpartition("/")[2]: step.block.settings.vllm.tensor_parallel
+        for step in plan.steps
+        if isinstance(step.block, SampleBlock | VerifyBlock) and step.block.settings.vllm is not None
+    }
+    assert spans["sample.sample"] == spans["verify.mc@llama-2-7b.sample"] == 1
+    assert spans["verify.mc@qwen2-72b.sample"] == spans["verify.cot-score@llama-2-70b.sample"] == 4

@@ -4,21 +4,26 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import ManifestMaker
 
+from selfimp_bench.engines.base import PLAIN_TRAINING, Sampler, SamplerSettings
+from selfimp_bench.engines.open import open_sampler, open_trainer
 from selfimp_bench.errors import InputError
 from selfimp_bench.execute import execute
 from selfimp_bench.experiment import open_experiment
 from selfimp_bench.judge import judge_run
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.plan import plan_keys
+from selfimp_bench.plan import Plan, SampleBlock, plan_keys
 from selfimp_bench.progress import Silent
 from selfimp_bench.record import read_record
+from selfimp_bench.run import Engines, Runner
 from selfimp_bench.stages.probe import Stamp
+from selfimp_bench.store import Store
 
 COMMAND = [sys.executable, "-m", "selfimp_bench"]
 
@@ -234,3 +239,31 @@ def test_steps_that_need_a_gpu_are_refused_before_anything_is_fetched(
     with pytest.raises(InputError, match=r"no GPU here.*docker run --gpus all .*--profile smoke"):
         execute(experiment, tmp_path, Silent())
     assert not list((tmp_path / "store").glob("*/step.json"))
+
+
+def test_another_sampler_is_opened_where_a_step_wants_other_settings(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    experiment = open_experiment(str(make_manifest()), profile=Profile.PAPER, only=None, replicates=1)
+    last = max(number for number, step in enumerate(experiment.plan().steps) if isinstance(step.block, SampleBlock))
+    steps = [
+        replace(step, block=replace(step.block, settings=replace(step.block.settings, threads=7)))
+        if isinstance(step.block, SampleBlock) and number == last
+        else step
+        for number, step in enumerate(experiment.plan().steps)
+    ]
+    opened: list[int] = []
+
+    def open_fake(engine: str, settings: SamplerSettings) -> Sampler:
+        opened.append(settings.threads)
+        return open_sampler(engine, settings)
+
+    Runner(
+        manifest=experiment.manifest,
+        base=experiment.path.parent,
+        plan=Plan(steps=tuple(steps)),
+        store=Store(tmp_path / "store"),
+        hub=tmp_path / "hub",
+        engines=Engines(open_sampler=open_fake, trainer=open_trainer(experiment.manifest.engines, PLAIN_TRAINING)),
+    ).run(Silent())
+    assert opened == [1, 7]
