@@ -75,6 +75,11 @@ def test_more_devices_than_there_are_cannot_be_spanned() -> None:
     assert reason == "engines.vllm.tensor_parallel 4 takes 4 devices, and there are 2"
 
 
+def test_an_engine_cannot_span_devices_that_its_heads_do_not_divide_over() -> None:
+    (reason,) = _cost("8xA100-80GB", replace(VLLM, tensor_parallel=3)).misfits
+    assert reason.startswith("its 32 attention heads cannot be split evenly over 3 devices")
+
+
 def test_prompts_whose_cache_is_not_kept_are_read_for_every_completion() -> None:
     kept, read = (_cost("1xA100-80GB", replace(VLLM, prefix_caching=kept)).gpu_hours for kept in (True, False))
     # 63 more readings of 1319 prompts of 239.9 characters / 2.5, 2 operations a weight and token, 40 % of the peak.

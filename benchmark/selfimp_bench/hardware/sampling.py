@@ -81,6 +81,9 @@ class _Generation:
         count, needed = self.setting.hardware.count, self.peak()
         if self.span > count:
             return (f"engines.vllm.tensor_parallel {self.span} takes {self.span} devices, and there are {count}",)
+        if self.sizes.heads % self.span:
+            heads = f"{self.sizes.heads} attention heads cannot be split evenly over {self.span} devices"
+            return (f"its {heads}, as vLLM does; give the model a tensor_parallel that divides them",)
         if needed.total <= self.allowed:
             return ()
         if self.settings.vllm is None and (rows := self._fitting(self.longest, 1)):
