@@ -4,7 +4,8 @@ import pytest
 from support import ROOT
 
 from selfimp_bench.assertion import Place, expand
-from selfimp_bench.catalog import find_manifest
+from selfimp_bench.catalog import REFERENCES, find_manifest
+from selfimp_bench.check import tables_of
 from selfimp_bench.engines.base import sampler_settings
 from selfimp_bench.experiment import open_experiment
 from selfimp_bench.manifest.any_manifest import measured_cells, models_of
@@ -15,6 +16,8 @@ from selfimp_bench.manifest.profile import resolve_profile
 from selfimp_bench.manifest.suite_model import Suite, readings
 from selfimp_bench.manifest.verification_model import VerificationManifest
 from selfimp_bench.plan import SampleBlock, VerifyBlock
+from selfimp_bench.reference import read_table
+from selfimp_bench.stages.measure_verification import CORRELATION
 
 SUITE = load_suite(ROOT / "manifests" / "mind-the-gap" / "mind-the-gap.suite.v1.yaml")
 NAMES = [member.name for member in SUITE.experiments]
@@ -112,6 +115,19 @@ def shared(name: str, other: str, models: str) -> int:
 def test_experiments_share_responses_and_judgements() -> None:
     assert shared("gsm8k-verifier-ensemble", "gsm8k-gv-gap", "model=qwen2-7b") == 4
     assert shared("gsm8k-cross-verification", "gsm8k-gv-gap", "model=qwen2-7b") == 3
+
+
+@every_experiment
+def test_published_numbers_are_in_a_unit_that_the_metric_has(name: str) -> None:
+    manifest = manifest_of(name)
+    tables = {
+        table.name: table for table in tables_of(manifest.claims, lambda each: read_table(REFERENCES / each, each))
+    }
+    for claim in manifest.claims:
+        for point in claim.value.points if claim.value is not None else ():
+            row = tables[claim.value.table].find(point.reference)
+            correlation = "-correlation." in point.metric
+            assert row is not None and row.unit == (CORRELATION if correlation else "percent"), row
 
 
 def test_a_step_spans_the_devices_of_the_model_that_does_it() -> None:
