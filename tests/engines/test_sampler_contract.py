@@ -27,7 +27,7 @@ from selfimp_bench.engines.worker_sampler import WorkerSampler
 from selfimp_bench.errors import InputError
 from selfimp_bench.stages.sample import until_stop
 
-from .conftest import EOS, VLLM, MakeJob
+from .conftest import EOS, VLLM, MakeJob, folders_in
 
 RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
@@ -78,12 +78,7 @@ def checkpoint(
     if not isinstance(sampler, FakeSampler):
         return model_folder
     rows = [(list(prompt.token_ids), [50 + index, 60, 70 + index, EOS]) for index, prompt in enumerate(prompts[:6])]
-    return FakeTrainer().train(make_job(rows), _new(tmp_path / "fake"), quiet).path
-
-
-def _new(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+    return FakeTrainer().train(make_job(rows), folders_in(tmp_path / "fake"), quiet).path
 
 
 def by_key(completions: Iterator[Completion]) -> dict[tuple[str, int], Completion]:
