@@ -66,9 +66,14 @@ def test_a_table_is_named_once() -> None:
     assert table_names([figure("x"), figure("y"), other]) == ("a.csv", "t.csv")
 
 
+UNDRAWN = ("2412.02674", "gsm8k-iter-sft-dpo-70b", "tiny-iter-sft-vllm")
+"""A paper and two experiments whose figures no manifest has yet."""
+
+
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)
-def test_every_shipped_experiment_has_figures_with_published_rows(entry) -> None:
-    figures = load_manifest(entry.path).figures
-    assert figures
+def test_the_figures_of_every_shipped_experiment_have_published_rows(entry) -> None:
+    manifest = load_manifest(entry.path)
+    figures = manifest.figures or ()
+    assert bool(figures) is not (manifest.paper.id in UNDRAWN or manifest.name in UNDRAWN)
     tables = [read_table(REFERENCES / name, name) for name in table_names(figures)]
     assert list(find_figure_flaws(figures, tables)) == []
