@@ -39,6 +39,7 @@ from selfimp_bench.catalog import ASSETS, CALIBRATION, MANIFESTS, find_manifest
 from selfimp_bench.engines.base import PLAIN_TRAINING, Decoding, Prompt, SamplerSettings, TrainFolders, TrainJob
 from selfimp_bench.engines.child import visible_gpus
 from selfimp_bench.engines.open import TWINS
+from selfimp_bench.engines.serve import claim_stdout
 from selfimp_bench.engines.training_set import COLUMNS
 from selfimp_bench.engines.trl import TrlTrainer
 from selfimp_bench.engines.trl_job import SPEED_LOG
@@ -504,13 +505,16 @@ def measure(arguments: argparse.Namespace) -> Path:
 
 
 def main() -> int:
-    """Exit code 0, or 2 for what a user can change and 4 for what failed."""
+    """Exit code 0, or 2 for what a user can change and 4 for what failed. Stdout is the file's path alone."""
+    arguments = read_arguments()
+    stdout = claim_stdout()  # DeepSpeed writes a line there when something imports it
     try:
-        path = measure(read_arguments())
+        path = measure(arguments)
     except (InputError, StepFailed) as error:
         say(str(error))
         return 2 if isinstance(error, InputError) else 4
-    sys.stdout.write(f"{path}\n")
+    stdout.write(f"{path}\n".encode())
+    stdout.flush()
     return 0
 
 

@@ -12,10 +12,12 @@ def test_nothing_inherited_can_change_the_engine(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
-    found = child.environment(device="cpu", threads=3, scratch=tmp_path)
+    found = child.environment(device="cpu", threads=3, scratch=tmp_path, gpus=None)
     assert not {"ACCELERATE_MIXED_PRECISION", "WORLD_SIZE", "RANK", "FSDP_VERSION", "NVIDIA_TF32_OVERRIDE"} & set(found)
     assert (found["HF_HUB_OFFLINE"], found["OMP_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("1", "3", "")
-    assert child.environment(device="cuda", threads=3, scratch=tmp_path)["CUDA_VISIBLE_DEVICES"] == "3"
+    for gpus, visible in ((None, "3"), (("4",), "4"), (("3", "4"), "3,4")):
+        found = child.environment(device="cuda", threads=3, scratch=tmp_path, gpus=gpus)
+        assert found["CUDA_VISIBLE_DEVICES"] == visible
 
 
 def test_a_silent_death_is_said_in_words() -> None:

@@ -12,14 +12,13 @@ from selfimp_bench.engines.base import Decoding, LabelPrompt, Prompt, TrainJob
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer, read_memory
 from selfimp_bench.errors import InputError
 
-from .conftest import BOS, EOS, MakeJob, dpo_rows, sft_rows
+from .conftest import BOS, EOS, MakeJob, dpo_rows, folders_in, sft_rows
 
 DECODING = Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=20, stop=())
 
 
 def trained(job: TrainJob, folder: Path) -> Path:
-    folder.mkdir()
-    return FakeTrainer().train(job, folder, quiet).path
+    return FakeTrainer().train(job, folders_in(folder), quiet).path
 
 
 def right_share(folder: Path, job_rows: Sequence[tuple[list[int], ...]]) -> float:
