@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from mechanisms import needs_bubblewrap
 
 from selfimp_bench.grading.sandbox.confine import ANYBODY, seccomp_program
 from selfimp_bench.grading.sandbox.mechanism import Mechanism, command
@@ -92,6 +93,7 @@ def verdict(program, arch, number, *arguments):
             place += if_true if held else if_false
 
 
+@needs_bubblewrap
 def test_under_bubblewrap_there_is_nothing_but_the_interpreter():
     given = command(Mechanism.BUBBLEWRAP, 0)
     code = """

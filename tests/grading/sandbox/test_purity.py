@@ -3,9 +3,9 @@
 import ast
 
 import pytest
+from mechanisms import every_mechanism
 
 from selfimp_bench.grading.sandbox.cell import Cell, Ending, Order
-from selfimp_bench.grading.sandbox.mechanism import Mechanism
 from selfimp_bench.grading.sandbox.policy import Limits
 from selfimp_bench.grading.sandbox.purity import leave_nothing
 
@@ -31,7 +31,7 @@ def test_only_tests_without_a_way_out_leave_nothing(source, expected):
     assert leave_nothing([ast.parse(source)]) is expected
 
 
-@pytest.mark.parametrize("mechanism", Mechanism)
+@every_mechanism
 def test_what_tests_leave_behind_is_not_there_for_the_next(mechanism):
     cell = Cell(mechanism)
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from mechanisms import every_mechanism
 
 import selfimp_bench
 from selfimp_bench.grading.sandbox.cell import Cell, Ending, Order
 from selfimp_bench.grading.sandbox.corpus import read_corpus
-from selfimp_bench.grading.sandbox.mechanism import Mechanism
 from selfimp_bench.grading.sandbox.policy import Limits
 from selfimp_bench.grading.sandbox.selftest import try_mechanisms
 
@@ -26,7 +26,7 @@ def test_every_attack_is_a_hostile_program_or_a_control_and_only_controls_pass()
     assert all(attack.what and attack.tests and attack.program for attack in corpus)
 
 
-@pytest.mark.parametrize("mechanism", Mechanism)
+@every_mechanism
 def test_the_isolation_holds_against_every_attack(mechanism):
     (tested,) = try_mechanisms([mechanism])
     assert tested.missing is None
@@ -37,7 +37,7 @@ def test_the_isolation_holds_against_every_attack(mechanism):
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are run by an ordinary user already")
 @pytest.mark.skipif(not Path(SYSTEM_PYTHON).exists(), reason="no interpreter that an ordinary user can start")
-@pytest.mark.parametrize("mechanism", Mechanism)
+@every_mechanism
 def test_the_isolation_holds_for_an_ordinary_user(mechanism):
     version = subprocess.run([SYSTEM_PYTHON, "-V"], capture_output=True, text=True, check=True).stdout
     if version.split()[1].rpartition(".")[0] != f"{sys.version_info.major}.{sys.version_info.minor}":
@@ -52,7 +52,7 @@ def test_the_isolation_holds_for_an_ordinary_user(mechanism):
     assert f"{mechanism}: {len(read_corpus())} of {len(read_corpus())} attacks ended as they should" in run.stdout
 
 
-@pytest.mark.parametrize("mechanism", Mechanism)
+@every_mechanism
 def test_the_right_answer_is_needed_even_where_the_test_hides_every_error(mechanism):
     cell = Cell(mechanism)
     try:

@@ -70,17 +70,21 @@ class Cell:
     def __init__(self, mechanism: Mechanism) -> None:
         """Start it. Raises MechanismMissing, CellBroken, OSError."""
         self._control, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                command(mechanism, theirs.fileno()),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=environment(),
-                cwd="/",
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # a Ctrl-C is the grader's affair, and the group can be killed whole
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    command(mechanism, theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env=environment(),
+                    cwd="/",
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,  # a Ctrl-C is the grader's affair, and the group can be killed whole
+                )
+        except BaseException:
+            self._control.close()
+            raise
         self._control.settimeout(_START_SECONDS)
         if self._hear() != b"ready":
             words = self._last_words()
