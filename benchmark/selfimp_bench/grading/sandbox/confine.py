@@ -9,7 +9,7 @@ import resource
 import signal
 import struct
 from collections.abc import Sequence
-from errno import ENOSYS, EPERM
+from errno import EPERM
 from typing import Final
 
 from selfimp_bench.grading.sandbox.policy import MEMORY_BYTES, OPEN_FILES
@@ -21,7 +21,6 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_SECCOMP: Final = 22
 _SECCOMP_MODE_FILTER: Final = 2
 _PR_SET_NO_NEW_PRIVS: Final = 38
-_CLONE_THREAD: Final = 0x10000
 _LANDLOCK_CREATE_RULESET: Final = 444
 _LANDLOCK_RESTRICT_SELF: Final = 446
 _CAPSET: Final = {"x86_64": 126, "aarch64": 91}
@@ -35,11 +34,11 @@ _ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
 _KILL_PROCESS: Final = 0x80000000
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
-_LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
+_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
 
 
 def seccomp_program(machine: Machine, more: Sequence[int] = ()) -> bytes:
-    """The filter as BPF: the allowed calls, threads but no processes, signals to process ``ANYBODY`` only.
+    """The filter as BPF: the allowed calls, and signals to process ``ANYBODY`` only.
 
     ``more``: calls that are allowed besides.
 
@@ -51,9 +50,6 @@ def seccomp_program(machine: Machine, more: Sequence[int] = ()) -> bytes:
     steps.append(_step(_LOAD, _NUMBER))
     for number in (*machine.allowed, *more):
         steps += [_step(_EQUAL, number, 0, 1), allow]
-    # glibc then falls back to clone, whose flags a filter can see.
-    steps += [_step(_EQUAL, machine.clone3, 0, 1), _step(_RETURN, _ERRNO | ENOSYS)]
-    steps += [_step(_EQUAL, machine.clone, 0, 4), _argument(0), _step(_ANY_BIT, _CLONE_THREAD, 0, 1), allow, refuse]
     steps += [_step(_EQUAL, machine.tgkill, 0, 4), _argument(0), _step(_EQUAL, ANYBODY, 0, 1), allow, refuse]
     steps += [_step(_EQUAL, machine.prlimit64, 0, 8)]  # reading one's own limits
     steps += [_argument(0), _step(_EQUAL, 0, 0, 5)]

@@ -1,6 +1,6 @@
 """The system calls that confined code may make, by number; every other one is refused with EPERM.
 
-Not on the list, so not possible: every call that takes a path, sockets, processes, signals to others, ptrace and
+Not on the list, so not possible: every call that takes a path, sockets, processes, threads, signals to others, ptrace,
 process_vm, io_uring, bpf, keys, mounts, namespaces, shared memory, new descriptors.
 Numbers: Linux ``asm/unistd_64.h`` (x86-64) and ``asm-generic/unistd.h`` (aarch64).
 """
@@ -15,8 +15,6 @@ class Machine:
 
     audit_arch: int
     allowed: tuple[int, ...]
-    clone: int
-    clone3: int
     tgkill: int
     prlimit64: int
     recvmsg: int
@@ -49,8 +47,6 @@ MACHINES: Final = {
     "x86_64": Machine(
         audit_arch=0xC000003E,
         allowed=tuple(_X86_64.values()),
-        clone=56,
-        clone3=435,
         tgkill=234,
         prlimit64=302,
         recvmsg=47,
@@ -58,8 +54,6 @@ MACHINES: Final = {
     "aarch64": Machine(
         audit_arch=0xC00000B7,
         allowed=tuple(_AARCH64.values()),
-        clone=220,
-        clone3=435,
         tgkill=131,
         prlimit64=261,
         recvmsg=212,
