@@ -103,6 +103,15 @@ def test_a_missing_samples_file_is_named_before_anything_is_done(tmp_path, probl
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.jsonl"]
 
 
+def test_a_completion_that_no_file_can_hold_is_an_input_error_with_file_and_line(tmp_path, problems):
+    rows = [
+        {"problem_id": "p", "sample_index": index, "completion": text}
+        for index, text in enumerate(("\U0001f600", "\udc80"))
+    ]
+    with pytest.raises(InputError, match=r"s\.jsonl:2: \\udc80 is half of a surrogate pair"):
+        graded(NUMBERS, problems, write(tmp_path / "s.jsonl", rows), tmp_path / "g.jsonl")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_a_hundred_thousand_samples_stream_in_bounded_memory(tmp_path, problems, suffix):

@@ -117,6 +117,7 @@ def _samples(path: Path) -> Iterator[OwnSample]:
             raise InputError(
                 f"{path}:{number}: {error}; a sample needs problem_id, sample_index and completion"
             ) from None
+        _refuse_half_pairs(f"{path}:{number}", sample)
         key = (sample.iteration, sample.role, sample.problem_id, sample.sample_index)
         if key in seen:
             raise InputError(
@@ -125,6 +126,18 @@ def _samples(path: Path) -> Iterator[OwnSample]:
             )
         seen.add(key)
         yield sample
+
+
+def _refuse_half_pairs(where: str, sample: OwnSample) -> None:
+    """JSON can spell what no file can hold: half of a surrogate pair."""
+    for text in (sample.problem_id, sample.completion, sample.role or ""):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{where}: {ascii(text[error.start])[1:-1]} is half of a surrogate pair and no character; "
+                "expected Unicode text: write \\ufffd in its place"
+            ) from None
 
 
 def _finish(partial: Path, out: Path) -> None:
