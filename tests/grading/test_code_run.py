@@ -133,6 +133,28 @@ def test_a_program_with_a_state_is_called_once_for_every_call_in_the_tests():
     assert grade_code(program, problem(tests=tests), truncated=False).strict.outcome is Outcome.CORRECT
 
 
+def test_of_an_iterator_without_end_a_test_takes_what_it_needs():
+    program = "def double(x):\n    while True:\n        x *= 2\n        yield x\n"
+    tests = (
+        "from itertools import islice\nassert list(islice(double(1), 3)) == [2, 4, 8]",
+        "for found, expected in zip(double(3), (6, 12)):\n    assert found == expected",
+    )
+    assert grade_code(program, problem(tests=tests), truncated=False).strict.outcome is Outcome.CORRECT
+
+
+def test_what_no_sandbox_takes_is_a_wrong_program_or_an_input_error_that_names_the_problem():
+    both = grade_code(f"{GOOD}# {'x' * 2**20}\n", problem(), truncated=False)
+    assert both.flexible == both.strict
+    assert (both.strict.outcome, both.strict.detail) == (
+        "wrong",
+        "syntax error: the code: more than 1048576 characters",
+    )
+    tests = (f"assert double('{'x' * 2**24}')",)
+    with pytest.raises(InputError, match="problem mbpp-1: its setup and tests are too long"):
+        grade_code(GOOD, problem(tests=tests), truncated=False)
+    assert grade_code(GOOD, problem(), truncated=False).strict.outcome is Outcome.CORRECT
+
+
 def test_a_failure_of_the_machinery_is_crashed_and_not_wrong(monkeypatch):
     def broken(_mechanism):
         raise CellBroken("no zygote today")

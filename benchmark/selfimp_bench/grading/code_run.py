@@ -18,9 +18,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+from selfimp_bench.errors import InputError
 from selfimp_bench.grading.outcome import BothGrades, Grade, Outcome
 from selfimp_bench.grading.sandbox.cell import Ending, Examination, Order
 from selfimp_bench.grading.sandbox.cells import examine
+from selfimp_bench.grading.sandbox.policy import LONGEST_MESSAGE
 from selfimp_bench.tasks.mbpp import asserts_of
 from selfimp_bench.tasks.problem import Problem
 
@@ -117,9 +119,14 @@ def _examined(code: str, beginning: str, problem: Problem, tests: tuple[str, ...
         entry_point=problem.entry_point,
         rescue=rescue,
     )
-    if problem.answer is None:
-        return examine(order, None)
-    return examine(order, replace(order, program=beginning + problem.answer, rescue=False))
+    reference = replace(order, program=beginning + problem.answer, rescue=False) if problem.answer is not None else None
+    try:
+        return examine(order, reference)
+    except OverflowError:
+        raise InputError(
+            f"problem {problem.problem_id}: its setup and tests are too long for the sandbox; they and a program may "
+            f"take {LONGEST_MESSAGE} bytes together: leave out the largest tests"
+        ) from None
 
 
 def _grade(found: Examination, code: str, beginning: str) -> Grade:

@@ -32,6 +32,7 @@ def test_the_isolation_holds_against_every_attack(mechanism):
     assert tested.missing is None
     assert [result for result in tested.results if not result.held] == []
     assert len(tested.results) == len(read_corpus())
+    assert [result.remark for result in tested.results if not (result.remark or "-").isprintable()] == []
 
 
 @pytest.mark.slow

@@ -25,7 +25,10 @@ def run_candidate(channel: Channel) -> None:
         # Not "__main__": what stands under `if __name__ == "__main__"` is a program of its own.
         sys.modules["candidate"] = module
         sys.argv[:] = ["candidate"]
-        channel.send(_load(module, order))
+        program = _compiled(channel, order)
+        if program is None:
+            return
+        channel.send({"raised": _raised(program, order["imports"], module)})
         peer = Peer(channel, "candidate", OPERATIONS)
         peer.hold(module)
         peer.serve()
@@ -33,22 +36,28 @@ def run_candidate(channel: Channel) -> None:
         return
 
 
-def _load(module: types.ModuleType, order: dict[str, Any]) -> dict[str, Any]:
-    """Run program, then the imports of the tests' setup, on which a program may build."""
+def _compiled(channel: Channel, order: dict[str, Any]) -> types.CodeType | None:
+    """The program, and a message whether it is one. The message can be believed: no line of the program has run."""
     try:
         source = longest_program(order["program"]) if order["rescue"] else order["program"]
         if not source:
             raise SyntaxError("no function in it")
         program = compile(source, "<the code>", "exec", dont_inherit=True)
     except BaseException as error:
-        return {"is_program": False, "characters": 0, "raised": error_tree(error)}
-    loaded: dict[str, Any] = {"is_program": True, "characters": len(source), "raised": None}
+        channel.send({"raised": error_tree(error)})
+        return None
+    channel.send({"characters": len(source)})
+    return program
+
+
+def _raised(program: types.CodeType, imports: str, module: types.ModuleType) -> dict[str, Any] | None:
+    """Run program, then the imports of the tests' setup, on which a program may build; what was raised."""
     try:
         exec(program, module.__dict__)
-        exec(order["imports"], module.__dict__)
+        exec(imports, module.__dict__)
     except BaseException as error:  # SystemExit too: a program that leaves has not passed
-        loaded["raised"] = error_tree(error)
-    return loaded
+        return error_tree(error)
+    return None
 
 
 def longest_program(text: str) -> str:
@@ -66,5 +75,5 @@ def longest_program(text: str) -> str:
 
 
 def leave() -> None:
-    """End the process; threads that the program left running change nothing any more."""
+    """End the process, without what a program wants to be done at the end."""
     os._exit(0)

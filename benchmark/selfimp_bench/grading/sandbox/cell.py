@@ -15,7 +15,7 @@ import msgspec
 
 from selfimp_bench.grading.sandbox.channel import Channel, ChannelClosed
 from selfimp_bench.grading.sandbox.mechanism import Mechanism, command, environment
-from selfimp_bench.grading.sandbox.policy import Limits
+from selfimp_bench.grading.sandbox.policy import LONGEST_PROGRAM, Limits
 
 _START_SECONDS: Final = 60.0
 _EXTRA_SECONDS: Final = 30.0
@@ -92,7 +92,13 @@ class Cell:
             raise CellBroken(words)
 
     def examine(self, order: Order, limits: Limits) -> Examination:
-        """Run a program and its tests. Raises CellBroken: the cell is of no use then; ``end`` it."""
+        """Run a program and its tests.
+
+        Raises CellBroken, and OverflowError for tests of more than ``LONGEST_MESSAGE`` bytes: the cell is of no use
+        then; ``end`` it.
+        """
+        if len(order.program) > LONGEST_PROGRAM:
+            return _too_long(order)
         ours, theirs = socket.socketpair()
         with ours:
             self._control.settimeout(limits.wall_seconds + _EXTRA_SECONDS)
@@ -170,9 +176,22 @@ def _verdict(connection: socket.socket, order: Order, patience: float) -> _Verdi
 
 def _judged(verdict: _Verdict | None, report: _Report, order: Order, limits: Limits) -> Examination:
     ending, remark = _ending(verdict, report, limits)
-    known = verdict.characters if verdict is not None and ending in (Ending.PASSED, Ending.FAILED, Ending.MEMORY) else 0
-    characters = min(max(known, 0), len(order.program)) or len(order.program)
-    return Examination(ending=ending, remark=remark, characters=characters, cpu_seconds=report.cpu_seconds)
+    characters = verdict.characters if verdict is not None and report.cut is None else 0
+    return Examination(
+        ending=ending,
+        remark=remark,
+        characters=characters or len(order.program),
+        cpu_seconds=report.cpu_seconds,
+    )
+
+
+def _too_long(order: Order) -> Examination:
+    return Examination(
+        ending=Ending.NO_PROGRAM,
+        remark=f"the code: more than {LONGEST_PROGRAM} characters",
+        characters=len(order.program),
+        cpu_seconds=0.0,
+    )
 
 
 def _ending(verdict: _Verdict | None, report: _Report, limits: Limits) -> tuple[Ending, str | None]:
@@ -182,7 +201,7 @@ def _ending(verdict: _Verdict | None, report: _Report, limits: Limits) -> tuple[
         return Ending.WALL, f"more than {limits.wall_seconds:g} s"
     if verdict is None:
         return Ending.BROKEN, "the examiner ended without a verdict"
-    said = f"{verdict.at}: {verdict.error}"[:_LONGEST_REMARK]
+    said = _printable(f"{verdict.at}: {verdict.error}")[:_LONGEST_REMARK]
     match verdict.kind:
         case "passed":
             return Ending.PASSED, None
@@ -194,6 +213,11 @@ def _ending(verdict: _Verdict | None, report: _Report, limits: Limits) -> tuple[
             return Ending.MEMORY, said
         case "gone":
             return Ending.DIED, _death(report.exit_code, verdict.error)
+
+
+def _printable(text: str) -> str:
+    """A program's text fit for any file and screen: one line, no control characters, no half of a surrogate pair."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _death(exit_code: int | None, error: str) -> str:

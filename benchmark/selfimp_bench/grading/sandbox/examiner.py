@@ -6,6 +6,7 @@ process, which the program cannot reach, came to the end of the last one.
 
 import ast
 import importlib
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
@@ -19,6 +20,8 @@ from selfimp_bench.grading.sandbox.peer import Peer, Remote, describe, error_fro
 from selfimp_bench.grading.sandbox.purity import leave_nothing
 
 _SETUP: Final = "the setup"
+_RESERVE_BYTES: Final = 1 << 24
+"""Address space kept free to say so when values of the program have used up the rest."""
 _MAY_ASK: Final = {"call": lambda target, *arguments, **named: target(*arguments, **named)}
 
 
@@ -32,10 +35,14 @@ class After(IntFlag):
     """The tests may have left something behind: this examiner must not be used again."""
 
 
+_AFTER: Final = {"gone": After.GONE, "memory": After.USED}  # memory in shreds is something left behind
+
+
 def run_examiner(grader: Channel, candidate: Channel) -> After:
     """Take an order from the grader, examine, and send the verdict."""
     order = grader.receive()
     after = After.USED
+    reserve = mmap.mmap(-1, _RESERVE_BYTES)
     try:
         parts = _parts(order)
         if leave_nothing([part.tree for part in parts]):
@@ -43,10 +50,14 @@ def run_examiner(grader: Channel, candidate: Channel) -> After:
         verdict = _examine(order, parts, candidate)
     except ChannelClosed as error:
         verdict = _verdict("gone", error=str(error))
+    except MemoryError as error:
+        reserve.close()
+        verdict = _failed("the tests", error)
     except BaseException as error:
         verdict = _failed("the tests", error)
+    reserve.close()
     grader.send(verdict)
-    return after | After.GONE if verdict["kind"] == "gone" else after
+    return after | _AFTER.get(verdict["kind"], After.NOTHING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +89,17 @@ def _examine(order: dict[str, Any], parts: Sequence[_Part], candidate: Channel) 
         if part.at == _SETUP and isinstance(node, ast.Import | ast.ImportFrom)
     ]
     candidate.send({"program": order["program"], "rescue": order["rescue"], "imports": "\n".join(imports)})
+    compiled = candidate.receive()
+    if "raised" in compiled:
+        return _failed("the code", error_from(compiled["raised"])) | {"kind": "no program"}
     loaded = candidate.receive()
-    if not (isinstance(loaded, dict) and type(loaded.get("characters")) is int):
+    if not isinstance(loaded, dict):
         raise ChannelClosed("no message of ours")
     if loaded.get("raised") is not None:
-        error = error_from(loaded["raised"])
-        failed = _failed("the code", error) | {"characters": loaded["characters"]}
-        return failed if loaded.get("is_program") is True else failed | {"kind": "no program"}
-    return _run(parts, order["entry_point"], candidate) | {"characters": loaded["characters"]}
+        verdict = _failed("the code", error_from(loaded["raised"]))
+    else:
+        verdict = _run(parts, order["entry_point"], candidate)
+    return verdict | {"characters": compiled["characters"]}
 
 
 def _run(parts: Sequence[_Part], entry_point: str | None, candidate: Channel) -> dict[str, Any]:

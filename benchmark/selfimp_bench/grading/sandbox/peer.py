@@ -46,7 +46,8 @@ class Remote:
         _ask(self, "set item", key, value)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(_ask(self, "items"))
+        iterator = _ask(self, "iterator")
+        return iterator if type(iterator) is Remote else iter(iterator)
 
     def __next__(self) -> Any:
         return _ask(self, "next")
@@ -70,7 +71,7 @@ OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "set attribute": lambda target, name, value: setattr(target, name, value),
     "item": lambda target, key: target[key],
     "set item": lambda target, key, value: target.__setitem__(key, value),
-    "items": lambda target: list(target),
+    "iterator": lambda target: iter(target),
     "next": lambda target: next(target),
     "length": lambda target: len(target),
     "truth": lambda target: bool(target),
@@ -153,7 +154,11 @@ class Peer:
                 break
             ahead.append(question)
         self._foreseen.extend(ahead)
-        self._channel.send_encoded(b"".join(ahead))
+        try:
+            self._channel.send_encoded(b"".join(ahead))
+        except ChannelClosed:
+            self.lost = True
+            raise
 
     def _question(self, operation: str, number: int, arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
         return encode(

@@ -8,6 +8,9 @@ OPEN_FILES: Final = 64
 LONGEST_MESSAGE: Final = 1 << 24
 """Bytes of one value, arguments included: the output limit."""
 
+LONGEST_PROGRAM: Final = 1 << 20
+"""Characters; a message holds as many, however they are written."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
