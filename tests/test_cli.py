@@ -295,7 +295,11 @@ def test_grade_judges_anybodys_generations(tmp_path: Path, suffix: str) -> None:
         ("not json\n", "", r"p.jsonl:1: not JSON"),
         ("[]\n", "", r"p.jsonl:1: expected a JSON object"),
         ('{"problem_id": "a", "question": "?"}\n' * 2, "", r"p.jsonl:2: problem_id 'a' stands in row 1 already"),
-        (None, '{"problem_id": "x", "sample_index": 0, "completion": ""}\n', r"problem 'x', which is not among"),
+        (
+            None,
+            '{"problem_id": "x", "sample_index": 0, "completion": ""}\n',
+            r"s.jsonl:1: problem 'x', which is not among",
+        ),
         (None, '{"problem_id": "a", "completion": ""}\n', r"s.jsonl:1: .*sample_index"),
         (None, '{"problem_id": "a", "sample_index": 0, "completion": ""}\n' * 2, r"s.jsonl:2: .*stands there twice"),
     ],

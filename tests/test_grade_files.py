@@ -112,6 +112,18 @@ def test_a_completion_that_no_file_can_hold_is_an_input_error_with_file_and_line
         graded(NUMBERS, problems, write(tmp_path / "s.jsonl", rows), tmp_path / "g.jsonl")
 
 
+def test_files_without_a_sample_are_refused(tmp_path, problems):
+    with pytest.raises(InputError, match=r"s\.jsonl: no sample in it"):
+        graded(NUMBERS, problems, samples(tmp_path, 0), tmp_path / "g.jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.jsonl", "s.jsonl"]
+
+
+def test_a_place_that_cannot_be_written_to_is_named_before_anything_is_graded(tmp_path, problems):
+    given = samples(tmp_path, 1)
+    with pytest.raises(InputError, match=r"--out .*s\.jsonl/g\.jsonl: .*expected a file in a folder"):
+        graded(NUMBERS, problems, given, given / "g.jsonl")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_a_hundred_thousand_samples_stream_in_bounded_memory(tmp_path, problems, suffix):

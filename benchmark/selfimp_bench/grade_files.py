@@ -57,15 +57,21 @@ def grade_files(
     if missing:
         raise InputError(f"{missing[0]}: no such file; expected a .jsonl or .parquet file")
     inputs = digest([grading, grade_version(grading.task), *(file_sha256(path) for path in (problems, *samples))])
-    out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
-    done = _resume(partial, inputs)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        done = _resume(partial, inputs)
+    except OSError as error:
+        raise InputError(f"--out {out}: {error.strerror}; expected a file in a folder that can be written to") from None
     counts = Counter(str(row.outcome) for row in _rows(partial))
     with partial.open("ab") as stream:
         for row in _graded(samples, grading, by_id, skip=done):
             stream.write(msgspec.json.encode(row) + b"\n")
             counts[str(row.outcome)] += 1
             told(counts.total())
+    if not counts:
+        partial.unlink()
+        raise InputError(f"{', '.join(map(str, samples))}: no sample in it; expected one or more rows")
     _finish(partial, out)
     return dict(sorted(counts.items()))
 
@@ -99,16 +105,13 @@ def _graded(
     paths: Sequence[Path], grading: Grading, problems: Mapping[str, Problem], *, skip: int
 ) -> Iterator[GradeRow]:
     for path in paths:
-        samples = _samples(path)
+        samples = _samples(path, problems)
         skipped = sum(1 for _ in islice(samples, skip))
         skip -= skipped
-        try:
-            yield from grade(grading, problems, samples)
-        except InputError as error:
-            raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+        yield from grade(grading, problems, samples)
 
 
-def _samples(path: Path) -> Iterator[OwnSample]:
+def _samples(path: Path, problems: Mapping[str, Problem]) -> Iterator[OwnSample]:
     seen: set[tuple[int | None, str | None, str, int]] = set()
     for number, row in enumerate(iterate_rows(path), start=1):
         try:
@@ -117,6 +120,11 @@ def _samples(path: Path) -> Iterator[OwnSample]:
             raise InputError(
                 f"{path}:{number}: {error}; a sample needs problem_id, sample_index and completion"
             ) from None
+        if sample.problem_id not in problems:
+            raise InputError(
+                f"{path}:{number}: problem {sample.problem_id!r}, which is not among the {len(problems)} problems; "
+                "give the problems file the samples were made from"
+            )
         _refuse_half_pairs(f"{path}:{number}", sample)
         key = (sample.iteration, sample.role, sample.problem_id, sample.sample_index)
         if key in seen:

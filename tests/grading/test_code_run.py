@@ -185,6 +185,26 @@ def test_a_problem_without_tests_is_an_input_error_that_names_it(tests):
         grade_code(GOOD, problem(tests=tests), truncated=False)
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"tests": ("assert double(",)}, r"test 1 of 1 is no Python"),
+        ({"setup": "def ("}, r"the setup is no Python"),
+        ({"tests": HUMAN["tests"]}, r"its tests ask nothing of a program.* needs the field entry_point"),
+    ],
+)
+def test_tests_that_judge_every_program_alike_are_an_input_error_that_names_the_problem(fields, reason):
+    with pytest.raises(InputError, match=f"problem mbpp-1: {reason}"):
+        grade_code(GOOD, problem(**fields), truncated=False)
+
+
+def test_an_entry_point_may_be_a_method():
+    program = "class Solution:\n    def total(self, xs):\n        return sum(xs)\n"
+    method = problem(tests=HUMAN["tests"], entry_point="Solution().total")
+    assert grade_code(program, method, truncated=False).strict.outcome is Outcome.CORRECT
+    assert grade_code(program.replace("xs)\n", "xs) + 1\n"), method, truncated=False).strict.outcome is Outcome.WRONG
+
+
 @settings(deadline=None, max_examples=15)
 @given(st.text(alphabet=st.characters(exclude_categories=())), st.booleans())
 def test_no_text_raises(text, truncated):

@@ -16,12 +16,14 @@ how much that is), is TIMED_OUT. CRASHED is kept for failures of the sandbox.
 import ast
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.grading.outcome import BothGrades, Grade, Outcome
 from selfimp_bench.grading.sandbox.cell import Ending, Examination, Order
 from selfimp_bench.grading.sandbox.cells import examine
+from selfimp_bench.grading.sandbox.parts import Unreadable, ask_nothing, parts_of
 from selfimp_bench.grading.sandbox.policy import LONGEST_MESSAGE
 from selfimp_bench.tasks.mbpp import asserts_of
 from selfimp_bench.tasks.problem import Problem
@@ -57,9 +59,9 @@ def grade_code(completion: str, problem: Problem, *, truncated: bool) -> BothGra
     """Run a completion's program against the problem's tests, in the sandbox, and judge by both rules.
 
     truncated: generation stopped at the token limit. Then only a program that a fence or a stop ended is run.
-    Raises InputError for a problem without tests, and where there is no sandbox; never for any completion.
+    Raises InputError for a problem whose tests cannot judge, and where there is no sandbox; never for any completion.
     """
-    tests = asserts_of(problem)
+    tests = usable_tests(problem)
     program = _strict_program(completion)
     if truncated and not program.complete:
         cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before the end of the program")
@@ -77,6 +79,22 @@ def grade_code(completion: str, problem: Problem, *, truncated: bool) -> BothGra
     judged = _grade(strict, program.code, beginning)
     failed = rescued.ending is Ending.NO_PROGRAM
     return BothGrades(strict=judged, flexible=judged if failed else _grade(rescued, text, beginning))
+
+
+@lru_cache(maxsize=4096)
+def usable_tests(problem: Problem) -> tuple[str, ...]:
+    """A problem's tests. Raises InputError, naming the problem, for tests that would judge every program alike."""
+    tests = asserts_of(problem)
+    try:
+        parts = parts_of(problem.setup or "", tests, problem.entry_point)
+    except Unreadable as error:
+        raise InputError(f"problem {problem.problem_id}: {error}: mend the problems file") from None
+    if ask_nothing(parts, problem.entry_point):
+        raise InputError(
+            f"problem {problem.problem_id}: its tests ask nothing of a program, so that every one would pass; "
+            "a test that only defines `check(candidate)` needs the field entry_point: mend the problems file"
+        )
+    return tests
 
 
 def _beginning(problem: Problem) -> str:

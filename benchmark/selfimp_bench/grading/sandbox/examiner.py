@@ -8,7 +8,6 @@ import ast
 import importlib
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, Final
 
@@ -16,10 +15,10 @@ from selfimp_bench.grading.sandbox.candidate import MODULE
 from selfimp_bench.grading.sandbox.channel import Channel, ChannelClosed
 from selfimp_bench.grading.sandbox.foresight import foreseen_calls
 from selfimp_bench.grading.sandbox.names import Names, names_in
+from selfimp_bench.grading.sandbox.parts import SETUP, Part, parts_of
 from selfimp_bench.grading.sandbox.peer import Peer, Remote, describe, error_from
 from selfimp_bench.grading.sandbox.purity import leave_nothing
 
-_SETUP: Final = "the setup"
 _RESERVE_BYTES: Final = 1 << 24
 """Address space kept free to say so when values of the program have used up the rest."""
 _MAY_ASK: Final = {"call": lambda target, *arguments, **named: target(*arguments, **named)}
@@ -44,7 +43,7 @@ def run_examiner(grader: Channel, candidate: Channel) -> After:
     after = After.USED
     reserve = mmap.mmap(-1, _RESERVE_BYTES)
     try:
-        parts = _parts(order)
+        parts = parts_of(order["setup"], order["tests"], order["entry_point"])
         if leave_nothing([part.tree for part in parts]):
             after = After.NOTHING
         verdict = _examine(order, parts, candidate)
@@ -60,33 +59,12 @@ def run_examiner(grader: Channel, candidate: Channel) -> After:
     return after | _AFTER.get(verdict["kind"], After.NOTHING)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """Setup or a test, and its name for people."""
-
-    at: str
-    tree: ast.Module
-
-
-def _parts(order: dict[str, Any]) -> list[_Part]:
-    """Setup and tests; where tests define ``check(candidate)``, its call is one more.
-
-    Raises SyntaxError or ValueError.
-    """
-    tests = [ast.parse(test) for test in order["tests"]]
-    defined = {node.name for tree in tests for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if order["entry_point"] is not None and "check" in defined:
-        tests.append(ast.parse(f"check({order['entry_point']})"))
-    setup = [_Part(at=_SETUP, tree=ast.parse(order["setup"]))] if order["setup"].strip() else []
-    return setup + [_Part(at=f"test {number} of {len(tests)}", tree=tree) for number, tree in enumerate(tests, start=1)]
-
-
-def _examine(order: dict[str, Any], parts: Sequence[_Part], candidate: Channel) -> dict[str, Any]:
+def _examine(order: dict[str, Any], parts: Sequence[Part], candidate: Channel) -> dict[str, Any]:
     imports = [
         ast.unparse(node)
         for part in parts
         for node in part.tree.body
-        if part.at == _SETUP and isinstance(node, ast.Import | ast.ImportFrom)
+        if part.at == SETUP and isinstance(node, ast.Import | ast.ImportFrom)
     ]
     candidate.send({"program": order["program"], "rescue": order["rescue"], "imports": "\n".join(imports)})
     compiled = candidate.receive()
@@ -102,7 +80,7 @@ def _examine(order: dict[str, Any], parts: Sequence[_Part], candidate: Channel) 
     return verdict | {"characters": compiled["characters"]}
 
 
-def _run(parts: Sequence[_Part], entry_point: str | None, candidate: Channel) -> dict[str, Any]:
+def _run(parts: Sequence[Part], entry_point: str | None, candidate: Channel) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "tests"}
     peer = Peer(candidate, "examiner", _MAY_ASK)
     at = "the tests"
@@ -111,7 +89,7 @@ def _run(parts: Sequence[_Part], entry_point: str | None, candidate: Channel) ->
         names = names_in(trees, entry_point)
         namespace |= {name: importlib.import_module(name) for name in names.modules}
         _bind(namespace, names, peer)
-        if parts[0].at != _SETUP:
+        if parts[0].at != SETUP:
             _foresee(trees, namespace, names, peer)
         for part in parts:
             at = part.at
