@@ -1,6 +1,7 @@
 """A hub on this machine that speaks the Hugging Face hub's protocol, so far as its client uses it, with faults on wish.
 
-Large files (LFS) are redirected to a content network, which is this server under its other name, ``localhost``.
+Large files (LFS) are redirected to a content network, which is this server under its other name, ``localhost``; small
+ones to the hub's own cache, by a relative address.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 LFS = (".safetensors", ".parquet", ".bin")
+CACHE = "/api/resolve-cache/"
 
 
 @dataclass(kw_only=True)
@@ -117,10 +119,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         if path.startswith("/cdn/"):
             self._file(_blobs(self.server)[path.removeprefix("/cdn/")], {}, fault)
+        elif path.startswith(CACHE):
+            self._cached(path.removeprefix(CACHE), fault)
         elif path.startswith("/api/"):
             self._api(path.removeprefix("/api/"))
         else:
-            self._resolve(path.removeprefix("/"), fault)
+            self._resolve(path.removeprefix("/"))
 
     def _api(self, path: str) -> None:
         """``models/ORG/NAME/revision/REVISION``, ``.../auth-check`` and ``.../tree/REVISION``."""
@@ -142,10 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
             gated = "manual" if repository.gated else False
             self._json({"id": f"{organisation}/{name}", "sha": rest[0], "gated": gated, "siblings": siblings})
 
-    def _resolve(self, path: str, fault: Fault | None) -> None:
+    def _resolve(self, path: str) -> None:
         repo, _, place = path.partition("/resolve/")
         revision, _, name = place.partition("/")
-        repository = self.server.repositories.get(repo if repo.startswith("datasets/") else f"models/{repo}")
+        path_of_repo = repo if repo.startswith("datasets/") else f"models/{repo}"
+        repository = self.server.repositories.get(path_of_repo)
         if repository is None:
             self._refuse(404, "RepoNotFound")
         elif not repository.opens_to(self.headers.get("Authorization")):
@@ -155,17 +160,23 @@ class _Handler(BaseHTTPRequestHandler):
         elif name not in repository.files:
             self._refuse(404, "EntryNotFound", {"X-Repo-Commit": revision})
         else:
-            self._content(name, repository.files[name], revision, fault)
+            self._content(f"{path_of_repo}/{revision}/{name}", repository.files[name], revision)
 
-    def _content(self, name: str, content: bytes, revision: str, fault: Fault | None) -> None:
-        sha256, git = hashes(content)
+    def _content(self, place: str, content: bytes, revision: str) -> None:
+        """Where the content of ``models/ORG/NAME/REVISION/FILE`` lies."""
         headers = {"X-Repo-Commit": revision}
-        if name.endswith(LFS):
+        if place.endswith(LFS):
+            sha256, _ = hashes(content)
             linked = {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(content))}
-            place = {"Location": f"http://localhost:{self.server.server_port}/cdn/{sha256}"}
-            self._send(302, b"", headers | linked | place)
+            network = {"Location": f"http://localhost:{self.server.server_port}/cdn/{sha256}"}
+            self._send(302, b"", headers | linked | network)
         else:
-            self._file(content, headers | {"ETag": f'"{git}"'}, fault)
+            self._send(307, b"Temporary Redirect", headers | {"Location": CACHE + place})
+
+    def _cached(self, place: str, fault: Fault | None) -> None:
+        kind, organisation, repo, revision, name = place.split("/", 4)
+        content = self.server.repositories[f"{kind}/{organisation}/{repo}"].files[name]
+        self._file(content, {"X-Repo-Commit": revision, "ETag": f'"{hashes(content)[1]}"'}, fault)
 
     def _file(self, content: bytes, headers: Mapping[str, str], fault: Fault | None) -> None:
         if fault is not None and fault.corrupt:

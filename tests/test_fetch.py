@@ -262,9 +262,18 @@ def test_a_part_of_something_else_is_never_accepted(bench: Make) -> None:
     assert all(each.downloaded == 0 for each in found.fetch().fetched)
 
 
-def test_too_many_requests_are_waited_out_as_long_as_the_hub_says(bench: Make, waited: list[float]) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "7"},
+        {"RateLimit": '"api";r=0;t=7', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'},  # as the hub does
+    ],
+)
+def test_too_many_requests_are_waited_out_as_long_as_the_hub_says(
+    bench: Make, waited: list[float], headers: dict[str, str]
+) -> None:
     found = bench(data=False)
-    busy = {"status": 429, "headers": {"Retry-After": "7"}}
+    busy = {"status": 429, "headers": headers}
     found.hub.faults = [Fault(on="/revision/", times=2, **busy), Fault(on="/cdn/", times=1, **busy)]
     found.fetch()
     assert waited == [8.0, 8.0, 8.0]

@@ -261,12 +261,18 @@ def _http_words(error: Any, source: Source) -> str:
     if status in (401, 403):
         return f"the hub refuses access, or has no such repository (HTTP {status}); see {page}, and {_token_words()}"
     if status == 429:
-        wait = error.response.headers.get("Retry-After")
+        wait = _seconds_to_wait(error.response.headers)
         after = f"in {wait} seconds" if wait else "later"
         return (
             f"the hub limits the number of requests (HTTP 429); run the same command again {after}, or {_token_words()}"
         )
     return f"the hub answers HTTP {status}; run the same command again later"
+
+
+def _seconds_to_wait(headers: Any) -> Any:
+    """As a refusal for too many requests says: in the hub's own header, where the limit is the reason, or the usual."""
+    limit = _utils().parse_ratelimit_headers(headers)
+    return headers.get("Retry-After") if limit is None or limit.remaining else limit.reset_in_seconds
 
 
 def token_is_set() -> bool:
