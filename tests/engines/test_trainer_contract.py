@@ -15,6 +15,7 @@ import pytest
 from safetensors.torch import load_file
 from support import quiet
 
+from selfimp_bench.engines import trl
 from selfimp_bench.engines.base import Checkpoint, OnProgress, Trainer, TrainFolders, TrainJob, TrainOptions
 from selfimp_bench.engines.fake import FakeTrainer
 from selfimp_bench.engines.trl import TrlTrainer
@@ -25,24 +26,28 @@ from .conftest import EOS, MakeJob, dpo_rows, folders_in, job_of, options, sft_r
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A trainer and the jobs it is for; ``distributed`` is what a job says of it."""
+    """A trainer and the jobs it is for; ``distributed`` is what a job says of it. ``worker``: the workers' module."""
 
     make: Callable[[TrainOptions], Trainer]
     distributed: Literal["ddp", "deepspeed-zero3"] | None = None
     processes: int = 1
+    worker: str = trl.WORKER
 
     def train(
         self, job: TrainJob, folders: TrainFolders, on_progress: OnProgress = quiet, *, save_every: int = 1000
     ) -> Checkpoint:
         trainer = self.make(options(save_every=save_every, processes=self.processes))
-        return trainer.train(replace(job, distributed=self.distributed), folders, on_progress)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trl, "WORKER", self.worker)
+            patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+            return trainer.train(replace(job, distributed=self.distributed), folders, on_progress)
 
 
 SETUPS = {
     "fake": Setup(make=lambda _options: FakeTrainer()),
     "trl": Setup(make=TrlTrainer),
     "trl-ddp-2": Setup(make=TrlTrainer, distributed="ddp", processes=2),
-    "trl-zero3-1": Setup(make=TrlTrainer, distributed="deepspeed-zero3"),
+    "trl-zero3-2": Setup(make=TrlTrainer, distributed="deepspeed-zero3", processes=2, worker="zero3_on_cpus"),
 }
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in SETUPS if name != "fake"]
 ROWS = {"sft": sft_rows(11), "dpo": dpo_rows(11)}

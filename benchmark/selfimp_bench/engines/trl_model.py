@@ -85,21 +85,27 @@ def write_checkpoint(model: Any, start: Path, scratch: Path, out: Path, state: M
             shutil.copyfile(start / name, out / name)
 
 
-def adapters_of(model: Any) -> dict[str, torch.Tensor]:
-    """What trained adapters add, alpha / rank * B A in float32, by the name of the weight they add it to."""
+def adapters_of(model: Any) -> dict[str, LoraLayer]:
+    """The layers with trained adapters, by the name of the weight that they add to."""
     return {
-        f"{name.removeprefix('base_model.model.')}.weight": module.get_delta_weight(ADAPTER).detach().cpu().float()
+        f"{name.removeprefix('base_model.model.')}.weight": module
         for name, module in model.named_modules()
         if isinstance(module, LoraLayer)
     }
 
 
-def merge(start: Path, added: Mapping[str, torch.Tensor], target: Path) -> None:
-    """Write the start's own weights plus what adapters add, each sum in float32, in the start's dtype."""
+def merge(start: Path, adapters: Mapping[str, LoraLayer], target: Path) -> None:
+    """Write the start's own weights plus what adapters add, alpha / rank * B A, in the start's dtype.
+
+    Each sum is in float32 and made by itself: those of all layers together take twice the memory of the model.
+    """
     merged = {}
     for name, tensor in _stored_weights(start):
-        merged[name] = (tensor.float() + added[name]).to(tensor.dtype) if name in added else tensor
-    missing = added.keys() - merged.keys()
+        if name in adapters:
+            added = adapters[name].get_delta_weight(ADAPTER).detach().cpu().float()
+            tensor = (tensor.float() + added).to(tensor.dtype)
+        merged[name] = tensor
+    missing = adapters.keys() - merged.keys()
     if missing:
         raise InputError(f"{start}: holds no weights {sorted(missing)}, to which adapters were trained")
     save_file(merged, target, metadata={"format": "pt"})

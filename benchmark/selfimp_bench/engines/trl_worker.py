@@ -66,9 +66,10 @@ def run(work: WorkerJob, stages: tuple[str, ...], scratch: Path) -> Result:
 def weigh_by_reference(work: WorkerJob, rows: list[TrainingRow]) -> None:
     """Write the reference's log-probabilities of both completions of every pair."""
     assert work.job.reference is not None
+    config = dpo_config(work)
     trainer = TokenDPOTrainer(
         model=load_model(work.job.reference, work.job.lora, work.job.device),
-        args=dpo_config(work),
+        args=config,
         train_dataset=dpo_dataset(rows, [0.0] * len(rows), [0.0] * len(rows), padded=False),
         processing_class=padding_of(work.job.start),
         peft_config=adapters_of(work),  # switched off here; transformers wants them on 4-bit weights
@@ -97,9 +98,10 @@ def weigh_by_reference(work: WorkerJob, rows: list[TrainingRow]) -> None:
 def train(work: WorkerJob, rows: list[TrainingRow], scratch: Path) -> None:
     """Load, train from the last checkpoint that a killed run left, save."""
     trainer = make_trainer(work, rows)
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:  # TRL makes adapters on 4-bit weights bfloat16
-            parameter.data = parameter.data.float()
+    if work.job.lora is not None:
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:  # TRL makes adapters on 4-bit weights bfloat16
+                parameter.data = parameter.data.float()
     check_engine(trainer, work)
     trainer.add_callback(EngineCheck(trainer, work))
     checkpoint = last_whole_checkpoint(work.folders.work / CHECKPOINTS)
@@ -119,16 +121,21 @@ def train(work: WorkerJob, rows: list[TrainingRow], scratch: Path) -> None:
 
 
 def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
-    """The trainer of the job's method, on the start."""
+    """The trainer of the job's method, on the start.
+
+    The configuration comes before the model: under ZeRO-3 it has every process load its own shard alone, where else
+    each would hold the whole model in float32.
+    """
     job, several = work.job, work.processes > 1
     if work.tensorboard:
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(work.folders.log)
     callbacks = [StepLog(work), *([TensorBoardCallback()] if work.tensorboard else [])]
     trainer: Trainer
     if job.method == "sft":
+        sft = sft_config(work)
         trainer = TokenSFTTrainer(
             model=load_model(job.start, job.lora, job.device),
-            args=sft_config(work),
+            args=sft,
             train_dataset=sft_dataset(rows, padded=several),
             processing_class=padding_of(job.start),
             callbacks=callbacks,
@@ -137,9 +144,10 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
     else:
         assert job.preference is not None
         weighed = pq.read_table(work.folders.work / REFERENCE).to_pydict()
+        dpo = dpo_config(work)
         trainer = TokenDPOTrainer(
             model=load_model(job.start, job.lora, job.device),
-            args=dpo_config(work),
+            args=dpo,
             train_dataset=dpo_dataset(rows, weighed["chosen"], weighed["rejected"], padded=several),
             processing_class=padding_of(job.start),
             callbacks=callbacks,

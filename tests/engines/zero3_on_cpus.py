@@ -1,0 +1,36 @@
+"""``trl_worker.py`` where accelerate lets several processes on a CPU be DeepSpeed's; it knows one alone there.
+
+Run by the contract of trainers in the worker's place: shards, their gathering and their checkpoints are then the real
+ones, over gloo. Says so when a process holds more of the model than its shard.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
+
+from selfimp_bench.engines import trl_worker
+from selfimp_bench.engines.child import die_with_parent
+
+load_whole = trl_worker.load_model
+
+
+def load_shard(*arguments: Any) -> Any:
+    """Load as the worker does, and see that every process has its share of every parameter, and no more."""
+    model = load_whole(*arguments)
+    for name, parameter in model.named_parameters():
+        held, whole = parameter.numel() + parameter.ds_tensor.numel(), parameter.ds_numel
+        if held > -(-whole // int(os.environ["WORLD_SIZE"])) + 1:
+            raise AssertionError(f"{name}: {held} of {whole} numbers lie in this process")
+    return model
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    PartialState._prepare_backend = lambda *_args, **_kwargs: ("gloo", DistributedType.MULTI_GPU)
+    trl_worker.load_model = load_shard
+    sys.exit(trl_worker.main(Path(sys.argv[1]), tuple(sys.argv[2:])))
