@@ -190,12 +190,14 @@ class MeasureBlock:
     """Compute every metric of one model and replicate.
 
     Inputs: ``samples.<role>.<t>`` and ``grades.<role>.<t>``; ``embeddings.<t>`` and ``problems`` (ood) where a metric
-    needs them.
+    needs them. ``extraction``, ``ood_extraction``: the rules that decide on the test and the ood problems.
     """
 
     model: str
     replicate: int
     iterations: int
+    extraction: str
+    ood_extraction: str
     measure: Measure
 
 

@@ -18,6 +18,7 @@ def _names(manifest: Manifest, split: Split) -> list[str]:
 def test_on_test_every_metric_is_measured() -> None:
     assert _names(load_post_training(VALID), Split.TEST) == [
         "pass@1",
+        "pass@1.flexible",
         "pass@4",
         "pass@16",
         "coverage",
@@ -29,7 +30,7 @@ def test_on_test_every_metric_is_measured() -> None:
 
 
 def test_on_ood_only_greedy_accuracy_is_measured() -> None:
-    assert _names(load_post_training(VALID), Split.OOD) == ["pass@1"]
+    assert _names(load_post_training(VALID), Split.OOD) == ["pass@1", "pass@1.flexible"]
 
 
 def test_without_an_ood_set_nothing_is_measured_on_it() -> None:
@@ -62,7 +63,7 @@ def test_a_metric_that_is_not_asked_for_is_not_measured() -> None:
 def test_every_metric_has_measurement_names() -> None:
     measure = replace(load_post_training(VALID).measure, k=(2, 3), improvement_n=(2, 4))
     for metric in Metric:
-        assert measurement_names(metric, measure)
+        assert measurement_names(metric, measure, "strict")
 
 
 def test_the_improvement_set_is_measured_in_both_readings_by_both_estimators() -> None:
@@ -80,4 +81,12 @@ def test_group_disparity_is_measured_on_ood_only() -> None:
     manifest = load_post_training(VALID)
     spec = replace(manifest.measure, metrics=(Metric.GROUP_DISPARITY,), k=())
     lean = replace(manifest, measure=spec)
-    assert (_names(lean, Split.TEST), _names(lean, Split.OOD)) == ([], ["group-disparity"])
+    measured = ["group-disparity", "pass@1.level-1", "pass@1.level-5"]
+    assert (_names(lean, Split.TEST), _names(lean, Split.OOD)) == ([], measured)
+
+
+def test_the_other_rule_of_extraction_is_that_of_the_split() -> None:
+    manifest = load_post_training(VALID)
+    other = replace(manifest, ood_grading=replace(manifest.grading, extraction="flexible"))
+    assert _names(other, Split.TEST)[:2] == ["pass@1", "pass@1.flexible"]
+    assert _names(other, Split.OOD) == ["pass@1", "pass@1.strict"]

@@ -31,7 +31,7 @@ def sample(problem_id: str, index: int, completion: str, outcome: Outcome) -> Ju
         prompt_sha256="",
         token_ids=(),
     )
-    return JudgedSample(sample=row, outcome=outcome)
+    return JudgedSample(sample=row, outcome=outcome, other_outcome=None)
 
 
 class CountingEmbedder(FakeEmbedder):

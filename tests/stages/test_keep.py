@@ -29,7 +29,11 @@ def pool(*responses: tuple[str, str, float | None, Outcome], iteration: int = 0,
     """Responses as (problem, text, score, outcome), numbered in order."""
     return Pool(
         samples=[
-            JudgedSample(sample=sample_row(name, index, text, iteration=iteration, ended=ended), outcome=outcome)
+            JudgedSample(
+                sample=sample_row(name, index, text, iteration=iteration, ended=ended),
+                outcome=outcome,
+                other_outcome=None,
+            )
             for index, (name, text, _, outcome) in enumerate(responses)
         ],
         scores={(name, index): score for index, (name, _, score, _) in enumerate(responses)},

@@ -12,8 +12,10 @@ from selfimp_bench.stages.rows import SampleRow, SideValue
 from selfimp_bench.stages.select import JudgedSample
 
 
-def _judged(role: Role, problem: str, outcomes: str, texts: tuple[str, ...] = ()) -> list[JudgedSample]:
-    """One sample a letter: c is correct, w is wrong, x is a crash of the grader."""
+def _judged(
+    role: Role, problem: str, outcomes: str, texts: tuple[str, ...] = (), others: str = ""
+) -> list[JudgedSample]:
+    """One sample a letter: c is correct, w is wrong, x is a crash of the grader; ``others`` by the other rule."""
     named = {"c": Outcome.CORRECT, "w": Outcome.WRONG, "x": Outcome.CRASHED}
     return [
         JudgedSample(
@@ -29,6 +31,7 @@ def _judged(role: Role, problem: str, outcomes: str, texts: tuple[str, ...] = ()
                 token_ids=(1,),
             ),
             outcome=named[letter],
+            other_outcome=named[(others or outcomes)[index]],
         )
         for index, letter in enumerate(outcomes)
     ]
@@ -43,7 +46,9 @@ def _measure(*sets: JudgedSet, k: tuple[int, ...] = (2,)) -> Measured:
 
 
 def _block(spec: Measure) -> MeasureBlock:
-    return MeasureBlock(model="m", replicate=3, iterations=1, measure=spec)
+    return MeasureBlock(
+        model="m", replicate=3, iterations=1, extraction="strict", ood_extraction="flexible", measure=spec
+    )
 
 
 def _one(measured: Measured, metric: str, split: Split = Split.TEST) -> Measurement:
@@ -57,6 +62,26 @@ def test_greedy_pass_at_1_is_the_share_of_problems_solved() -> None:
     assert found.value == pytest.approx(2 / 3)
     assert found.standard_error == pytest.approx((1 / 3) ** 0.5 / 3**0.5)
     assert (found.n, found.undefined, found.replicate, found.model) == (3, 0, 3, "m")
+
+
+def test_greedy_pass_at_1_by_the_other_rule_stands_beside_it() -> None:
+    samples = [
+        *_judged(Role.GREEDY, "p", "c"),
+        *_judged(Role.GREEDY, "q", "w", others="c"),
+        *_judged(Role.GREEDY, "r", "w"),
+        *_judged(Role.GREEDY, "s", "w", others="x"),
+    ]
+    measured = _measure(JudgedSet(role=Role.GREEDY, iteration=1, samples=samples))
+    other = _one(measured, "pass@1.flexible")
+    assert _one(measured, "pass@1").value == 1 / 4
+    assert (other.value, other.n, other.undefined) == (2 / 3, 3, 1)
+    values = [each.value for each in measured.problem_values if each.metric == "pass@1.flexible"]
+    assert values == [1.0, 1.0, 0.0, None]
+
+
+def test_the_other_rule_is_named_as_the_split_is_judged() -> None:
+    ood = _measure(JudgedSet(role=Role.OOD, iteration=1, samples=_judged(Role.OOD, "p", "c", others="w")))
+    assert {(each.metric, each.value) for each in ood.measurements} == {("pass@1", 1.0), ("pass@1.strict", 0.0)}
 
 
 def test_samples_give_coverage_and_unbiased_pass_at_k() -> None:
@@ -110,7 +135,8 @@ def test_training_samples_give_coverage_on_the_training_problems_and_no_diversit
 def test_every_mean_has_its_values_per_problem() -> None:
     samples = [*_judged(Role.GREEDY, "p", "c"), *_judged(Role.GREEDY, "q", "w")]
     measured = _measure(JudgedSet(role=Role.GREEDY, iteration=1, samples=samples))
-    assert [(each.problem_id, each.value) for each in measured.problem_values] == [("p", 1.0), ("q", 0.0)]
+    values = [each for each in measured.problem_values if each.metric == "pass@1"]
+    assert [(each.problem_id, each.value) for each in values] == [("p", 1.0), ("q", 0.0)]
 
 
 def _set(role: Role, iteration: int, **outcomes: str) -> JudgedSet:
@@ -144,8 +170,9 @@ def test_group_disparity_and_its_values_by_problem_agree() -> None:
     judged = _set(Role.OOD, 2, a="c", b="c", c="c", d="w", e="w")
     spec = Measure(metrics=(Metric.GROUP_DISPARITY,), k=(), ngram_max=1)
     measured = measure(_block(spec), Evidence(sets=[judged], embeddings={}, levels=levels))
-    (found,) = measured.measurements
-    values = [each.value for each in measured.problem_values if each.value is not None]
+    found = _one(measured, "group-disparity", Split.OOD)
+    own = [each for each in measured.problem_values if each.metric == "group-disparity"]
+    values = [each.value for each in own if each.value is not None]
     assert (found.metric, found.split, found.iteration, found.value, found.n) == (
         "group-disparity",
         Split.OOD,
@@ -154,7 +181,9 @@ def test_group_disparity_and_its_values_by_problem_agree() -> None:
         4,
     )
     assert sum(values) / len(values) == pytest.approx(0.5)
-    assert {each.problem_id for each in measured.problem_values} == {"a", "b", "c", "d"}
+    assert {each.problem_id for each in own} == {"a", "b", "c", "d"}
+    terms = [_one(measured, f"pass@1.level-{level}", Split.OOD) for level in (1, 5)]
+    assert [(each.value, each.n) for each in terms] == [(1.0, 2), (0.5, 2)]
 
 
 def test_sbert_diversity_is_the_mean_of_the_embedded_values_by_side() -> None:

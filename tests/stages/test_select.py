@@ -42,7 +42,7 @@ def _sample(
         prompt_sha256="0",
         token_ids=CODEC.encode(text),
     )
-    return JudgedSample(sample=row, outcome=outcome)
+    return JudgedSample(sample=row, outcome=outcome, other_outcome=None)
 
 
 def _block(correct: CorrectSelection | None = None, pairs: PairSelection | None = None) -> SelectBlock:
@@ -147,6 +147,7 @@ def test_a_sample_is_trained_on_as_the_ids_that_were_sampled() -> None:
     judged = JudgedSample(
         sample=SampleRow(**{**_fields(judged.sample), "token_ids": odd}),
         outcome=Outcome.CORRECT,
+        other_outcome=None,
     )
     assert _sft_rows(_sft(), [judged])[0].completion_ids == (*odd, CODEC.eos_id)
 

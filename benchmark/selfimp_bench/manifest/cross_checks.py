@@ -26,6 +26,7 @@ from selfimp_bench.manifest.model import (
     Encoder,
     Engines,
     Evaluation,
+    Grading,
     Lora,
     Measure,
     Method,
@@ -99,7 +100,7 @@ def _provenance(block: Any, path: JsonPath) -> Iterator[Fault]:
     names = [field.name for field in fields(block)]
     if "assumed" not in names:
         return
-    if block.source is None and block.assumed is None:
+    if "source" in names and block.source is None and block.assumed is None:
         message = "no word on where these values come from; add 'source' (place in the paper) or 'assumed' (reason)"
         yield Fault(path=path, message=message)
     if isinstance(block.assumed, dict):
@@ -485,9 +486,16 @@ def correction(version: int, corrects: str | None) -> Iterator[Fault]:
 
 
 def _claims_are_measured(
-    claims: tuple[Claim, ...], measure: Measure, datasets: Datasets, sampling: Sampling, rules: PostTraining
+    claims: tuple[Claim, ...],
+    measure: Measure,
+    datasets: Datasets,
+    sampling: Sampling,
+    rules: PostTraining,
+    grading: Grading,
+    ood_grading: Grading | None,
 ) -> Iterator[Fault]:
-    yield from claims_are_measured(claims, cells_of(measure, datasets, sampling, rules))
+    measured = cells_of(measure, datasets, sampling, rules, grading, ood_grading)
+    yield from claims_are_measured(claims, measured)
 
 
 def claims_are_measured(claims: tuple[Claim, ...], measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
@@ -548,10 +556,11 @@ def _figures_are_measured(
     datasets: Datasets,
     sampling: Sampling,
     rules: PostTraining,
+    grading: Grading,
+    ood_grading: Grading | None,
 ) -> Iterator[Fault]:
-    return figures_are_measured(
-        figures or (), measure.improvement_n or (), cells_of(measure, datasets, sampling, rules)
-    )
+    measured = cells_of(measure, datasets, sampling, rules, grading, ood_grading)
+    return figures_are_measured(figures or (), measure.improvement_n or (), measured)
 
 
 def figures_are_measured(
@@ -581,6 +590,9 @@ def _panel_is_measured(
         yield replace(fault, path=where if fault.path == ("metric",) else (*panel, *fault.path))
 
 
+_DECIDE_CELLS = ("measure", "datasets", "sampling", "post_training", "grading", "ood_grading")
+"""The blocks that decide which measurements there are."""
+
 MANIFEST_RULES: tuple[ManifestRule, ...] = (
     ManifestRule(find=unique_models, needs=("models",)),
     ManifestRule(find=unique_claims, needs=("claims",)),
@@ -596,13 +608,13 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
     ManifestRule(find=correction, needs=("version", "corrects")),
     ManifestRule(
         find=_claims_are_measured,
-        needs=("claims", "measure", "datasets", "sampling", "post_training"),
+        needs=("claims", *_DECIDE_CELLS),
         on_claims=True,
     ),
     ManifestRule(find=unique_figures, needs=("figures",)),
     ManifestRule(
         find=_figures_are_measured,
-        needs=("figures", "measure", "datasets", "sampling", "post_training"),
+        needs=("figures", *_DECIDE_CELLS),
         on_claims=True,
     ),
 )

@@ -429,7 +429,8 @@ class Measure:
     """What is measured of every iteration. ``k`` lists the pass@k; distinct-n averages n = 1..``ngram_max``.
 
     ``improvement_n`` lists the N of M_1's pass@N on the improvement sets (is-pass@n), ``encoder`` embeds outputs for
-    sbert-diversity; each is there exactly when its metric is.
+    sbert-diversity; each is there exactly when its metric is. What to measure needs no source; ``assumed`` says what a
+    paper leaves out of how.
     """
 
     metrics: tuple[Metric, ...]
@@ -437,6 +438,7 @@ class Measure:
     ngram_max: int
     improvement_n: tuple[int, ...] | None = None
     encoder: Encoder | None = None
+    assumed: Assumed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

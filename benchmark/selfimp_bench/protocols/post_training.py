@@ -310,7 +310,12 @@ class _Replicate:
             id=f"{self.model.id}/seed{self._seed}/measure",
             stage=Stage.MEASURE,
             block=MeasureBlock(
-                model=self.model.id, replicate=self.replicate, iterations=total, measure=self.manifest.measure
+                model=self.model.id,
+                replicate=self.replicate,
+                iterations=total,
+                extraction=grading_of(self.manifest, Split.TEST).extraction,
+                ood_extraction=grading_of(self.manifest, Split.OOD).extraction,
+                measure=self.manifest.measure,
             ),
             inputs=inputs,
             version=stage_version(Stage.MEASURE),

@@ -14,7 +14,9 @@ _WORDS: Mapping[str, Words] = {
     "pass@1": Words(
         title="Greedy pass@1",
         see="The share of problems that the model's one greedy answer solves. Compare test with ood: a gain on test "
-        "that ood does not share is a gain on this kind of problem only.",
+        "that ood does not share is a gain on this kind of problem only. The line named strict or flexible is of the "
+        "same answers, read by the rule that does not decide: what lies between the two is open to the choice of a "
+        "grader. Those of level 1 and level 5 are of the easiest and the hardest problems.",
         cannot="Whether the model can still find other solutions, or more of them, when it samples.",
     ),
     "pass@k": Words(
@@ -48,7 +50,7 @@ _WORDS: Mapping[str, Words] = {
         title="Group disparity",
         see="How much worse the hardest level of the ood problems does than the easiest, relative to the easiest. A "
         "rising line means that what was gained went to what was easy.",
-        cannot="Whether either level got better or worse: compare with pass@1 on ood.",
+        cannot="Whether either level got better or worse: compare with their pass@1 on ood.",
     ),
     "is-pass@n.first": Words(
         title="Pass@N of M_1 on what M_t improved over M_1",
@@ -131,7 +133,7 @@ def _label(series: Series, by_metric: bool) -> str:
     if sized := _SIZED.fullmatch(series.metric):
         return f"N = {sized['size']}" + (f", {sized['estimator']}" if sized["estimator"] else "")
     _, dot, side = series.metric.partition(".")
-    return side if dot else series.metric
+    return side.replace("level-", "level ") if dot else series.metric
 
 
 def curve_of(series: Series, label: str, style: int, findings: Findings) -> Curve:

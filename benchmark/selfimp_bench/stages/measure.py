@@ -1,7 +1,8 @@
 """Measuring: graded samples of every iteration become values per problem and their means.
 
 Most metrics look at what one M_t generated in one role. Three need more: pass@N on the improvement sets compares
-iterations, group disparity groups problems by level, and Sentence-BERT diversity needs embeddings.
+iterations, group disparity groups problems by level, and Sentence-BERT diversity needs embeddings. Greedy accuracy is
+measured by both rules of extraction: what lies between them is open to the choice of a grader.
 """
 
 from collections import defaultdict
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from selfimp_bench.grading.outcome import UNJUDGED, Outcome
+from selfimp_bench.manifest.measured import EASIEST_LEVEL, HARDEST_LEVEL, by_other_rule, of_level
 from selfimp_bench.manifest.model import Measure, Metric, Split
 from selfimp_bench.metrics.coverage import coverage
 from selfimp_bench.metrics.distinct_equations import distinct_equations
@@ -75,7 +77,7 @@ class _Cell:
 
 def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
     """Every metric the manifest asks for, wherever the role of the samples defines it."""
-    cells = [*_by_set(block.measure, evidence.sets), *_across(block.measure, evidence)]
+    cells = [*_by_set(block, evidence.sets), *_across(block.measure, evidence)]
     return Measured(
         measurements=tuple(_measurement(block, cell) for cell in cells),
         problem_values=tuple(
@@ -110,11 +112,24 @@ def _measurement(block: MeasureBlock, cell: _Cell) -> Measurement:
     )
 
 
-def _by_set(spec: Measure, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
+def _by_set(block: MeasureBlock, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
     """The metrics of one M_t in one role: means over problems."""
     for judged in sets:
-        for metric, values in _values(judged, spec).items():
-            yield _mean(metric, SPLIT_OF_ROLE[judged.role], judged.iteration, values)
+        split = SPLIT_OF_ROLE[judged.role]
+        for metric, values in _values(judged, block.measure).items():
+            yield _mean(metric, split, judged.iteration, values)
+        if Metric.PASS_AT_1 in block.measure.metrics and judged.role in _ROLES[Metric.PASS_AT_1]:
+            decides = block.ood_extraction if split is Split.OOD else block.extraction
+            yield _mean(by_other_rule(Metric.PASS_AT_1, decides), split, judged.iteration, _other_pass_at_1(judged))
+
+
+def _other_pass_at_1(judged: JudgedSet) -> dict[str, float | None]:
+    """Greedy accuracy by problem, by the rule that does not decide; None where that one has no judgement."""
+    others = {each.sample.problem_id: each.other_outcome for each in judged.samples}
+    return {
+        problem_id: None if other is None or other in UNJUDGED else float(other is Outcome.CORRECT)
+        for problem_id, other in others.items()
+    }
 
 
 def _mean(metric: str, split: Split, iteration: int, values: Mapping[str, float | None]) -> _Cell:
@@ -169,11 +184,11 @@ def _outcomes(judged: JudgedSet) -> dict[str, list[Outcome]]:
     return dict(groups)
 
 
-EASIEST_LEVEL, HARDEST_LEVEL = 1, 5
-
-
 def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
-    """Eq. 3 on the ood problems. Its values by problem are pseudo-values: they have its mean and its error."""
+    """Eq. 3 on the ood problems, and the two accuracies that it compares.
+
+    Its values by problem are pseudo-values: they have its mean and its error.
+    """
     for judged in evidence.sets:
         if judged.role is Role.OOD:
             solved = {
@@ -190,6 +205,9 @@ def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
                 values=disparity_pseudo_values(solved, best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
                 estimate=group_disparity(solved.values(), best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
             )
+            for level in (EASIEST_LEVEL, HARDEST_LEVEL):
+                of_this = {problem_id: each.value for problem_id, each in solved.items() if each.level == level}
+                yield _mean(of_level(level), Split.OOD, judged.iteration, of_this)
 
 
 def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | None]]:

@@ -19,10 +19,11 @@ from selfimp_bench.tasks.problem import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedSample:
-    """A sample of M_``iteration`` with its outcome."""
+    """A sample of M_``iteration`` with its outcome, and that by the rule of extraction that does not decide."""
 
     sample: SampleRow
     outcome: Outcome
+    other_outcome: Outcome | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +36,11 @@ class TrainingSet:
 
 def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[JudgedSample, ...]:
     """Samples with their grades, matched by problem and sample index."""
-    outcomes = {(grade.problem_id, grade.sample_index): grade.outcome for grade in grades}
+    graded = {(grade.problem_id, grade.sample_index): grade for grade in grades}
+    matched = ((sample, graded[sample.problem_id, sample.sample_index]) for sample in samples)
     return tuple(
-        JudgedSample(sample=sample, outcome=outcomes[sample.problem_id, sample.sample_index]) for sample in samples
+        JudgedSample(sample=sample, outcome=grade.outcome, other_outcome=grade.other_outcome)
+        for sample, grade in matched
     )
 
 
