@@ -2,8 +2,9 @@
 
 import io
 import math
+import textwrap
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ _INCHES: Final = {1: 6.6, 2: 8.6, 3: 10.4}
 """The width of a figure by its columns."""
 _DODGE: Final = 0.035
 """How far, in iterations, lines stand apart, so that their error bars do not cover each other."""
+_LABEL_LINE: Final = 26
+"""The most characters beside a panel."""
+_LEGEND_COLUMNS: Final = 5
 _SETTINGS: Final = {
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans", "sans-serif"],
@@ -62,7 +66,7 @@ def draw(figure: Figure) -> str:
         for axis in axes[len(figure.panels) :]:
             axis.set_axis_off()
         for axis in axes[: len(figure.panels) : columns]:
-            axis.set_ylabel(figure.axes.y)
+            axis.set_ylabel(textwrap.fill(figure.axes.y, _LABEL_LINE))
         _draw_legend(canvas, figure)
         text = io.StringIO()
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -143,4 +147,22 @@ def _draw_legend(canvas: Any, figure: Figure) -> None:
     if any(curve.published for curve in every):
         handles.append(Line2D([], [], color=INK, **_PUBLISHED))
         labels.append("reference, band: allowed")
-    canvas.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
+    columns = _legend_columns(labels, _INCHES[figure.columns])
+    # Matplotlib fills column by column; in this order it reads line by line.
+    order = [index for first in range(columns) for index in range(first, len(labels), columns)]
+    canvas.legend(
+        [handles[index] for index in order],
+        [labels[index] for index in order],
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+    )
+
+
+def _legend_columns(labels: Sequence[str], inches: float) -> int:
+    """As many columns as fit beside each other, by the width of an average letter and of what stands before a label."""
+    for columns in range(min(len(labels), _LEGEND_COLUMNS), 1, -1):
+        widest = [max(len(label) for label in labels[first::columns]) for first in range(columns)]
+        if sum(0.09 * letters + 0.7 for letters in widest) <= inches:
+            return columns
+    return 1
