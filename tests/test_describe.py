@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from support import TINY, load_post_training
 
-from selfimp_bench.describe import decidabilities
+from selfimp_bench.describe import assumptions, decidabilities, size_words
 from selfimp_bench.manifest.model import Claim, ClaimReading, SingleRun, Split, ValueClaim, ValuePoint
 
 
@@ -45,3 +45,28 @@ def test_one_decidable_reading_is_enough() -> None:
         (found,) = decidabilities(replace(manifest, claims=(claim,)), {}, 20)
         assert found.decidable is decidable
         assert found.reason.startswith("read as a: published on 1319 problems")
+
+
+def test_an_assumed_value_is_shown_as_it_could_stand_in_a_manifest() -> None:
+    manifest = load_post_training(TINY)
+    prompt = replace(
+        manifest.prompt,
+        template="Q: {question}\nA:",
+        completion_prefix=" ",
+        canaries=(),
+        assumed={"template": "a", "completion_prefix": "b", "add_bos": "c", "canaries": "d"},
+    )
+    rules = replace(manifest.post_training, max_correct_per_problem=None, assumed={"max_correct_per_problem": "e"})
+    found = {each.path: each.value for each in assumptions(replace(manifest, prompt=prompt, post_training=rules))}
+    assert found["$.prompt.template"] == r'"Q: {question}\nA:"'
+    assert found["$.prompt.completion_prefix"] == '" "'
+    assert found["$.prompt.add_bos"] == "false"
+    assert found["$.prompt.canaries"] == "[]"
+    assert found["$.post_training.max_correct_per_problem"] == "null"
+
+
+def test_a_size_counts_in_the_plural_where_it_should() -> None:
+    manifest = load_post_training(TINY)
+    assert size_words(manifest) == "1 model x 5 iterations x 240+200 problems"
+    two = replace(manifest, models=(manifest.models[0], replace(manifest.models[0], id="other")))
+    assert size_words(two).startswith("2 models x ")

@@ -1,5 +1,6 @@
 """What there is to say of a manifest before it runs: assumptions, size, and which claims its size can decide."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +36,17 @@ def size_words(manifest: AnyManifest) -> str:
     if isinstance(manifest, Manifest):
         problems = f"{manifest.datasets.train.rows}+{manifest.datasets.test.rows}"
         iterations = len(manifest.post_training.schedule)
-        return f"{len(manifest.models)} model x {iterations} iterations x {problems} problems"
+        return f"{_counted(len(manifest.models), 'model')} x {iterations} iterations x {problems} problems"
     improvement = manifest.self_improvement
     rounds = "" if improvement is None else f" x {improvement.iterations} iterations"
     judges = len(manifest.verification) * len(manifest.verifiers)
     problems = "+".join(str(data.rows) for data in datasets_by_split(manifest).values())
-    return f"{len(manifest.models)} model x {judges} verifiers{rounds} x {problems} problems"
+    sizes = f"{_counted(len(manifest.models), 'model')} x {_counted(judges, 'verifier')}"
+    return f"{sizes}{rounds} x {problems} problems"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def assumptions(manifest: AnyManifest) -> tuple[Assumption, ...]:
@@ -68,7 +74,8 @@ def _brief(value: Any) -> str:
     if isinstance(value, dict):
         inner = {key: item for key, item in value.items() if key not in ("source", "assumed") and item is not None}
         return f"{', '.join(inner)}"
-    return repr(value) if isinstance(value, str) and "\n" in value else str(value)
+    plain = isinstance(value, str) and value == value.strip() != "" and "\n" not in value
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
 def decidabilities(

@@ -53,6 +53,7 @@ def _recorded(conflict: RecordedConflict) -> Iterator[str]:
 
 def _contradiction(judged: SelfJudgement) -> Iterator[str]:
     yield f"  the paper contradicts its {judged.claim} ({judged.source}; {judged.reason})"
+    yield f"    says: {judged.statement}"
     against = [case for case in judged.cases if case.truth is Truth.NO]
     for case in against[:_CASES]:
         yield f"    {case.group}: {case.detail}"
