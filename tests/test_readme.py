@@ -1,5 +1,6 @@
 """The README's blocks that ci/readme runs, and the definition for Apptainer that it names."""
 
+import csv
 import re
 import subprocess
 from pathlib import Path
@@ -44,3 +45,27 @@ def test_the_apptainer_definition_installs_the_same_lock_with_hashes(accelerator
             assert "--require-hashes" in install or "--no-index" in install
     for script in re.findall(r"%post\n(.*?)\n\n", made, re.DOTALL):
         subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
+MINIATURE = {
+    "greedy pass@1": "test.pass@1",
+    "pass@8": "test.pass@8",
+    "coverage": "test.coverage",
+    "distinct-n of correct outputs": "test.distinct-n.correct",
+    "distinct equations of correct outputs": "test.distinct-equations.correct",
+    "Sentence-BERT diversity of correct outputs": "test.sbert-diversity.correct",
+    "greedy pass@1, out of distribution": "ood.pass@1",
+    "group disparity, out of distribution": "ood.group-disparity",
+}
+
+
+def test_what_the_miniature_says_is_what_its_reference_tables_say() -> None:
+    cells = {}
+    for method in ("sft", "dpo", "sft-dpo"):
+        with (ROOT / f"reference_results/tiny/tiny-iter-{method}.v1.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                cells[method, row["id"]] = f"{float(row['printed']):.3f} ± {float(row['sd']):.3f}"
+    columns = (("sft", 1), ("sft", 5), ("dpo", 5), ("sft-dpo", 5))
+    for words, cell in MINIATURE.items():
+        row = " | ".join(cells[method, f"{cell}.t{t}"] for method, t in columns)
+        assert f"\n| {words} | {row} |\n" in TEXT

@@ -39,6 +39,16 @@ def test_metrics_of_a_family_share_a_figure(run, findings):
     assert [curve.label for curve in figures["distinct-n"].panels[0].curves] == ["correct", "incorrect"]
 
 
+def test_greedy_accuracy_by_the_other_rule_and_by_level_shares_its_figure(run, findings):
+    others = {"pass@16": "pass@1.flexible", "distinct-n.incorrect": "pass@1.level-5"}
+    measurements = [replace(each, metric=others.get(each.metric, each.metric)) for each in run.measurements]
+    figures = _by_name(replace(run, measurements=tuple(measurements)), findings("big"))
+    panels = figures["greedy-pass-1"].panels
+    assert [panel.title for panel in panels[:2]] == ["big, test", "big, ood"]
+    assert [curve.label for curve in panels[0].curves] == ["pass@1", "flexible", "level 5"]
+    assert [curve.label for curve in figures["coverage-and-pass-k"].panels[0].curves] == ["pass@4", "coverage"]
+
+
 def test_a_label_looks_the_same_in_every_panel(run, findings):
     for figure in figures_of(run, findings("big")):
         styles = {(curve.label, curve.style) for panel in figure.panels for curve in panel.curves}

@@ -86,9 +86,10 @@ def _family(metric: str) -> str:
     """What shares a figure: ``pass@4`` and coverage, ``x.correct`` and ``x.incorrect``, every N of a reading."""
     if sized := _SIZED.fullmatch(metric):
         return f"is-pass@n.{sized['reading']}"
-    if metric == "coverage" or (metric.startswith("pass@") and metric != "pass@1"):
+    name = metric.partition(".")[0]
+    if metric == "coverage" or (name.startswith("pass@") and name != "pass@1"):
         return "pass@k"
-    return metric.partition(".")[0]
+    return name
 
 
 def _words(family: str) -> Words:
