@@ -149,8 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _resolve(self, path: str) -> None:
         repo, _, place = path.partition("/resolve/")
         revision, _, name = place.partition("/")
-        path_of_repo = repo if repo.startswith("datasets/") else f"models/{repo}"
-        repository = self.server.repositories.get(path_of_repo)
+        key = repo if repo.startswith("datasets/") else f"models/{repo}"
+        repository = self.server.repositories.get(key)
         if repository is None:
             self._refuse(404, "RepoNotFound")
         elif not repository.opens_to(self.headers.get("Authorization")):
@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif name not in repository.files:
             self._refuse(404, "EntryNotFound", {"X-Repo-Commit": revision})
         else:
-            self._content(f"{path_of_repo}/{revision}/{name}", repository.files[name], revision)
+            self._content(f"{key}/{revision}/{name}", repository.files[name], revision)
 
     def _content(self, place: str, content: bytes, revision: str) -> None:
         """Where the content of ``models/ORG/NAME/REVISION/FILE`` lies."""
