@@ -33,7 +33,7 @@ def test_label_smoothing_that_trl_would_ignore_is_refused(make_job: MakeJob, tmp
 def test_a_child_that_dies_is_a_failed_step_with_the_end_of_its_log(
     make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "command", lambda *_: ["sh", "-c", "echo the last words >&2; kill -9 $$"])
+    monkeypatch.setattr(child, "command", lambda *_, **__: ["sh", "-c", "echo the last words >&2; kill -9 $$"])
     with pytest.raises(StepFailed, match=r"killed by signal 9[\s\S]*micro_batch_size \(now 2\)[\s\S]*the last words"):
         TrlTrainer(options()).train(make_job(sft_rows(4)), folders_in(tmp_path), quiet)
 
@@ -45,7 +45,7 @@ def test_an_input_error_of_the_child_stays_one_and_progress_is_told(
         'echo noise; echo \'{"step": 2, "steps": 2, "loss": 0.5, "learning_rate": 0, "grad_norm": 1}\'; '
         'echo \'{"type": "Failure", "kind": "input", "message": "no such device"}\' > "$0"/result.json; exit 1'
     )
-    monkeypatch.setattr(child, "command", lambda _module, scratch, *_stages: ["sh", "-c", script, scratch])
+    monkeypatch.setattr(child, "command", lambda _module, scratch, *_stages, **_: ["sh", "-c", script, scratch])
     told: list[tuple[int, int]] = []
     with pytest.raises(InputError, match="no such device"):
         TrlTrainer(options()).train(

@@ -36,9 +36,13 @@ _STRIPPED: Final = frozenset(
 )
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of this package; ``-P`` keeps the working directory off its import path."""
-    return [sys.executable, "-P", "-m", module, *arguments]
+def command(module: str, *arguments: str, without: Sequence[str] = ()) -> list[str]:
+    """The command that runs a module of this package; ``-P`` keeps the working directory off its import path.
+
+    ``without``: packages that libraries would import only because they are there (see ``lean.py``).
+    """
+    hidden = ["selfimp_bench.engines.lean", ",".join(without)] if without else []
+    return [sys.executable, "-P", "-m", *hidden, module, *arguments]
 
 
 def visible_gpus() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ def hf_sampler(settings: SamplerSettings) -> WorkerSampler:
             remedy=f"lower engines.max_batch_rows (now {settings.max_batch_rows})",
             device=settings.device,
             threads=settings.threads,
+            without=("sklearn", "scipy", "peft", "bitsandbytes"),
         ),
         can_follow=lambda _before, _after: True,
     )

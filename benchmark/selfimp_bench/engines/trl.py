@@ -139,11 +139,14 @@ def _wait(work: WorkerJob, stages: tuple[str, ...], scratch: Path, log: IO[bytes
 
 
 def _command(work: WorkerJob, scratch: Path, stages: tuple[str, ...]) -> list[str]:
-    arguments = [str(scratch), *stages]
+    unneeded = ["sklearn", "scipy"]
+    unneeded += [] if work.job.lora else ["peft", "bitsandbytes"]
+    unneeded += [] if work.job.distributed == "deepspeed-zero3" else ["deepspeed"]
+    interpreter, *worker = child.command(WORKER, str(scratch), *stages, without=unneeded)
     if not work.launched:
-        return child.command(WORKER, *arguments)
+        return [interpreter, *worker]
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={work.processes}"]
-    return [sys.executable, "-P", "-m", *launcher, "--module", WORKER, *arguments]
+    return [sys.executable, "-P", "-m", *launcher, "--module", *worker[2:]]
 
 
 def _environment(work: WorkerJob, scratch: Path) -> dict[str, str]:

@@ -15,10 +15,9 @@ a new release cannot move a number unseen. What neither lets one choose, and wha
   Under ZeRO-3, bfloat16 is the whole computation's, of bfloat16 copies of the float32 weights that are trained.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from peft import LoraConfig
 from transformers import BitsAndBytesConfig
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.sft_config import SFTConfig
@@ -26,6 +25,9 @@ from trl.trainer.sft_config import SFTConfig
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.trl_job import WorkerJob
 from selfimp_bench.manifest.model import Lora, Optimisation, Quantisation
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 # With transformers' "constant", warm-up would be dropped in silence.
 SCHEDULERS: Final = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -73,8 +75,10 @@ def dpo_config(work: WorkerJob) -> DPOConfig:
     )
 
 
-def lora_config(lora: Lora) -> LoraConfig:
+def lora_config(lora: Lora) -> "LoraConfig":
     """PEFT's configuration: plain LoRA on the named layers, B starting at 0."""
+    from peft import LoraConfig  # slow to import, and hidden where no adapters are trained
+
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=lora.rank,

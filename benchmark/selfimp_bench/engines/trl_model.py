@@ -4,10 +4,9 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
-from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
@@ -16,6 +15,9 @@ from selfimp_bench.engines.trl_config import quantisation_config
 from selfimp_bench.engines.trl_job import WEIGHTS
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Lora
+
+if TYPE_CHECKING:
+    from peft.tuners.lora import LoraLayer
 
 CARRIED_FILES: Final = (
     *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
@@ -85,8 +87,10 @@ def write_checkpoint(model: Any, start: Path, scratch: Path, out: Path, state: M
             shutil.copyfile(start / name, out / name)
 
 
-def adapters_of(model: Any) -> dict[str, LoraLayer]:
+def adapters_of(model: Any) -> dict[str, "LoraLayer"]:
     """The layers with trained adapters, by the name of the weight that they add to."""
+    from peft.tuners.lora import LoraLayer  # slow to import, and hidden where no adapters are trained
+
     return {
         f"{name.removeprefix('base_model.model.')}.weight": module
         for name, module in model.named_modules()
@@ -94,7 +98,7 @@ def adapters_of(model: Any) -> dict[str, LoraLayer]:
     }
 
 
-def merge(start: Path, adapters: Mapping[str, LoraLayer], target: Path) -> None:
+def merge(start: Path, adapters: Mapping[str, "LoraLayer"], target: Path) -> None:
     """Write the start's own weights plus what adapters add, alpha / rank * B A, in the start's dtype.
 
     Each sum is in float32 and made by itself: those of all layers together take twice the memory of the model.

@@ -11,12 +11,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from peft import LoraConfig
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils import deterministic
 from torch.utils.data import DataLoader
@@ -35,6 +34,9 @@ from selfimp_bench.engines.trl_model import load_model, write_checkpoint
 from selfimp_bench.engines.trl_order import PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
 from selfimp_bench.engines.trl_trainers import TokenDPOTrainer, TokenSFTTrainer
 from selfimp_bench.errors import InputError, SelfimpError, StepFailed
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 REFERENCE = "reference.parquet"
 REFERENCE_SCHEMA = pa.schema([("chosen", pa.float32()), ("rejected", pa.float32())])
@@ -123,7 +125,7 @@ def train(work: WorkerJob, rows: list[TrainingRow], scratch: Path) -> None:
 def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
     """The trainer of the job's method, on the start.
 
-    The configuration comes before the model: under ZeRO-3 it has every process load its own shard alone, where else
+    The configuration comes before the model: under ZeRO-3 it has every process keep its own shard alone, where else
     each would hold the whole model in float32.
     """
     job, several = work.job, work.processes > 1
@@ -160,7 +162,7 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
     return trainer
 
 
-def adapters_of(work: WorkerJob) -> LoraConfig | None:
+def adapters_of(work: WorkerJob) -> "LoraConfig | None":
     """The adapters to train; None where the weights are trained."""
     return None if work.job.lora is None else lora_config(work.job.lora)
 

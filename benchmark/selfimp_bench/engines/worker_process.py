@@ -69,12 +69,14 @@ def start_worker(
     threads: int,
     gpus: Sequence[str] | None = None,
     extra: Mapping[str, str] = MappingProxyType({}),
+    without: Sequence[str] = (),
 ) -> WorkerProcess:
-    """Start a worker module of this package. ``gpus`` as in ``child.environment``; ``extra`` variables come on top."""
+    """Start a worker module of this package. ``extra`` variables come on top of those of ``child.environment``, which
+    describes ``gpus``; ``without`` as in ``child.command``."""
     scratch = tempfile.TemporaryDirectory(prefix="selfimp-", ignore_cleanup_errors=True)
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
     process = subprocess.Popen(
-        child.command(module),
+        child.command(module, without=without),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
