@@ -55,8 +55,7 @@ def test_compute_is_that_of_the_table_of_models(suite: Suite) -> None:
     known = trainings(read_table(REFERENCES / name, name).rows)
     assert suite.compute is not None
     for each in suite.compute:
-        base = each.model.removesuffix("-chat").removesuffix("-instruct")
-        assert each.flops == pytest.approx(known[base].flops, rel=1e-12), each.model
+        assert each.flops == pytest.approx(known[each.model].flops, rel=1e-12), each.model
 
 
 def test_families_go_from_the_least_compute_to_the_most(suite: Suite) -> None:

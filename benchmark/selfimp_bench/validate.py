@@ -107,20 +107,20 @@ def _manifest(file: Path) -> _Found:
     except InputError as error:
         return _Found(flaws=(_flaw(file, "$.claims", str(error)),), notes=notes)
     flaws = tuple(_flaw(file, each.where, each.message) for each in find_claim_flaws(manifest.claims, tables))
-    flaws += tuple(_figure_flaws(file, manifest.figures or ()))
+    models = [model.id for model in manifest.models]
+    flaws += tuple(_figure_flaws(file, manifest.figures or (), models))
     if flaws:
         return _Found(flaws=flaws, notes=notes)
-    models = [model.id for model in manifest.models]
     return _Found(notes=notes, judgements=self_judgement(manifest.claims, models, tables))
 
 
-def _figure_flaws(file: Path, figures: Sequence[PaperFigure]) -> Iterator[Flaw]:
+def _figure_flaws(file: Path, figures: Sequence[PaperFigure], models: Sequence[str]) -> Iterator[Flaw]:
     try:
         tables = [_table(name, file) for name in table_names(figures)]
     except InputError as error:
         yield _flaw(file, "$.figures", str(error))
         return
-    for each in find_figure_flaws(figures, tables):
+    for each in find_figure_flaws(figures, tables, models):
         yield _flaw(file, each.where, each.message)
 
 

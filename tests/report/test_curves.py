@@ -82,6 +82,6 @@ def test_what_is_undefined_has_no_point_a_note_and_a_word_in_the_alt_text(run, f
 
 def test_metrics_with_names_that_differ_only_in_marks_get_files_of_their_own(run):
     names = ("a/b", "a b", "../")
-    measurements = tuple(replace(run.measurements[0], metric=name) for name in names)
+    measurements = tuple(replace(each, metric=name) for name in names for each in run.measurements[:2])
     figures = figures_of(replace(run, measurements=measurements), Findings(schema=1, findings=()))
     assert [figure.name for figure in figures] == ["a-b", "a-b-1", "metric"]

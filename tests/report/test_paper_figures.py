@@ -84,13 +84,13 @@ def test_a_claim_s_band_stands_at_the_run_s_curve(run, table, findings):
     assert [point.value for point in figure.panels[0].curves[0].published] == [0.41, 0.502, 0.715]
 
 
-def test_by_samples_has_n_on_the_axis_and_a_line_for_every_iteration_with_a_value(run, table):
+def test_by_number_has_it_on_the_axis_and_a_line_for_every_iteration_with_a_value(run, table):
     measured = [_at(n, t) for n in (8, 2) for t in (1, 2, 3)]
     rows = tuple(
         replace(table.rows[0], metric=f"is-pass@{n}", x=Decimal(t), printed=str(10 * n)) for n in (4, 2) for t in (2, 3)
     )
     run = replace(run, measurements=tuple(measured))
-    (figure,) = _drawn(run, replace(table, rows=rows), [_figure(("is-pass@n.first",), "by-samples")])
+    (figure,) = _drawn(run, replace(table, rows=rows), [_figure(("is-pass@*.first",), "by-number")])
     (panel,) = figure.panels
     assert [(curve.label, curve.paper) for curve in panel.curves] == [
         ("t = 2", False),
@@ -100,8 +100,8 @@ def test_by_samples_has_n_on_the_axis_and_a_line_for_every_iteration_with_a_valu
     ]
     assert [(point.x, point.value) for point in panel.curves[1].points] == [(2, 0.32), (8, 0.38)]
     assert [(point.x, point.value) for point in panel.curves[3].points] == [(2, 0.2), (4, 0.4)]
-    assert figure.places == (2, 4, 8)
-    assert "N 8 0.3800" in figure.alt and "t = 3 as published: N 2 0.2000" in figure.alt
+    assert figure.places(panel.x) == (2, 4, 8)
+    assert "at 8 0.3800" in figure.alt and "t = 3 as published: at 2 0.2000" in figure.alt
 
 
 def test_what_a_run_did_not_measure_is_left_out_and_tables_are_not_drawn(run, table):
@@ -123,7 +123,7 @@ def test_the_drawing_says_which_lines_are_published(run, table):
 
 
 def _figure(metrics, form):
-    panel = FigurePanel(metrics=metrics, split=Split.TEST)
+    panel = FigurePanel(metrics=metrics, split=Split.TEST, x="N" if form == "by-number" else None)
     beside = Beside(table=TABLE, dataset="example", method="dpo")
     return PaperFigure(id="f", title="F", source="Figure 3", form=form, panels=(panel,), beside=beside)
 

@@ -7,17 +7,15 @@ its profiles makes of it. ``load.py`` applies them to the blocks that are sound 
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from selfimp_bench.manifest.claim_readings import readings
-from selfimp_bench.manifest.fault import Fault, JsonPath, shown
-from selfimp_bench.manifest.measured import SIZE, MeasuredCell, cells_of, of_size
+from selfimp_bench.manifest.fault import Fault, JsonPath, listed, nearest, shown
+from selfimp_bench.manifest.measured import cells_of
+from selfimp_bench.manifest.measured_checks import claims_are_measured, figures_are_measured
 from selfimp_bench.manifest.model import (
     Architecture,
     Canary,
-    Cell,
     Characters,
     Claim,
     ClaimReading,
@@ -42,10 +40,8 @@ from selfimp_bench.manifest.model import (
     Split,
     TrendClaim,
     ValueClaim,
-    ValuePoint,
 )
 
-_LONGEST_LIST = 20
 _PROVENANCE = ("source", "assumed")
 PROMPT_FIELDS = ("question", "choices", "tests")
 # A name in braces that follows a letter or a brace is LaTeX (\frac{a}{b}, \mathbf{A}), unless it is a field's.
@@ -342,6 +338,33 @@ def _vllm_block(engines: Engines, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=(*path, "vllm", "max_num_batched_tokens"), message=f"{message}, {found}")
 
 
+def _figure_keys(figure: PaperFigure, path: JsonPath) -> Iterator[Fault]:
+    """Published numbers or why there are none; what a form needs and no other has."""
+    if (figure.beside is None) is (figure.unpublished is None):
+        found = listed([name for name in ("beside", "unpublished") if getattr(figure, name) is not None])
+        yield Fault(path=path, message=f"expected exactly one of beside and unpublished, found {found}")
+    yield from _key_of_form("compute", figure.compute, figure, "by-compute", path)
+    yield from _key_of_form("bin_width", figure.bin_width, figure, "distribution", path)
+
+
+def _panel_keys(figure: PaperFigure, path: JsonPath) -> Iterator[Fault]:
+    for index, panel in enumerate(figure.panels):
+        where: JsonPath = (*path, "panels", index)
+        yield from _key_of_form("x", panel.x, figure, "by-number", where)
+        if panel.labels is not None and len(panel.labels) != len(panel.metrics):
+            message = f"expected one for each of {len(panel.metrics)} metrics, found {len(panel.labels)}"
+            yield Fault(path=(*where, "labels"), message=message)
+
+
+def _key_of_form(key: str, value: object, figure: PaperFigure, form: str, path: JsonPath) -> Iterator[Fault]:
+    """A key that figures of one form need and no others have."""
+    if figure.form == form and value is None:
+        yield Fault(path=path, message=f"key {key!r} is missing; figures of form {form} need it")
+    if figure.form != form and value is not None:
+        message = f"only figures of form {form} have this key, found form {figure.form}"
+        yield Fault(path=(*path, key), message=message, on_key=True)
+
+
 BLOCK_RULES: BlockRules = {
     Architecture: (_heads_in_groups,),
     ModelRef: (_model_origin,),
@@ -359,6 +382,7 @@ BLOCK_RULES: BlockRules = {
     Encoder: (_encoder_origin,),
     Engines: (_vllm_block, _distributed_trainer),
     Measure: (_k_with_its_metric, _extras_with_their_metrics),
+    PaperFigure: (_figure_keys, _panel_keys),
 }
 
 
@@ -373,6 +397,17 @@ def unique_models(models: tuple[ModelRef, ...]) -> Iterator[Fault]:
 def unique_claims(claims: tuple[Claim, ...]) -> Iterator[Fault]:
     """No two claims have one id."""
     return unique_ids("claims", [claim.id for claim in claims])
+
+
+def figure_models(figures: tuple[PaperFigure, ...] | None, models: tuple[ModelRef, ...]) -> Iterator[Fault]:
+    """The models that figures name are those of the manifest."""
+    known = [model.id for model in models]
+    for index, figure in enumerate(figures or ()):
+        for number, panel in enumerate(figure.panels):
+            for position, name in enumerate(panel.models or ()):
+                if name not in known:
+                    where = ("figures", index, "panels", number, "models", position)
+                    yield Fault(path=where, message=f"{shown(name)} is no model here; {nearest(name, known)}")
 
 
 def unique_figures(figures: tuple[PaperFigure, ...] | None) -> Iterator[Fault]:
@@ -498,58 +533,6 @@ def _claims_are_measured(
     yield from claims_are_measured(claims, measured)
 
 
-def claims_are_measured(claims: tuple[Claim, ...], measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
-    """The claims on cells that are not in ``measured``."""
-    for index, claim in enumerate(claims):
-        for read in readings(claim):
-            yield from _claim_is_measured(read.claim, ("claims", index, *read.path), measured)
-
-
-def _claim_is_measured(claim: Claim, path: JsonPath, measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
-    if claim.value is not None:
-        for number, point in enumerate(claim.value.points):
-            yield from _cell_is_measured(point, (*path, "value", "points", number), measured)
-    if claim.order is not None:
-        yield from _cell_is_measured(claim.order.greater, (*path, "order", "greater"), measured)
-        yield from _cell_is_measured(claim.order.lesser, (*path, "order", "lesser"), measured)
-    if claim.trend is not None:
-        yield from _trend_is_measured(claim.trend, (*path, "trend"), measured)
-
-
-def _cell_is_measured(cell: Cell | ValuePoint, path: JsonPath, measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
-    return _is_measured(cell.metric, cell.split, {(*path, "iteration"): cell.iteration}, path, measured)
-
-
-def _trend_is_measured(trend: TrendClaim, path: JsonPath, measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:
-    iterations = {(*path, "iterations", index): value for index, value in enumerate(trend.iterations)}
-    return _is_measured(trend.metric, trend.split, iterations, path, measured)
-
-
-def _is_measured(
-    metric: str,
-    split: Split,
-    iterations: Mapping[JsonPath, int],
-    path: JsonPath,
-    measured: tuple[MeasuredCell, ...],
-) -> Iterator[Fault]:
-    on_split = {cell.metric: cell for cell in measured if cell.split is split}
-    if not on_split:
-        splits = ", ".join(dict.fromkeys(cell.split for cell in measured))
-        yield Fault(path=(*path, "split"), message=f"nothing is measured on {split} here, only on {splits}")
-    elif metric not in on_split:
-        message = f"{shown(metric)} is not measured on {split} (see measure, datasets and sampling)"
-        yield Fault(path=(*path, "metric"), message=f"{message}; {nearest(metric, list(on_split))}")
-    else:
-        first, last = on_split[metric].first, on_split[metric].iterations
-        for where, iteration in iterations.items():
-            if iteration < first:
-                expected = f"at least {first}, the first iteration with {metric} on {split}"
-                yield Fault(path=where, message=f"expected {expected}, found {iteration}")
-            if iteration > last:
-                expected = f"at most {last}, the last iteration with {metric} on {split}"
-                yield Fault(path=where, message=f"expected {expected}, found {iteration}")
-
-
 def _figures_are_measured(
     figures: tuple[PaperFigure, ...] | None,
     measure: Measure,
@@ -560,34 +543,7 @@ def _figures_are_measured(
     ood_grading: Grading | None,
 ) -> Iterator[Fault]:
     measured = cells_of(measure, datasets, sampling, rules, grading, ood_grading)
-    return figures_are_measured(figures or (), measure.improvement_n or (), measured)
-
-
-def figures_are_measured(
-    figures: tuple[PaperFigure, ...], sizes: tuple[int, ...], measured: tuple[MeasuredCell, ...]
-) -> Iterator[Fault]:
-    """The figures of metrics that are not in ``measured``; ``sizes`` are the N of those by samples."""
-    for index, figure in enumerate(figures):
-        for number, panel in enumerate(figure.panels):
-            for position, metric in enumerate(panel.metrics):
-                where: JsonPath = ("figures", index, "panels", number, "metrics", position)
-                if (SIZE in metric) is (figure.form == "by-samples"):
-                    yield from _panel_is_measured(metric, panel.split, where, sizes, measured)
-                else:
-                    expected = (
-                        f"{shown(SIZE)} in it, for every N" if SIZE not in metric else f"a number for {shown('n')}"
-                    )
-                    message = f"expected a name with {expected}, as form is {figure.form}, found {shown(metric)}"
-                    yield Fault(path=where, message=message)
-
-
-def _panel_is_measured(
-    metric: str, split: Split, where: JsonPath, sizes: tuple[int, ...], measured: tuple[MeasuredCell, ...]
-) -> Iterator[Fault]:
-    name = of_size(metric, sizes[0]) if sizes else metric
-    for fault in _is_measured(name, split, {}, (), measured):
-        panel = where[:-2]
-        yield replace(fault, path=where if fault.path == ("metric",) else (*panel, *fault.path))
+    return figures_are_measured(figures or (), measured)
 
 
 _DECIDE_CELLS = ("measure", "datasets", "sampling", "post_training", "grading", "ood_grading")
@@ -612,23 +568,10 @@ MANIFEST_RULES: tuple[ManifestRule, ...] = (
         on_claims=True,
     ),
     ManifestRule(find=unique_figures, needs=("figures",)),
+    ManifestRule(find=figure_models, needs=("figures", "models"), on_claims=True),
     ManifestRule(
         find=_figures_are_measured,
         needs=("figures", *_DECIDE_CELLS),
         on_claims=True,
     ),
 )
-
-
-def nearest(found: str, known: list[str]) -> str:
-    """Words that help someone who wrote ``found`` and meant one of ``known``."""
-    near = get_close_matches(found, known, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    more = f" and {len(known) - _LONGEST_LIST} more" if len(known) > _LONGEST_LIST else ""
-    return f"expected one of {', '.join(known[:_LONGEST_LIST])}{more}"
-
-
-def listed(names: list[str]) -> str:
-    """Names as a message lists them."""
-    return " and ".join(names) if names else "none"

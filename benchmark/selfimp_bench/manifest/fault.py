@@ -3,11 +3,13 @@
 import json
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 JsonPath = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LONGEST_SHOWN = 60
+_LONGEST_LIST = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,20 @@ def shown(value: object) -> str:
     if len(text) <= _LONGEST_SHOWN:
         return text
     return f"{text[:_LONGEST_SHOWN]}... ({len(str(value))} characters)"
+
+
+def nearest(found: str, known: list[str]) -> str:
+    """Words that help someone who wrote ``found`` and meant one of ``known``."""
+    near = get_close_matches(found, known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    more = f" and {len(known) - _LONGEST_LIST} more" if len(known) > _LONGEST_LIST else ""
+    return f"expected one of {', '.join(known[:_LONGEST_LIST])}{more}"
+
+
+def listed(names: list[str]) -> str:
+    """Names as a message lists them."""
+    return " and ".join(names) if names else "none"
 
 
 def _part_text(part: str | int) -> str:

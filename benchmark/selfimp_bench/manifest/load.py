@@ -9,8 +9,8 @@ import msgspec
 from selfimp_bench.errors import InputError
 from selfimp_bench.flaw import Flaw
 from selfimp_bench.manifest.any_manifest import AnyManifest
-from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults, nearest
-from selfimp_bench.manifest.fault import Fault, JsonPath, path_text, shown
+from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults
+from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, path_text, shown
 from selfimp_bench.manifest.formats import FORMATS, Format, format_of
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.prompt_files import prompt_file_faults

@@ -19,7 +19,8 @@ problems are sampled only to make the next training set, so only from M_1 .. M_{
                          pass@1.level-1, pass@1.level-5
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from selfimp_bench.manifest.model import (
@@ -34,8 +35,17 @@ from selfimp_bench.manifest.model import (
     Split,
 )
 
-SIZE = "@n"
-"""What stands for every N in the metrics of a figure by samples."""
+NUMBER = "*"
+"""What stands for every number in the metrics of a figure by number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered:
+    """A measurement that a pattern covers, and the number in its name."""
+
+    number: float
+    metric: str
+
 
 EASIEST_LEVEL, HARDEST_LEVEL = 1, 5
 """The levels that group disparity compares (MATH has five)."""
@@ -117,9 +127,16 @@ def completions_behind(metric: str, split: Split, evaluation: Evaluation, sampli
     return 1 if metric.partition(".")[0] in greedy else evaluation.sampled.samples_per_problem
 
 
-def of_size(metric: str, size: int) -> str:
-    """The measurement that a figure by samples calls ``metric`` at this N: ``is-pass@n.first`` is is-pass@4.first."""
-    return metric.replace(SIZE, f"@{size}", 1)
+def numbered(pattern: str, names: Iterable[str]) -> tuple[Numbered, ...]:
+    """Which of these names a pattern covers, in order of their numbers: ``is-pass@*.first`` covers is-pass@4.first.
+
+    None for a pattern without a number's place.
+    """
+    before, star, after = pattern.partition(NUMBER)
+    shape = re.compile(rf"{re.escape(before)}(\d+(?:\.\d+)?){re.escape(after)}") if star else None
+    found = {name: shape.fullmatch(name) for name in dict.fromkeys(names)} if shape else {}
+    each = [Numbered(number=float(match[1]), metric=name) for name, match in found.items() if match is not None]
+    return tuple(sorted(each, key=lambda one: one.number))
 
 
 def _on_test(measure: Measure, grading: Grading) -> Iterator[str]:

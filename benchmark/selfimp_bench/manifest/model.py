@@ -549,13 +549,23 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class FigurePanel:
-    """One pair of axes, or some rows of a table: these measurements, a line each.
+    """One pair of axes, or one table: these measurements, a line (or column) each.
 
-    In a figure by samples the names have ``n`` for every N of ``measure.improvement_n``: ``is-pass@n.first``.
+    In a figure by number the names have ``*`` for every number: ``is-pass@*.first``, ``gap.mc.q*``; ``x`` says what
+    the numbers are.
+    title, labels: words for the panel and for each measurement, where their names do not do.
+    models: drawn together in one pair of axes. Without it every model has axes of its own; a figure by compute and a
+        table have all.
+    level: a horizontal line that the paper draws.
     """
 
     metrics: tuple[str, ...]
     split: Split
+    title: str | None = None
+    labels: tuple[str, ...] | None = None
+    x: str | None = None
+    models: tuple[str, ...] | None = None
+    level: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -571,16 +581,24 @@ class Beside:
 class PaperFigure:
     """A figure or table of the paper, which the report draws from a run beside the paper's own numbers.
 
-    form: ``by-iteration`` has t on its axis; ``by-samples`` has N, and a line for every t; ``best`` is a table of M_1
-        and of the best iteration, where the published rows call the best of a metric ``best-`` and its name.
+    form: ``by-iteration`` has t on its axis; ``by-number`` has a number of the measurements' names, and a line for
+        every t; ``by-compute`` has the models' pre-training compute, and a line for every family; ``distribution`` is a
+        histogram over problems; ``table`` has a row for every model; ``best`` is a table of M_1 and of the best
+        iteration, where the published rows call the best of a metric ``best-`` and its name.
+    beside: the paper's numbers; where none are published, ``unpublished`` says why, and the run's stand alone.
+    compute: by-compute only: the reference table with every model's family, parameters and training tokens.
+    bin_width: distribution only.
     """
 
     id: str
     title: str
     source: str
-    form: Literal["by-iteration", "by-samples", "best"]
+    form: Literal["by-iteration", "by-number", "by-compute", "distribution", "table", "best"]
     panels: tuple[FigurePanel, ...]
-    beside: Beside
+    beside: Beside | None = None
+    unpublished: str | None = None
+    compute: str | None = None
+    bin_width: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,22 +9,20 @@ from selfimp_bench.manifest.cross_checks import (
     ManifestRule,
     batches,
     canary_faults,
-    claims_are_measured,
     correction,
-    figures_are_measured,
+    figure_models,
     generator_split,
     length,
-    listed,
     lora_distribution,
-    nearest,
     pairing,
     unique_claims,
     unique_figures,
     unique_ids,
     unique_models,
 )
-from selfimp_bench.manifest.fault import Fault, JsonPath, shown
+from selfimp_bench.manifest.fault import Fault, JsonPath, listed, nearest, shown
 from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.measured_checks import claims_are_measured, figures_are_measured
 from selfimp_bench.manifest.model import (
     Claim,
     Engines,
@@ -392,7 +390,7 @@ def _figures_are_measured(
     improvement: SelfImprovement | None,
 ) -> Iterator[Fault]:
     for measured in _measured(measure, verification, verifiers, grading, ensembles, temperatures, improvement):
-        yield from figures_are_measured(figures or (), measure.k, measured)
+        yield from figures_are_measured(figures or (), measured)
 
 
 def _measured(
@@ -449,6 +447,7 @@ VERIFICATION_RULES: Final[tuple[ManifestRule, ...]] = (
     ManifestRule(find=_metrics_have_verifiers, needs=("measure", "verification")),
     ManifestRule(find=correction, needs=("version", "corrects")),
     ManifestRule(find=unique_figures, needs=("figures",)),
+    ManifestRule(find=figure_models, needs=("figures", "models"), on_claims=True),
     ManifestRule(find=_claims_are_measured, needs=("claims", *_DECIDE_NAMES), on_claims=True),
     ManifestRule(find=_figures_are_measured, needs=("figures", *_DECIDE_NAMES), on_claims=True),
 )

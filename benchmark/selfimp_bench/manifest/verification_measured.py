@@ -21,9 +21,11 @@ self-improvement; T = 0 without one).
     label-mass               label-mass.V of multiple-choice
     scored-share             scored-share.V: responses (of a tournament: matches) with a usable judgement
     score-share              score-share.V.N for N = 1 .. 10, of cot-score
-    judgement-variance       judgement-variance.V of cot-binary with repeats: the mean of p(1 - p)
+    judgement-variance       judgement-variance.V of cot-binary with repeats: the mean of p(1 - p) over responses, and
+                             judgement-variance.V.toX for X = 0.025, 0.05 .. 0.25: the share of them with at most that
     step-gap                 step-gap.V.rN of a tournament: the gap of round N to the round before it
-    first-preferred          first-preferred.V of a tournament: how often the response shown first wins
+    first-preferred          first-preferred.V of a tournament, and first-preferred.V.rN of its round N: how often the
+                             response shown first wins
     score-correlation        score-correlation.V+V, for every two of measure.correlate with scores
     gap-correlation          gap-correlation.F+F, for every two of measure.correlate
     gap-accuracy-correlation gap-accuracy-correlation.F, for each of measure.correlate
@@ -52,6 +54,8 @@ from selfimp_bench.manifest.verification_model import (
 
 _M = VerificationMetric
 SCORES = range(1, 11)
+VARIANCES = tuple(step / 40 for step in range(1, 11))
+"""0.025, 0.05 .. 0.25, which is the most that p(1 - p) can be."""
 OF_GAPS = (_M.FILTERED_ACCURACY, _M.GAP, _M.RELATIVE_GAP, _M.AGGREGATE_RELATIVE_GAP)
 """Metrics that have a value under each of the two conventions for a filter that keeps nothing."""
 CORRELATIONS = (_M.SCORE_CORRELATION, _M.GAP_CORRELATION, _M.GAP_ACCURACY_CORRELATION)
@@ -217,7 +221,10 @@ def _of_judge(metric: VerificationMetric, judge: Judge) -> Iterator[str]:
         return
     if metric is _M.SCORE_SHARES:
         yield from (f"{metric}.{judge.name}.{score}" for score in SCORES)
-    elif metric is _M.TOURNAMENT_STEPS:
-        yield from (f"{metric}.{judge.name}.r{each}" for each in range(1, (judge.method.rounds or 0) + 1))
-    else:
+        return
+    if metric is not _M.TOURNAMENT_STEPS:
         yield f"{metric}.{judge.name}"
+    if metric is _M.JUDGEMENT_VARIANCE:
+        yield from (f"{metric}.{judge.name}.to{most:g}" for most in VARIANCES)
+    if metric in (_M.TOURNAMENT_STEPS, _M.FIRST_PREFERRED):
+        yield from (f"{metric}.{judge.name}.r{each}" for each in range(1, (judge.method.rounds or 0) + 1))

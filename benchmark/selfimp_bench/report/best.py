@@ -61,7 +61,7 @@ def best_view(run: RunFiles, tables: Mapping[str, ReferenceTable]) -> BestView:
     ]
     return BestView(
         rows=tuple(sorted(rows, key=lambda row: run.record.models.index(row.model))),
-        sources=tuple(figure.source for figure in figures),
+        sources=tuple(figure.source for figure in figures if figure.beside is not None),
     )
 
 
@@ -95,7 +95,7 @@ def _published(
     run: RunFiles, figure: PaperFigure | None, series: Series, prefix: str, tables: Mapping[str, ReferenceTable]
 ) -> Iterator[PublishedValue]:
     """Of the run's model where the paper has it, else of every model."""
-    if figure is None:
+    if figure is None or figure.beside is None:
         return
     rows = published(figure.beside, f"{prefix}{series.metric}", tables[figure.beside.table])
     known = {row.model for row in rows} & set(run.record.models)

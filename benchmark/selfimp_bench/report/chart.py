@@ -1,6 +1,7 @@
 """The data of a drawing: figures of panels of curves of points, in the unit of their axis."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from selfimp_bench.report.summary import UNDEFINED, number
 
@@ -21,7 +22,7 @@ class Point:
     error: the standard error of a measured value, the reading or rounding error of a published one.
     """
 
-    x: int
+    x: float
     value: float | None
     error: float | None
     replicates: tuple[float | None, ...]
@@ -31,7 +32,7 @@ class Point:
 class Published:
     """A reference value and the interval a claim allows, in the unit of the axis."""
 
-    x: int
+    x: float
     value: float
     low: float | None
     high: float | None
@@ -42,7 +43,8 @@ class Curve:
     """One line, from a run or (``paper``) as published.
 
     ``style`` numbers its colour and marker: equal labels of a figure have equal styles. ``published`` are single
-    reference values beside the line's own points.
+    reference values beside the line's own points. ``said`` is the alt text of a line whose points are too many to
+    read out, else empty.
     """
 
     label: str
@@ -50,24 +52,32 @@ class Curve:
     paper: bool
     points: tuple[Point, ...]
     published: tuple[Published, ...]
+    said: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One pair of axes."""
+    """One pair of axes. ``x`` is what the horizontal one says, ``level`` a line across that a paper draws."""
 
     title: str
+    x: str
     curves: tuple[Curve, ...]
+    level: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:
-    """What the axes of a figure say. ``letter`` stands for x in the alt text; shared: panels of a row have one y."""
+    """What the axes of a figure have in common.
 
-    x: str
+    letter: stands for x in the alt text. shared: panels of a row have one vertical axis.
+    scale: ``places`` sets the x of a panel at equal distances, ``linear`` where they are, and ``steps`` draws a
+        histogram over them.
+    """
+
     letter: str
     y: str
     shared: bool
+    scale: Literal["places", "linear", "steps"]
 
 
 ITERATIONS = "training iteration t"
@@ -75,7 +85,10 @@ ITERATIONS = "training iteration t"
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One figure. ``name`` is its file's stem; ``notes`` say what is not drawn and why; ``source`` is the paper's."""
+    """One figure. ``name`` is its file's stem; ``source`` is the paper's.
+
+    notes: what is not drawn and why. facts: what there is to say in numbers beside the drawing.
+    """
 
     name: str
     words: Words
@@ -84,6 +97,7 @@ class Figure:
     columns: int
     panels: tuple[Panel, ...]
     notes: tuple[str, ...]
+    facts: tuple[str, ...] = ()
 
     @property
     def alt(self) -> str:
@@ -95,10 +109,11 @@ class Figure:
         """The most replicates behind a point of a run."""
         return max((len(point.replicates) for point in self._points()), default=0)
 
-    @property
-    def places(self) -> tuple[int, ...]:
-        """Every x of the figure, in order."""
-        return tuple(sorted({point.x for point in self._points()}))
+    def places(self, x: str) -> tuple[float, ...]:
+        """Every place on the horizontal axes that say ``x``, in order: those panels have them all."""
+        curves = [curve for panel in self.panels if panel.x == x for curve in panel.curves]
+        own = {point.x for curve in curves for point in curve.points}
+        return tuple(sorted(own | {reference.x for curve in curves for reference in curve.published}))
 
     def _points(self) -> tuple[Point, ...]:
         return tuple(point for panel in self.panels for curve in panel.curves for point in curve.points)
@@ -108,7 +123,8 @@ def _said(panel: Panel, letter: str) -> str:
     curves = []
     for curve in panel.curves:
         values = ", ".join(
-            f"{letter} {point.x} {UNDEFINED if point.value is None else number(point.value)}" for point in curve.points
+            f"{letter} {point.x:g} {UNDEFINED if point.value is None else number(point.value)}"
+            for point in curve.points
         )
-        curves.append(f"{curve.label}{' as published' if curve.paper else ''}: {values}")
+        curves.append(f"{curve.label}{' as published' if curve.paper else ''}: {curve.said or values}")
     return f"{panel.title}: {'; '.join(curves)}."

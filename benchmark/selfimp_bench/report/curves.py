@@ -8,7 +8,7 @@ from selfimp_bench.claims import Findings
 from selfimp_bench.judge import RunFiles
 from selfimp_bench.judge_value import PER_WHOLE
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Published, Words
-from selfimp_bench.report.summary import Series, series_of, undefined
+from selfimp_bench.report.summary import Cell, Series, series_of, undefined
 
 _WORDS: Mapping[str, Words] = {
     "pass@1": Words(
@@ -71,7 +71,12 @@ COLUMNS = 3
 
 
 def figures_of(run: RunFiles, findings: Findings) -> tuple[Figure, ...]:
-    """A figure for every family of metrics that was measured: none is left out."""
+    """A figure for every family of metrics that was measured: none is left out.
+
+    None at all of a run without iterations: nothing of it is a curve.
+    """
+    if len({each.iteration for each in run.measurements}) < 2:
+        return ()
     families: dict[str, list[Series]] = {}
     for series in series_of(run.measurements):
         families.setdefault(_family(series.metric), []).append(series)
@@ -117,13 +122,13 @@ def _figure(name: str, family: str, every: Sequence[Series], findings: Findings)
         words=words,
         source="",
         axes=Axes(
-            x=ITERATIONS,
             letter="t",
             y=f"{words.title} ({', '.join(dict.fromkeys(series.unit for series in every))})",
             shared=True,
+            scale="places",
         ),
         columns=min(COLUMNS, len(panels)),
-        panels=tuple(Panel(title=title, curves=tuple(curves)) for title, curves in panels.items()),
+        panels=tuple(Panel(title=title, x=ITERATIONS, curves=tuple(curves)) for title, curves in panels.items()),
         notes=tuple(note for series in every for note in _notes(series)),
     )
 
@@ -139,19 +144,18 @@ def _label(series: Series, by_metric: bool) -> str:
 
 def curve_of(series: Series, label: str, style: int, findings: Findings) -> Curve:
     """A series as a line over its iterations, with the reference values that claims compare it with."""
-    points = tuple(
-        Point(
-            x=iteration,
-            value=cell.value,
-            error=cell.standard_error,
-            replicates=tuple(each.value for each in cell.replicates),
-        )
-        for iteration, cell in series.cells.items()
-    )
-    return Curve(label=label, style=style, paper=False, points=points, published=tuple(_published(series, findings)))
+    points = tuple(point_of(cell, x=iteration) for iteration, cell in series.cells.items())
+    return Curve(label=label, style=style, paper=False, points=points, published=tuple(claimed(series, findings)))
 
 
-def _published(series: Series, findings: Findings) -> Iterator[Published]:
+def point_of(cell: Cell, *, x: float) -> Point:
+    """A cell at a place on the horizontal axis."""
+    replicates = tuple(each.value for each in cell.replicates)
+    return Point(x=x, value=cell.value, error=cell.standard_error, replicates=replicates)
+
+
+def claimed(series: Series, findings: Findings) -> Iterator[Published]:
+    """The reference values that claims compare a series with, and what they allow, over the iterations."""
     for finding in findings.findings:
         for point in finding.points:
             cell = point.cell

@@ -22,6 +22,8 @@ _DODGE: Final = 0.035
 _LABEL_LINE: Final = 26
 """The most characters beside a panel."""
 _LEGEND_COLUMNS: Final = 5
+_CROWD: Final = 4
+"""From more lines than this on in a panel, markers are smaller and error bars thinner."""
 _SETTINGS: Final = {
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans", "sans-serif"],
@@ -75,29 +77,53 @@ def draw(figure: Figure) -> str:
 
 
 def _draw_panel(axis: Any, panel: Panel, figure: Figure) -> None:
-    places = {x: position for position, x in enumerate(figure.places)}
+    if figure.axes.scale == "places":
+        places = {x: float(position) for position, x in enumerate(figure.places(panel.x))}
+        axis.set_xticks(list(places.values()), [f"{x:g}" for x in places])
+        axis.set_xlim(-0.35, len(places) - 0.65)
+    else:
+        places = {x: x for x in figure.places(panel.x)}
     for position, curve in enumerate(panel.curves):
-        _draw_curve(axis, curve, places, shift=(position - (len(panel.curves) - 1) / 2) * _DODGE)
-    axis.set_xticks(list(places.values()), [str(x) for x in places])
-    axis.set_xlim(-0.35, len(places) - 0.65)
-    axis.set_xlabel(figure.axes.x)
+        if figure.axes.scale == "steps":
+            _draw_steps(axis, curve)
+        else:
+            shift = (position - (len(panel.curves) - 1) / 2) * _DODGE if figure.axes.scale == "places" else 0.0
+            _draw_curve(axis, curve, places, shift=shift, crowded=len(panel.curves) > _CROWD)
+    axis.set_xlabel(panel.x)
     axis.grid(axis="y", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.margins(y=0.12)
+    _draw_levels(axis, panel)
     if len(figure.panels) > 1:
         axis.set_title(panel.title, fontsize=10, loc="left")
 
 
-def _draw_curve(axis: Any, curve: Curve, places: Mapping[int, int], *, shift: float) -> None:
+def _draw_levels(axis: Any, panel: Panel) -> None:
+    """The line that a paper draws, and zero where the values lie on both sides of it."""
+    if panel.level is not None:
+        axis.axhline(panel.level, color=INK, **_LEVEL)
+    low, high = axis.get_ylim()
+    if low < 0 < high:
+        axis.axhline(0, color=INK, linewidth=0.6)
+
+
+def _draw_steps(axis: Any, curve: Curve) -> None:
+    """A histogram: every value from its x to the next."""
+    look = _look(curve)
+    edges, values = [point.x for point in curve.points], [_or_gap(point.value) for point in curve.points]
+    axis.stairs(values[:-1], edges, color=look["color"], linewidth=1.2)
+
+
+def _draw_curve(axis: Any, curve: Curve, places: Mapping[float, float], *, shift: float, crowded: bool) -> None:
     look = _look(curve)
     at = [places[point.x] + shift for point in curve.points]
     axis.errorbar(
         at,
         [_or_gap(point.value) for point in curve.points],
         yerr=[_or_gap(point.error) for point in curve.points],
-        capsize=3,
-        elinewidth=1.2,
-        markersize=6,
+        capsize=2 if crowded else 3,
+        elinewidth=0.7 if crowded else 1.2,
+        markersize=4.5 if crowded else 6,
         **look,
     )
     for point, x in zip(curve.points, at, strict=True):
@@ -111,6 +137,7 @@ def _draw_curve(axis: Any, curve: Curve, places: Mapping[int, int], *, shift: fl
         axis.plot([x], [published.value], color=look["color"], **_PUBLISHED)
 
 
+_LEVEL: Final[dict[str, Any]] = {"linewidth": 0.9, "linestyle": (0, (1, 2))}
 _REPLICATE: Final[dict[str, Any]] = {"linestyle": "none", "marker": ".", "markersize": 5, "alpha": 0.65}
 _PUBLISHED: Final[dict[str, Any]] = {"linestyle": "none", "marker": "_", "markersize": 11, "markeredgewidth": 2}
 
@@ -136,7 +163,8 @@ def _draw_legend(canvas: Any, figure: Figure) -> None:
 
     every = [curve for panel in figure.panels for curve in panel.curves]
     shown = {curve.style: curve for curve in sorted(every, key=lambda curve: (curve.style, not curve.paper))}
-    handles = [Line2D([], [], markersize=6, **_look(curve)) for curve in shown.values()]
+    markers = {"marker": "none"} if figure.axes.scale == "steps" else {}
+    handles = [Line2D([], [], markersize=6, **{**_look(curve), **markers}) for curve in shown.values()]
     labels = [curve.label for curve in shown.values()]
     if any(curve.paper for curve in every):
         handles.append(Line2D([], [], color=INK, marker="o", markersize=6, linewidth=1.1, **_PAPER))
@@ -144,6 +172,9 @@ def _draw_legend(canvas: Any, figure: Figure) -> None:
     if figure.replicates > 1:
         handles.append(Line2D([], [], color=INK, **_REPLICATE))
         labels.append("one seed")
+    for level in dict.fromkeys(panel.level for panel in figure.panels if panel.level is not None):
+        handles.append(Line2D([], [], color=INK, **_LEVEL))
+        labels.append(f"{level:g}, as in the paper")
     if any(curve.published for curve in every):
         handles.append(Line2D([], [], color=INK, **_PUBLISHED))
         labels.append("reference, band: allowed")

@@ -1,232 +1,231 @@
 """The paper's figures drawn from a run: over the paper's own curves where they are of the same models, else beside."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, Literal
 
-from selfimp_bench.beside import published
 from selfimp_bench.claims import Findings
 from selfimp_bench.judge import RunFiles
-from selfimp_bench.manifest.measured import SIZE
 from selfimp_bench.manifest.model import FigurePanel, PaperFigure
-from selfimp_bench.reference import Reference, ReferenceTable
-from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Published, Words
-from selfimp_bench.report.curves import COLUMNS, curve_of, scale_of
+from selfimp_bench.metrics.verification.compute import trainings
+from selfimp_bench.reference import ReferenceTable
+from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Words
+from selfimp_bench.report.curves import COLUMNS
+from selfimp_bench.report.histograms import histogram_lines
+from selfimp_bench.report.lines import UNIT, Compute, Line, Naming, PaperRow, paper_lines, paper_rows, run_lines
 from selfimp_bench.report.summary import Series, series_of
+from selfimp_bench.report.trends import trends_of
 
-_UNIT = "share"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Line:
-    """A line before it has a style, of a run or as published."""
-
-    label: str
-    model: str
-    paper: bool
-    points: tuple[Point, ...]
-    published: tuple[Published, ...]
+_NOT_DRAWN: Final = ("best", "table")
+_X: Final[Mapping[str, str]] = {
+    "by-iteration": ITERATIONS,
+    "by-compute": "log10 of pre-training FLOPs",
+    "distribution": "value of a problem",
+}
+_LETTER: Final[Mapping[str, str]] = {"by-iteration": "t", "by-compute": "10^"}
+_SCALE: Final[Mapping[str, Literal["linear", "steps"]]] = {"by-compute": "linear", "distribution": "steps"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Lines:
     """A panel before its lines have styles."""
 
+    panel: FigurePanel
     title: str
-    lines: Sequence[_Line]
+    lines: Sequence[Line]
 
 
 def paper_figures(run: RunFiles, findings: Findings, tables: Mapping[str, ReferenceTable]) -> tuple[Figure, ...]:
-    """The manifest's figures but its tables (form ``best``). ``tables`` holds those they name, by name.
+    """The manifest's figures but its tables. ``tables`` holds the reference tables that they name, by name.
 
     A figure of which this run measured nothing is left out: a smoke run measures less.
     """
     every = series_of(run.measurements)
-    drawings = [
-        _Drawing(figure=figure, series=every, findings=findings, table=tables[figure.beside.table])
-        for figure in run.manifest.figures or ()
-        if figure.form != "best"
-    ]
-    return tuple(found for drawing in drawings if (found := drawing.draw(run.record.models)) is not None)
+    figures = [figure for figure in shown_figures(run) if figure.form not in _NOT_DRAWN]
+    drawings = [_Drawing(figure=figure, run=run, series=every, findings=findings, tables=tables) for figure in figures]
+    return tuple(found for drawing in drawings if (found := drawing.draw()) is not None)
+
+
+def shown_figures(run: RunFiles) -> list[PaperFigure]:
+    """The manifest's figures, for the models that this run has.
+
+    A profile may have models of its own, which no figure names: then every panel shows them all, and figures that
+    differ only in their models are one.
+    """
+    figures = run.manifest.figures or ()
+    named = {name for figure in figures for panel in figure.panels for name in panel.models or ()}
+    if named & {model.id for model in run.manifest.models}:
+        return [figure for figure in figures if _of(figure, run.record.models)]
+    seen: dict[tuple[object, ...], PaperFigure] = {}
+    for figure in figures:
+        panels = tuple(replace(panel, models=panel.models and run.record.models) for panel in figure.panels)
+        key = (figure.form, *((panel.metrics, panel.split) for panel in panels))
+        seen.setdefault(key, replace(figure, panels=panels))
+    return list(seen.values())
+
+
+def _of(figure: PaperFigure, models: Sequence[str]) -> bool:
+    return any(panel.models is None or set(panel.models) & set(models) for panel in figure.panels)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Drawing:
     figure: PaperFigure
+    run: RunFiles
     series: Sequence[Series]
     findings: Findings
-    table: ReferenceTable
+    tables: Mapping[str, ReferenceTable]
 
-    def draw(self, models: Sequence[str]) -> Figure | None:
+    def draw(self) -> Figure | None:
         """The panels of one model after the other; None where this run has no line in any."""
-        papers = {panel: self._paper_lines(panel) for panel in self.figure.panels}
-        over = any(line.model in models for lines in papers.values() for line in lines)
-        panels = [each for model in models for each in self._panels(model, papers, over, several=len(models) > 1)]
+        panels = self._all_panels()
         if not panels:
             return None
         labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
-        by_samples = self.figure.form == "by-samples"
+        form = self.figure.form
         return Figure(
             name=f"paper-{self.figure.id}",
-            words=self._words(over, sorted({line.model for lines in papers.values() for line in lines})),
+            words=self._words(),
             source=self.figure.source,
             axes=Axes(
-                x="N, samples of M_1" if by_samples else ITERATIONS,
-                letter="N" if by_samples else "t",
-                y=_UNIT,
-                shared=over,
+                letter=_LETTER.get(form, "at"),
+                y=UNIT if form != "distribution" else "share of the problems",
+                shared=self.over and form != "by-number",
+                scale=_SCALE.get(form, "places"),
             ),
-            columns=min(COLUMNS, len(panels)) if over else 2,
+            columns=min(COLUMNS, len(panels)) if self.over or self.figure.beside is None else 2,
             panels=tuple(
-                Panel(title=panel.title, curves=tuple(_curve(line, labels) for line in panel.lines)) for panel in panels
+                Panel(
+                    title=each.title,
+                    x=each.panel.x or _X[form],
+                    curves=tuple(_curve(line, labels) for line in each.lines),
+                    level=each.panel.level,
+                )
+                for each in panels
             ),
             notes=(),
+            facts=tuple(fact for each in panels for fact in trends_of(each.title, each.lines))
+            if form == "by-compute"
+            else (),
         )
 
-    def _panels(
-        self, model: str, papers: Mapping[FigurePanel, Sequence["_Line"]], over: bool, *, several: bool
-    ) -> Iterator["_Lines"]:
-        """For every panel one with both, or two: this run's and the paper's."""
-        for panel, paper in papers.items():
-            own = self._run_lines(panel, model)
-            title = f"{model}, {_title(panel)}" if several else _title(panel)
-            if own and over:
-                yield _Lines(title=title, lines=(*own, *(line for line in paper if line.model == model)))
-            elif own:
-                yield _Lines(title=f"{title}: this run", lines=[_apart(line, "this run", panel, own) for line in own])
-                yield _Lines(
-                    title=f"{title}: the paper", lines=[_apart(line, line.model, panel, paper) for line in paper]
-                )
+    # ---- what there is ----
 
-    def _words(self, over: bool, published_models: Sequence[str]) -> Words:
+    @cached_property
+    def rows(self) -> Mapping[FigurePanel, Sequence[PaperRow]]:
+        """The published rows of every panel."""
+        beside, form = self.figure.beside, self.figure.form
+        if beside is None:
+            return dict.fromkeys(self.figure.panels, ())
+        return {panel: list(paper_rows(panel, form, beside, self.tables[beside.table])) for panel in self.figure.panels}
+
+    @property
+    def over(self) -> bool:
+        """Whether any published row is about a model of this run."""
+        return bool(self._published_models() & set(self.run.record.models))
+
+    @cached_property
+    def compute(self) -> Compute:
+        """The models on the axis of a figure by compute."""
+        return {} if self.figure.compute is None else trainings(self.tables[self.figure.compute].rows)
+
+    def _published_models(self) -> set[str]:
+        return {each.row.model for rows in self.rows.values() for each in rows}
+
+    # ---- panels ----
+
+    def _all_panels(self) -> list[_Lines]:
+        models = self.run.record.models
+        together = self.figure.form == "by-compute"
+        found: list[_Lines] = []
+        for model in models:
+            for panel in self.figure.panels:
+                if panel.models is None and not together:
+                    title = f"{model}, {_title(panel)}" if len(models) > 1 else _title(panel)
+                    found += self._panels(panel, (model,), title)
+        for panel in self.figure.panels:
+            if panel.models is not None or together:
+                shown = tuple(model for model in models if panel.models is None or model in panel.models)
+                found += self._panels(panel, shown, _title(panel))
+        return found
+
+    def _panels(self, panel: FigurePanel, models: Sequence[str], title: str) -> Iterator[_Lines]:
+        """One with both, or two: this run's and the paper's. None where this run has no line."""
+        naming = self._naming(panel, models)
+        own = self._own(naming, models)
+        if not own:
+            return
+        if self.over or self.figure.beside is None:
+            rows = [each for each in self.rows[panel] if each.row.model in models]
+            yield _Lines(panel=panel, title=title, lines=(*own, *paper_lines(naming, rows, self.compute)))
+            return
+        others = self._naming(panel, list({each.row.model for each in self.rows[panel]}))
+        paper = paper_lines(others, self.rows[panel], self.compute)
+        yield _Lines(panel=panel, title=f"{title}: this run", lines=[_named(naming, line, "this run") for line in own])
+        named = [_named(naming, line, line.model) for line in paper]
+        yield _Lines(panel=panel, title=f"{title}: the paper", lines=named)
+
+    def _own(self, naming: Naming, models: Sequence[str]) -> list[Line]:
+        if self.figure.form == "distribution":
+            return list(histogram_lines(naming, models, self.run.problem_values))
+        series = [each for each in self.series if each.model in models]
+        return run_lines(naming, series, self.compute, self.findings)
+
+    def _naming(self, panel: FigurePanel, models: Sequence[str]) -> Naming:
+        owners = {self.compute[model].family if model in self.compute else model for model in models}
+        several = len(owners) > 1 or (self.figure.form == "by-compute" and len(panel.metrics) == 1)
+        iterates = len({iteration for each in self.series for iteration in each.cells}) > 1
+        return Naming(figure=self.figure, panel=panel, several=several, iterates=iterates)
+
+    # ---- words ----
+
+    def _words(self) -> Words:
+        cannot = "Whether a distance is more than chance: only the findings judge that."
         beside = self.figure.beside
-        if over:
+        if beside is None:
+            see = f"This run alone. No published numbers stand beside it: {self.figure.unpublished}."
+        elif self.over:
             see = "This run's lines and, dashed, those of the paper for the same model."
-            cannot = "Whether a distance is more than chance: only the findings judge that."
         else:
-            models = ", ".join(published_models)
+            models = ", ".join(sorted(self._published_models()))
             see = f"This run, and beside it the paper: {beside.method} on {beside.dataset} with {models}."
             cannot = "How far the two are apart: models and problems differ, and each panel has its own scale. "
             cannot += "Compare the shapes."
-        return Words(title=self.figure.title, see=see, cannot=cannot)
+        return Words(title=self.figure.title, see=f"{self._axis()}{see}", cannot=cannot)
 
-    # ---- this run ----
-
-    def _run_lines(self, panel: FigurePanel, model: str) -> list[_Line]:
-        own = [each for each in self.series if each.model == model and each.split is panel.split]
-        if self.figure.form == "by-samples":
-            return [line for metric in panel.metrics for line in _by_samples(metric, own, model)]
-        curves = [(series.metric, curve_of(series, "", 0, self.findings)) for series in own]
-        return [
-            _Line(label=_label(metric, panel), model=model, paper=False, points=curve.points, published=curve.published)
-            for metric in panel.metrics
-            for name, curve in curves
-            if name == metric
-        ]
-
-    # ---- the paper ----
-
-    def _paper_lines(self, panel: FigurePanel) -> list[_Line]:
-        """A line for every model and label, in the order of the table."""
-        found: dict[tuple[str, str], list[Point]] = {}
-        for metric in panel.metrics:
-            for placed in self._rows(metric, panel):
-                scale = scale_of(placed.row.unit, _UNIT)
-                if scale is not None:
-                    value, error = float(placed.row.value * scale), float(placed.row.own_error * scale)
-                    point = Point(x=placed.x, value=value, error=error, replicates=(value,))
-                    found.setdefault((placed.row.model, placed.label), []).append(point)
-        return [
-            _Line(
-                label=label,
-                model=model,
-                paper=True,
-                points=tuple(sorted(points, key=lambda point: point.x)),
-                published=(),
+    def _axis(self) -> str:
+        if self.figure.form == "by-compute":
+            return (
+                "A point for every model, a line for every family, over 6 N D with the parameters N and training "
+                f"tokens D of {self.figure.compute}. "
             )
-            for (model, label), points in found.items()
-        ]
-
-    def _rows(self, metric: str, panel: FigurePanel) -> Iterator["_Placed"]:
-        """The rows about a metric that have a place on the axis of iterations."""
-        if self.figure.form == "by-samples":
-            for sized in _sizes(metric.partition(SIZE)[0], [row.metric for row in self.table.rows]):
-                for row in published(self.figure.beside, sized.metric, self.table):
-                    if row.x is not None:
-                        yield _Placed(row=row, x=sized.size, label=f"t = {row.x}")
-        else:
-            for row in published(self.figure.beside, metric, self.table):
-                if row.x is not None:
-                    yield _Placed(row=row, x=int(row.x), label=_label(metric, panel))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Placed:
-    row: Reference
-    x: int
-    label: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sized:
-    size: int
-    metric: str
+        if self.figure.form == "distribution":
+            width = f"{self.figure.bin_width:g}"
+            return f"The share of the problems in each bin of width {width}, their mean µ and standard deviation σ. "
+        return ""
 
 
 def _title(panel: FigurePanel) -> str:
+    if panel.title is not None:
+        return panel.title
     names = [metric.partition(".")[0] for metric in panel.metrics]
     name = panel.metrics[0] if len(panel.metrics) == 1 else ", ".join(dict.fromkeys(names))
     return f"{name} on {panel.split}"
 
 
-def _label(metric: str, panel: FigurePanel) -> str:
-    """What tells a metric from the others of its panel: ``correct`` from ``incorrect``."""
-    return metric.partition(".")[2] or metric if len(panel.metrics) > 1 else metric
+def _named(naming: Naming, line: Line, name: str) -> Line:
+    """A line of a panel of its own: called by the name where the label says no more than the panel's title."""
+    bare = len(naming.panel.metrics) == 1 and naming.is_bare(line.label)
+    return replace(line, label=name) if bare else line
 
 
-def _apart(line: _Line, name: str, panel: FigurePanel, lines: Sequence[_Line]) -> _Line:
-    """A line of a panel of its own: called by the name where the label says no more than the panel's title.
-
-    Where labels do say more, the name is added only if the panel has lines of several models.
-    """
-    if line.label in panel.metrics:
-        return replace(line, label=name)
-    several = len({each.model for each in lines}) > 1
-    return replace(line, label=f"{line.label}, {name}") if several else line
-
-
-def _curve(line: _Line, labels: Sequence[str]) -> Curve:
+def _curve(line: Line, labels: Sequence[str]) -> Curve:
     return Curve(
         label=line.label,
         style=labels.index(line.label),
         paper=line.paper,
         points=line.points,
         published=line.published,
+        said=line.said,
     )
-
-
-def _sizes(before: str, metrics: Sequence[str]) -> list[_Sized]:
-    """Every N of ``before@N`` and ``before@N.reading`` among these names, in order of N, each once."""
-    found = {name: re.fullmatch(rf"{re.escape(before)}@(\d+)(\..*)?", name) for name in dict.fromkeys(metrics)}
-    sized = [_Sized(size=int(match[1]), metric=name) for name, match in found.items() if match is not None]
-    return sorted(sized, key=lambda each: each.size)
-
-
-def _by_samples(metric: str, own: Sequence[Series], model: str) -> Iterator[_Line]:
-    """A line for every iteration that has a value at some N."""
-    before, _, after = metric.partition(SIZE)
-    by_name = {series.metric: series for series in own}
-    sized = [each for each in _sizes(before, list(by_name)) if each.metric == f"{before}@{each.size}{after}"]
-    for iteration in sorted({t for each in sized for t in by_name[each.metric].cells}):
-        points = tuple(
-            Point(
-                x=each.size,
-                value=cell.value,
-                error=cell.standard_error,
-                replicates=tuple(replicate.value for replicate in cell.replicates),
-            )
-            for each in sized
-            if (cell := by_name[each.metric].cells.get(iteration)) is not None
-        )
-        if any(point.value is not None for point in points):
-            yield _Line(label=f"t = {iteration}", model=model, paper=False, points=points, published=())

@@ -17,7 +17,7 @@ def suite_figure(results: Sequence[MemberResult], numbers: PublishedNumbers) -> 
     methods = list(dict.fromkeys(each.member.method for each in results))
     keys = dict.fromkeys((each.member.dataset, model) for each in results for model in each.run.record.models)
     panels = [
-        Panel(title=f"{dataset}, {model}", curves=curves)
+        Panel(title=f"{dataset}, {model}", x=ITERATIONS, curves=curves)
         for dataset, model in keys
         if (curves := tuple(_curves(results, dataset, model, methods, numbers)))
     ]
@@ -31,7 +31,7 @@ def suite_figure(results: Sequence[MemberResult], numbers: PublishedNumbers) -> 
             cannot="Whether a distance is more than chance: only the claims judge that.",
         ),
         source="",
-        axes=Axes(x=ITERATIONS, letter="t", y="share", shared=False),
+        axes=Axes(letter="t", y="share", shared=False, scale="places"),
         columns=min(COLUMNS, len(panels)),
         panels=tuple(panels),
         notes=(),

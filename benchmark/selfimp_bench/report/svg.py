@@ -5,8 +5,8 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-# Okabe and Ito's palette without its yellow, which has too little contrast on white.
-SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+# Okabe and Ito's palette without its yellow, which has too little contrast on white, and with a grey for its black.
+SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6e7781")
 INK: Final = "#1b1f24"
 PAPER: Final = "#ffffff"
 GRID: Final = "#d8dee4"

@@ -21,6 +21,7 @@ from selfimp_bench.report.curves import figures_of
 from selfimp_bench.report.figures import draw, inputs_digest
 from selfimp_bench.report.measured import model_tables
 from selfimp_bench.report.paper_figures import paper_figures
+from selfimp_bench.report.paper_tables import PaperTable, paper_tables
 from selfimp_bench.report.provenance import provenance_view
 from selfimp_bench.report.svg import inline, is_current
 from selfimp_bench.report.verdicts import verdict_view, web_link
@@ -52,6 +53,10 @@ class _Material:
     tables: Mapping[str, ReferenceTable]
 
     @property
+    def tables_of_paper(self) -> tuple[PaperTable, ...]:
+        return paper_tables(self.run, self.tables)
+
+    @property
     def of_paper(self) -> tuple[Figure, ...]:
         return paper_figures(self.run, self.findings, self.tables)
 
@@ -77,6 +82,7 @@ def _read(folder: Path) -> _Material:
 def _render(material: _Material, drawings: Mapping[str, str]) -> str:
     """The page. ``drawings`` holds an SVG for every figure's name."""
     run = material.run
+    iterations = {each.iteration for each in run.measurements}
     inlined = {name: Markup(inline(drawing)) for name, drawing in drawings.items()}  # checked or drawn here
     return template("report.html.j2").render(
         manifest=run.manifest,
@@ -85,6 +91,9 @@ def _render(material: _Material, drawings: Mapping[str, str]) -> str:
         verdict=verdict_view(run, material.findings),
         best=best_view(run, material.tables),
         paper_figures=[(figure, inlined[figure.name]) for figure in material.of_paper],
+        paper_tables=material.tables_of_paper,
+        iterates=len(iterations) > 1,
+        starts_at_0=0 in iterations,
         tables=model_tables(run),
         figures=[(figure, inlined[figure.name]) for figure in material.of_metrics],
         studies=material.studies.studies,

@@ -15,6 +15,7 @@ from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.manifest.model import Split
 from selfimp_bench.manifest.verification_measured import (
     SCORES,
+    VARIANCES,
     Judge,
     ensemble_name,
     filter_name,
@@ -352,18 +353,21 @@ def _score_shares(evidence: _Evidence, metric: VerificationMetric, judge: Judge)
 
 
 def _judgement_variance(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
-    """The mean over a problem's responses of p (1 - p)."""
+    """The mean of p (1 - p) over a problem's responses, and the shares of them with at most so much."""
     judging = judge.method.judging
     if judge.method.kind is not VerifierKind.COT_BINARY or judging is None or judging.repeats == 1:
         return
-    values = {}
+    found: dict[str, list[float]] = {}
     for name, rows in _by_problem(evidence, evidence.point.scores[judge.name]).items():
         verdicts: dict[int, list[bool | None]] = defaultdict(list)
         for row in rows:
             verdicts[row.sample_index].append(None if row.score is None else bool(row.score))
-        found = [each.variance for own in verdicts.values() if (each := verdict_variance(own)) is not None]
-        values[name] = fsum(found) / len(found) if found else None
-    yield _mean(f"{metric}.{judge.name}", values, VARIANCE)
+        found[name] = [each.variance for own in verdicts.values() if (each := verdict_variance(own)) is not None]
+    means = {name: fsum(own) / len(own) if own else None for name, own in found.items()}
+    yield _mean(f"{metric}.{judge.name}", means, VARIANCE)
+    for most in VARIANCES:
+        shares = {name: _share_of([each <= most for each in own]) for name, own in found.items()}
+        yield _mean(f"{metric}.{judge.name}.to{most:g}", shares)
 
 
 def _tournament_steps(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
@@ -373,13 +377,18 @@ def _tournament_steps(evidence: _Evidence, metric: VerificationMetric, judge: Ju
 
 
 def _first_preferred(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
-    """Of the usable judgements of a problem's matches."""
-    if judge.method.kind is VerifierKind.TOURNAMENT:
+    """Of the usable judgements of a problem's matches, of all rounds and of each."""
+    if judge.method.kind is not VerifierKind.TOURNAMENT:
+        return
+    rounds = range(1, (judge.method.rounds or 0) + 1)
+    for ending, wanted in (("", rounds), *((f".r{number}", (number,)) for number in rounds)):
         values = {
-            name: preference(match.judgement for each in rounds for match in each.matches).first_share
-            for name, rounds in evidence.rounds[judge.name].items()
+            name: preference(
+                match.judgement for number, each in enumerate(played, 1) if number in wanted for match in each.matches
+            ).first_share
+            for name, played in evidence.rounds[judge.name].items()
         }
-        yield _mean(f"{metric}.{judge.name}", values)
+        yield _mean(f"{metric}.{judge.name}{ending}", values)
 
 
 # ---- between verifications ----

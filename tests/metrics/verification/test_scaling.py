@@ -123,7 +123,17 @@ def test_the_shipped_models_have_these_flops():
         "yi-1.5-6b": 1.296e23, "yi-1.5-9b": 1.944e23, "yi-1.5-34b": 7.344e23,
     }  # fmt: skip
     assert {name: models[name].flops for name in expected} == pytest.approx(expected)
-    assert {name for name in models if not name.startswith("qwen2.5")} == set(expected)
+    bases = {name for name in models if not name.endswith(("-chat", "-instruct"))}
+    assert {name for name in bases if not name.startswith("qwen2.5")} == set(expected)
+
+
+def test_a_chat_or_instruct_model_has_the_compute_of_its_base_and_a_family_of_its_own():
+    models = trainings(read_table(TABLES / "models.csv", "models").rows)
+    tuned = {name: name.rpartition("-") for name in models if name.endswith(("-chat", "-instruct"))}
+    assert len(tuned) == 17
+    for name, (base, dash, kind) in tuned.items():
+        assert models[name].flops == models[base].flops
+        assert models[name].family == f"{models[base].family}{dash}{kind}"
 
 
 @pytest.mark.parametrize(
