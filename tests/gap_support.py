@@ -226,7 +226,16 @@ def _pick(verifier: str, **selection: float) -> dict[str, Any]:
 
 METRICS = [
     *("accuracy", "pass@k", "filtered-accuracy", "gap", "relative-gap", "aggregate-relative-gap", "kept-share"),
-    *("gap-sd", "label-mass", "scored-share", "score-share", "judgement-variance", "step-gap", "first-preferred"),
+    *(
+        "gap-sd",
+        "gap-positive",
+        "label-mass",
+        "scored-share",
+        "score-share",
+        "judgement-variance",
+        "step-gap",
+        "first-preferred",
+    ),
     *("score-correlation", "gap-correlation", "gap-accuracy-correlation"),
 ]
 _CORRELATE = [_pick("mc", quantile=0.5), _pick("cot-score", threshold=8.0), {"verifier": "tournament"}]

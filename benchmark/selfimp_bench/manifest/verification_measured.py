@@ -18,6 +18,7 @@ self-improvement; T = 0 without one).
     aggregate-relative-gap   aggregate-relative-gap.F and the other convention (gap / (1 - accuracy))
     kept-share               kept-share.F, but for tournaments, which keep 2^-r
     gap-sd                   gap-sd.F: the standard deviation of the gap over problems
+    gap-positive             gap-positive.F: the share of problems whose gap is above 0
     label-mass               label-mass.V of multiple-choice
     scored-share             scored-share.V: responses (of a tournament: matches) with a usable judgement
     score-share              score-share.V.N for N = 1 .. 10, of cot-score
@@ -163,7 +164,7 @@ class _Named:
             yield from ("accuracy", f"accuracy.{'flexible' if self.grading.extraction == 'strict' else 'strict'}")
         elif metric is _M.PASS_AT_K:
             yield from (f"pass@{k}" for k in self.measure.k)
-        elif metric in (*OF_GAPS, _M.KEPT_SHARE, _M.GAP_SPREAD):
+        elif metric in (*OF_GAPS, _M.KEPT_SHARE, _M.GAP_SPREAD, _M.GAP_POSITIVE):
             yield from self._of_filters(metric)
         elif metric in CORRELATIONS:
             yield from self._of_correlation(metric)

@@ -48,6 +48,7 @@ class VerificationMetric(StrEnum):
     AGGREGATE_RELATIVE_GAP = "aggregate-relative-gap"
     KEPT_SHARE = "kept-share"
     GAP_SPREAD = "gap-sd"
+    GAP_POSITIVE = "gap-positive"
     LABEL_MASS = "label-mass"
     SCORED_SHARE = "scored-share"
     SCORE_SHARES = "score-share"

@@ -94,7 +94,7 @@ class _Drawing:
                 shared=self.over and form != "by-number",
                 scale=_SCALE.get(form, "places"),
             ),
-            columns=min(COLUMNS, len(panels)) if self.over or self.figure.beside is None else 2,
+            columns=_columns(len(panels)) if self.over or self.figure.beside is None else 2,
             panels=tuple(
                 Panel(
                     title=each.title,
@@ -204,6 +204,11 @@ class _Drawing:
             width = f"{self.figure.bin_width:g}"
             return f"The share of the problems in each bin of width {width}, their mean µ and standard deviation σ. "
         return ""
+
+
+def _columns(panels: int) -> int:
+    """Rows that are full: four panels are two by two."""
+    return 2 if panels == 4 else min(COLUMNS, panels)
 
 
 def _title(panel: FigurePanel) -> str:

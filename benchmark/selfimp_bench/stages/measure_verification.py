@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from math import fsum
-from statistics import stdev
 
 from selfimp_bench.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.manifest.model import Split
@@ -28,7 +27,8 @@ from selfimp_bench.manifest.verification_model import Ensemble, VerificationMetr
 from selfimp_bench.metrics.estimate import Estimate, mean_over_problems
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.metrics.pass_at_k import pass_at_k
-from selfimp_bench.metrics.verification.correlation import Correlation, correlate, scores_by_response
+from selfimp_bench.metrics.verification.correlation import Variable, correlation_values
+from selfimp_bench.metrics.verification.distribution import deviation_values
 from selfimp_bench.metrics.verification.gap import (
     EmptyFilter,
     Reweighted,
@@ -292,16 +292,13 @@ def _kept_share(evidence: _Evidence, metric: VerificationMetric, name: str, prob
 
 
 def _gap_spread(evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing) -> Iterator[_Cell]:
-    values = gap_of(problems).values(evidence.headline)
-    defined = [value for value in values.values() if value is not None]
-    spread = stdev(defined) if len(defined) > 1 else None
-    yield _without_error(f"{metric}.{name}", spread, len(defined), len(values) - len(defined), SHARE)
+    """No mean, but a statistic with an influence of every problem, whose mean it is; so are the correlations."""
+    yield _mean(f"{metric}.{name}", deviation_values(gap_of(problems).values(evidence.headline)))
 
 
-def _without_error(metric: str, value: float | None, n: int, undefined: int, unit: str) -> _Cell:
-    reason = "no standard error: it is no mean over problems" if value is not None else f"undefined over {n} values"
-    estimate = Estimate(value=value, n=n, undefined=undefined, standard_error=None, reason=reason)
-    return _Cell(metric=metric, values={}, estimate=estimate, unit=unit)
+def _gap_positive(evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing) -> Iterator[_Cell]:
+    gaps = gap_of(problems).values(evidence.headline)
+    yield _mean(f"{metric}.{name}", {problem: None if gap is None else float(gap > 0) for problem, gap in gaps.items()})
 
 
 # ---- of a judge ----
@@ -402,38 +399,38 @@ def _picked(evidence: _Evidence) -> Iterator[tuple[list[str], list[str]]]:
         yield filters, list(dict.fromkeys(judge.name for judge, selection in picked if selection is not None))
 
 
-def _correlated(metric: VerificationMetric, found: Correlation) -> _Cell:
-    return _without_error(f"{metric}.{found.first}+{found.second}", found.r, found.n, found.dropped, CORRELATION)
+def _correlated(metric: VerificationMetric, names: Sequence[str], first: Variable, second: Variable) -> _Cell:
+    return _mean(f"{metric}.{'+'.join(names)}", correlation_values(first, second), CORRELATION)
 
 
 def _score_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
     """Over all responses, pooled."""
     for _, judges in _picked(evidence):
-        scores = {name: scores_by_response(evidence.responses[name]) for name in judges}
-        yield from (_correlated(metric, each) for each in correlate(scores))
+        for one, two in combinations(judges, 2):
+            yield _correlated(metric, (one, two), _scores(evidence, one), _scores(evidence, two))
+
+
+def _scores(evidence: _Evidence, judge: str) -> Variable:
+    return {name: [each.score for each in own] for name, own in evidence.responses[judge].items()}
 
 
 def _gap_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
     for filters, _ in _picked(evidence):
         for one, two in combinations(filters, 2):
-            yield from (_correlated(metric, each) for each in correlate(_on_same(_gaps(evidence, (one, two)))))
+            yield _correlated(metric, (one, two), _gaps(evidence, one), _gaps(evidence, two))
 
 
 def _gap_accuracy_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    accuracy = {name: [value] for name, value in evidence.accuracy.items()}
     for filters, _ in _picked(evidence):
         for name in filters:
-            (found,) = correlate(_on_same(_gaps(evidence, (name,)) | {"accuracy": evidence.accuracy}))
-            yield _without_error(f"{metric}.{name}", found.r, found.n, found.dropped, CORRELATION)
+            yield _correlated(metric, (name,), _gaps(evidence, name), accuracy)
 
 
-def _gaps(evidence: _Evidence, filters: Sequence[str]) -> dict[str, Values]:
-    return {name: gap_of(evidence.filters[name]).values(evidence.headline) for name in filters}
-
-
-def _on_same(variables: Mapping[str, Values]) -> dict[str, dict[str, float | None]]:
-    """All on the problems that any is measured on; a tournament may lack some."""
-    names = dict.fromkeys(name for values in variables.values() for name in values)
-    return {key: {name: values.get(name) for name in names} for key, values in variables.items()}
+def _gaps(evidence: _Evidence, name: str) -> Variable:
+    """By problem; a tournament may lack some."""
+    gaps = gap_of(evidence.filters[name]).values(evidence.headline)
+    return {problem: [gaps.get(problem)] for problem in evidence.accuracy}
 
 
 _OF_POINT: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric], Iterator[_Cell]]] = {
@@ -452,6 +449,7 @@ _OF_FILTERS: Mapping[
     _M.AGGREGATE_RELATIVE_GAP: _aggregate,
     _M.KEPT_SHARE: _kept_share,
     _M.GAP_SPREAD: _gap_spread,
+    _M.GAP_POSITIVE: _gap_positive,
 }
 _OF_JUDGES: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric, Judge], Iterator[_Cell]]] = {
     _M.LABEL_MASS: _label_mass,

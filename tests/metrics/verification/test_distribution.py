@@ -1,11 +1,14 @@
-"""Histograms and score counts."""
+"""Histograms, and the standard deviation over problems."""
 
+from statistics import fmean, stdev
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfimp_bench.metrics.verification.distribution import even_edges, histogram, score_counts
-from selfimp_bench.metrics.verification.scored import ScoredResponse
+from selfimp_bench.metrics.estimate import mean_over_problems
+from selfimp_bench.metrics.verification.distribution import deviation_values, even_edges, histogram
 
 
 def test_a_value_on_an_edge_belongs_to_the_bin_above_and_the_last_bin_holds_both():
@@ -50,12 +53,26 @@ def test_bins_that_do_not_fit_are_refused(low, high, width):
         even_edges(low, high, width)
 
 
-def test_scores_are_counted_over_all_problems_and_the_mode_is_the_lowest_of_equals():
-    def responses(*scores):
-        return tuple(ScoredResponse(sample_index=i, correct=False, score=s) for i, s in enumerate(scores))
+def test_the_deviation_is_a_mean_over_problems_of_what_each_adds_to_it():
+    """0, 0, 3: mean 1, mean square 2, deviation sqrt(3)."""
+    found = deviation_values({"a": 0.0, "b": 0.0, "c": 3.0, "d": None})
+    assert found["d"] is None
+    assert found["a"] == found["b"] == pytest.approx(3**0.5 - 1 / (2 * 2**0.5))
+    assert found["c"] == pytest.approx(3**0.5 + 2 / (2 * 2**0.5))
+    assert mean_over_problems(list(found.values())).value == pytest.approx(3**0.5)
 
-    found = score_counts({"x": responses(10, 1, None), "y": responses(10, 7, 7, None)})
-    assert list(found.counts.items()) == [(1, 1), (7, 2), (10, 2)]
-    assert (found.unscored, found.mode) == (2, 7)
-    assert score_counts({"x": responses(10, 10, 1)}).mode == 10
-    assert (score_counts({"x": responses(None)}).mode, score_counts({}).counts) == (None, {})
+
+def test_equal_values_deviate_by_0_and_a_single_one_not_at_all():
+    assert deviation_values({"a": 0.5, "b": 0.5, "c": None}) == {"a": 0.0, "b": 0.0, "c": None}
+    assert deviation_values({"a": 0.5, "b": None}) == {"a": None, "b": None}
+    assert deviation_values({}) == {}
+
+
+def test_the_error_of_a_deviation_is_its_spread_over_samples():
+    random = np.random.Generator(np.random.PCG64(3))
+    drawn = [
+        mean_over_problems(list(deviation_values(dict(enumerate(random.normal(0, 2, 400)))).values()))
+        for _ in range(300)
+    ]
+    assert fmean(each.value for each in drawn) == pytest.approx(2, abs=0.02)
+    assert fmean(each.standard_error for each in drawn) == pytest.approx(stdev(each.value for each in drawn), rel=0.1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from selfimp_bench.metrics.estimate import mean_over_problems
+from selfimp_bench.metrics.pass_at_k import pass_at_k
 from selfimp_bench.metrics.verification.closed_form import (
     Rates,
     both_keep,
@@ -23,7 +24,7 @@ from selfimp_bench.metrics.verification.closed_form import (
     tied_quantile_gap,
     tournament_accuracies,
 )
-from selfimp_bench.metrics.verification.correlation import correlate, scores_by_response
+from selfimp_bench.metrics.verification.correlation import correlation_values
 from selfimp_bench.metrics.verification.gap import (
     EmptyFilter,
     Verified,
@@ -34,7 +35,6 @@ from selfimp_bench.metrics.verification.gap import (
     reweigh_all,
     reweigh_ensemble,
 )
-from selfimp_bench.metrics.verification.pass_curve import pass_curve
 from selfimp_bench.metrics.verification.position import preference
 from selfimp_bench.metrics.verification.selection import Quantile, Reweight, Threshold
 from selfimp_bench.metrics.verification.simulator import (
@@ -170,13 +170,15 @@ def test_accuracies_and_gaps_of_tournament_rounds_and_the_preference_for_a_posit
     assert coins / matches == pytest.approx(0.1, abs=4 * sqrt(0.09 / matches))
 
 
+def pass_mean(problems, k):
+    return mean_over_problems(
+        [pass_at_k(n=len(own), c=sum(each.correct for each in own), k=k) for own in problems.values()]
+    )
+
+
 @pytest.mark.parametrize("k", [1, 4, SAMPLES])
 def test_pass_at_k(k):
-    found = []
-    for (problems,) in draws(BINARY):
-        grades = {0: {name: [r.correct for r in responses] for name, responses in problems.items()}}
-        found.append(pass_curve(grades, ks=[k])[0].mean)
-    assert_agree(found, pass_at(POPULATION, k))
+    assert_agree([pass_mean(problems, k) for (problems,) in draws(BINARY)], pass_at(POPULATION, k))
 
 
 def test_a_verifier_that_fails_on_hard_problems_raises_pass_at_1_and_lowers_pass_at_32():
@@ -187,11 +189,10 @@ def test_a_verifier_that_fails_on_hard_problems_raises_pass_at_1_and_lowers_pass
     for _ in range(3):
         one, two = populations[-1]
         populations.append((Level(share=0.7, p=easy.precision(one.p)), Level(share=0.3, p=hard.precision(two.p))))
-    grades = {}
+    points = {}
     for iteration, levels in enumerate(populations):
         (problems,) = simulate(levels, [BINARY.draw], problems=800, samples=32, seed=iteration)
-        grades[iteration] = {name: [r.correct for r in responses] for name, responses in problems.items()}
-    points = {(each.iteration, each.k): each.mean for each in pass_curve(grades, ks=[1, 32])}
+        points |= {(iteration, k): pass_mean(problems, k) for k in (1, 32)}
     for (iteration, k), estimate in points.items():
         assert abs(estimate.value - pass_at(populations[iteration], k)) < 4 * estimate.standard_error
     assert points[3, 1].value > points[0, 1].value + 0.1
@@ -200,10 +201,17 @@ def test_a_verifier_that_fails_on_hard_problems_raises_pass_at_1_and_lowers_pass
 
 
 def test_the_pooled_correlation_of_two_verifiers():
-    found = [correlate({"a": scores_by_response(a), "b": scores_by_response(b)})[0].r for a, b in draws(BINARY, WORSE)]
+    found = [
+        mean_over_problems(list(correlation_values(scores(one), scores(two)).values()))
+        for one, two in draws(BINARY, WORSE)
+    ]
     truth = score_correlation(POPULATION, threshold_rates(BINARY, 1), threshold_rates(WORSE, 1))
     assert truth < 0
-    assert abs(fmean(found) - truth) < 4 * stdev(found) / sqrt(DRAWS)
+    assert_agree(found, truth)
+
+
+def scores(problems):
+    return {name: [each.score for each in responses] for name, responses in problems.items()}
 
 
 @pytest.mark.parametrize("p", [0.02, 0.5, 0.9])

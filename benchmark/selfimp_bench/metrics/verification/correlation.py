@@ -1,80 +1,42 @@
-"""Pearson correlations: between verifiers' scores, between gaps, and of gaps with accuracy.
+"""Pearson correlations as means over problems: between verifiers' scores, between gaps, and of gaps with accuracy.
 
-Source: 2412.02674, Section 6.2, Figures 7, 18 and 19. A variable is a mapping from what it was measured on (a problem
-id, or a problem id with a sample index) to its value, None where undefined; two are compared where both are defined.
+Source: 2412.02674, Section 6.2, Figures 7, 18 and 19. A variable has one value of a problem (its gap, its accuracy) or
+one of each of its responses (a verifier's scores); two are compared where both are defined.
 """
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from itertools import combinations
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from selfimp_bench.metrics.estimate import Estimate, mean_over_problems
-from selfimp_bench.metrics.verification.scored import Responses
-
-Key = TypeVar("Key", bound=Hashable)
+Variable = Mapping[str, Sequence[float | None]]
+"""The values of each problem, None where undefined."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Correlation:
-    """Pearson's r (-1 to 1) of two variables over the ``n`` places where both are defined.
+def correlation_values(first: Variable, second: Variable) -> dict[str, float | None]:
+    """Pearson's r (-1 to 1) of all pairs together, as a mean over problems, by problem id: r + the problem's influence.
 
-    dropped: the places where only one of them, or neither, is. r is None for n < 2 and where a variable is constant.
+    With both variables standardised to u and v, a pair has the influence u v - r (u^2 + v^2) / 2 on r; a problem stands
+    for r + the sum over its pairs, times problems / pairs. The mean is r, its standard error that of a sample of
+    problems, not of pairs, and what is tested on means over problems can be tested on it (the infinitesimal jackknife,
+    Efron and Tibshirani, An Introduction to the Bootstrap, chapter 21). None for a problem without a pair, and for all
+    where r is undefined: fewer than two pairs, or a constant variable. Raises ValueError unless both have the same
+    problems with equally many values.
     """
-
-    first: str
-    second: str
-    r: float | None
-    n: int
-    dropped: int
-
-
-def correlate(variables: Mapping[str, Mapping[Key, float | None]]) -> tuple[Correlation, ...]:
-    """Every pair of variables, in their order: the upper triangle of the correlation matrix.
-
-    For the pooled correlation of scores give ``scores_by_response``; for gaps and accuracy, values by problem id; for
-    gaps across models, mean gaps by model. Raises ValueError unless all are measured on the same places.
-    """
-    return tuple(_correlation(one, two, variables[one], variables[two]) for one, two in combinations(variables, 2))
-
-
-def pearson(first: Mapping[Key, float | None], second: Mapping[Key, float | None]) -> float | None:
-    """Pearson's r over the places where both are defined; None where it is undefined (see ``Correlation``)."""
-    return _correlation("first", "second", first, second).r
-
-
-def scores_by_response(problems: Mapping[str, Responses]) -> dict[tuple[str, int], float | None]:
-    """A verifier's scores by problem id and sample index: a variable over all responses, pooled."""
-    return {(name, r.sample_index): r.score for name, responses in problems.items() for r in responses}
-
-
-def within_prompt_correlation(first: Mapping[str, Responses], second: Mapping[str, Responses]) -> Estimate:
-    """The mean over problems of Pearson's r between two verifiers' scores of one problem's responses.
-
-    Unlike the pooled correlation, it does not rise because some problems get high scores from both. A problem where r
-    is undefined is left out and counted. Raises ValueError unless both have judged the same responses.
-    """
-    if first.keys() != second.keys():
-        raise ValueError("two verifiers have not judged the same problems")
-    one, two = ({name: _scores(each) for name, each in problems.items()} for problems in (first, second))
-    return mean_over_problems([pearson(one[name], two[name]) for name in one])
-
-
-def _scores(responses: Responses) -> dict[int, float | None]:
-    return {response.sample_index: response.score for response in responses}
-
-
-def _correlation(
-    one: str, two: str, first: Mapping[Key, float | None], second: Mapping[Key, float | None]
-) -> Correlation:
-    if first.keys() != second.keys():
-        raise ValueError(f"{one!r} and {two!r} are not measured on the same places")
-    pairs = [(x, second[key]) for key, x in first.items() if x is not None and second[key] is not None]
-    r = None
-    if len(pairs) > 1:
-        table = np.array(pairs, dtype=np.float64)
-        if all((column != column[0]).any() for column in table.T):
-            r = float(np.corrcoef(table.T)[0, 1])
-    return Correlation(first=one, second=two, r=r, n=len(pairs), dropped=len(first) - len(pairs))
+    if {name: len(values) for name, values in first.items()} != {name: len(own) for name, own in second.items()}:
+        raise ValueError("two variables are not measured on the same problems and responses")
+    pairs = {
+        name: [(x, y) for x, y in zip(values, second[name], strict=True) if x is not None and y is not None]
+        for name, values in first.items()
+    }
+    table = np.array([pair for own in pairs.values() for pair in own], dtype=np.float64).reshape(-1, 2)
+    if len(table) < 2 or any((column == column[0]).all() for column in table.T):
+        return dict.fromkeys(first)
+    u, v = ((column - column.mean()) / column.std() for column in table.T)
+    r = float(np.mean(u * v))
+    influence = u * v - r * (u**2 + v**2) / 2
+    weight = sum(bool(own) for own in pairs.values()) / len(table)
+    ends = np.cumsum([len(own) for own in pairs.values()])
+    return {
+        name: r + weight * float(np.sum(influence[end - len(own) : end])) if own else None
+        for (name, own), end in zip(pairs.items(), ends, strict=True)
+    }

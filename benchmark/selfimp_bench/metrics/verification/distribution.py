@@ -1,15 +1,13 @@
-"""Distributions of gaps and scores: histograms with explicit edges, and the counts of whole scores."""
+"""Distributions of gaps over problems: histograms with explicit edges, and the standard deviation."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from math import sqrt
 from statistics import fmean, stdev
 
 import numpy as np
-
-from selfimp_bench.metrics.verification.scored import Responses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +28,10 @@ class Histogram:
 
 
 def histogram(values: Iterable[float | None], edges: Sequence[float]) -> Histogram:
-    """The distribution of per-problem gaps or of scores over bins with these edges.
+    """The distribution of values over bins with these edges.
 
-    Source: 2412.02674, Figures 7 and 17 (gaps in bins of width 0.005, labelled with mean and standard deviation),
-    11 and 16. Raises ValueError unless there are two edges or more, rising strictly.
+    Source: 2412.02674, Figures 7 and 17 (gaps in bins of width 0.005, labelled with mean and standard deviation).
+    Raises ValueError unless there are two edges or more, rising strictly.
     """
     if len(edges) < 2 or not all(left < right for left, right in pairwise(edges)):
         raise ValueError("a histogram needs at least two edges that rise strictly")
@@ -63,21 +61,21 @@ def even_edges(low: str, high: str, width: str) -> tuple[float, ...]:
     return tuple(float(first + i * step) for i in range(int((last - first) / step) + 1))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreCounts:
-    """How often each score was given, in rising order of score, and how many responses have none."""
+def deviation_values(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The standard deviation over problems (n - 1) as a mean over them: s + the problem's influence on it.
 
-    counts: Mapping[float, int]
-    unscored: int
-
-    @property
-    def mode(self) -> float | None:
-        """The most frequent score, the lowest of equals; None where no response has a score."""
-        return max(self.counts, key=lambda score: (self.counts[score], -score)) if self.counts else None
-
-
-def score_counts(problems: Mapping[str, Responses]) -> ScoreCounts:
-    """The scores of all responses together. Source: 2412.02674, Figure 16 ("the mode of the score ... is 10")."""
-    scores = [response.score for responses in problems.values() for response in responses]
-    counts = Counter(score for score in scores if score is not None)
-    return ScoreCounts(counts=dict(sorted(counts.items())), unscored=scores.count(None))
+    A problem with value g stands for s + ((g - m)^2 - V) / (2 sqrt(V)), with the mean m and the mean square V of g - m
+    (the infinitesimal jackknife, as in ``correlation_values``), and for 0 where all are equal. None for an undefined
+    value, and for all where there are fewer than two.
+    """
+    defined = np.array([value for value in values.values() if value is not None], dtype=np.float64)
+    if len(defined) < 2:
+        return dict.fromkeys(values)
+    if (defined == defined[0]).all():
+        return {name: None if value is None else 0.0 for name, value in values.items()}
+    mean, square = float(defined.mean()), float(defined.var())
+    whole = float(defined.std(ddof=1))
+    return {
+        name: None if value is None else whole + ((value - mean) ** 2 - square) / (2 * sqrt(square))
+        for name, value in values.items()
+    }
