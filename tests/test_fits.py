@@ -23,12 +23,14 @@ def test_by_hand() -> None:
     assert of(Fit.SLOPE, 1.0, 2.0, 6.0) == pytest.approx(2.5)
     # residuals 0.5, -1, 0.5 about 0.5, 3, 5.5: 1 - 1.5 / 14
     assert of(Fit.R_SQUARED, 1.0, 2.0, 6.0) == pytest.approx(1 - 1.5 / 14)
+    assert of(Fit.MEAN, 1.0, 2.0, 6.0) == 3.0
     assert of(Fit.KENDALL, 1.0, 2.0, 6.0) == 1.0
     assert of(Fit.KENDALL, 2.0, 1.0, 6.0) == pytest.approx(1 / 3)
 
 
 def test_a_flat_line_explains_nothing_and_orders_nothing() -> None:
-    assert [of(fit, 5.0, 5.0, 5.0) for fit in Fit] == [0.0, 0.0, 0.0]
+    lines = [fit for fit in Fit if fit is not Fit.MEAN]
+    assert [of(fit, 5.0, 5.0, 5.0) for fit in lines] == [0.0, 0.0, 0.0]
 
 
 def test_models_of_equal_compute_are_no_pair() -> None:

@@ -282,7 +282,7 @@ def test_linked_rows_say_different_numbers_for_the_same_quantity_in_one_listed_c
 
 def test_every_conflict_names_rows_that_exist_and_says_what_the_checker_does() -> None:
     conflicts = source()["conflicts"]
-    assert len({entry["id"] for entry in conflicts}) == len(conflicts) == 23
+    assert len({entry["id"] for entry in conflicts}) == len(conflicts) == 24
     for entry in conflicts:
         assert set(entry) == {"id", "kind", "says", "between", "rows", "reading"}, entry["id"]
         assert entry["kind"] in {"numbers", "statement"}
@@ -314,6 +314,17 @@ def test_small_models_improve_in_the_cells_listed() -> None:
     ]
     assert {f"table3.csv#{row.id}" for row in above} == conflict("small-models")
     assert Counter(row.model for row in above) == dict(zip(small, (2, 7, 7), strict=True))
+
+
+def test_the_gap_with_cot_score_rises_from_8_to_9_for_all_models_but_those_listed() -> None:
+    falls = [
+        model
+        for model in MODELS
+        if value("table3", model, "gap.cot-score.t9") <= value("table3", model, "gap.cot-score.t8")
+    ]
+    assert len(MODELS) - len(falls) == 18
+    pairs = {f"table3.csv#table3.{model}.gap.cot-score.t{tau}" for model, tau in product(falls, (8, 9))}
+    assert pairs == conflict("optimal-threshold-of-cot-score")
 
 
 def test_the_relative_gap_of_cot_falls_inside_one_family_only() -> None:

@@ -1,7 +1,7 @@
-"""Lines through several models: slope, coefficient of determination and rank correlation, of numbers and of intervals.
+"""Several models in one number: mean, slope, coefficient of determination, rank correlation; of numbers and intervals.
 
-Of intervals the result is an interval that holds every value which numbers inside them could give: exactly for slope
-and Kendall's coefficient, with a little to spare for the coefficient of determination.
+Of intervals the result is an interval that holds every value which numbers inside them could give: exactly for mean,
+slope and Kendall's coefficient, with a little to spare for the coefficient of determination.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,12 @@ class Bounds:
 
 
 def fit_of(fit: Fit, xs: Sequence[float], ys: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The number for every row of ``ys`` (rows x models; ``xs`` one for each model, at least two of them different).
+    """The number for every row of ``ys`` (rows x models; ``xs`` one for each model, for a line two of them different).
 
     The coefficient of determination of a row without any spread is 0: the line explains nothing.
     """
+    if fit is Fit.MEAN:
+        return np.asarray(ys.mean(axis=1), dtype=np.float64)
     if fit is Fit.KENDALL:
         pairs = _pairs(xs)
         steps = np.sign(ys[:, pairs.second] - ys[:, pairs.first])
@@ -42,6 +44,8 @@ def fit_of(fit: Fit, xs: Sequence[float], ys: NDArray[np.float64]) -> NDArray[np
 def fit_bounds(fit: Fit, xs: Sequence[float], ys: Sequence[Bounds]) -> Bounds:
     """Where the number lies when each y lies within its bounds."""
     low, high = np.array([each.low for each in ys]), np.array([each.high for each in ys])
+    if fit is Fit.MEAN:
+        return Bounds(low=float(low.mean()), high=float(high.mean()))
     if fit is Fit.KENDALL:
         pairs = _pairs(xs)
         rises, falls = low[pairs.second] > high[pairs.first], high[pairs.second] < low[pairs.first]

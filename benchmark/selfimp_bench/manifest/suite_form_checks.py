@@ -101,7 +101,7 @@ def _bounds(within: Within, path: JsonPath) -> Iterator[Fault]:
         )
 
 
-_FEWEST = {Fit.SLOPE: 2, Fit.KENDALL: 2, Fit.R_SQUARED: 3}
+_FEWEST = {Fit.MEAN: 1, Fit.SLOPE: 2, Fit.KENDALL: 2, Fit.R_SQUARED: 3}
 """A line through two points fits them whatever is measured."""
 
 

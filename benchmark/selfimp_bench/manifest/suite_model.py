@@ -23,12 +23,14 @@ class Axis(StrEnum):
 
 
 class Fit(StrEnum):
-    """A number that sums up a metric of several models against the logarithm of their training compute.
+    """A number that sums up a metric of several models, all but the mean against the logarithm of their compute.
 
-    slope: of the least-squares line, per decade. r-squared: its coefficient of determination, 0 to 1. kendall: pairs of
-    models in the order of their compute less pairs against it, as a share of the pairs that differ in it, -1 to 1.
+    mean: over the models, each weighing the same. slope: of the least-squares line, per decade. r-squared: its
+    coefficient of determination, 0 to 1. kendall: pairs of models in the order of their compute less pairs against it,
+    as a share of the pairs that differ in it, -1 to 1.
     """
 
+    MEAN = "mean"
     SLOPE = "slope"
     R_SQUARED = "r-squared"
     KENDALL = "kendall"
