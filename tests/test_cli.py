@@ -38,6 +38,8 @@ def test_list_names_every_shipped_experiment() -> None:
     found = _json(_call("list", "--json"))
     assert {each["name"] for each in found} == {entry.name for entry in (*entries(), *suites())}
     assert all(each["name"] in text for each in found)
+    lines = [line.split()[0] for line in text.splitlines() if line.strip()]
+    assert lines.index("gsm8k-gv-gap") < lines.index("gsm8k-gv-gap-instruct") < lines.index("mind-the-gap")
 
 
 @pytest.mark.parametrize("name", sorted({entry.name for entry in entries()}))
@@ -82,6 +84,17 @@ def test_validate_without_paths_checks_all_that_is_shipped() -> None:
     report = _json(result)
     assert report["flaws"] == []
     assert report["files"] >= len(entries())
+
+
+def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_contradicts() -> None:
+    text = _call("validate", "mind-the-gap", "nq-gv-gap").stdout
+    assert "the paper contradicts its nq-gap-is-near-zero (2412.02674, Table 5, caption" in text
+    assert "recorded: table4-two-formulas: Table 4 mixes two formulas." in text
+    assert text.splitlines()[-1] == "2 files, 0 problems"
+    refused = _call("validate", "mind-the-gop")
+    assert (refused.exit_code, "did you mean mind-the-gap" in refused.stderr) == (2, True)
+    refused = _call("validate", "nowhere/mind-the-gap.yaml")
+    assert (refused.exit_code, "no such file or folder" in refused.stderr) == (2, True)
 
 
 def test_validate_prints_every_flaw_with_its_place(tmp_path: Path) -> None:

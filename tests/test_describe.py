@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from support import TINY, load_post_training
 
+from selfimp_bench.catalog import find_manifest
 from selfimp_bench.describe import assumptions, decidabilities, size_words
+from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.model import Claim, ClaimReading, SingleRun, Split, ValueClaim, ValuePoint
 
 
@@ -65,8 +67,13 @@ def test_an_assumed_value_is_shown_as_it_could_stand_in_a_manifest() -> None:
     assert found["$.post_training.max_correct_per_problem"] == "null"
 
 
-def test_a_size_counts_in_the_plural_where_it_should() -> None:
-    manifest = load_post_training(TINY)
-    assert size_words(manifest) == "1 model x 5 iterations x 240+200 problems"
-    two = replace(manifest, models=(manifest.models[0], replace(manifest.models[0], id="other")))
-    assert size_words(two).startswith("2 models x ")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("tiny-iter-sft", "1 model x 5 iterations x 240 + 200 problems"),
+        ("gsm8k-cross-verification", "7 models x 14 verifiers x 1319 problems"),
+        ("gsm8k-iter-rpo", "1 model x 1 verifier x 3 iterations x 7473 + 1319 problems"),
+    ],
+)
+def test_the_size_of_an_experiment_is_in_plain_words(name: str, words: str) -> None:
+    assert size_words(load_manifest(find_manifest(name))) == words

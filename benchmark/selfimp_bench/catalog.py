@@ -53,11 +53,11 @@ def find_suite(name: str) -> Path | None:
 
 def _entries(root: Path, *, suite: bool) -> tuple[Entry, ...]:
     found = []
-    for path in sorted(root.glob("*/*.yaml")):
+    for path in root.glob("*/*.yaml"):
         match = _FILE_NAME.fullmatch(path.name)
         if match is not None and is_suite(path) is suite:
             found.append(Entry(name=match["name"], version=int(match["version"]), path=path))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda entry: (entry.path.parent, entry.name, entry.version)))
 
 
 def find_manifest(name: str) -> Path:
@@ -79,6 +79,16 @@ def find_manifest(name: str) -> Path:
     near = get_close_matches(wanted, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     raise InputError(f"{name}: no experiment of this name; {hint} (a file of your own is given as a path to a .yaml)")
+
+
+def find_path(name: str) -> Path:
+    """A file or folder as it is named, else the file of an experiment or suite of this name. Raises InputError."""
+    path = Path(name)
+    if path.exists():
+        return path
+    if path.name != name or path.suffix in (".yaml", ".yml", ".csv"):
+        raise InputError(f"{name}: no such file or folder")
+    return find_suite(name) or find_manifest(name)
 
 
 def find_member(name: str, version: int, suite: Path) -> Path:

@@ -203,26 +203,16 @@ def list_command(*, as_json: bool) -> None:
             ]
         )
         return
-    rows = [
-        (
-            manifest.name,
-            f"v{manifest.version}",
-            f"{manifest.paper.id}, {manifest.paper.section}",
-            str(len(manifest.claims)),
-            size_words(manifest),
-        )
-        for manifest in manifests
-    ] + [
-        (
-            suite.name,
-            f"v{suite.version}",
-            f"{suite.paper.id}, {suite.paper.section}",
-            str(len(suite.claims)),
-            f"suite of {len(suite.experiments)} experiments",
-        )
-        for suite in several
-    ]
-    console().print(table(None, ("experiment", "version", "from", "claims", "size"), rows))
+    screen = console()
+    sizes = [(each, size_words(each)) for each in manifests]
+    listed = [*sizes, *((each, f"suite of {len(each.experiments)} experiments") for each in several)]
+    for paper, title in dict.fromkeys((each.paper.id, each.paper.title) for each, _ in listed):
+        lines = [
+            (each.name, f"v{each.version}", each.paper.section, str(len(each.claims)), size)
+            for each, size in listed
+            if (each.paper.id, each.paper.title) == (paper, title)
+        ]
+        screen.print(table(f"\n{title} ({paper})", ("experiment", "version", "from", "claims", "size"), lines))
 
 
 @_command("show")
@@ -254,17 +244,17 @@ def show_command(*, name: str, profile: str, as_json: bool) -> None:
 
 
 @_command("validate")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-def validate_command(*, paths: tuple[Path, ...], as_json: bool) -> int:
+@click.argument("names", nargs=-1, metavar="[NAME|PATH]...")
+def validate_command(*, names: tuple[str, ...], as_json: bool) -> int:
     """Check manifests and reference tables: every problem at once, as file:line:col where: problem.
 
     Sound manifests' claims are then held against the paper's own numbers; what it contradicts is no problem of the
-    manifest. Without PATHS, all that is shipped.
+    manifest. NAME is an experiment or a suite, PATH a file or folder; without any, all that is shipped.
     """
     from selfimp_bench.terminal_suite import paper_lines
     from selfimp_bench.validate import validate
 
-    report = validate(paths)
+    report = validate(names)
     if as_json:
         _print_json(report)
     else:

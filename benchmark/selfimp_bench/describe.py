@@ -33,20 +33,19 @@ class Decidability:
 
 def size_words(manifest: AnyManifest) -> str:
     """How large an experiment is, in a few words."""
+    problems = " + ".join(str(data.rows) for data in datasets_by_split(manifest).values())
+    models = _count(len(manifest.models), "model")
     if isinstance(manifest, Manifest):
-        problems = f"{manifest.datasets.train.rows}+{manifest.datasets.test.rows}"
-        iterations = len(manifest.post_training.schedule)
-        return f"{_counted(len(manifest.models), 'model')} x {iterations} iterations x {problems} problems"
+        problems = f"{manifest.datasets.train.rows} + {manifest.datasets.test.rows}"
+        return f"{models} x {_count(len(manifest.post_training.schedule), 'iteration')} x {problems} problems"
     improvement = manifest.self_improvement
-    rounds = "" if improvement is None else f" x {improvement.iterations} iterations"
-    judges = len(manifest.verification) * len(manifest.verifiers)
-    problems = "+".join(str(data.rows) for data in datasets_by_split(manifest).values())
-    sizes = f"{_counted(len(manifest.models), 'model')} x {_counted(judges, 'verifier')}"
-    return f"{sizes}{rounds} x {problems} problems"
+    rounds = "" if improvement is None else f" x {_count(improvement.iterations, 'iteration')}"
+    judges = _count(len(manifest.verification) * len(manifest.verifiers), "verifier")
+    return f"{models} x {judges}{rounds} x {problems} problems"
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def assumptions(manifest: AnyManifest) -> tuple[Assumption, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from selfimp_bench import reference
 from selfimp_bench.assertion import expand
 from selfimp_bench.beside import find_figure_flaws, table_names
-from selfimp_bench.catalog import MANIFESTS, REFERENCES, find_member, find_table, is_suite
+from selfimp_bench.catalog import MANIFESTS, REFERENCES, find_member, find_path, find_table, is_suite
 from selfimp_bench.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.describe import assumptions
 from selfimp_bench.errors import InputError
@@ -57,12 +57,13 @@ class _Found:
     conflicts: tuple[RecordedConflict, ...] = ()
 
 
-def validate(paths: Sequence[Path]) -> Validation:
-    """Check these files (``.yaml`` manifests, ``.csv`` tables, or folders of them); without any, all that is shipped.
+def validate(names: Sequence[str]) -> Validation:
+    """Check these files (``.yaml`` manifests, ``.csv`` tables, or folders of them), or experiments and suites by name.
 
-    Raises InputError for a path that is not there.
+    Without any, all that is shipped. Raises InputError for what is neither.
     """
-    files = [file for path in paths or (MANIFESTS, REFERENCES) for file in _files(path)]
+    paths = [find_path(name) for name in names] or [MANIFESTS, REFERENCES]
+    files = [file for path in paths for file in _files(path)]
     found = {file: _look_at(file) for file in files}
     return Validation(
         files=len(files),
@@ -85,10 +86,8 @@ def _look_at(file: Path) -> _Found:
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.suffix == ".csv" or _versioned(file))
-    elif path.exists():
-        yield path
     else:
-        raise InputError(f"{path}: no such file or folder")
+        yield path
 
 
 def _versioned(file: Path) -> bool:

@@ -21,9 +21,9 @@ def figure(labels: tuple[str, ...], y: str = "share") -> Figure:
         name="f",
         words=Words(title="T", see="", cannot=""),
         source="",
-        axes=Axes(x=ITERATIONS, letter="t", y=y, shared=True),
+        axes=Axes(letter="t", y=y, shared=True, scale="places"),
         columns=1,
-        panels=(Panel(title="", curves=tuple(curves)),),
+        panels=(Panel(title="", x=ITERATIONS, curves=tuple(curves)),),
         notes=(),
     )
 
