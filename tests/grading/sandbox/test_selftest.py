@@ -15,13 +15,16 @@ from selfimp_bench.grading.sandbox.corpus import read_corpus
 from selfimp_bench.grading.sandbox.policy import Limits
 from selfimp_bench.grading.sandbox.selftest import try_mechanisms
 
+README = Path(__file__).parents[3] / "README.md"
 SYSTEM_PYTHON = "/usr/bin/python3"
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def test_every_attack_is_a_hostile_program_or_a_control_and_only_controls_pass():
     corpus = read_corpus()
-    assert len([attack for attack in corpus if not attack.name.startswith("control_")]) >= 40
+    hostile = [attack for attack in corpus if not attack.name.startswith("control_")]
+    assert len(hostile) >= 40
+    assert f"shows {len(hostile)} hostile programs" in README.read_text("utf-8")
     assert {attack.name for attack in corpus if attack.ends is Ending.PASSED} == {"control_right", "control_shapes"}
     assert all(attack.what and attack.tests and attack.program for attack in corpus)
 
