@@ -37,6 +37,13 @@ def test_alone_is_the_sum_of_the_experiments_by_themselves(opened: OpenSuite, fo
     assert found.alone.expected == pytest.approx(sums.expected)
 
 
+def test_an_experiment_s_tokens_and_disk_are_those_of_its_own_plan(opened: OpenSuite, found: SuiteOutlook) -> None:
+    for experiment, member in zip(opened.experiments, found.members, strict=True):
+        own = outlook(experiment.plan(), HARDWARE, done=frozenset())
+        assert member.tokens.at_most == pytest.approx(total(cost.tokens for cost in own.costs).at_most)
+        assert member.disk_bytes == own.disk_bytes
+
+
 def test_what_each_adds_comes_to_the_whole(found: SuiteOutlook) -> None:
     own = total(member.own_gpu_hours for member in found.members)
     assert own.expected == pytest.approx(found.whole.gpu_hours.expected)

@@ -19,13 +19,15 @@ PUBLISHED_HOURS = "gpu-hours"
 class MemberOutlook:
     """An experiment's part of a suite: runs are its models times its replicates.
 
-    own_gpu_hours: of the steps that no experiment before it has.
+    tokens, disk_bytes, gpu_hours: by itself. own_gpu_hours: of the steps that no experiment before it has.
     """
 
     experiment: str
     runs: int
     peak_bytes: int
     fits: bool
+    tokens: Range
+    disk_bytes: Range
     gpu_hours: Range
     own_gpu_hours: Range
 
@@ -57,6 +59,8 @@ def suite_outlook(opened: OpenSuite, planned: SuitePlan, hardware: Hardware, *, 
                 runs=len(experiment.models) * experiment.replicates,
                 peak_bytes=found.peak_bytes,
                 fits=not found.misfits,
+                tokens=total(cost.tokens for cost in found.costs),
+                disk_bytes=found.disk_bytes,
                 gpu_hours=found.gpu_hours,
                 own_gpu_hours=total(cost.gpu_hours for cost in found.costs if keys[cost.step] not in seen),
             )

@@ -265,11 +265,16 @@ def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Itera
     yield (
         f"\n{expected.to_do} of {len(expected.steps)} steps to do; at most "
         f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
-        f"{expected.tokens_to_train_at_most:,} to train on; samples about {expected.disk_bytes / 2**20:,.0f} MiB on "
+        f"{expected.tokens_to_train_at_most:,} to train on; samples about {on_disk(expected.disk_bytes)} on "
         f"disk, checkpoints on top; time: {time_left}"
     )
     decided = [(item.claim, "yes" if item.decidable else "no", item.reason) for item in claims]
     yield table("\nCan this size decide the claims?", ("claim", "", "why"), decided)
+
+
+def on_disk(count: int) -> str:
+    """Bytes in units of 10^6 or 10^9, as datasheets count."""
+    return f"{count / 1e9:,.0f} GB" if count >= 10**10 else f"{count / 1e6:,.0f} MB"
 
 
 def _duration(seconds: float | None) -> str:

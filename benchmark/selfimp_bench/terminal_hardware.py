@@ -14,6 +14,7 @@ from selfimp_bench.suite_outlook import SuiteOutlook
 from selfimp_bench.terminal import table
 
 _COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
+_AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
 
 
 def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
@@ -41,8 +42,16 @@ def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
         str(fullest.accumulation or ""),
         f"{fullest.footprint.total / 1e9:,.1f}",
         "no" if any(cost.misfits for cost in costs) else "yes",
+        *_amounts(costs)[:2],
+    )
+
+
+def _amounts(costs: Sequence[StepCost]) -> tuple[str, str, str]:
+    """Those of ``_AMOUNTS``."""
+    return (
         spread(total(cost.tokens for cost in costs) * 1e-6),
         spread(total(cost.gpu_hours for cost in costs)),
+        spread(total(cost.disk_bytes for cost in costs) * 1e-9),
     )
 
 
@@ -78,20 +87,32 @@ def _short(number: float) -> str:
 
 
 def suite_outlook_tables(found: SuiteOutlook) -> Iterator[RenderableType]:
-    """What each experiment asks by itself, the sums with equal steps done once, and what that saves."""
+    """What each experiment asks by itself, the sums with equal steps done once, what that saves, and each model's."""
     rows = [
         (
             each.experiment,
             str(each.runs),
             f"{each.peak_bytes / 1e9:,.1f}",
             "yes" if each.fits else "no",
+            spread(each.tokens * 1e-6),
             spread(each.gpu_hours),
             spread(each.own_gpu_hours),
+            spread(each.disk_bytes * 1e-9),
         )
         for each in found.members
     ]
-    columns = ("experiment", "runs", "peak GB", "fits", "GPU hours alone", "GPU hours after those above")
-    yield table(f"\nOn {found.whole.hardware}", columns, rows)
+    tokens, hours, disk = _AMOUNTS
+    columns = ("experiment", "runs", "peak GB", "fits", tokens, hours, "after those above", disk)
+    yield table(f"\nOn {found.whole.hardware}, each experiment by itself", columns, rows)
+    by_model: dict[str, list[StepCost]] = {}
+    for cost in found.whole.costs:
+        by_model.setdefault(cost.model, []).append(cost)
+    models = [(model, str(max(cost.devices for cost in costs)), *_amounts(costs)) for model, costs in by_model.items()]
+    yield table(
+        "\nEach model in all of them, equal steps once",
+        ("model", "GPUs", "M tokens", "GPU hours", "GB on disk"),
+        models,
+    )
     runs = sum(each.runs for each in found.members)
     yield (
         f"\n{runs} runs: {spread(found.alone)} GPU hours if each ran alone; sharing saves {spread(found.saved)} of them"

@@ -12,7 +12,7 @@ from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.recorded_conflicts import RecordedConflict
 from selfimp_bench.self_judgement import Outcome, SelfJudgement
 from selfimp_bench.suite import SuiteJudgement, SuitePlan
-from selfimp_bench.terminal import findings_table, table
+from selfimp_bench.terminal import findings_table, on_disk, table
 from selfimp_bench.validate import PaperJudgement
 
 _CASES = 2
@@ -70,7 +70,7 @@ def suite_plan_tables(planned: SuitePlan, expected: Forecast) -> Iterator[Render
     yield (
         f"\n{len(expected.steps)} steps in all, {expected.to_do} to do; at most "
         f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
-        f"{expected.tokens_to_train_at_most:,} to train on; samples about {expected.disk_bytes / 2**20:,.0f} MiB on "
+        f"{expected.tokens_to_train_at_most:,} to train on; samples about {on_disk(expected.disk_bytes)} on "
         "disk, checkpoints on top (equal steps of several experiments counted once)"
     )
 
