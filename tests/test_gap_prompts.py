@@ -1,5 +1,6 @@
 """The prompts of "Mind the Gap": what source.yaml says of them holds, and our graders can read their examples."""
 
+import os
 import re
 from pathlib import Path
 
@@ -165,3 +166,59 @@ def test_a_name_in_braces_that_is_no_latex_is_still_refused(make_manifest: Manif
     path = make_manifest(change=lambda data: data["prompt"].update(template=text("math-generate.txt") + brace))
     with pytest.raises(InputError, match=r"expected no field but \{question\}"):
         load_manifest(path)
+
+
+def appendix() -> str:
+    """Appendix G of the paper's text, with our names of the fields, its white space made single blanks."""
+    data = os.environ.get("SELFIMP_BENCH_DATA")
+    path = Path(data or "nowhere").parent / "papers" / "mind_the_gap.txt"
+    if data is None or not path.is_file():
+        pytest.skip("the paper's text is working material and not shipped")
+    whole = path.read_text(encoding="utf-8")
+    printed = whole[whole.index("G GENERATION AND VERIFICATION PROMPTS") : whole.index("H INFRASTRUCTURE STATEMENT")]
+    names = {"{problem}": "{question}", "{generation}": "{response}"}
+    names |= {"{generation1}": "{response_a}", "{generation2}": "{response_b}"}
+    for theirs, ours in names.items():
+        printed = printed.replace(theirs, ours)
+    return plain(printed)
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "following", "lost"),
+    [
+        ("gsm8k-mc", "Multiple Choice Verification Prompt (GSM8K / nq_open)", "Chain of Thoughts Binary", None),
+        ("gsm8k-cot-binary", "Chain of Thoughts Binary Prompt (GSM8K)", "Chain of Thoughts Score Prompt", None),
+        ("gsm8k-cot-score", "Chain of Thoughts Score Prompt (GSM8K)", "Tournament Prompt", None),
+        ("gsm8k-tournament", "Tournament Prompt (GSM8K)", "Sudoku Generation Prompt", ("<A> or <B>", "<A> or ")),
+    ],
+)
+def test_a_verification_prompt_is_the_paper_s_word_for_word(
+    name: str, title: str, following: str, lost: tuple[str, str] | None
+) -> None:
+    printed = appendix().partition(title)[2].partition(following)[0].strip()
+    ours = plain(text(f"{name}.txt"))
+    assert printed == (ours if lost is None else ours.replace(*lost))
+
+
+def test_the_sudoku_prompts_are_the_paper_s_word_for_word() -> None:
+    printed = appendix()
+
+    def between(first: str, last: str) -> str:
+        return printed.partition(first)[2].partition(last)[0].strip()
+
+    generate, example, asked = text("sudoku-generate.txt").split("\n\n")
+    prompt = between("Sudoku Generation Prompt", "Sudoku Generation Example")
+    assert prompt == plain(f"{generate} {asked}")
+    assert between("Sudoku Generation Example", "Sudoku Verification Prompt") == plain(example)
+
+    verify, example, asked = text("sudoku-cot-binary.txt").split("\n\n")
+    prompt = between("Sudoku Verification Prompt", "Sudoku Verification Example")
+    assert prompt == plain(f"{verify} {asked}")
+    printed_example = printed.partition("Sudoku Verification Example")[2].strip()
+    for theirs, ours in (("problem:", "Question:"), ("generation:", "Answer:"), ("correctness:", "Judgment:")):
+        printed_example = printed_example.replace(theirs, ours, 1)
+    assert printed_example == plain(example)
