@@ -1,6 +1,7 @@
 """Whole runs on the fake engines: resuming after any kill, sharing, two at a time, and what the record holds."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -231,13 +232,17 @@ def test_a_home_that_is_a_file_is_refused(make_manifest: ManifestMaker, tmp_path
     assert "is a file" in run.stderr
 
 
-def test_steps_that_need_a_gpu_are_refused_before_anything_is_fetched(
+def test_a_missing_gpu_and_what_is_not_fetched_are_said_at_once_before_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     experiment = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only="model=llama-2-7b", replicates=1)
-    with pytest.raises(InputError, match=r"no GPU here.*docker run --gpus all .*--profile smoke"):
+    with pytest.raises(InputError) as refused:
         execute(experiment, tmp_path, Silent())
+    gpu, *missing, command = str(refused.value).splitlines()
+    assert re.search(r"no GPU here.*docker run --gpus all .*--profile smoke", gpu)
+    assert any("meta-llama/Llama-2-7b-hf at revision" in line for line in missing)
+    assert command.startswith("bring it there with: selfimp-bench fetch gsm8k-iter-sft --only model=llama-2-7b")
     assert not list((tmp_path / "store").glob("*/step.json"))
 
 

@@ -23,7 +23,7 @@ from selfimp_bench.fetched import hub_folder
 from selfimp_bench.forecast import forecast
 from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.prompt_files import prompt_paths
-from selfimp_bench.needs import refuse_shortfalls
+from selfimp_bench.needs import missing_words
 from selfimp_bench.plan import Plan, Stage
 from selfimp_bench.progress import Progress
 from selfimp_bench.record import FILE as RECORD
@@ -53,13 +53,14 @@ def execute(
     Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
     record.json, the manifest with its prompt files, the reference tables that it names, measurements.parquet,
     problem_values.parquet and case_study.json.
-    Raises InputError, before any step where something is to be fetched first, or StepFailed; finished steps stay in the
-    store.
+    Raises InputError, before any step where a GPU or something to be fetched is missing, or StepFailed; finished steps
+    stay in the store.
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     store, plan = Store(home / "store"), experiment.plan()
-    _refuse_without_gpu(experiment, plan, store)
-    refuse_shortfalls(experiment, home)
+    lacking = (_lack_of_gpu(experiment, plan, store), missing_words(experiment, home))
+    if problems := [words for words in lacking if words is not None]:
+        raise InputError("\n".join(problems))
     finished = open_runner(experiment, home, training).run(progress)
     folder = experiment.run_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,19 +102,20 @@ def table_names(experiment: Experiment) -> tuple[str, ...]:
     return tuple(sorted({*(table.name for table in tables), *beside.table_names(experiment.manifest.figures or ())}))
 
 
-def _refuse_without_gpu(experiment: Experiment, plan: Plan, store: Store) -> None:
-    """Before anything is fetched: raises InputError when steps that need a GPU are to do and none is here."""
+def _lack_of_gpu(experiment: Experiment, plan: Plan, store: Store) -> str | None:
+    """What to do when steps that need a GPU are to do and none is here; else None."""
     if experiment.manifest.engines.device != "cuda" or visible_gpus():
-        return
+        return None
     done = forecast(plan, store).done()
     to_do = [step.id for step in plan.steps if step.stage in _ON_THE_DEVICE and step.id not in done]
-    if to_do:
-        raise InputError(
-            f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: {len(to_do)} steps need one "
-            f"({to_do[0]} first); use a machine where nvidia-smi lists one (in a container: docker run --gpus all ... "
-            "of an image built for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU "
-            "with --profile smoke"
-        )
+    if not to_do:
+        return None
+    return (
+        f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: {len(to_do)} steps need one "
+        f"({to_do[0]} first); use a machine where nvidia-smi lists one (in a container: docker run --gpus all ... "
+        "of an image built for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU "
+        "with --profile smoke"
+    )
 
 
 def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:

@@ -69,23 +69,27 @@ def shortfalls(needs: Iterable[Need], home: Path) -> tuple[Shortfall, ...]:
     return tuple(found)
 
 
-def refuse_shortfalls(experiment: Experiment, home: Path) -> None:
-    """Before anything runs: raises InputError that lists all that is missing, with the command that brings it.
+def missing_words(experiment: Experiment, home: Path) -> str | None:
+    """All that a run would miss from the hub, with the command that brings it; None where nothing is missing.
 
     Nothing is missing where every step is done already.
     """
     missing = shortfalls(hub_needs((experiment,)), home)
-    if missing and forecast(experiment.plan(), Store(home / "store")).to_do:
-        lines = [short.damaged or str(short.need.pinned) for short in missing]
-        raise InputError(
-            "\n".join(
-                [
-                    f"{experiment.manifest.name}: a run uses no network, and this is not under {hub_folder(home)}:",
-                    *(f"  {line}" for line in lines),
-                    f"bring it there with: {fetch_command(experiment, home)}",
-                ]
-            )
-        )
+    if not missing or not forecast(experiment.plan(), Store(home / "store")).to_do:
+        return None
+    return "\n".join(
+        [
+            f"{experiment.manifest.name}: a run uses no network, and this is not under {hub_folder(home)}:",
+            *(f"  {short.damaged or short.need.pinned}" for short in missing),
+            f"bring it there with: {fetch_command(experiment, home)}",
+        ]
+    )
+
+
+def refuse_shortfalls(experiment: Experiment, home: Path) -> None:
+    """Before anything runs: raises InputError with the words above where something is missing."""
+    if (words := missing_words(experiment, home)) is not None:
+        raise InputError(words)
 
 
 def fetch_command(experiment: Experiment, home: Path) -> str:
