@@ -6,6 +6,7 @@ from math import log10
 from xml.etree import ElementTree
 
 import pytest
+from page import read_page, seen_in
 
 from selfimp_bench.claims import Findings
 from selfimp_bench.judge import read_run
@@ -15,6 +16,7 @@ from selfimp_bench.reference import Reference, ReferenceTable
 from selfimp_bench.report.figures import draw
 from selfimp_bench.report.paper_figures import paper_figures
 from selfimp_bench.report.paper_tables import paper_tables
+from selfimp_bench.report.write import write_report
 
 NOTHING = Findings(schema=1, findings=())
 BESIDE = Beside(table="t.csv", dataset="example", method="gv-gap")
@@ -208,6 +210,30 @@ def test_a_profile_with_models_of_its_own_shows_them_once_in_figures_that_differ
     ]
     (made,) = drawn(run, SWEEP, figures)
     assert [curve.label for curve in made.panels[0].curves] == list(MODELS)
+
+
+def test_beside_models_of_a_profile_s_own_stand_only_the_published_ones_that_the_panel_names(run):
+    rows = [row(model, "gap.mc.q0.5", "3.0") for model in ("one", "two", "three")]
+    shown = panel("gap.mc.q*", x="quantile", models=("one", "two"))
+    (made,) = drawn(
+        run, SWEEP, [figure("by-number", shown, beside=BESIDE)], ReferenceTable(name="t.csv", rows=tuple(rows))
+    )
+    own, paper = made.panels
+    assert [curve.label for curve in own.curves] == list(MODELS)
+    assert [curve.label for curve in paper.curves] == ["one", "two"]
+    assert "with one, two." in made.words.see
+
+
+def test_a_run_without_iterations_has_a_page_of_its_figures_and_numbers_and_nothing_about_iterations(write_run, tables):
+    measurements = tuple(measured("big", f"gap.mc.q0.{q}", 0.1 * q) for q in (5, 8))
+    made = replace(tables(("big",), 1), measurements=measurements, problem_values=())
+    folder = write_run(tables=made)
+    read = read_page(write_report(folder).read_text())
+    assert {"findings", "summary", "cost", "provenance"} <= set(read.ids)
+    assert not {"best", "figures"} & set(read.ids)
+    seen = seen_in((folder / "report.html").read_text())
+    assert "Every number" in seen and "0.5000 ± 0.0100" in seen
+    assert "First to last" not in seen and "Progress or regress" not in seen.partition("Findings")[2]
 
 
 def tabled(run, measurements, figures, *tables):

@@ -63,6 +63,38 @@ _WORDS: Mapping[str, Words] = {
         see="As before, of the problems that M_t solves and M_(t-1) does not; some of them M_1 solves, too.",
         cannot="What was lost meanwhile: problems that M_(t-1) solves and M_t does not.",
     ),
+    "accuracy": Words(
+        title="Accuracy of the samples",
+        see="The share of a problem's responses that are correct, by the rule that decides and by the other one.",
+        cannot="Whether the model can find other solutions: compare with pass@k.",
+    ),
+    "gap": Words(
+        title="Generation-verification gap",
+        see="How much more accurate the responses are that a verifier keeps than all of them. At 0 there is nothing "
+        "left to gain by filtering. Lines that end in left-out or zero count problems whose filter keeps nothing by "
+        "the other convention.",
+        cannot="Whether the verifier became worse or the responses better: compare with the accuracy.",
+    ),
+    "relative-gap": Words(
+        title="Relative gap",
+        see="The gap of each problem as a share of what its accuracy lacks to 1, averaged over problems.",
+        cannot="How much is gained in all: a problem that is nearly always solved can weigh without bound.",
+    ),
+    "filtered-accuracy": Words(
+        title="Accuracy of what is kept",
+        see="The accuracy of the responses that a verifier keeps.",
+        cannot="What the filter adds: compare with the accuracy of all responses.",
+    ),
+    "kept-share": Words(
+        title="Share that is kept",
+        see="The share of a problem's responses that a filter keeps. Ties at a quantile are kept, too.",
+        cannot="Whether the right ones are kept.",
+    ),
+    "scored-share": Words(
+        title="Usable judgements",
+        see="The share of responses (of a tournament: of matches) with a judgement that could be read.",
+        cannot="Whether the judgements are right.",
+    ),
 }
 _SIZED = re.compile(r"is-pass@(?P<size>\d+)\.(?P<reading>\w+)(?:\.(?P<estimator>\w+))?")
 

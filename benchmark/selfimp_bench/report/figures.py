@@ -22,6 +22,8 @@ _DODGE: Final = 0.035
 _LABEL_LINE: Final = 26
 """The most characters beside a panel."""
 _LEGEND_COLUMNS: Final = 5
+_SPREAD: Final = 0.3
+"""How far apart all of them are at most, together."""
 _CROWD: Final = 4
 """From more lines than this on in a panel, markers are smaller and error bars thinner."""
 _SETTINGS: Final = {
@@ -87,7 +89,8 @@ def _draw_panel(axis: Any, panel: Panel, figure: Figure) -> None:
         if figure.axes.scale == "steps":
             _draw_steps(axis, curve)
         else:
-            shift = (position - (len(panel.curves) - 1) / 2) * _DODGE if figure.axes.scale == "places" else 0.0
+            step = min(_DODGE, _SPREAD / len(panel.curves)) if figure.axes.scale == "places" else 0.0
+            shift = (position - (len(panel.curves) - 1) / 2) * step
             _draw_curve(axis, curve, places, shift=shift, crowded=len(panel.curves) > _CROWD)
     axis.set_xlabel(panel.x)
     axis.grid(axis="y", linewidth=0.6)

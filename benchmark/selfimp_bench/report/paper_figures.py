@@ -48,25 +48,24 @@ def paper_figures(run: RunFiles, findings: Findings, tables: Mapping[str, Refere
 
 
 def shown_figures(run: RunFiles) -> list[PaperFigure]:
-    """The manifest's figures, for the models that this run has.
-
-    A profile may have models of its own, which no figure names: then every panel shows them all, and figures that
-    differ only in their models are one.
-    """
-    figures = run.manifest.figures or ()
-    named = {name for figure in figures for panel in figure.panels for name in panel.models or ()}
-    if named & {model.id for model in run.manifest.models}:
-        return [figure for figure in figures if _of(figure, run.record.models)]
+    """The manifest's figures, each once: with models of a profile's own (``shown_models``) some show the same."""
     seen: dict[tuple[object, ...], PaperFigure] = {}
-    for figure in figures:
-        panels = tuple(replace(panel, models=panel.models and run.record.models) for panel in figure.panels)
-        key = (figure.form, *((panel.metrics, panel.split) for panel in panels))
-        seen.setdefault(key, replace(figure, panels=panels))
+    for figure in run.manifest.figures or ():
+        panels = [(panel.metrics, panel.split, tuple(shown_models(run, panel))) for panel in figure.panels]
+        if any(models for *_, models in panels):
+            seen.setdefault((figure.form, *panels), figure)
     return list(seen.values())
 
 
-def _of(figure: PaperFigure, models: Sequence[str]) -> bool:
-    return any(panel.models is None or set(panel.models) & set(models) for panel in figure.panels)
+def shown_models(run: RunFiles, panel: FigurePanel) -> list[str]:
+    """The run's models in a panel: those that it names, or all.
+
+    A profile may have models of its own, which no figure names: then every panel shows them all.
+    """
+    figures = run.manifest.figures or ()
+    named = {name for figure in figures for each in figure.panels for name in each.models or ()}
+    every = panel.models is None or not named & {model.id for model in run.manifest.models}
+    return [model for model in run.record.models if every or model in (panel.models or ())]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +145,7 @@ class _Drawing:
                     found += self._panels(panel, (model,), title)
         for panel in self.figure.panels:
             if panel.models is not None or together:
-                shown = tuple(model for model in models if panel.models is None or model in panel.models)
-                found += self._panels(panel, shown, _title(panel))
+                found += self._panels(panel, shown_models(self.run, panel), _title(panel))
         return found
 
     def _panels(self, panel: FigurePanel, models: Sequence[str], title: str) -> Iterator[_Lines]:
@@ -160,8 +158,9 @@ class _Drawing:
             rows = [each for each in self.rows[panel] if each.row.model in models]
             yield _Lines(panel=panel, title=title, lines=(*own, *paper_lines(naming, rows, self.compute)))
             return
-        others = self._naming(panel, list({each.row.model for each in self.rows[panel]}))
-        paper = paper_lines(others, self.rows[panel], self.compute)
+        rows = [each for each in self.rows[panel] if panel.models is None or each.row.model in panel.models]
+        others = self._naming(panel, list({each.row.model for each in rows}))
+        paper = paper_lines(others, rows, self.compute)
         yield _Lines(panel=panel, title=f"{title}: this run", lines=[_named(naming, line, "this run") for line in own])
         named = [_named(naming, line, line.model) for line in paper]
         yield _Lines(panel=panel, title=f"{title}: the paper", lines=named)
@@ -188,7 +187,8 @@ class _Drawing:
         elif self.over:
             see = "This run's lines and, dashed, those of the paper for the same model."
         else:
-            models = ", ".join(sorted(self._published_models()))
+            named = [name for panel in self.figure.panels for name in panel.models or ()]
+            models = ", ".join(dict.fromkeys(named) or sorted(self._published_models()))
             see = f"This run, and beside it the paper: {beside.method} on {beside.dataset} with {models}."
             cannot = "How far the two are apart: models and problems differ, and each panel has its own scale. "
             cannot += "Compare the shapes."

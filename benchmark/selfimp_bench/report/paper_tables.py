@@ -8,7 +8,7 @@ from selfimp_bench.judge import RunFiles
 from selfimp_bench.judge_value import PER_WHOLE
 from selfimp_bench.manifest.model import FigurePanel, PaperFigure
 from selfimp_bench.reference import Reference, ReferenceTable
-from selfimp_bench.report.paper_figures import shown_figures
+from selfimp_bench.report.paper_figures import shown_figures, shown_models
 from selfimp_bench.report.summary import UNDEFINED, Cell, Series, series_of
 
 
@@ -63,12 +63,11 @@ def paper_tables(run: RunFiles, tables: Mapping[str, ReferenceTable]) -> tuple[P
 def _table(
     run: RunFiles, figure: PaperFigure, every: Sequence[Series], tables: Mapping[str, ReferenceTable]
 ) -> PaperTable:
-    models = run.record.models
     made = [
         _Panel(
             figure=figure,
             panel=panel,
-            models=[model for model in models if panel.models is None or model in panel.models],
+            models=shown_models(run, panel),
             series=every,
             table=None if figure.beside is None else tables[figure.beside.table],
         ).made()
