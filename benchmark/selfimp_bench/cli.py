@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from selfimp_bench.cluster.executors import Executor
-    from selfimp_bench.engines.base import TrainOptions
+    from selfimp_bench.engines.base import Tracker, TrainOptions
     from selfimp_bench.experiment import Experiment
     from selfimp_bench.hardware.device import Hardware
     from selfimp_bench.progress import Progress
@@ -151,27 +151,42 @@ _save_every = click.option(
     help="Optimizer steps between checkpoints that a killed training resumes from.",
 )
 _log_to = click.option(
-    "--log-to", type=click.Choice(("tensorboard",)), help="Write training's losses as event files too (store/logs/)."
+    "--log-to",
+    type=click.Choice(("tensorboard", "wandb")),
+    help="Write training's losses for TensorBoard or Weights & Biases too (offline, in store/logs/).",
 )
 
 
 def _executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where steps are done: four options that reach the command as one ``executor``."""
+    """Where steps are done: options that reach the command as one ``executor``."""
 
     @click.option(
         "--executor", "executor_name", type=click.Choice(("local", "ray", "slurm")), default="local", show_default=True,
         help="Who does the steps: this process, a Ray cluster, or Slurm jobs.",
     )  # fmt: skip
     @click.option("--address", metavar="HOST:PORT", help="Ray: a running cluster (auto: this machine's).")
-    @click.option("--gpus-per-step", type=click.IntRange(min=0), help="GPUs of a sampling or training step.")
+    @click.option("--gpus-per-step", type=click.IntRange(min=0), help="GPUs of a machine for sampling or training.")
+    @click.option("--machines-per-step", type=click.IntRange(min=1), help="Machines that a training step spans.")
     @click.option("--slurm", metavar="NAME=VALUE", multiple=True, help="Slurm: submitit's parameters.")
     @wraps(command)
     def grouped(
-        *, executor_name: Any, address: str | None, gpus_per_step: int | None, slurm: tuple[str, ...], **rest: Any
+        *,
+        executor_name: Any,
+        address: str | None,
+        gpus_per_step: int | None,
+        machines_per_step: int | None,
+        slurm: tuple[str, ...],
+        **rest: Any,
     ) -> Any:
         from selfimp_bench.cluster.executors import Executor
 
-        executor = Executor(name=executor_name, address=address, gpus_per_step=gpus_per_step, slurm=slurm)
+        executor = Executor(
+            name=executor_name,
+            address=address,
+            gpus_per_step=gpus_per_step,
+            machines_per_step=machines_per_step,
+            slurm=slurm,
+        )
         return command(executor=executor, **rest)
 
     return grouped
@@ -385,7 +400,7 @@ def run_command(
     home: Path,
     hardware_text: str | None,
     save_every: int,
-    log_to: str | None,
+    log_to: "Tracker | None",
     executor: "Executor",
     as_json: bool,
 ) -> None:
@@ -428,7 +443,7 @@ def reproduce_command(
     home: Path,
     hardware_text: str | None,
     save_every: int,
-    log_to: str | None,
+    log_to: "Tracker | None",
     executor: "Executor",
     as_json: bool,
 ) -> int:
@@ -604,10 +619,10 @@ def _run(experiment: "Experiment", home: Path, training: "TrainOptions") -> Path
     return execute(experiment, home, _progress(home), training, image_digest=_image())
 
 
-def _training(save_every: int, log_to: str | None) -> "TrainOptions":
+def _training(save_every: int, log_to: "Tracker | None") -> "TrainOptions":
     from selfimp_bench.engines.base import TrainOptions
 
-    return TrainOptions(save_every=save_every, tensorboard=log_to == "tensorboard", processes=None)
+    return TrainOptions(save_every=save_every, log_to=log_to, processes=None, machines=None)
 
 
 def _image() -> str | None:

@@ -1,8 +1,9 @@
-"""A real Ray cluster of two machines (as processes of this one): one is killed in the middle of a training."""
+"""A real Ray cluster of two machines (as processes of this one): both train together, then one of them is killed."""
 
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from support import ManifestMaker
 
 from selfimp_bench.cluster.ray_pool import RayPool
-from selfimp_bench.cluster.schedule import fill_store
+from selfimp_bench.cluster.schedule import Needs, Share, fill_store
 from selfimp_bench.engines.base import PLAIN_TRAINING
+from selfimp_bench.errors import InputError
 from selfimp_bench.execute import execute
 from selfimp_bench.experiment import Experiment, open_experiment
 from selfimp_bench.manifest.model import Profile
@@ -25,9 +27,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray 
 MEMORY = 80 * 2**20
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head that runs nothing, and two machines of one CPU each."""
+    """A head that runs nothing, and two machines of one CPU each. The last test leaves one of them."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
@@ -60,6 +62,44 @@ class Begun(Silent):
         self.steps.append(f"{position} {step.id}")
 
 
+def test_a_training_that_spans_both_machines_ends_like_one_of_two_processes(
+    cluster: Any, make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    def change(data: dict[str, Any]) -> None:
+        data["engines"] |= {"sampler": "fake", "distributed": "ddp"}
+
+    path = make_manifest(engine="real", counts=(64, 24, 0), schedule=("sft-gold",), change=change)
+    experiment = open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1)
+    share = Share(gpus=0, machines=2)
+    pool = RayPool(cluster.address)
+    fill_store(
+        [experiment], home=tmp_path / "cluster", training=PLAIN_TRAINING, pool=pool, share=share, progress=Silent()
+    )
+    two = replace(PLAIN_TRAINING, processes=2)
+    ours = read_record(execute(experiment, tmp_path / "cluster", Silent()))
+    local = read_record(execute(experiment, tmp_path / "local", Silent(), two))
+    assert all(step.reused for step in ours.steps)
+    assert _written(ours) == _written(local)
+    assert [step.counts["processes"] for step in ours.steps if step.id.endswith("/train")] == [2]
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        (Needs(cpus=1, gpus=0, machines=3, engine_gpus=0), r"takes 3 machine\(s\) with 0 GPUs, and the cluster has 2"),
+        (Needs(cpus=1, gpus=1, machines=1, engine_gpus=0), r"takes 1 machine\(s\) with 1 GPUs, and the cluster has 0"),
+        (Needs(cpus=1, gpus=0, machines=1, engine_gpus=8), r"takes 8 GPUs \(tensor_parallel\), and the cluster has 0"),
+    ],
+)
+def test_what_the_cluster_never_has_is_refused_before_anything_begins(cluster: Any, needs: Needs, message: str) -> None:
+    pool = RayPool(cluster.address)
+    try:
+        with pytest.raises(InputError, match=message):
+            pool.check(needs)
+    finally:
+        pool.close()
+
+
 def test_a_suite_ends_like_a_local_run_though_a_machine_dies_in_the_middle_of_a_training(
     cluster: Any, suite: tuple[Experiment, ...], tmp_path: Path
 ) -> None:
@@ -69,7 +109,7 @@ def test_a_suite_ends_like_a_local_run_though_a_machine_dies_in_the_middle_of_a_
     killer.start()
     begun = Begun()
     pool = RayPool(cluster.address)
-    fill_store(suite, home=home, training=PLAIN_TRAINING, pool=pool, gpus_per_step=0, progress=begun)
+    fill_store(suite, home=home, training=PLAIN_TRAINING, pool=pool, share=Share(gpus=0, machines=1), progress=begun)
     killer.join(timeout=10)
     assert len(killed) == 1, "no machine was killed: the trainings were over too soon"
     again = [step for step in begun.steps if begun.steps.count(step) > 1 or step.endswith("/train")]

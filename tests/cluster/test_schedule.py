@@ -1,14 +1,15 @@
 """The scheduler: every step once, in an order that its inputs allow, and again where it was lost."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from support import ManifestMaker
 
 from selfimp_bench.cluster.executors import Executor, do_elsewhere
-from selfimp_bench.cluster.schedule import TRIES, Ended, Needs, fill_store, needs
-from selfimp_bench.cluster.slurm_pool import SlurmPool
+from selfimp_bench.cluster.schedule import TRIES, Ended, Needs, Share, fill_store, needs
 from selfimp_bench.cluster.work import StepResult, StepTask, do_step
 from selfimp_bench.engines.base import PLAIN_TRAINING
 from selfimp_bench.errors import InputError, StepFailed
@@ -19,6 +20,7 @@ from selfimp_bench.plan import Stage, plan_keys
 from selfimp_bench.progress import Silent
 from selfimp_bench.record import read_record
 
+CPU = Share(gpus=0, machines=1)
 Loses = Callable[[StepTask, int], bool]
 
 
@@ -30,6 +32,9 @@ class Here:
         self.queue: list[tuple[str, StepTask]] = []
         self.begun: list[str] = []
         self.closed = False
+
+    def check(self, needs: Needs) -> None:
+        assert not self.begun
 
     def submit(self, key: str, task: StepTask, needs: Needs) -> None:
         self.queue.append((key, task))
@@ -55,7 +60,7 @@ def both(make_manifest: ManifestMaker) -> tuple[Experiment, ...]:
 
 
 def fill(experiments: Sequence[Experiment], home: Path, pool: Here) -> None:
-    fill_store(experiments, home=home, training=PLAIN_TRAINING, pool=pool, gpus_per_step=0, progress=Silent())
+    fill_store(experiments, home=home, training=PLAIN_TRAINING, pool=pool, share=CPU, progress=Silent())
 
 
 def findings(experiments: Sequence[Experiment], home: Path) -> list[tuple[object, ...]]:
@@ -108,7 +113,9 @@ def test_a_step_that_fails_by_itself_is_not_tried_again(both: tuple[Experiment, 
     class Refusing(Here):
         def wait(self) -> Sequence[Ended]:
             key, _ = self.queue.pop()
-            return [Ended(key=key, result=StepResult(record=None, error="no such file", input=True), loss=None)]
+            return [
+                Ended(key=key, result=StepResult(record=None, error="no such file", input=True, lost=False), loss=None)
+            ]
 
     pool = Refusing()
     with pytest.raises(InputError, match="no such file"):
@@ -117,44 +124,61 @@ def test_a_step_that_fails_by_itself_is_not_tried_again(both: tuple[Experiment, 
 
 
 def test_only_steps_on_gpus_ask_for_them(both: tuple[Experiment, ...]) -> None:
-    assert {needs(step.block, 8).gpus for step in both[0].plan().steps} == {0}
+    eight = Share(gpus=8, machines=1)
+    assert {needs(step.block, eight).gpus for step in both[0].plan().steps} == {0}
     paper = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only=None, replicates=1)
-    asked = {step.stage: needs(step.block, 8).gpus for step in paper.plan().steps}
-    assert asked[Stage.SAMPLE] == asked[Stage.TRAIN] == 8
-    assert asked[Stage.EMBED] == 1
-    assert asked[Stage.GRADE] == asked[Stage.MEASURE] == asked[Stage.PROBLEMS] == 0
+    asked = {step.stage: needs(step.block, eight) for step in paper.plan().steps}
+    assert asked[Stage.SAMPLE] == asked[Stage.TRAIN] == Needs(cpus=8, gpus=8, machines=1, engine_gpus=0)
+    assert asked[Stage.EMBED] == Needs(cpus=1, gpus=1, machines=1, engine_gpus=0)
+    assert asked[Stage.GRADE] == asked[Stage.MEASURE] == asked[Stage.PROBLEMS]
+    assert asked[Stage.GRADE] == Needs(cpus=1, gpus=0, machines=1, engine_gpus=0)
+
+
+def test_only_distributed_training_spans_machines_and_only_an_engine_too_large_for_one_spans_their_gpus() -> None:
+    large = open_experiment("gsm8k-iter-sft-dpo-70b", profile=Profile.PAPER, only=None, replicates=1)
+    asked = {step.stage: needs(step.block, Share(gpus=4, machines=2)) for step in large.plan().steps}
+    assert asked[Stage.TRAIN] == Needs(cpus=4, gpus=4, machines=2, engine_gpus=0)
+    assert asked[Stage.SAMPLE] == Needs(cpus=1, gpus=0, machines=1, engine_gpus=8)  # its tensor_parallel
+    of_eight = {step.stage: needs(step.block, Share(gpus=8, machines=1)) for step in large.plan().steps}
+    assert of_eight[Stage.SAMPLE].engine_gpus == 0
+
+
+def test_a_step_that_loses_one_of_its_machines_is_tried_again(both: tuple[Experiment, ...], tmp_path: Path) -> None:
+    class Losing(Here):
+        def wait(self) -> Sequence[Ended]:
+            key, _ = self.queue.pop()
+            return [Ended(key=key, result=StepResult(record=None, error="it left", input=False, lost=True), loss=None)]
+
+    pool = Losing()
+    with pytest.raises(StepFailed, match=rf"lost {TRIES} times \(it left\)"):
+        fill(both[:1], tmp_path / "home", pool)
+    assert max(map(pool.begun.count, pool.begun)) == TRIES
+
+
+def executor(name: Literal["local", "ray", "slurm"], **given: Any) -> Executor:
+    nothing = Executor(name=name, address=None, gpus_per_step=None, machines_per_step=None, slurm=())
+    return replace(nothing, **given)
 
 
 @pytest.mark.parametrize(
-    ("executor", "message"),
+    ("asked", "message"),
     [
-        (Executor(name="local", address="auto", gpus_per_step=None, slurm=()), "--address goes with --executor ray"),
-        (Executor(name="ray", address=None, gpus_per_step=None, slurm=("a=b",)), "--slurm goes with --executor slurm"),
-        (Executor(name="local", address=None, gpus_per_step=8, slurm=()), "--gpus-per-step goes with"),
-        (Executor(name="slurm", address=None, gpus_per_step=None, slurm=("partition",)), "expected NAME=VALUE"),
-        (Executor(name="slurm", address=None, gpus_per_step=None, slurm=()), "from which sbatch works"),
+        (executor("local", address="auto"), "--address goes with --executor ray"),
+        (executor("ray", slurm=("a=b",)), "--slurm goes with --executor slurm"),
+        (executor("local", gpus_per_step=8), "--gpus-per-step goes with --executor ray or slurm"),
+        (executor("local", machines_per_step=2), "--machines-per-step goes with --executor ray or slurm"),
+        (executor("slurm", slurm=("partition",)), "expected NAME=VALUE"),
+        (executor("slurm"), "from which sbatch works"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
-    both: tuple[Experiment, ...], tmp_path: Path, executor: Executor, message: str
+    both: tuple[Experiment, ...], tmp_path: Path, asked: Executor, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        do_elsewhere(executor, both, tmp_path, PLAIN_TRAINING, Silent())
+        do_elsewhere(asked, both, tmp_path, PLAIN_TRAINING, Silent())
 
 
 def test_slurm_asks_how_many_gpus_a_job_gets(tmp_path: Path) -> None:
     paper = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only=None, replicates=1)
-    executor = Executor(name="slurm", address=None, gpus_per_step=None, slurm=())
     with pytest.raises(InputError, match="--gpus-per-step"):
-        do_elsewhere(executor, [paper], tmp_path, PLAIN_TRAINING, Silent())
-
-
-@pytest.mark.slow
-def test_submitits_jobs_fill_the_store_as_processes_of_this_machine(
-    both: tuple[Experiment, ...], tmp_path: Path
-) -> None:
-    """Its local executor runs the same pickles and scripts as its Slurm one, without sbatch."""
-    pool = SlurmPool(tmp_path / "jobs", {"timeout_min": 10}, "local")
-    home = tmp_path / "cluster"
-    fill_store(both[:1], home=home, training=PLAIN_TRAINING, pool=pool, gpus_per_step=0, progress=Silent())
-    assert findings(both[:1], home) == findings(both[:1], tmp_path / "local")
+        do_elsewhere(executor("slurm"), [paper], tmp_path, PLAIN_TRAINING, Silent())

@@ -14,6 +14,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfimp_bench.engines.base import Prompt, TrainFolders, TrainJob, TrainOptions
+from selfimp_bench.engines.machines import Machines
 from selfimp_bench.engines.training_set import share_batch
 from selfimp_bench.engines.trl_job import WorkerJob
 from selfimp_bench.manifest.model import Lora, Optimisation, PreferenceOptimisation, VllmSettings
@@ -173,9 +174,9 @@ VLLM = VllmSettings(
 )
 
 
-def options(*, save_every: int = 1000, tensorboard: bool = False, processes: int | None = None) -> TrainOptions:
+def options(*, save_every: int = 1000, processes: int | None = None, machines: Machines | None = None) -> TrainOptions:
     """Training without checkpoints in a short run."""
-    return TrainOptions(save_every=save_every, tensorboard=tensorboard, processes=processes)
+    return TrainOptions(save_every=save_every, log_to=None, processes=processes, machines=machines)
 
 
 def folders_in(folder: Path) -> TrainFolders:
@@ -189,6 +190,4 @@ def folders_in(folder: Path) -> TrainFolders:
 def worker_job(job: TrainJob, folders: TrainFolders) -> WorkerJob:
     """The job as one plain process does it."""
     share = share_batch(job.optimisation.batch_size, rows_per_pass_at_most=job.micro_batch_size, devices=1)
-    return WorkerJob(
-        job=job, folders=folders, processes=1, launched=False, share=share, save_every=1000, tensorboard=False
-    )
+    return WorkerJob(job=job, folders=folders, processes=1, launched=False, share=share, save_every=1000, log_to=None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from selfimp_bench.cluster.schedule import Pool, fill_store
+from selfimp_bench.cluster.schedule import Pool, Share, fill_store
 from selfimp_bench.engines.base import TrainOptions
 from selfimp_bench.errors import InputError
 from selfimp_bench.experiment import Experiment
@@ -16,13 +16,15 @@ from selfimp_bench.progress import Progress
 class Executor:
     """What the command line says of it.
 
-    address: of a Ray cluster; None starts one here. gpus_per_step: for sampling and training; None is all GPUs of a
-    Ray machine, and must be given for Slurm. slurm: submitit's parameters as NAME=VALUE.
+    address: of a Ray cluster; None starts one here. gpus_per_step: of a machine, for sampling and training; None is all
+    GPUs of a Ray machine, and must be given for Slurm. machines_per_step: for training; None is one. slurm: submitit's
+    parameters as NAME=VALUE.
     """
 
     name: Literal["local", "ray", "slurm"]
     address: str | None
     gpus_per_step: int | None
+    machines_per_step: int | None
     slurm: tuple[str, ...]
 
 
@@ -38,7 +40,8 @@ def do_elsewhere(
         return
     on_gpus = any(experiment.manifest.engines.device == "cuda" for experiment in experiments)
     pool, gpus = _ray(executor) if executor.name == "ray" else _slurm(executor, home, on_gpus=on_gpus)
-    fill_store(experiments, home=home, training=training, pool=pool, gpus_per_step=gpus, progress=progress)
+    share = Share(gpus=gpus, machines=executor.machines_per_step or 1)
+    fill_store(experiments, home=home, training=training, pool=pool, share=share, progress=progress)
 
 
 def _check(executor: Executor) -> None:
@@ -46,11 +49,13 @@ def _check(executor: Executor) -> None:
         "--address": executor.address,
         "--slurm": executor.slurm or None,
         "--gpus-per-step": executor.gpus_per_step,
+        "--machines-per-step": executor.machines_per_step,
     }
-    needs = {"--address": ("ray",), "--slurm": ("slurm",), "--gpus-per-step": ("ray", "slurm")}
+    with_one = {"--address": ("ray",), "--slurm": ("slurm",)}
     for option, value in given.items():
-        if value is not None and executor.name not in needs[option]:
-            raise InputError(f"{option} goes with --executor {' or '.join(needs[option])}, not {executor.name}")
+        names = with_one.get(option, ("ray", "slurm"))
+        if value is not None and executor.name not in names:
+            raise InputError(f"{option} goes with --executor {' or '.join(names)}, not {executor.name}")
 
 
 def _ray(executor: Executor) -> tuple[Pool, int]:

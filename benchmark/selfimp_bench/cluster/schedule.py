@@ -10,7 +10,7 @@ from selfimp_bench.engines.base import TrainOptions
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.experiment import Experiment
 from selfimp_bench.needs import refuse_shortfalls
-from selfimp_bench.plan import Block, EmbedBlock, Step, fingerprint, plan_keys
+from selfimp_bench.plan import Block, EmbedBlock, Step, TrainBlock, fingerprint, plan_keys
 from selfimp_bench.progress import Progress
 from selfimp_bench.store import StepRecord, Store
 
@@ -20,10 +20,23 @@ TRIES: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a step takes of a machine."""
+    """What a step takes: of one machine, or in training of several, the same of each.
+
+    engine_gpus: 0, or the GPUs of one engine that no machine has enough of; the step takes no others.
+    """
 
     cpus: int
     gpus: int
+    machines: int
+    engine_gpus: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """GPUs of a machine for a step of sampling or training, and the machines for one of training."""
+
+    gpus: int
+    machines: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +50,10 @@ class Ended:
 
 class Pool(Protocol):
     """Runs tasks somewhere: on Ray, on Slurm."""
+
+    def check(self, needs: Needs) -> None:
+        """Raise InputError for what there will never be, such as more GPUs than any machine has."""
+        ...
 
     def submit(self, key: str, task: StepTask, needs: Needs) -> None:
         """Begin a task, or queue it."""
@@ -66,7 +83,7 @@ def fill_store(
     home: Path,
     training: TrainOptions,
     pool: Pool,
-    gpus_per_step: int,
+    share: Share,
     progress: Progress,
 ) -> None:
     """Have every step done that is not in the store. Afterwards a run of each experiment finds everything there.
@@ -78,6 +95,9 @@ def fill_store(
     for experiment in experiments:
         refuse_shortfalls(experiment, home)
     waiting = _work(experiments)
+    asked = {key: needs(work.step.block, share) for key, work in waiting.items()}
+    for each in set(asked.values()):
+        pool.check(each)
     running: dict[str, _Work] = {}
     records: dict[str, StepRecord] = {}
     begun: dict[str, int] = {}
@@ -93,11 +113,12 @@ def fill_store(
                 else:
                     begun[key] = begun.get(key, 0) + 1
                     running[key] = work
-                    pool.submit(key, _task(work, records, home, training), needs(work.step.block, gpus_per_step))
+                    pool.submit(key, _task(work, records, home, training), asked[key])
             for ended in pool.wait() if running else ():
                 work = running.pop(ended.key)
-                if ended.result is None:
-                    _check_tries(work, begun[ended.key], ended.loss)
+                if ended.result is None or ended.result.lost:
+                    loss = ended.loss if ended.result is None else ended.result.error
+                    _check_tries(work, begun[ended.key], loss)
                     waiting[ended.key] = work
                 else:
                     records[ended.key] = _record(ended.result)
@@ -106,12 +127,23 @@ def fill_store(
         pool.close()
 
 
-def needs(block: Block, gpus_per_step: int) -> Needs:
-    """One CPU; on GPUs ``gpus_per_step`` for sampling, verifying and training, one for embedding."""
+def needs(block: Block, share: Share) -> Needs:
+    """For sampling, verifying and training the share, for embedding one GPU, on a CPU none; and a CPU for each.
+
+    Only training that is distributed spans machines, and an engine only when it needs more GPUs than its share.
+    """
     settings = getattr(block, "settings", block)
-    if getattr(settings, "device", "cpu") != "cuda":
-        return Needs(cpus=1, gpus=0)
-    return Needs(cpus=1, gpus=1 if isinstance(block, EmbedBlock) else gpus_per_step)
+    on_gpus = getattr(settings, "device", "cpu") == "cuda"
+    gpus = share.gpus if on_gpus else 0
+    one = Needs(cpus=max(gpus, 1), gpus=gpus, machines=1, engine_gpus=0)
+    if isinstance(block, TrainBlock) and block.distributed is not None:
+        return replace(one, machines=share.machines)
+    if on_gpus and isinstance(block, EmbedBlock):
+        return replace(one, cpus=1, gpus=1)
+    vllm = getattr(settings, "vllm", None)
+    if on_gpus and vllm is not None and vllm.tensor_parallel > share.gpus:
+        return replace(one, cpus=1, gpus=0, engine_gpus=vllm.tensor_parallel)
+    return one
 
 
 def _work(experiments: Iterable[Experiment]) -> dict[str, _Work]:

@@ -1,12 +1,18 @@
-"""Steps as Slurm jobs, through submitit."""
+"""Steps as Slurm jobs, through submitit. A job of several nodes does its step on the first, and starts the others."""
 
+import os
+import socket
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from selfimp_bench.cluster.schedule import Ended, Needs
-from selfimp_bench.cluster.work import StepTask, do_step
+from selfimp_bench.cluster.slurm_part import meeting_arguments
+from selfimp_bench.cluster.work import StepResult, StepTask, do_step
+from selfimp_bench.engines import child
+from selfimp_bench.engines.machines import Left, Meeting
 from selfimp_bench.errors import InputError
 
 POLL_SECONDS: Final = 2.0
@@ -15,7 +21,7 @@ POLL_SECONDS: Final = 2.0
 class SlurmPool:
     """Tasks as jobs; their scripts, pickles and logs lie in ``folder``, which every machine sees.
 
-    parameters: submitit's own, such as ``slurm_partition`` or ``timeout_min``; CPUs and GPUs come from each step.
+    parameters: submitit's own, such as ``slurm_partition`` or ``timeout_min``; they go before what each step asks.
     cluster: ``slurm``, or ``local`` for processes of this machine.
     Raises InputError when submitit is not installed, Slurm is not there, or a parameter is unknown.
     """
@@ -29,6 +35,7 @@ class SlurmPool:
             ) from None
         self._submitit: Any = submitit
         self._jobs: dict[str, Any] = {}
+        self._parameters = dict(parameters)
         try:
             self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
             self._executor.update_parameters(**parameters)
@@ -37,10 +44,21 @@ class SlurmPool:
         except (NameError, TypeError, ValueError) as error:
             raise InputError(f"--slurm: {error}") from None
 
+    def check(self, needs: Needs) -> None:
+        """See ``Pool.check``. What a node has, Slurm itself says when a job is submitted."""
+        if needs.engine_gpus:
+            raise InputError(
+                f"--executor slurm: an engine takes {needs.engine_gpus} GPUs (tensor_parallel), more than "
+                "--gpus-per-step; engines span nodes on Ray only (--executor ray). Take larger nodes, or leave its "
+                "model out with --only"
+            )
+
     def submit(self, key: str, task: StepTask, needs: Needs) -> None:
         """See ``Pool.submit``."""
-        self._executor.update_parameters(nodes=1, cpus_per_task=needs.cpus, gpus_per_node=needs.gpus)
-        self._jobs[key] = self._executor.submit(do_step, task)
+        asked = {"nodes": needs.machines, "tasks_per_node": 1, "cpus_per_task": needs.cpus, "gpus_per_node": needs.gpus}
+        alone = needs.machines == 1  # else one process, on the first node, starts the others by srun
+        self._executor.update_parameters(**asked | self._parameters, slurm_use_srun=alone)
+        self._jobs[key] = self._executor.submit(do_on_nodes, task, needs.machines).task(0)
 
     def wait(self) -> Sequence[Ended]:
         """See ``Pool.wait``."""
@@ -64,3 +82,53 @@ class SlurmPool:
             raise  # do_step returns the errors that are ours to explain; this is a bug
         except self._submitit.core.utils.UncompletedJobError as error:
             return Ended(key=key, result=None, loss=str(error).splitlines()[0])
+
+
+def do_on_nodes(task: StepTask, nodes: int) -> StepResult:
+    """Do a step on the first of a job's nodes."""
+    return do_step(task, SlurmMachines(nodes) if nodes > 1 else None)
+
+
+class SlurmMachines:
+    """The nodes of the job that this process runs in, on the first of them; see ``Machines``."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    @property
+    def count(self) -> int:
+        """See ``Machines.count``."""
+        return self._count
+
+    @property
+    def address(self) -> str:
+        """See ``Machines.address``."""
+        return socket.gethostname()
+
+    def join(self, meeting: Meeting) -> "_SlurmJoined":
+        """See ``Machines.join``."""
+        return _SlurmJoined(meeting, others=self.count - 1, here=os.environ["SLURMD_NODENAME"])
+
+
+class _SlurmJoined:
+    """One srun for all other nodes. When a node is lost, Slurm ends the whole job."""
+
+    def __init__(self, meeting: Meeting, *, others: int, here: str) -> None:
+        each = child.command("selfimp_bench.cluster.slurm_part", *meeting_arguments(meeting))
+        srun = ["srun", f"--nodes={others}", f"--ntasks={others}", f"--exclude={here}", *each]
+        self._process = subprocess.Popen(
+            srun,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONPATH": str(child.SOURCE_ROOT)},
+        )
+
+    def wait(self) -> Sequence[Left]:
+        """See ``Joined.wait``."""
+        said, _ = self._process.communicate()
+        return [Left(code=self._process.returncode, log=child.tail(said.decode(errors="replace")))]
+
+    def end(self) -> None:
+        """See ``Joined.end``. On SIGTERM srun ends what it started on the nodes."""
+        self._process.terminate()

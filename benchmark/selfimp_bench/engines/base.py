@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from selfimp_bench.engines.machines import Machines
 from selfimp_bench.manifest.model import Engines, Lora, ModelRef, Optimisation, PreferenceOptimisation, VllmSettings
 
 
@@ -153,21 +154,27 @@ class TrainJob:
     threads: int
 
 
+Tracker = Literal["tensorboard", "wandb"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """How a run trains where that changes no result beyond the last bits of a number.
 
     save_every: optimizer steps between checkpoints to resume from.
-    tensorboard: whether to write event files too.
-    processes: on how many devices a distributed job runs; None is every GPU that is visible, and one on a CPU.
+    log_to: what to write losses for too, besides our own log.
+    processes: on how many devices of a machine a distributed job runs; None is every GPU that is visible, and one on a
+        CPU.
+    machines: those that a distributed job spans; None is this one.
     """
 
     save_every: int
-    tensorboard: bool
+    log_to: Tracker | None
     processes: int | None
+    machines: Machines | None
 
 
-PLAIN_TRAINING: Final = TrainOptions(save_every=200, tensorboard=False, processes=None)
+PLAIN_TRAINING: Final = TrainOptions(save_every=200, log_to=None, processes=None, machines=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +182,7 @@ class TrainFolders:
     """Three folders that exist. ``out``, empty, receives the checkpoint.
 
     work: what a killed run of this very job left to resume from; its owner removes it when the job is done.
-    log: receives ``train_speed.jsonl`` (time, tokens per second and peak memory by step) and event files.
+    log: receives ``train_speed.jsonl`` (time, tokens per second and peak memory by step) and what a tracker writes.
     """
 
     out: Path

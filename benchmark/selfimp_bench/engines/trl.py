@@ -1,22 +1,29 @@
-"""The trainer on TRL: checks a job, runs ``trl_worker.py`` on it, and reports what it left."""
+"""The trainer on TRL: checks a job, runs ``trl_worker.py`` on it, and reports what it left.
+
+One process works alone. Several are torchrun's, one a GPU, of this machine and of each that takes part; those find the
+job in the work folder, which all of them see.
+"""
 
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
-import sys
 import tempfile
 import time
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
 
 from selfimp_bench.engines import child
 from selfimp_bench.engines.base import Checkpoint, OnProgress, TrainFolders, TrainJob, TrainOptions
+from selfimp_bench.engines.machines import Left, Machines, Meeting, Watch
 from selfimp_bench.engines.training_set import check_job, read_training_set, share_batch
-from selfimp_bench.engines.trl_job import Failure, Result, WorkerJob, read_result, write_job
-from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.engines.trl_job import Failure, Result, WorkerJob, read_job, read_result, write_job
+from selfimp_bench.errors import InputError, MachineLost, StepFailed
 from selfimp_bench.manifest.model import PreferenceOptimisation
 
 # Bump when a change to trl_*.py can change a weight.
@@ -24,8 +31,14 @@ REVISION: Final = 1
 LIBRARIES: Final = ("trl", "transformers", "accelerate", "deepspeed", "peft", "bitsandbytes", "torch")
 
 WORKER: Final = "selfimp_bench.engines.trl_worker"
+LAUNCHER: Final = "selfimp_bench.engines.trl_launcher"
 # What the checkpoints in a work folder were made by; those of another number of processes cannot be resumed.
 PROCESSES_FILE: Final = "processes"
+# In the work folder: where workers find their job, and leave its result.
+JOB: Final = "job"
+TRACKERS: Final = {"tensorboard": "selfimp-bench[tensorboard]", "wandb": "wandb"}
+# So long may other machines take to leave a job that is over here.
+PATIENCE: Final = 60.0
 
 
 class TrlTrainer:
@@ -38,19 +51,19 @@ class TrlTrainer:
         """See ``Trainer.train``."""
         check_job(job)
         check_preference(job.preference)
-        if self._options.tensorboard and find_spec("tensorboard") is None:
-            raise InputError(
-                "--log-to tensorboard: TensorBoard is not installed; pip install selfimp-bench[tensorboard]"
-            )
+        tracker = self._options.log_to
+        if tracker is not None and find_spec(tracker) is None:
+            raise InputError(f"--log-to {tracker}: it is not installed; pip install {TRACKERS[tracker]}")
         read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)  # fails in time
-        work = self._worker_job(job, folders)
+        machines = None if job.distributed is None else self._options.machines
+        work = self._worker_job(job, folders, machines)
         _forget_other_numbers_of_processes(work)
         began = time.monotonic()
         if work.launched and job.method == "dpo":  # processes of its own: their memory is free when the policy comes
-            _run(work, ("reference",), on_progress)
-            result = _run(work, ("train",), on_progress)
+            _run(work, ("reference",), machines, on_progress)
+            result = _run(work, ("train",), machines, on_progress)
         else:  # a start costs seconds
-            result = _run(work, ("reference", "train"), on_progress)
+            result = _run(work, ("reference", "train"), machines, on_progress)
         return Checkpoint(
             path=folders.out,
             optimizer_steps=result.optimizer_steps,
@@ -60,8 +73,9 @@ class TrlTrainer:
             seconds=time.monotonic() - began,
         )
 
-    def _worker_job(self, job: TrainJob, folders: TrainFolders) -> WorkerJob:
+    def _worker_job(self, job: TrainJob, folders: TrainFolders, machines: Machines | None) -> WorkerJob:
         processes = 1 if job.distributed is None else self._options.processes or _devices(job)
+        processes *= 1 if machines is None else machines.count
         return WorkerJob(
             job=job,
             folders=folders,
@@ -71,8 +85,18 @@ class TrlTrainer:
                 job.optimisation.batch_size, rows_per_pass_at_most=job.micro_batch_size, devices=processes
             ),
             save_every=self._options.save_every,
-            tensorboard=self._options.tensorboard,
+            log_to=self._options.log_to,
         )
+
+
+def take_part(meeting: Meeting) -> Left:
+    """Do this machine's share of a job that another one began. Returns when that is over, however it ended."""
+    work = read_job(meeting.job)
+    with tempfile.TemporaryDirectory(prefix="selfimp-trl-") as scratch, tempfile.TemporaryFile() as log:
+        with _start(work, meeting, Path(scratch), log) as process:
+            assert process.stdout
+            process.stdout.read()  # progress is told where the job began
+        return Left(code=process.returncode, log=_tail(log))
 
 
 def check_preference(preference: PreferenceOptimisation | None) -> None:
@@ -97,65 +121,113 @@ def _forget_other_numbers_of_processes(work: WorkerJob) -> None:
     mark.write_text(str(work.processes))
 
 
-def _run(work: WorkerJob, stages: tuple[str, ...], on_progress: OnProgress) -> Result:
+def _run(work: WorkerJob, stages: tuple[str, ...], machines: Machines | None, on_progress: OnProgress) -> Result:
     """Run workers to their end. Raises what they failed with."""
-    with tempfile.TemporaryDirectory(prefix="selfimp-trl-") as scratch, tempfile.TemporaryFile() as log:
-        write_job(Path(scratch), work)
-        code = _wait(work, stages, Path(scratch), log, on_progress)
-        result = read_result(Path(scratch))
-        log.seek(0)
-        log_tail = child.tail(log.read().decode(errors="replace"))
+    folder = work.folders.work / JOB
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    folder.mkdir()
+    write_job(folder, work)
+    ended = _work(work, _meeting(folder, stages, machines), machines, on_progress)
+    result = read_result(folder)
     if isinstance(result, Failure):
         raise (InputError if result.kind == "input" else StepFailed)(result.message)
-    if code != 0 or not isinstance(result, Result):
+    if ended.code != 0 or not isinstance(result, Result):
         job = work.job
         raise StepFailed(
-            f"the trl trainer's process {child.exit_words(code)} while training {job.method} from {job.start}. "
+            f"the trl trainer's process {child.exit_words(ended.code)} while training {job.method} from {job.start}. "
             "Finished steps are kept, and training goes on from its last checkpoint: run the same command again; if "
             f"memory ran out, lower engines.micro_batch_size (now {job.micro_batch_size}). The end of its log:\n"
-            f"{log_tail}"
+            f"{ended.log}"
         )
     return result
 
 
-def _wait(work: WorkerJob, stages: tuple[str, ...], scratch: Path, log: IO[bytes], on_progress: OnProgress) -> int:
-    with subprocess.Popen(
-        _command(work, scratch, stages),
+def _meeting(folder: Path, stages: tuple[str, ...], machines: Machines | None) -> Meeting:
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    return Meeting(
+        job=folder.resolve(),
+        stages=stages,
+        machines=1 if machines is None else machines.count,
+        machine=0,
+        address="127.0.0.1" if machines is None else machines.address,
+        port=port,
+    )
+
+
+def _work(work: WorkerJob, meeting: Meeting, machines: Machines | None, on_progress: OnProgress) -> Left:
+    """Have the job done. Returns how it ended, on another machine if that failed first. Raises MachineLost."""
+    watch, patience = None, PATIENCE
+    with tempfile.TemporaryDirectory(prefix="selfimp-trl-") as scratch, tempfile.TemporaryFile() as log:
+        with _start(work, meeting, Path(scratch), log) as process:
+            assert process.stdout
+            try:
+                if machines is not None:
+                    watch = Watch(machines.join(meeting), partial(_kill, process))
+                for line in process.stdout:
+                    _report(line, on_progress)
+            except BaseException:  # KeyboardInterrupt too: leave no trainer behind
+                _kill(process)
+                patience = 0.0
+                raise
+            finally:
+                if watch is not None:
+                    watch.close(patience=patience)
+        here = Left(code=process.returncode, log=_tail(log))
+    failure = None if watch is None else watch.failure
+    if isinstance(failure, MachineLost):
+        raise failure
+    return failure or here
+
+
+def _start(work: WorkerJob, meeting: Meeting, scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        _command(work, meeting),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=scratch,
-        env=_environment(work, scratch),
+        env=_environment(work, meeting, scratch),
         start_new_session=True,  # so that a launcher and its workers can be ended together
-    ) as process:
-        assert process.stdout
-        try:
-            for line in process.stdout:
-                _report(line, on_progress)
-        except BaseException:  # KeyboardInterrupt too: leave no trainer behind
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return process.returncode
+    )
 
 
-def _command(work: WorkerJob, scratch: Path, stages: tuple[str, ...]) -> list[str]:
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    return child.tail(log.read().decode(errors="replace"))
+
+
+def _command(work: WorkerJob, meeting: Meeting) -> list[str]:
     unneeded = ["sklearn", "scipy"]
     unneeded += [] if work.job.lora else ["peft", "bitsandbytes"]
     unneeded += [] if work.job.distributed == "deepspeed-zero3" else ["deepspeed"]
-    interpreter, *worker = child.command(WORKER, str(scratch), *stages, without=unneeded)
+    worker = child.command(WORKER, str(meeting.job), *meeting.stages, without=unneeded)
     if not work.launched:
-        return [interpreter, *worker]
-    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={work.processes}"]
-    return [sys.executable, "-P", "-m", *launcher, "--module", *worker[2:]]
+        return worker
+    return child.command(
+        LAUNCHER,
+        f"--nnodes={meeting.machines}",
+        f"--node-rank={meeting.machine}",
+        f"--nproc-per-node={work.processes // meeting.machines}",
+        f"--master-addr={meeting.address}",
+        f"--master-port={meeting.port}",
+        "--no-python",
+        *worker,
+    )
 
 
-def _environment(work: WorkerJob, scratch: Path) -> dict[str, str]:
+def _environment(work: WorkerJob, meeting: Meeting, scratch: Path) -> dict[str, str]:
     job = work.job
-    gpus = child.visible_gpus()[: work.processes] if work.launched else None
+    gpus = child.visible_gpus()[: work.processes // meeting.machines] if work.launched else None
     variables = child.environment(device=job.device, threads=job.threads, gpus=gpus, scratch=scratch)
     if not work.launched:
         return variables
-    variables["PYTHONSAFEPATH"] = "1"  # as -P, for the workers
     if job.distributed == "deepspeed-zero3":
         accelerator = {"DS_ACCELERATOR": "cpu"} if job.device == "cpu" else {}
         return variables | {"ACCELERATE_USE_DEEPSPEED": "true", **accelerator}

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from selfimp_bench.engines.base import TrainFolders, TrainJob
+from selfimp_bench.engines.base import Tracker, TrainFolders, TrainJob
 from selfimp_bench.engines.training_set import BatchShare
 
 WEIGHTS: Final = "model.safetensors"
@@ -22,7 +22,7 @@ class WorkerJob(msgspec.Struct, frozen=True, kw_only=True):
     launched: bool
     share: BatchShare
     save_every: int
-    tensorboard: bool
+    log_to: Tracker | None
 
 
 class Result(msgspec.Struct, frozen=True, tag=True, kw_only=True):

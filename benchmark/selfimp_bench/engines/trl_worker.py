@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils import deterministic
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, TrainerCallback
-from transformers.integrations import TensorBoardCallback
+from transformers.integrations import TensorBoardCallback, WandbCallback
 from transformers.utils import logging as transformers_logging
 from trl.models.utils import prepare_deepspeed
 
@@ -129,9 +129,7 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
     each would hold the whole model in float32.
     """
     job, several = work.job, work.processes > 1
-    if work.tensorboard:
-        os.environ["TENSORBOARD_LOGGING_DIR"] = str(work.folders.log)
-    callbacks = [StepLog(work), *([TensorBoardCallback()] if work.tensorboard else [])]
+    callbacks = [StepLog(work), *trackers(work)]
     trainer: Trainer
     if job.method == "sft":
         sft = sft_config(work)
@@ -160,6 +158,18 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
         multiple = work.share.rows_per_pass * work.processes
         trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple)
     return trainer
+
+
+def trackers(work: WorkerJob) -> list[TrainerCallback]:
+    """What writes losses elsewhere too, where that was asked for: into the log folder, without a network."""
+    folder = str(work.folders.log)
+    if work.log_to == "tensorboard":
+        os.environ["TENSORBOARD_LOGGING_DIR"] = folder
+        return [TensorBoardCallback()]
+    if work.log_to == "wandb":
+        os.environ |= {"WANDB_DIR": folder, "WANDB_MODE": "offline", "WANDB_PROJECT": "selfimp-bench"}
+        return [WandbCallback()]
+    return []
 
 
 def adapters_of(work: WorkerJob) -> "LoraConfig | None":

@@ -1,5 +1,6 @@
 """The sampler on vLLM: one child process a replica (see ``vllm_worker.py``), prompts dealt out among them."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,9 +33,12 @@ LIBRARIES: Final = ("vllm", "transformers", "torch")
 def vllm_sampler(settings: SamplerSettings) -> Sampler:
     """A sampler with one engine for every ``tensor_parallel`` GPUs that are visible; on a CPU with one engine.
 
+    In a task of the Ray executor that was given GPUs of several machines, with one engine on all of those.
     Raises InputError when fewer GPUs are visible than one engine needs.
     """
     assert settings.vllm is not None, "cross_checks.py: engines.vllm is there when the sampler is vllm"
+    if group := ray_group():
+        return WorkerSampler(settings, partial(_start, settings, None, group), can_follow=can_follow)
     return replicated(
         settings, groups=device_groups(settings.vllm, visible_gpus() if settings.device == "cuda" else None)
     )
@@ -42,7 +46,7 @@ def vllm_sampler(settings: SamplerSettings) -> Sampler:
 
 def replicated(settings: SamplerSettings, *, groups: Sequence[tuple[str, ...]]) -> Sampler:
     """One engine a group of GPUs, and the prompts dealt out among them."""
-    replicas = [WorkerSampler(settings, partial(_start, settings, group), can_follow=can_follow) for group in groups]
+    replicas = [WorkerSampler(settings, partial(_start, settings, gpus, ()), can_follow=can_follow) for gpus in groups]
     return replicas[0] if len(replicas) == 1 else DealtSampler(replicas)
 
 
@@ -56,7 +60,17 @@ def can_follow(before: Path, after: Path) -> bool:
     return not configs[1] or (configs[0] == configs[1] and configs[0].get("tie_word_embeddings") is False)
 
 
-def _start(settings: SamplerSettings, gpus: tuple[str, ...]) -> WorkerProcess:
+def ray_group() -> tuple[str, ...]:
+    """What tells the worker of the placement group that this process's Ray task lies in: the cluster's address and the
+    group's id. Nothing outside of one.
+    """
+    ray = sys.modules.get("ray")  # there in a task of the Ray executor; nothing else needs it
+    if ray is None or not ray.is_initialized() or (group := ray.util.get_current_placement_group()) is None:
+        return ()
+    return ray.get_runtime_context().gcs_address, group.id.hex()
+
+
+def _start(settings: SamplerSettings, gpus: tuple[str, ...] | None, group: tuple[str, ...]) -> WorkerProcess:
     assert settings.vllm is not None
     memory = "gpu_memory_utilization" if settings.device == "cuda" else "kv_cache_gib"
     return start_worker(
@@ -67,6 +81,7 @@ def _start(settings: SamplerSettings, gpus: tuple[str, ...]) -> WorkerProcess:
         threads=settings.threads,
         gpus=gpus,
         extra=vllm_environment(settings.vllm),
+        arguments=group,
     )
 
 

@@ -37,11 +37,15 @@ QUEUED_PER_ROW: Final = 2
 
 
 class VllmModel:
-    """One engine with one checkpoint; another is loaded in its place (the client starts anew where that cannot be)."""
+    """One engine with one checkpoint; another is loaded in its place (the client starts anew where that cannot be).
 
-    def __init__(self, settings: SamplerSettings) -> None:
+    group: () for an engine of this machine, else where it lies on Ray (``vllm.ray_group``).
+    """
+
+    def __init__(self, settings: SamplerSettings, group: tuple[str, ...] = ()) -> None:
         assert settings.vllm is not None
         self._settings = settings
+        self._group = group
         self._vllm: VllmSettings = settings.vllm
         self._checkpoint: Path | None = None
         self._engine: LLMEngine | None = None
@@ -59,7 +63,7 @@ class VllmModel:
         self._checkpoint = None
         try:
             if self._engine is None:
-                self._engine = LLMEngine.from_engine_args(engine_args(checkpoint, self._settings, self._vllm))
+                self._engine = start(engine_args(checkpoint, self._settings, self._vllm), self._group)
             else:
                 swap(self._engine, checkpoint)
         except torch.OutOfMemoryError:
@@ -129,6 +133,21 @@ class VllmModel:
             inside -= len(finished)
             if finished:
                 yield finished
+
+
+def start(args: EngineArgs, group: tuple[str, ...]) -> LLMEngine:
+    """An engine on this machine, or through vLLM's own Ray backend on the GPUs of a placement group."""
+    if not group:
+        return LLMEngine.from_engine_args(args)
+    import ray
+    from ray.util.placement_group import PlacementGroup
+
+    address, group_id = group
+    ray.init(address=address, log_to_driver=False)
+    args.distributed_executor_backend = "ray"
+    config = args.create_engine_config()
+    config.parallel_config.placement_group = PlacementGroup(ray.PlacementGroupID.from_hex(group_id))
+    return LLMEngine.from_vllm_config(config)
 
 
 def swap(engine: LLMEngine, checkpoint: Path) -> None:

@@ -1,4 +1,7 @@
-"""The child process of the vllm sampler: ``python -m selfimp_bench.engines.vllm_worker``; ends when stdin does."""
+"""The child process of the vllm sampler: ``python -m selfimp_bench.engines.vllm_worker``; ends when stdin does.
+
+With the address of a Ray cluster and a placement group's id as arguments, the engine lies in that group.
+"""
 
 import sys
 
@@ -9,7 +12,7 @@ from selfimp_bench.engines.serve import ServedModel, claim_stdout, serve
 def _open(settings: SamplerSettings) -> ServedModel:
     from selfimp_bench.engines.vllm_model import VllmModel  # here, after stdout is claimed: it imports vllm
 
-    return VllmModel(settings)
+    return VllmModel(settings, tuple(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -69,14 +69,15 @@ def start_worker(
     threads: int,
     gpus: Sequence[str] | None = None,
     extra: Mapping[str, str] = MappingProxyType({}),
+    arguments: Sequence[str] = (),
     without: Sequence[str] = (),
 ) -> WorkerProcess:
-    """Start a worker module of this package. ``extra`` variables come on top of those of ``child.environment``, which
-    describes ``gpus``; ``without`` as in ``child.command``."""
+    """Start a worker module of this package, with ``arguments``. ``extra`` variables come on top of those of
+    ``child.environment``, which describes ``gpus``; ``without`` as in ``child.command``."""
     scratch = tempfile.TemporaryDirectory(prefix="selfimp-", ignore_cleanup_errors=True)
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
     process = subprocess.Popen(
-        child.command(module, without=without),
+        child.command(module, *arguments, without=without),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
