@@ -54,6 +54,20 @@ def stages(record: RunRecord) -> dict[str, int]:
     return dict(counts)
 
 
+def test_every_number_is_a_mean_over_problems_so_that_claims_about_it_can_be_judged(
+    make_gap: GapManifestMaker, tmp_path: Path
+) -> None:
+    measured = read_run(run(make_gap(), tmp_path / "home"))
+    found = defaultdict(list)
+    for each in measured.problem_values:
+        if each.value is not None:
+            found[each.model, each.metric].append(each.value)
+    defined = {(each.model, each.metric): each.value for each in measured.measurements if each.value is not None}
+    assert defined.keys() == found.keys()
+    assert {metric.partition(".")[0] for _, metric in defined} >= {"gap-sd", "gap-correlation", "judgement-variance"}
+    assert all(sum(own) / len(own) == pytest.approx(defined[key], abs=1e-9) for key, own in found.items())
+
+
 def test_a_run_measures_exactly_what_the_manifest_says(make_gap: GapManifestMaker, tmp_path: Path) -> None:
     folder = run(make_gap(), tmp_path / "home")
     measured = read_run(folder)

@@ -1,11 +1,14 @@
 """Judging a run folder: the files that the pure check needs, and what becomes of its findings."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from selfimp_bench.catalog import REFERENCES, find_table
 from selfimp_bench.check import check, tables_of
@@ -18,7 +21,7 @@ from selfimp_bench.judge_value import Divergence
 from selfimp_bench.manifest.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.manifest.load import load_manifest
 from selfimp_bench.manifest.measured import completions_behind
-from selfimp_bench.manifest.model import Cell, Manifest, Profile
+from selfimp_bench.manifest.model import Cell, Manifest, Profile, Split
 from selfimp_bench.manifest.profile import resolve_profile
 from selfimp_bench.metrics.measurement import Measurement, ProblemValue
 from selfimp_bench.record import FILE as RECORD
@@ -90,7 +93,7 @@ def read_run(folder: Path) -> RunFiles:
         record=record,
         manifest=manifest,
         measurements=msgspec.convert(_rows(folder / MEASUREMENTS), tuple[Measurement, ...]),
-        problem_values=msgspec.convert(_rows(folder / PROBLEM_VALUES), tuple[ProblemValue, ...]),
+        problem_values=_problem_values(folder / PROBLEM_VALUES),
     )
 
 
@@ -157,7 +160,39 @@ def decidable_claims(experiment: Experiment) -> tuple[Decidability, ...]:
     return decidabilities(experiment.manifest, references, MINIMUM_PROBLEMS)
 
 
+def _problem_values(path: Path) -> tuple[ProblemValue, ...]:
+    """By columns, so that equal words are one object: a run at full size has ten million of these."""
+    table = pq.read_table(_there(path), columns=[field.name for field in fields(ProblemValue)])
+    columns = {name: _shared(table[name]) for name in table.column_names}
+    splits = {split.value: split for split in Split}
+    return tuple(
+        ProblemValue(
+            model=model,
+            metric=metric,
+            split=splits[split],
+            iteration=iteration,
+            replicate=replicate,
+            problem_id=problem,
+            value=value,
+        )
+        for model, metric, split, iteration, replicate, problem, value in zip(*columns.values(), strict=True)
+    )
+
+
+def _shared(column: Any) -> Iterator[Any]:
+    """A column's values; of text, one object for each word."""
+    if column.type != pa.string():
+        return iter(column.to_pylist())
+    encoded = column.combine_chunks().dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    return (words[index] for index in encoded.indices.to_pylist())
+
+
 def _rows(path: Path) -> list[dict[str, object]]:
+    return read_table(_there(path))
+
+
+def _there(path: Path) -> Path:
     if not path.is_file():
         raise InputError(f"{path}: not found; the run is incomplete, run it again")
-    return read_table(path)
+    return path

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from selfimp_bench.manifest.model import Split
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ProblemValue:
-    """A metric on one problem in one replicate; ``value`` is None where the metric is undefined there."""
+    """A metric on one problem in one replicate; ``value`` is None where the metric is undefined there.
+
+    A run at full size has millions of them, hence the slots.
+    """
 
     model: str
     metric: str
