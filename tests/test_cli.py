@@ -51,6 +51,14 @@ def test_show_prints_every_claim_and_every_assumption(name: str) -> None:
     assert shown["assumptions"] and f"({len(shown['assumptions'])})" in text
 
 
+def test_show_prints_what_contradicts_the_numbers_that_an_experiment_compares_with() -> None:
+    text = " ".join(_call("show", "nq-gv-gap").stdout.split())
+    assert "The source contradicts itself about these numbers (3)" in text and "nq-llama-2-columns" in text
+    found = {each["id"] for each in _json(_call("show", "nq-gv-gap", "--json"))["conflicts"]}
+    assert found == {"top-0.8-is-top-0.2", "nq-llama-2-columns", "nq-near-zero"}
+    assert _json(_call("show", "tiny-iter-sft", "--json"))["conflicts"] == []
+
+
 def test_an_unknown_experiment_is_refused_with_the_nearest_names() -> None:
     result = _call("show", "tiny-iter-sff")
     assert result.exit_code == 2

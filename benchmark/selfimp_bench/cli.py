@@ -234,9 +234,10 @@ def list_command(*, as_json: bool) -> None:
 @_name
 @_profile
 def show_command(*, name: str, profile: str, as_json: bool) -> None:
-    """One manifest resolved, with its claims and its assumptions."""
-    from selfimp_bench.catalog import find_suite
+    """One manifest resolved, with its claims, its assumptions, and what contradicts the numbers it compares with."""
+    from selfimp_bench.catalog import find_suite, find_table
     from selfimp_bench.describe import assumptions
+    from selfimp_bench.recorded_conflicts import conflicts_about
     from selfimp_bench.terminal import console, manifest_lines, table
 
     if (suite := find_suite(name)) is not None:
@@ -244,10 +245,10 @@ def show_command(*, name: str, profile: str, as_json: bool) -> None:
         return
     experiment = _open(name, profile, None, 1)
     found = assumptions(experiment.manifest)
+    conflicts = conflicts_about(experiment.manifest.claims, lambda table: find_table(table, experiment.path))
     if as_json:
-        _print_json(
-            {"manifest": experiment.manifest, "manifest_digest": experiment.manifest_digest, "assumptions": found}
-        )
+        shown = {"manifest": experiment.manifest, "manifest_digest": experiment.manifest_digest}
+        _print_json(shown | {"assumptions": found, "conflicts": conflicts})
         return
     screen = console()
     for line in manifest_lines(experiment.manifest):
@@ -256,6 +257,11 @@ def show_command(*, name: str, profile: str, as_json: bool) -> None:
     screen.print(table(f"\nClaims ({len(claims)})", ("id", "statement", "source"), claims))
     assumed = [(item.path, item.value, item.reason) for item in found]
     screen.print(table(f"\nAssumed, because the source does not say ({len(found)})", ("what", "value", "why"), assumed))
+    if conflicts:
+        rows = [(each.id, each.says, " against ".join(each.between)) for each in conflicts]
+        screen.print(
+            table(f"\nThe source contradicts itself about these numbers ({len(rows)})", ("id", "", "places"), rows)
+        )
 
 
 @_command("validate")
