@@ -166,7 +166,7 @@ def test_plan_on_hardware_too_small_says_why_and_exits_with_2(tmp_path: Path) ->
     command = ("plan", "gsm8k-iter-sft", "--only", "model=llama-2-7b", "--home", tmp_path, "--hardware", "1xA100-40GB")
     result = _call(*command)
     assert result.exit_code == 2
-    assert "Cannot run on 1xA100-40GB" in result.stdout and "36.0 GB" in result.stdout
+    assert "Cannot run on 1xA100-40GB" in result.stdout and "38.2 GB" in result.stdout
     assert _json(_call(*command, "--json"))["hardware"]["misfits"]
 
 

@@ -19,7 +19,8 @@ PUBLISHED_HOURS = "gpu-hours"
 class MemberOutlook:
     """An experiment's part of a suite: runs are its models times its replicates.
 
-    tokens, disk_bytes, gpu_hours: by itself. own_gpu_hours: of the steps that no experiment before it has.
+    tokens, disk_bytes, gpu_hours: by itself. own_gpu_hours: of the steps that no experiment before it has, and that can
+    run.
     """
 
     experiment: str
@@ -62,7 +63,9 @@ def suite_outlook(opened: OpenSuite, planned: SuitePlan, hardware: Hardware, *, 
                 tokens=total(cost.tokens for cost in found.costs),
                 disk_bytes=found.disk_bytes,
                 gpu_hours=found.gpu_hours,
-                own_gpu_hours=total(cost.gpu_hours for cost in found.costs if keys[cost.step] not in seen),
+                own_gpu_hours=total(
+                    cost.gpu_hours for cost in found.costs if not cost.misfits and keys[cost.step] not in seen
+                ),
             )
         )
         seen.update(keys.values())

@@ -18,7 +18,7 @@ _AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
 
 
 def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
-    """A row for every model and kind of step, the sums, what was assumed, and what cannot run."""
+    """A row for every model and kind of step, what its columns are, the sums, what was assumed, what cannot run."""
     if not found.costs:
         yield f"\n{found.hardware}: no step of this plan uses a GPU"
         return
@@ -27,11 +27,15 @@ def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
         groups.setdefault((cost.model, cost.kind), []).append(cost)
     rows = [_row(model, kind, costs) for (model, kind), costs in groups.items()]
     yield table(f"\nOn {found.hardware}", _COLUMNS, rows)
+    yield (
+        "\nrows: in training, of a pass on each GPU (accumulation: passes to an optimiser step); in sampling, what an "
+        "engine has at a time if all are the longest, on its GPUs together. The other GPUs have engines of their own."
+    )
     yield from _closing(found)
 
 
 def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
-    """``rows`` (per device and pass) and ``accumulation`` are of the step that fills a device most."""
+    """``rows`` and ``accumulation`` are of the step that fills a device most."""
     fullest = max(costs, key=lambda cost: cost.footprint.total)
     return (
         model,
@@ -47,10 +51,11 @@ def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
 
 
 def _amounts(costs: Sequence[StepCost]) -> tuple[str, str, str]:
-    """Those of ``_AMOUNTS``."""
+    """Those of ``_AMOUNTS``: hours are of the steps that can run."""
+    able = [cost for cost in costs if not cost.misfits]
     return (
         spread(total(cost.tokens for cost in costs) * 1e-6),
-        spread(total(cost.gpu_hours for cost in costs)),
+        spread(total(cost.gpu_hours for cost in able)) if able else "",
         spread(total(cost.disk_bytes for cost in costs) * 1e-9),
     )
 
@@ -59,7 +64,8 @@ def _closing(found: Outlook) -> Iterator[RenderableType]:
     """The sums, what was assumed, and what cannot run."""
     rates = found.rates
     yield (
-        f"\n{spread(found.gpu_hours)} GPU hours, {spread(found.gpu_hours_to_do)} of them to do; "
+        f"\n{spread(found.gpu_hours)} GPU hours{' of what can run' if found.misfits else ''}, "
+        f"{spread(found.gpu_hours_to_do)} of them to do; "
         f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, and a checkpoint of every training step); "
         f"peak {gigabytes(found.peak_bytes)} on a device"
     )
@@ -68,7 +74,7 @@ def _closing(found: Outlook) -> Iterator[RenderableType]:
         f"{CORRECT_SHARE:.0%} of samples trained on; the second has every answer at its limit and every sample "
         f"trained on. Training reaches {rates.training.value:.0%} of the peak ({rates.training.source}), decoding "
         f"{rates.decoding.value:.0%} of its roofline ({rates.decoding.source}); {USABLE:.0%} of a device's memory may "
-        "be filled. Loading, grading and embedding are not counted."
+        "be filled. Loading, probing, grading and embedding are not counted."
     )
     if found.misfits:
         rows = [(one.model, ", ".join(one.kinds), one.reason) for one in found.misfits]

@@ -9,7 +9,7 @@ from selfimp_bench.hardware.device import devices, parse_hardware
 def test_a_count_and_a_device_are_read() -> None:
     hardware = parse_hardware("8xA100-80GB")
     assert (hardware.count, hardware.name, str(hardware)) == (8, "A100-80GB", "8xA100-80GB")
-    assert hardware.device.memory_bytes.value == 80e9
+    assert hardware.device.memory_bytes.value == 85.0e9
 
 
 def test_no_count_is_one_and_case_is_free() -> None:

@@ -4,6 +4,7 @@ A step that spans machines lies in a placement group of its own: its task in the
 machines in the others.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,6 +36,7 @@ class RayPool:
         self._groups: dict[Any, Any] = {}
         self._started = not ray.is_initialized()
         if self._started:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run uses no network; read where a cluster starts
             environment = {"PYTHONPATH": str(SOURCE_ROOT)}
             try:
                 ray.init(address=address, runtime_env={"env_vars": environment}, log_to_driver=False)

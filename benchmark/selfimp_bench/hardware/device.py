@@ -28,7 +28,8 @@ class Figure:
 class Device:
     """One kind of GPU: bytes of memory, dense bfloat16 operations a second, bytes a second from memory.
 
-    A gigabyte is taken for 10^9 bytes, as datasheets say; the little that a driver shows above it is not counted on.
+    Memory is what a driver lists, where that is known: the 80 gigabytes of a datasheet are 80 x 2^30 bytes, less a part
+    for the driver itself.
     """
 
     memory_bytes: Figure
@@ -38,7 +39,7 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """``count`` GPUs of one kind in one machine."""
+    """``count`` GPUs of one kind, in one machine or in as many as its steps span."""
 
     count: int
     name: str

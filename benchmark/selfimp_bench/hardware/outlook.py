@@ -17,7 +17,7 @@ COSTS: Mapping[Stage, Callable[[Step, Setting], StepCost | None]] = {
     Stage.TOURNAMENT: verify_cost,
     Stage.TRAIN: train_cost,
 }
-"""The stages that use a GPU. Embedding is left out: its encoder has a hundredth of the models' size."""
+"""The stages that use a GPU for long. Embedding's encoder has a hundredth of the models' size; the probe is short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class Misfit:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """costs: of the steps that use a GPU. gpu_hours_to_do: without the steps that are done.
+    """costs: of the steps that use a GPU. gpu_hours: of those that can run; to_do: without those that are done.
 
     disk_bytes: samples, and a checkpoint of every training step. peak_bytes: of the step that fills a device most, 0
-    for none. misfits: each reason once; empty when all can run.
+    for none. misfits: of a model's steps of a kind, that of the largest; empty when all can run.
     """
 
     hardware: str
@@ -52,12 +52,13 @@ def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
     setting = Setting(steps=plan.by_id(), hardware=hardware, rates=read_rates(hardware.name))
     found = (COSTS[step.stage](step, setting) for step in plan.steps if step.stage in COSTS)
     costs = tuple(cost for cost in found if cost is not None)
+    able = [cost for cost in costs if not cost.misfits]
     return Outlook(
         hardware=str(hardware),
         rates=setting.rates,
         costs=costs,
-        gpu_hours=total(cost.gpu_hours for cost in costs),
-        gpu_hours_to_do=total(cost.gpu_hours for cost in costs if cost.step not in done),
+        gpu_hours=total(cost.gpu_hours for cost in able),
+        gpu_hours_to_do=total(cost.gpu_hours for cost in able if cost.step not in done),
         disk_bytes=total(cost.disk_bytes for cost in costs),
         peak_bytes=max((cost.footprint.total for cost in costs), default=0),
         misfits=_misfits(costs),
@@ -72,10 +73,14 @@ def refuse_misfits(found: Outlook) -> None:
 
 
 def _misfits(costs: Iterable[StepCost]) -> tuple[Misfit, ...]:
-    kinds: dict[tuple[str, str], list[str]] = {}
+    """Kinds with the same reasons together."""
+    largest: dict[tuple[str, str], StepCost] = {}
     for cost in costs:
+        before = largest.get((cost.model, cost.kind))
+        if cost.misfits and (before is None or cost.footprint.total > before.footprint.total):
+            largest[cost.model, cost.kind] = cost
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for (model, kind), cost in largest.items():
         for reason in cost.misfits:
-            found = kinds.setdefault((cost.model, reason), [])
-            if cost.kind not in found:
-                found.append(cost.kind)
+            kinds.setdefault((model, reason), []).append(kind)
     return tuple(Misfit(model=model, kinds=tuple(found), reason=reason) for (model, reason), found in kinds.items())

@@ -80,7 +80,10 @@ class _Generation:
         """Why it cannot run, with what would."""
         count, needed = self.setting.hardware.count, self.peak()
         if self.span > count:
-            return (f"engines.vllm.tensor_parallel {self.span} takes {self.span} devices, and there are {count}",)
+            return (
+                f"its tensor_parallel takes {self.span} devices, more than {count}; use as many (on several machines: "
+                "--executor ray), or leave the model out (--only)",
+            )
         if self.sizes.heads % self.span:
             heads = f"{self.sizes.heads} attention heads cannot be split evenly over {self.span} devices"
             return (f"its {heads}, as vLLM does; give the model a tensor_parallel that divides them",)

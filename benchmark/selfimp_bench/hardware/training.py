@@ -70,19 +70,19 @@ class _Training:
     def devices(self) -> int:
         return 1 if self.sharding is Sharding.NONE else self.setting.hardware.count
 
-    def footprint(self, rows: int) -> Footprint:
-        """Of a pass over so many rows, a pair being two sequences."""
+    def footprint(self, rows: int, devices: int | None = None) -> Footprint:
+        """Of a pass over so many rows, a pair being two sequences; on as many devices as there are, or on others."""
         return training_footprint(
             self.sizes,
-            states=self._states(),
+            states=self._states(self.devices if devices is None else devices),
             tokens=rows * _sequences(self.block) * self.rows.longest,
             checkpointing=self.block.gradient_checkpointing,
         )
 
-    def _states(self) -> int:
+    def _states(self, devices: int) -> int:
         lora = self.block.lora
         if lora is None:
-            return full_states(self.sizes, sharding=self.sharding, devices=self.devices)
+            return full_states(self.sizes, sharding=self.sharding, devices=devices)
         adapters = adapter_parameters(self.sizes, rank=lora.rank, modules=lora.target_modules)
         return adapter_states(self.sizes, adapters=adapters, linear_bytes=_linear_bytes(lora), sharding=self.sharding)
 
@@ -95,12 +95,20 @@ class _Training:
         smaller = [rows for rows in range(share.rows_per_pass - 1, 0, -1) if own % rows == 0]
         fitting = next((rows for rows in smaller if self.footprint(rows).total <= allowed), None)
         advice = f"engines.micro_batch_size {fitting} (now {self.block.micro_batch_size}) would fit"
-        if fitting is None:
-            advice = "not one row would: it takes larger devices"
-            if self.block.lora is None:  # frozen weights lie whole on every device
-                more = self.sharding is Sharding.ZERO_3
-                advice += ", or more of them" if more else ", or engines.distributed: deepspeed-zero3 on several"
-        return (too_large(needed, allowed, advice),)
+        return (too_large(needed, allowed, self._larger(allowed) if fitting is None else advice),)
+
+    def _larger(self, allowed: int) -> str:
+        """What it takes when not one row fits a device. Frozen weights lie whole on every device, others need not."""
+        advice, batch = "not one row would: it takes larger devices", self.block.optimisation.batch_size
+        if self.block.lora is not None:
+            return advice
+        if self.sharding is not Sharding.ZERO_3:
+            return f"{advice}, or engines.distributed: deepspeed-zero3 on several"
+        able = (count for count in range(self.devices + 1, batch + 1) if batch % count == 0)
+        enough = next((count for count in able if self.footprint(1, count).total <= allowed), None)
+        return (
+            advice if enough is None else f"{advice}, or {enough} of these (on several machines: --machines-per-step)"
+        )
 
     def gpu_hours(self) -> Range:
         trained, once = self.rows.trained(self.block.optimisation), self.rows.once()
