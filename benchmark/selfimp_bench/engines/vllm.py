@@ -29,6 +29,8 @@ from selfimp_bench.manifest.model import VllmSettings
 REVISION: Final = 1
 LIBRARIES: Final = ("vllm", "transformers", "torch")
 
+WORKER: Final = "selfimp_bench.engines.vllm_worker"
+
 
 def vllm_sampler(settings: SamplerSettings) -> Sampler:
     """A sampler with one engine for every ``tensor_parallel`` GPUs that are visible; on a CPU with one engine.
@@ -74,7 +76,7 @@ def _start(settings: SamplerSettings, gpus: tuple[str, ...] | None, group: tuple
     assert settings.vllm is not None
     memory = "gpu_memory_utilization" if settings.device == "cuda" else "kv_cache_gib"
     return start_worker(
-        "selfimp_bench.engines.vllm_worker",
+        WORKER,
         name="the vllm sampler",
         remedy=f"lower engines.max_batch_rows (now {settings.max_batch_rows}) or engines.vllm.{memory}",
         device=settings.device,
