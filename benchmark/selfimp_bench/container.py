@@ -73,5 +73,6 @@ def _writable(volume: Path | None) -> str:
         return "give a folder that you may write as --home or SELFIMP_BENCH_HOME"
     return (
         f"mount a volume that the container's user may write: docker run --volume selfimp-bench:{volume} ..., or a "
-        f'folder of yours: docker run --user "$(id -u):$(id -g)" --volume "$PWD/data:{volume}" ...'
+        f'folder of yours: docker run --user "$(id -u):$(id -g)" --volume "$PWD/data:{volume}" ... (rootless Podman '
+        "wants --userns keep-id, too)"
     )
