@@ -30,16 +30,27 @@ MEMORY = 80 * 2**20
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head that runs nothing, and two machines of one CPU each. The last test leaves one of them."""
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False},
-    )
-    for _ in range(2):
-        cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    cluster = _start_cluster(tries=3)
     yield cluster
     cluster.shutdown()
+
+
+def _start_cluster(*, tries: int) -> Any:
+    """A machine that is busy with other tests may let pass the 30 seconds that Ray waits for its own processes."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False}
+    cluster = Cluster()
+    try:
+        cluster.add_node(**head)
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    except Exception:
+        cluster.shutdown()
+        if tries == 1:
+            raise
+        return _start_cluster(tries=tries - 1)
+    return cluster
 
 
 @pytest.fixture
@@ -67,6 +78,7 @@ def test_a_training_that_spans_both_machines_ends_like_one_of_two_processes(
 ) -> None:
     def change(data: dict[str, Any]) -> None:
         data["engines"] |= {"sampler": "fake", "distributed": "ddp"}
+        data["claims"][0]["order"]["lesser"]["metric"] = "pass@1.flexible"  # one iteration has nothing to rise from
 
     path = make_manifest(engine="real", counts=(64, 24, 0), schedule=("sft-gold",), change=change)
     experiment = open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1)

@@ -260,7 +260,7 @@ def test_a_corrupt_start_is_refused(make_job: MakeJob, run: Callable[[TrainJob],
 
 def test_event_files_hold_the_losses_of_the_log_where_they_are_asked_for(make_job: MakeJob, tmp_path: Path) -> None:
     job, folders = make_job(sft_rows(8)), folders_in(tmp_path)
-    work = msgspec.structs.replace(worker_job(job, folders), tensorboard=True)
+    work = msgspec.structs.replace(worker_job(job, folders), log_to="tensorboard")
     run_worker(work, ("reference", "train"), folders.work)
     events = EventAccumulator(str(folders.log)).Reload()
     found = [event.value for event in events.Scalars("train/loss")]

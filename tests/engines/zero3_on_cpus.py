@@ -33,4 +33,4 @@ if __name__ == "__main__":
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
     PartialState._prepare_backend = lambda *_args, **_kwargs: ("gloo", DistributedType.MULTI_GPU)
     trl_worker.load_model = load_shard
-    sys.exit(trl_worker.main(Path(sys.argv[1]), tuple(sys.argv[2:])))
+    trl_worker.leave(trl_worker.main(Path(sys.argv[1]), tuple(sys.argv[2:])))

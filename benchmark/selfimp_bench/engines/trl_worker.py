@@ -5,13 +5,14 @@ weighs the pairs, once) and ``train``; a large job does each in processes of its
 memory. Progress goes to stdout, one JSON object per optimiser step; the log goes to stderr.
 """
 
+import atexit
 import gc
 import math
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -254,19 +255,29 @@ def gathered(trainer: Trainer) -> dict[str, Any]:
 
 
 def main(job_dir: Path, stages: tuple[str, ...]) -> int:
-    """Work, and leave ``result.json``: a Result, or the Failure of a job that cannot be run."""
+    """Work, and leave ``result.json``: a Result, or the Failure of a job that cannot be run. Returns the exit code."""
     transformers_logging.disable_progress_bar()
     try:
         result: Result | Failure = run(read_job(job_dir), stages, job_dir)
     except SelfimpError as error:
         result = Failure(kind="input" if isinstance(error, InputError) else "step", message=str(error))
-    if torch.distributed.is_initialized() and isinstance(result, Result):
-        torch.distributed.destroy_process_group()
     if os.environ.get("RANK", "0") == "0" or isinstance(result, Failure):
         write_result(job_dir, result)
     return 1 if isinstance(result, Failure) else 0
 
 
+def leave(code: int) -> NoReturn:
+    """End the process without taking its libraries down: among several processes, that aborts one now and then.
+
+    Whoever is first closes connections that the others' communication threads still listen on ("terminate called
+    without an active exception", after all work was done).
+    """
+    atexit._run_exitfuncs()  # W&B's log is finished by one
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     die_with_parent()
-    sys.exit(main(Path(sys.argv[1]), tuple(sys.argv[2:])))
+    leave(main(Path(sys.argv[1]), tuple(sys.argv[2:])))
