@@ -111,17 +111,22 @@ def read_steps(story: Story, flaws: Flaws, rng: random.Random) -> tuple[Step, ..
     return tuple(steps)
 
 
-def draw_text(flaws: Flaws, rng: random.Random) -> Text:
-    """One row of the mixture; its question is never one of train, test or ood."""
+def draw_pretraining_story(flaws: Flaws, rng: random.Random) -> Story:
+    """A story whose question is never one of train, test or ood."""
     is_held_out = rng.random() < flaws.held_out_share
     family = rng.choice([f for f in FAMILIES if f.held_out == is_held_out])
     level = rng.randint(1, MAX_LEVEL)
     while True:
         story = draw_story(family, level, rng)
-        question = write_question(story)
-        if pool_of(question) is Pool.PRETRAINING:
-            solution = write_solution(story, read_steps(story, flaws, rng), rng)
-            return Text(given=f"Question: {question}\nAnswer:", learned=f" {solution}")
+        if pool_of(write_question(story)) is Pool.PRETRAINING:
+            return story
+
+
+def draw_text(flaws: Flaws, rng: random.Random) -> Text:
+    """One row of the mixture."""
+    story = draw_pretraining_story(flaws, rng)
+    solution = write_solution(story, read_steps(story, flaws, rng), rng)
+    return Text(given=f"Question: {write_question(story)}\nAnswer:", learned=f" {solution}")
 
 
 def draw_whole_text(rng: random.Random) -> Text:
