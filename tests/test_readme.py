@@ -59,13 +59,45 @@ MINIATURE = {
 }
 
 
+GAP = {
+    "accuracy": "accuracy",
+    "pass@8": "pass@8",
+    "gap, multiple choice (quantile 0.8)": "gap.mc.q0.8",
+    "gap, chain of thought, binary": "gap.cot-binary.t1",
+    "gap, chain of thought, score 8 and more": "gap.cot-score.t8",
+    "gap, tournament of three rounds": "gap.tournament.r3",
+    "gap, the first three together": "gap.and(mc.q0.8+cot-binary.t1+cot-score.t8)",
+    "relative gap, multiple choice (quantile 0.7)": "relative-gap.mc.q0.7",
+}
+
+ROUNDS = {
+    "accuracy": "test.accuracy",
+    "pass@8": "test.pass@8",
+    "gap, chain of thought, binary": "test.gap.cot-binary.t1",
+    "share that the verifier keeps": "test.kept-share.cot-binary.t1",
+}
+
+
+def cells(name: str) -> dict[str, str]:
+    """Mean and standard deviation, as the README writes them, by row of a reference table."""
+    with (ROOT / f"reference_results/tiny/{name}.v1.csv").open(encoding="utf-8", newline="") as file:
+        return {row["id"]: f"{float(row['printed']):.3f} ± {float(row['sd']):.3f}" for row in csv.DictReader(file)}
+
+
 def test_what_the_miniature_says_is_what_its_reference_tables_say() -> None:
-    cells = {}
-    for method in ("sft", "dpo", "sft-dpo"):
-        with (ROOT / f"reference_results/tiny/tiny-iter-{method}.v1.csv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                cells[method, row["id"]] = f"{float(row['printed']):.3f} ± {float(row['sd']):.3f}"
     columns = (("sft", 1), ("sft", 5), ("dpo", 5), ("sft-dpo", 5))
+    tables = {method: cells(f"tiny-iter-{method}") for method, _ in columns}
     for words, cell in MINIATURE.items():
-        row = " | ".join(cells[method, f"{cell}.t{t}"] for method, t in columns)
+        row = " | ".join(tables[method][f"{cell}.t{t}"] for method, t in columns)
+        assert f"\n| {words} | {row} |\n" in TEXT
+
+
+def test_what_the_miniature_says_of_the_gap_is_what_its_reference_tables_say() -> None:
+    table = cells("tiny-gv-gap")
+    for words, cell in GAP.items():
+        row = " | ".join(table[f"tiny-verifier-{size}.test.{cell}.t0"] for size in ("xs", "s", "m", "l"))
+        assert f"\n| {words} | {row} |\n" in TEXT
+    table = cells("tiny-iter-rejection")
+    for words, cell in ROUNDS.items():
+        row = " | ".join(table[f"{cell}.t{t}"] for t in range(4))
         assert f"\n| {words} | {row} |\n" in TEXT

@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 from support import ManifestMaker
 
-from selfimp_bench.catalog import ASSETS
+from selfimp_bench.catalog import ASSETS, MANIFESTS
 
 pytestmark = pytest.mark.slow
 
+MINIATURE = MANIFESTS / "tiny"
+LARGEST = "tiny-verifier-l"
 COMMAND = [sys.executable, "-m", "selfimp_bench"]
-BASE = ASSETS / "tiny-gsm-base"
 REPRODUCED, CONTRADICTED, UNDECIDED = 0, 1, 3
 
 
@@ -93,18 +95,21 @@ def test_the_shipped_base_is_judged_reproduced(make_manifest: ManifestMaker, tmp
     assert result.returncode == REPRODUCED, result.stdout + result.stderr
 
 
-def test_an_untrained_base_is_judged_not_reproduced(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    """The shipped weights, each tensor's values shuffled: the same statistics, none of the knowledge."""
-    shuffled = tmp_path / "shuffled"
-    shutil.copytree(BASE, shuffled)
+def _shuffled(asset: str, folder: Path) -> str:
+    """The shipped weights, each tensor's values shuffled: the same statistics, none of the knowledge; their digest."""
+    shutil.copytree(ASSETS / asset, folder)
     rng = np.random.default_rng(1)
-    weights = load_file(BASE / "model.safetensors")
+    weights = load_file(folder / "model.safetensors")
     save_file(
         {name: rng.permutation(value.ravel()).reshape(value.shape) for name, value in weights.items()},
-        shuffled / "model.safetensors",
+        folder / "model.safetensors",
         metadata={"format": "pt"},
     )
-    digest = hashlib.sha256((shuffled / "model.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_an_untrained_base_is_judged_not_reproduced(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    digest = _shuffled("tiny-gsm-base", tmp_path / "shuffled")
 
     def untrained(data: dict[str, Any]) -> None:
         _first_iteration_only(data)
@@ -133,3 +138,55 @@ def test_the_experiment_that_vllm_samples_is_reproduced(tmp_path: Path) -> None:
     done = _reproduce(Path("tiny-iter-sft-vllm"), tmp_path)
     assert done.returncode == REPRODUCED, done.stdout + done.stderr
     assert "5 REPRODUCED" in done.stdout
+
+
+def _multiple_choice_of_the_largest(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The shipped experiment with its largest model and one verifier only, changed."""
+    data = YAML(typ="safe", pure=True).load(MINIATURE / "tiny-gv-gap.v1.yaml")
+    del data["models"][:-1], data["prompt"]["canaries"][:-1], data["verification"][1:]
+    del data["ensembles"], data["figures"], data["measure"]["correlate"]
+    data["measure"]["metrics"] = ["accuracy", "pass@k", "gap"]
+    data["claims"] = [claim for claim in data["claims"] if claim["id"] in ("accuracy", "gap.mc")]
+    for claim in data["claims"]:
+        points = claim["value"]["points"]
+        claim["value"]["points"] = [point for point in points if point["reference"].startswith(f"{LARGEST}.")]
+    change(data)
+    shutil.copytree(MINIATURE / "prompts", folder / "prompts")
+    path = folder / "tiny-gv-gap.v1.yaml"
+    with path.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(data, stream)
+    return path
+
+
+def _contradicted(manifest: Path, home: Path) -> dict[str, str]:
+    """The verdict of every claim."""
+    command = [*COMMAND, "reproduce", str(manifest), "--home", str(home), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == CONTRADICTED, done.stdout + done.stderr
+    return {finding["claim"]: finding["verdict"] for finding in json.loads(done.stdout)["findings"]["findings"]}
+
+
+def test_the_gap_of_the_miniature_is_reproduced_and_not_by_a_verifier_turned_round(tmp_path: Path) -> None:
+    """Both experiments and the claims across them; then the largest model's responses, kept where it says no."""
+    done = _reproduce(Path("tiny-gap"), tmp_path / "home")
+    assert done.returncode == REPRODUCED, done.stdout + done.stderr
+
+    def turned_round(data: dict[str, Any]) -> None:
+        labels = data["verification"][0]["labels"]
+        labels["correct"], labels["incorrect"] = labels["incorrect"], labels["correct"]
+
+    turned = _multiple_choice_of_the_largest(tmp_path / "turned", turned_round)
+    verdicts = _contradicted(turned, tmp_path / "home")  # the responses are those in the store
+    assert verdicts == {"accuracy": "REPRODUCED", "gap.mc": "NOT_REPRODUCED"}
+
+
+def test_an_untrained_generator_and_verifier_is_judged_not_reproduced(tmp_path: Path) -> None:
+    digest = _shuffled(LARGEST, tmp_path / "shuffled")
+
+    def untrained(data: dict[str, Any]) -> None:
+        source = "shuffled weights"
+        data["models"] = [{"id": LARGEST, "path": "../shuffled", "weights_sha256": digest, "source": source}]
+
+    manifest = _multiple_choice_of_the_largest(tmp_path / "untrained", untrained)
+    verdicts = _contradicted(manifest, tmp_path / "home")
+    assert verdicts == {"accuracy": "NOT_REPRODUCED", "gap.mc": "NOT_REPRODUCED"}

@@ -359,6 +359,7 @@ def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
         if setting.tiny:
             shrink(data)
         derived = setting.scratch / path.name
+        shutil.copytree(path.parent / "prompts", setting.scratch / "prompts", dirs_exist_ok=True)
         with derived.open("w", encoding="utf-8") as stream:
             YAML(typ="safe", pure=True).dump(data, stream)
         arguments = ["reproduce", str(derived), "--home", str(setting.scratch / "home"), "--json"]
