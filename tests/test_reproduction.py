@@ -145,7 +145,7 @@ def _multiple_choice_of_the_largest(folder: Path, change: Callable[[dict[str, An
     data = YAML(typ="safe", pure=True).load(MINIATURE / "tiny-gv-gap.v1.yaml")
     del data["models"][:-1], data["prompt"]["canaries"][:-1], data["verification"][1:]
     del data["ensembles"], data["figures"], data["measure"]["correlate"]
-    data["measure"]["metrics"] = ["accuracy", "pass@k", "gap"]
+    data["measure"]["metrics"] = ["accuracy", "pass@k", "gap", "relative-gap"]
     data["claims"] = [claim for claim in data["claims"] if claim["id"] in ("accuracy", "gap.mc")]
     for claim in data["claims"]:
         points = claim["value"]["points"]
