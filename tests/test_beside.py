@@ -89,6 +89,8 @@ WITHOUT_PUBLISHED_NUMBERS = {
     "math-gv-gap",
     "math-gv-gap-instruct",
     "math-iter-rejection",
+    "tiny-gv-gap",
+    "tiny-iter-rejection",
 }
 
 
