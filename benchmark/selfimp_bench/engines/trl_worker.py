@@ -267,10 +267,10 @@ def main(job_dir: Path, stages: tuple[str, ...]) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process without taking its libraries down: among several processes, that aborts one now and then.
+    """End the process, all work done and written, without the interpreter taking its libraries down.
 
-    Whoever is first closes connections that the others' communication threads still listen on ("terminate called
-    without an active exception", after all work was done).
+    One of two processes under DeepSpeed was seen to abort at its end ("terminate called without an active exception"),
+    on a busy machine and once; what its libraries' threads do then is nothing that a finished job depends on.
     """
     atexit._run_exitfuncs()  # W&B's log is finished by one
     sys.stdout.flush()
