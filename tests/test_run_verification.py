@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from gap_support import GapManifestMaker
 
+from selfimp_bench.errors import InputError
 from selfimp_bench.execute import execute
 from selfimp_bench.experiment import open_experiment
 from selfimp_bench.judge import judge_run, read_run
@@ -66,6 +67,23 @@ def test_every_number_is_a_mean_over_problems_so_that_claims_about_it_can_be_jud
     assert defined.keys() == found.keys()
     assert {metric.partition(".")[0] for _, metric in defined} >= {"gap-sd", "gap-correlation", "judgement-variance"}
     assert all(sum(own) / len(own) == pytest.approx(defined[key], abs=1e-9) for key, own in found.items())
+
+
+@pytest.mark.parametrize("name", ["measurements.parquet", "problem_values.parquet"])
+def test_what_no_run_wrote_is_an_input_error_that_names_the_file(
+    make_gap: GapManifestMaker, tmp_path: Path, name: str
+) -> None:
+    folder = run(make_gap(), tmp_path / "home")
+    whole = pq.read_table(folder / name)
+    pq.write_table(whole.drop_columns("metric"), folder / name)
+    with pytest.raises(InputError, match=f"{name}: this is not what a run wrote"):
+        read_run(folder)
+    (folder / name).write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=f"{name}: this is not what a run wrote"):
+        read_run(folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: not found; the run is incomplete"):
+        read_run(folder)
 
 
 def test_a_run_measures_exactly_what_the_manifest_says(make_gap: GapManifestMaker, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """Judging a run folder: the files that the pure check needs, and what becomes of its findings."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -81,7 +81,7 @@ def find_run(run: str, home: Path) -> Path:
 
 
 def read_run(folder: Path) -> RunFiles:
-    """Read a run folder. Raises InputError when its manifest is not the one its record names."""
+    """Read a run folder. Raises InputError when its manifest is not the one its record names, or a file is damaged."""
     record = read_record(folder)
     path = folder / record.manifest_file
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
@@ -92,8 +92,8 @@ def read_run(folder: Path) -> RunFiles:
         folder=folder,
         record=record,
         manifest=manifest,
-        measurements=msgspec.convert(_rows(folder / MEASUREMENTS), tuple[Measurement, ...]),
-        problem_values=_problem_values(folder / PROBLEM_VALUES),
+        measurements=_measured(folder / MEASUREMENTS, _measurements),
+        problem_values=_measured(folder / PROBLEM_VALUES, _problem_values),
     )
 
 
@@ -160,9 +160,27 @@ def decidable_claims(experiment: Experiment) -> tuple[Decidability, ...]:
     return decidabilities(experiment.manifest, references, MINIMUM_PROBLEMS)
 
 
+Values = TypeVar("Values")
+
+
+def _measured(path: Path, read: Callable[[Path], Values]) -> Values:
+    if not path.is_file():
+        raise InputError(f"{path}: not found; the run is incomplete, run it again")
+    try:
+        return read(path)
+    except (ValueError, KeyError, OSError) as error:  # pyarrow's and msgspec's own are ValueErrors
+        raise InputError(
+            f"{path}: this is not what a run wrote ({error}); fetch the run anew, or run it again"
+        ) from None
+
+
+def _measurements(path: Path) -> tuple[Measurement, ...]:
+    return msgspec.convert(read_table(path), tuple[Measurement, ...])
+
+
 def _problem_values(path: Path) -> tuple[ProblemValue, ...]:
     """By columns, so that equal words are one object: a run at full size has ten million of these."""
-    table = pq.read_table(_there(path), columns=[field.name for field in fields(ProblemValue)])
+    table = pq.read_table(path, columns=[field.name for field in fields(ProblemValue)])
     columns = {name: _shared(table[name]) for name in table.column_names}
     splits = {split.value: split for split in Split}
     return tuple(
@@ -186,13 +204,3 @@ def _shared(column: Any) -> Iterator[Any]:
     encoded = column.combine_chunks().dictionary_encode()
     words = encoded.dictionary.to_pylist()
     return (words[index] for index in encoded.indices.to_pylist())
-
-
-def _rows(path: Path) -> list[dict[str, object]]:
-    return read_table(_there(path))
-
-
-def _there(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError(f"{path}: not found; the run is incomplete, run it again")
-    return path
