@@ -1,39 +1,40 @@
 """What does each stage, as a version string: a part of every fingerprint.
 
-Cheap stages (loading, grading, selecting, measuring) carry a digest of their own source, so that a corrected grader
-can never meet a stale result; their contents are compared again downstream, so nothing dear runs twice for it.
-Sampling, training, embedding and verifying carry the engine's revision and the versions of its libraries; verifying
-also the revision of its own prompts and seeds, and a tournament that of the reading of its judgements.
+A version digests all code inside the package that the stage can reach: its own module, everything that this imports,
+wherever the import stands, and the modules it starts as processes of their own. Nothing is listed by hand, so a
+corrected constant can never meet a stale result. Comments and docstrings change nothing. What only carries words,
+``errors`` and ``progress``, is left out. Stages that use an engine also reach the engine, whose module names the
+libraries (``LIBRARIES``) that go into the version.
 """
 
+import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from selfimp_bench.engines.open import engine_version
 from selfimp_bench.grading.graders import LIBRARIES
 from selfimp_bench.plan import Stage
-from selfimp_bench.stages.verify import REVISION as VERIFY_REVISION
 
 _PACKAGE = Path(__file__).parent
-_SOURCES: Mapping[Stage, tuple[str, ...]] = {
-    Stage.PROBLEMS: ("problems.py", "tasks"),
-    Stage.MODEL: ("stages/model.py",),
-    Stage.PROBE: ("stages/probe.py",),
-    Stage.GRADE: ("stages/grade.py", "grading", "tasks"),
-    Stage.SELECT: (
-        *("stages/select.py", "stages/keep.py", "stages/training_rows.py", "stages/filters.py"),
-        "metrics/verification/selection.py",
-    ),
-    Stage.SCORE: ("stages/score.py", "grading/judgement.py"),
-    Stage.MEASURE: (
-        *("stages/measure.py", "stages/measure_verification.py", "stages/score.py", "stages/filters.py"),
-        *("stages/tournament.py", "manifest/verification_measured.py", "metrics"),
-    ),
-    Stage.TOURNAMENT: ("grading/judgement.py",),
-    Stage.EMBED: ("stages/embed.py", "metrics/sbert_diversity.py"),
+_NAME = _PACKAGE.name
+_CHANGE_NO_RESULT = frozenset({f"{_NAME}.errors", f"{_NAME}.progress"})
+STAGE_MODULES: Final[Mapping[Stage, tuple[str, ...]]] = {
+    Stage.PROBLEMS: ("problems",),
+    Stage.MODEL: ("stages.model",),
+    Stage.PROBE: ("stages.probe",),
+    Stage.SAMPLE: ("stages.sample",),
+    Stage.GRADE: ("stages.grade",),
+    Stage.EMBED: ("stages.embed",),
+    Stage.VERIFY: ("stages.verify",),
+    Stage.SCORE: ("stages.score",),
+    Stage.TOURNAMENT: ("stages.tournament",),
+    Stage.SELECT: ("stages.select", "stages.keep"),
+    Stage.TRAIN: (),
+    Stage.MEASURE: ("stages.measure", "stages.measure_verification"),
 }
 
 
@@ -47,12 +48,31 @@ def grade_version(task: str) -> str:
 @cache
 def stage_version(stage: Stage, engine: str | None = None) -> str:
     """The version of a stage; those that use an engine need its name."""
-    parts = [] if engine is None else [engine_version(engine)]
-    if stage in (Stage.VERIFY, Stage.TOURNAMENT):
-        parts.append(f"verify revision {VERIFY_REVISION}")
-    if stage in _SOURCES:
-        parts.append(f"source {source_digest(*_SOURCES[stage])[:16]}")
-    return ", ".join(parts)
+    modules = [f"{_NAME}.{module}" for module in STAGE_MODULES[stage]]
+    engines = [] if engine is None else [engine_version(engine)]
+    modules.extend(f"{_NAME}.engines.{engine}" for _ in engines)
+    return ", ".join([*engines, f"source {code_digest(*modules)[:16]}"])
+
+
+@cache
+def code_digest(*modules: str) -> str:
+    """sha256 over what these modules of the package can reach inside it, names and code."""
+    total = hashlib.sha256()
+    for module in sorted(reachable(*modules)):
+        total.update(f"{module}\0{_code(module)}\0".encode())
+    return total.hexdigest()
+
+
+def reachable(*modules: str) -> frozenset[str]:
+    """The modules of the package that these can reach, themselves among them."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found and module not in _CHANGE_NO_RESULT:
+            found.add(module)
+            waiting.extend(_reached_from(module))
+    return frozenset(found)
 
 
 @cache
@@ -65,3 +85,56 @@ def source_digest(*parts: str) -> str:
             total.update(f"{file.relative_to(_PACKAGE)}\0".encode())
             total.update(file.read_bytes())
     return total.hexdigest()
+
+
+def _source(module: str) -> Path | None:
+    """The file of a module of the package; None for any other name."""
+    if module != _NAME and not module.startswith(f"{_NAME}."):
+        return None
+    path = _PACKAGE.parent.joinpath(*module.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+@cache
+def _reached_from(module: str) -> tuple[str, ...]:
+    """The modules of the package that this one imports, or names in a string, as one that starts a process does."""
+    tree = _tree(module)
+    names = [name for node in ast.walk(tree) for name in _named(node)]
+    return tuple(dict.fromkeys(name for name in names if _source(name) is not None))
+
+
+def _named(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+
+
+@cache
+def _code(module: str) -> str:
+    return ast.dump(_tree(module))
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    """The code of a module, without docstrings and what only the type checker reads."""
+    source = _source(module)
+    if source is None:
+        raise ValueError(f"{module}: no module of this package")
+    tree = ast.parse(source.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [inner for inner in body if not _says_nothing(inner)]  # type: ignore[attr-defined]
+    return tree
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_text or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")

@@ -15,8 +15,6 @@ from selfimp_bench.engines import wire
 from selfimp_bench.engines.worker_process import WorkerProcess, start_worker
 from selfimp_bench.errors import InputError, StepFailed
 
-# Bump when a change here or in embedder_worker.py can change a vector by more than rounding.
-REVISION: Final = 1
 LIBRARIES: Final = ("sentence-transformers", "transformers", "torch", "tokenizers", "numpy")
 
 WEIGHTS: Final = "model.safetensors"

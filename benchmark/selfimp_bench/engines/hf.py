@@ -6,8 +6,6 @@ from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.engines.worker_process import start_worker
 from selfimp_bench.engines.worker_sampler import WorkerSampler
 
-# Bump when a change to hf_worker.py can change a completion (draws, filters, stopping), not for speed alone.
-REVISION: Final = 1
 LIBRARIES: Final = ("transformers", "torch", "numpy")
 
 

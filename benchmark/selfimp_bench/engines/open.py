@@ -23,10 +23,9 @@ def open_trainer(engines: Engines, options: TrainOptions) -> Trainer:
 
 
 def engine_version(name: str) -> str:
-    """What goes into a step's fingerprint: ``hf revision 1, transformers 5.19.0, torch 2.13.0+cpu, numpy 2.3.5``."""
+    """An engine and what it stands on, for a step's fingerprint: ``hf, transformers 5.19.0, torch 2.13.0+cpu``."""
     module = import_module(f"selfimp_bench.engines.{name}")
-    libraries = [f"{library} {_version(library)}" for library in module.LIBRARIES]
-    return ", ".join([f"{name} revision {module.REVISION}", *libraries])
+    return ", ".join([name, *(f"{library} {_version(library)}" for library in module.LIBRARIES)])
 
 
 def _version(library: str) -> str:

@@ -26,8 +26,6 @@ from selfimp_bench.engines.trl_job import Failure, Result, WorkerJob, read_job, 
 from selfimp_bench.errors import InputError, MachineLost, StepFailed
 from selfimp_bench.manifest.model import PreferenceOptimisation
 
-# Bump when a change to trl_*.py can change a weight.
-REVISION: Final = 1
 LIBRARIES: Final = ("trl", "transformers", "accelerate", "deepspeed", "peft", "bitsandbytes", "torch")
 
 WORKER: Final = "selfimp_bench.engines.trl_worker"

@@ -26,7 +26,6 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import VllmSettings
 
 # Bump when a change to vllm_model.py can change a completion (draws, filters, stopping), not for speed alone.
-REVISION: Final = 1
 LIBRARIES: Final = ("vllm", "transformers", "torch")
 
 WORKER: Final = "selfimp_bench.engines.vllm_worker"

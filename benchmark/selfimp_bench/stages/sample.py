@@ -15,9 +15,6 @@ from selfimp_bench.plan import SampleBlock
 from selfimp_bench.stages.rows import SampleRow
 from selfimp_bench.tasks.problem import Problem
 
-REVISION = 1  # raise when a change here would give other prompts or seeds
-
-
 _FIELD = re.compile(r"\{(question|choices|tests)\}")
 
 

@@ -16,7 +16,6 @@ from selfimp_bench.stages.rows import JudgementRow, SampleRow
 from selfimp_bench.stages.sample import until_stop
 from selfimp_bench.tasks.problem import Problem
 
-REVISION = 1
 """A part of every verification's fingerprint: raise it when a change here would give other prompts, seeds or texts."""
 
 _FIELD = re.compile(r"\{(question|response|response_a|response_b)\}")

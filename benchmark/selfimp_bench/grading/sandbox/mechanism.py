@@ -37,7 +37,9 @@ def command(mechanism: Mechanism, control: int) -> list[str]:
     Raises MechanismMissing.
     """
     landlock = mechanism is Mechanism.LANDLOCK
-    code = _start("zygote", f"main(['{control}', '{'landlock' if landlock else 'none'}'])")
+    code = _start(
+        "selfimp_bench.grading.sandbox.zygote", f"main(['{control}', '{'landlock' if landlock else 'none'}'])"
+    )
     return [*_python(), code] if landlock else [*_bubblewrap(), "--", *_python(), code]
 
 
@@ -47,8 +49,7 @@ def environment() -> dict[str, str]:
 
 
 def _start(module: str, call: str) -> str:
-    package = "selfimp_bench.grading.sandbox"
-    return f"import sys; sys.path.append({str(_SOURCE_ROOT)!r}); from {package} import {module}; {module}.{call}"
+    return f"import sys; sys.path.append({str(_SOURCE_ROOT)!r}); import {module} as module; module.{call}"
 
 
 def _python() -> list[str]:
@@ -78,7 +79,7 @@ def _bubblewrap() -> list[str]:
 @cache
 def _shared_libraries() -> tuple[str, ...]:
     """The shared libraries of interpreter and standard library, by the names that the loader looks for."""
-    code = _start("libraries", "report()")
+    code = _start("selfimp_bench.grading.sandbox.libraries", "report()")
     try:
         run = subprocess.run(
             [*_python(), code],
