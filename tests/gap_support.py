@@ -13,12 +13,12 @@ from ruamel.yaml import YAML
 from support import problems_digest_of
 
 from selfimp_bench.canonical import file_sha256
-from selfimp_bench.catalog import ASSETS
 from selfimp_bench.engines.fake import Memory, read_memory, write_memory
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.stages.sample import render_prompt
-from selfimp_bench.stages.verify import fill
+from selfimp_bench.measurement import Split
+from selfimp_bench.places import ASSETS
+from selfimp_bench.protocols.verification.verify import fill
+from selfimp_bench.steps.sample import render_prompt
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tiny_gsm import generate
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from fake_hub import FakeHub, Repository
 from support import ManifestMaker
 
-from selfimp_bench.catalog import ASSETS
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.problems import problems_digest
+from selfimp_bench.measurement import Split
+from selfimp_bench.places import ASSETS
+from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.gsm8k import problem_from_row
 from selfimp_bench.tasks.tiny_gsm import generate
 

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from selfimp_bench.grading.sandbox.mechanism import Mechanism
+from selfimp_bench.tasks.sandbox.mechanism import Mechanism
 
 _LANDLOCK_CREATE_RULESET = 444
 

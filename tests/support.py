@@ -7,9 +7,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.model import Manifest, Split
-from selfimp_bench.problems import problems_digest
+from selfimp_bench.manifest.model import Manifest
+from selfimp_bench.measurement import Split
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.tiny_gsm import generate
 
 ROOT = Path(__file__).parent.parent

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from selfimp_bench.container import Image, describe_image, is_mounted, ready_home
 from selfimp_bench.errors import InputError
+from selfimp_bench.machine import Image, describe_image, is_mounted, ready_home
 
 FACTS = {
     "accelerator": "cpu",

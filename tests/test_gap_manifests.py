@@ -3,21 +3,22 @@
 import pytest
 from support import ROOT
 
-from selfimp_bench.assertion import Place, expand
-from selfimp_bench.catalog import REFERENCES, find_manifest
-from selfimp_bench.check import tables_of
 from selfimp_bench.engines.base import sampler_settings
-from selfimp_bench.experiment import open_experiment
-from selfimp_bench.manifest.any_manifest import measured_cells, models_of
-from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.load_suite import load_suite
+from selfimp_bench.manifest.catalog import find_manifest
 from selfimp_bench.manifest.model import Architecture, Profile
-from selfimp_bench.manifest.profile import resolve_profile
+from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.manifest.suite_model import Suite, readings
-from selfimp_bench.manifest.verification_model import VerificationManifest
-from selfimp_bench.plan import SampleBlock, VerifyBlock
-from selfimp_bench.reference import read_table
-from selfimp_bench.stages.measure_verification import CORRELATION
+from selfimp_bench.places import REFERENCES
+from selfimp_bench.protocols.any_manifest import measured_cells, models_of
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load_suite import load_suite
+from selfimp_bench.protocols.profile import resolve_profile
+from selfimp_bench.protocols.verification.manifest import VerificationManifest
+from selfimp_bench.protocols.verification.measure import CORRELATION
+from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.steps.plan import SampleBlock, VerifyBlock
+from selfimp_bench.verdict.check import tables_of
+from selfimp_bench.verdict.comparisons import Place, expand
 
 SUITE = load_suite(ROOT / "manifests" / "mind-the-gap" / "mind-the-gap.suite.v1.yaml")
 NAMES = [member.name for member in SUITE.experiments]

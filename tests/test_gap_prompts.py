@@ -8,13 +8,13 @@ import pytest
 from ruamel.yaml import YAML
 from support import ManifestMaker
 
-from selfimp_bench.catalog import MANIFESTS
 from selfimp_bench.errors import InputError
-from selfimp_bench.grading.graders import GRADERS
-from selfimp_bench.grading.judgement import parse_correctness, parse_preference, parse_score
-from selfimp_bench.grading.outcome import Outcome
-from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.stages.sample import render_prompt
+from selfimp_bench.places import MANIFESTS
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.verification.judgement import parse_correctness, parse_preference, parse_score
+from selfimp_bench.steps.sample import render_prompt
+from selfimp_bench.tasks.grading.graders import GRADERS
+from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.response import UNTIL
 from selfimp_bench.tasks.sudoku import problem_from_row

@@ -12,11 +12,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from support import ROOT, load_post_training
 
-from selfimp_bench.catalog import find_manifest
 from selfimp_bench.errors import InputError
-from selfimp_bench.hardware.calibration import read_rates
-from selfimp_bench.hardware.device import devices
-from selfimp_bench.hardware.sizes import architecture_of
+from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.runs.hardware.calibration import read_rates
+from selfimp_bench.runs.hardware.device import devices
+from selfimp_bench.runs.hardware.sizes import architecture_of
 
 LARGE = load_post_training(find_manifest("gsm8k-iter-sft-dpo"))
 SIZES = architecture_of(LARGE.models[0])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from selfimp_bench.reference import Reference, find_flaws, read_table
+from selfimp_bench.manifest.reference_table import Reference, find_flaws, read_table
 
 FOLDER = Path(__file__).parent.parent / "reference_results" / "mind-the-gap"
 TABLES = sorted(path.name for path in FOLDER.glob("*.csv") if path.name != "models.csv")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-from selfimp_bench.catalog import find_manifest
-from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.load_suite import load_suite
+from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load_suite import load_suite
 
 SUITE = load_suite(ROOT / "manifests" / "mind-the-gap" / "mind-the-gap.suite.v1.yaml")
 CROSS = tuple(f"{way}.{family}.{by}" for way in ("verifier-up-gap-up", "generator-up-gap-down")

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from support import ROOT
 
-from selfimp_bench.assertion import Truth
-from selfimp_bench.manifest.load_suite import load_suite
+from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.manifest.suite_model import Suite
-from selfimp_bench.metrics.verification.compute import trainings
-from selfimp_bench.reference import read_table
-from selfimp_bench.self_judgement import Outcome, SelfJudgement, suite_self_judgement, suite_tables
+from selfimp_bench.protocols.load_suite import load_suite
+from selfimp_bench.verdict.comparisons import Truth
+from selfimp_bench.verdict.compute import trainings
+from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement, suite_self_judgement, suite_tables
 
 REFERENCES = ROOT / "reference_results"
 PAPER_EXPERIMENTS = {

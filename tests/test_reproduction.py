@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 from support import ManifestMaker
 
-from selfimp_bench.catalog import ASSETS, MANIFESTS
+from selfimp_bench.places import ASSETS, MANIFESTS
 
 pytestmark = pytest.mark.slow
 

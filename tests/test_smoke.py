@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from selfimp_bench.catalog import entries, find_manifest
-from selfimp_bench.grading.sandbox.corpus import read_corpus
-from selfimp_bench.manifest.any_manifest import measured_cells
-from selfimp_bench.manifest.load import load_manifest
+from selfimp_bench.manifest.catalog import entries, find_manifest
 from selfimp_bench.manifest.model import Manifest, Profile
-from selfimp_bench.manifest.profile import resolve_profile
+from selfimp_bench.protocols.any_manifest import measured_cells
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.profile import resolve_profile
+from selfimp_bench.tasks.sandbox.corpus import read_corpus
 
 ROOT = Path(__file__).parent.parent
 PAPER = sorted({entry.name for entry in entries() if entry.path.parent.name == "progress-or-regress"})

@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from statistics import median
 
-from selfimp_bench.catalog import ASSETS
 from selfimp_bench.engines.base import Decoding, Prompt, SamplerSettings
 from selfimp_bench.engines.tokens import load_codec, needed_stop_ids
-from selfimp_bench.engines.vllm import vllm_environment, vllm_sampler
-from selfimp_bench.manifest.model import Split, VllmSettings
+from selfimp_bench.engines.vllm.sampler import vllm_environment, vllm_sampler
+from selfimp_bench.manifest.model import VllmSettings
+from selfimp_bench.measurement import Split
+from selfimp_bench.places import ASSETS
 from selfimp_bench.tasks.tiny_gsm import generate
 
 BASE = ASSETS / "tiny-gsm-base"
@@ -60,7 +61,7 @@ def raw_engine(prompts: Sequence[Prompt], line: Connection) -> None:
     from vllm import TokensPrompt
     from vllm.v1.engine.llm_engine import LLMEngine
 
-    from selfimp_bench.engines.vllm_model import engine_args, sampling_params
+    from selfimp_bench.engines.vllm.model import engine_args, sampling_params
 
     engine = LLMEngine.from_engine_args(engine_args(BASE, SETTINGS, VLLM))
     stops = needed_stop_ids(BASE)

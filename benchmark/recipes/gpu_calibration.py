@@ -35,19 +35,24 @@ import torch
 from ruamel.yaml import YAML
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from selfimp_bench.catalog import ASSETS, CALIBRATION, MANIFESTS, find_manifest
 from selfimp_bench.engines.base import PLAIN_TRAINING, Decoding, Prompt, SamplerSettings, TrainFolders, TrainJob
-from selfimp_bench.engines.child import visible_gpus
 from selfimp_bench.engines.open import TWINS
-from selfimp_bench.engines.serve import claim_stdout
-from selfimp_bench.engines.training_set import COLUMNS
-from selfimp_bench.engines.trl import TrlTrainer
-from selfimp_bench.engines.trl_job import SPEED_LOG
-from selfimp_bench.engines.vllm import vllm_sampler
+from selfimp_bench.engines.trl.job import SPEED_LOG
+from selfimp_bench.engines.trl.trainer import TrlTrainer
+from selfimp_bench.engines.trl.training_set import COLUMNS
+from selfimp_bench.engines.vllm.sampler import vllm_sampler
+from selfimp_bench.engines.worker.child import visible_gpus
+from selfimp_bench.engines.worker.serve import claim_stdout
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.hardware.device import Device, Hardware, devices
-from selfimp_bench.hardware.fit import most_that_fits, usable_bytes
-from selfimp_bench.hardware.footprint import (
+from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.manifest.model import Architecture, Manifest, Method, ModelRef, VllmSettings
+from selfimp_bench.measurement import Split
+from selfimp_bench.places import ASSETS, CALIBRATION, MANIFESTS
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.post_training.plan import optimisation_of, preference_of
+from selfimp_bench.runs.hardware.device import Device, Hardware, devices
+from selfimp_bench.runs.hardware.fit import most_that_fits, usable_bytes
+from selfimp_bench.runs.hardware.footprint import (
     Footprint,
     Sharding,
     full_states,
@@ -55,14 +60,11 @@ from selfimp_bench.hardware.footprint import (
     sampling_footprint,
     training_footprint,
 )
-from selfimp_bench.hardware.lengths import lengths_of
-from selfimp_bench.hardware.sampling import BYTES_OF_PRECISION
-from selfimp_bench.hardware.sizes import architecture_of
-from selfimp_bench.hardware.workload import Decode, decode_seconds, training_seconds
-from selfimp_bench.manifest.load import load_manifest
-from selfimp_bench.manifest.model import Architecture, Manifest, Method, ModelRef, Split, VllmSettings
-from selfimp_bench.problems import problems_digest
-from selfimp_bench.protocols.post_training import optimisation_of, preference_of
+from selfimp_bench.runs.hardware.lengths import lengths_of
+from selfimp_bench.runs.hardware.sampling import BYTES_OF_PRECISION
+from selfimp_bench.runs.hardware.sizes import architecture_of
+from selfimp_bench.runs.hardware.workload import Decode, decode_seconds, training_seconds
+from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.tables import GENERATORS
 
 STEPS = 4

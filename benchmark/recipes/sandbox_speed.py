@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from selfimp_bench.grading.code_run import grade_code
-from selfimp_bench.grading.sandbox.cells import sandbox_status
+from selfimp_bench.tasks.grading.code_run import grade_code
 from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.sandbox.cells import sandbox_status
 
 TIMEOUT_SECONDS: Final = 3.0
 LOOP: Final = "    while True:\n        pass\n"

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-from selfimp_bench.judge import RunFiles, read_run
-from selfimp_bench.manifest.any_manifest import datasets_by_split
-from selfimp_bench.manifest.model import DatasetRef, Split
-from selfimp_bench.reference import OPTIONAL, REQUIRED
+from selfimp_bench.manifest.model import DatasetRef
+from selfimp_bench.manifest.reference_table import OPTIONAL, REQUIRED
+from selfimp_bench.measurement import Split
+from selfimp_bench.protocols.any_manifest import datasets_by_split
+from selfimp_bench.runs.judge import RunFiles, read_run
 
 COLUMNS = (*REQUIRED, *OPTIONAL)
 Cell = tuple[str, Split, str, int]

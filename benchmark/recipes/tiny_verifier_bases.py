@@ -37,7 +37,7 @@ from pretraining import (
 )
 from tiny_gsm_base import LARGEST_FLAWED_VALUE, TOKEN_PATTERN, draw_pretraining_story
 
-from selfimp_bench.grading.judgement import HIGHEST_SCORE
+from selfimp_bench.protocols.verification.judgement import HIGHEST_SCORE
 from selfimp_bench.tasks.tiny_gsm import (
     Step,
     Story,

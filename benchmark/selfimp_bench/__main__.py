@@ -1,5 +1,5 @@
 """``python -m selfimp_bench`` is the command line."""
 
-from selfimp_bench.cli import main
+from selfimp_bench.cli.app import main
 
 main()

@@ -1,4 +1,4 @@
-"""The exceptions a user can meet.
+"""What is wrong: the exceptions a user can meet, and one flaw of an input file.
 
     SelfimpError
     ├── InputError      the input is wrong: exit code 2
@@ -7,6 +7,8 @@
 
 Both print without a traceback. Any other exception is a bug of ours and keeps its traceback.
 """
+
+from dataclasses import dataclass
 
 
 class SelfimpError(Exception):
@@ -27,3 +29,17 @@ class StepFailed(SelfimpError):
 
 class MachineLost(StepFailed):
     """A machine that took part in a step went away; elsewhere the step may well succeed."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Flaw:
+    """``line`` and ``column`` count from 1, in characters; ``where`` is the place in the data (``$.sft.epochs``)."""
+
+    file: str
+    line: int
+    column: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column} {self.where}: {self.message}"

@@ -14,9 +14,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfimp_bench.engines.base import Prompt, TrainFolders, TrainJob, TrainOptions
-from selfimp_bench.engines.machines import Machines
-from selfimp_bench.engines.training_set import share_batch
-from selfimp_bench.engines.trl_job import WorkerJob
+from selfimp_bench.engines.trl.job import WorkerJob
+from selfimp_bench.engines.trl.machines import Machines
+from selfimp_bench.engines.trl.training_set import share_batch
 from selfimp_bench.manifest.model import Lora, Optimisation, PreferenceOptimisation, VllmSettings
 
 BOS, EOS, PAD = 1, 2, 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from selfimp_bench.engines import child
+from selfimp_bench.engines.worker import child
 
 
 def test_nothing_inherited_can_change_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfimp_bench.engines import embedder as module
-from selfimp_bench.engines.child import SOURCE_ROOT
-from selfimp_bench.engines.embedder import (
+from selfimp_bench.engines.embed import encoder as module
+from selfimp_bench.engines.embed.encoder import (
     Embedder,
     EmbedderSettings,
     FakeEmbedder,
@@ -21,9 +20,10 @@ from selfimp_bench.engines.embedder import (
     packaged_minilm,
 )
 from selfimp_bench.engines.open import engine_version
-from selfimp_bench.engines.worker_process import WorkerProcess
+from selfimp_bench.engines.worker.child import SOURCE_ROOT
+from selfimp_bench.engines.worker.process import WorkerProcess
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.metrics.sbert_diversity import sbert_diversity
+from selfimp_bench.protocols.post_training.metrics.sbert_diversity import sbert_diversity
 
 SETTINGS = EmbedderSettings(device="cpu", max_batch_rows=5, threads=1)
 TEXTS = (
@@ -201,9 +201,9 @@ def test_a_version_names_the_engine_and_its_libraries() -> None:
 
 def test_opening_an_embedder_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from pathlib import Path; from selfimp_bench.engines.embedder import *; packaged_minilm(); "
+        "import sys; from pathlib import Path; from selfimp_bench.engines.embed.encoder import *; packaged_minilm(); "
         "SentenceEmbedder(Path(), EmbedderSettings(device='cpu', max_batch_rows=1, threads=1)).close(); "
-        "import selfimp_bench.engines.embedder_worker; "
+        "import selfimp_bench.engines.embed.worker; "
         "print([name for name in ('torch', 'transformers', 'sentence_transformers', 'sklearn') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE_ROOT)

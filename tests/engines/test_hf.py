@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from selfimp_bench.engines.base import Decoding, Prompt, SamplerSettings
-from selfimp_bench.engines.child import SOURCE_ROOT
-from selfimp_bench.engines.hf import hf_sampler
-from selfimp_bench.engines.worker_sampler import WorkerSampler
+from selfimp_bench.engines.hf.sampler import hf_sampler
+from selfimp_bench.engines.worker.child import SOURCE_ROOT
+from selfimp_bench.engines.worker.sampler import WorkerSampler
 from selfimp_bench.errors import InputError, StepFailed
 
 DECODING = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=6, stop=())
@@ -63,7 +63,7 @@ def test_one_child_serves_checkpoint_after_checkpoint_and_names_a_corrupt_one(
 
 def test_what_a_library_prints_does_not_reach_the_answers() -> None:
     code = (
-        "from selfimp_bench.engines.serve import claim_stdout; import os; answers = claim_stdout(); "
+        "from selfimp_bench.engines.worker.serve import claim_stdout; import os; answers = claim_stdout(); "
         "print('noise', flush=True); os.system('echo more noise'); answers.write(b'answer'); answers.flush()"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=SOURCE_ROOT)

@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 
 from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, Prompt, SamplerSettings
-from selfimp_bench.engines.hf_model import HfModel, choose, load_model
+from selfimp_bench.engines.hf.model import HfModel, choose, load_model
 from selfimp_bench.engines.tokens import stop_ids
 from selfimp_bench.errors import InputError
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from selfimp_bench.engines.hub import HubFile, Listing, Source
-from selfimp_bench.engines.hub_choice import encoder_files, model_files
+from selfimp_bench.engines.hub.choice import encoder_files, model_files
+from selfimp_bench.engines.hub.fetched import Kind, Pinned
+from selfimp_bench.engines.hub.hub import HubFile, Listing, Source
 from selfimp_bench.errors import InputError
-from selfimp_bench.fetched import Kind, Pinned
 
 PINNED = Pinned(kind=Kind.MODEL, id="big", repo="org/big", revision="a" * 40)
 SOURCE = Source(wanted=PINNED, repo=PINNED.repo, revision=PINNED.revision, endpoint=None)

@@ -9,16 +9,17 @@ import pytest
 from slurm_here import slurm_here
 from support import quiet
 
-from selfimp_bench.cluster.slurm_pool import SlurmMachines
-from selfimp_bench.engines import child
-from selfimp_bench.engines.machines import Joined, Left, Meeting, Watch
-from selfimp_bench.engines.trl import TrlTrainer
+from selfimp_bench.engines.trl.machines import Joined, Left, Meeting, Watch
+from selfimp_bench.engines.trl.trainer import TrlTrainer
+from selfimp_bench.engines.worker import child
 from selfimp_bench.errors import MachineLost, StepFailed
+from selfimp_bench.runs.cluster.slurm_pool import SlurmMachines
 
 from .conftest import MakeJob, folders_in, options, sft_rows
 
 PART = (
-    "import sys; from selfimp_bench.cluster.slurm_part import *; sys.exit(take_part(meeting_of(sys.argv[1:], 1)).code)"
+    "import sys; from selfimp_bench.runs.cluster.slurm_part import *; "
+    "sys.exit(take_part(meeting_of(sys.argv[1:], 1)).code)"
 )
 
 

@@ -8,11 +8,11 @@ from typing import get_args, get_type_hints
 import pytest
 
 from selfimp_bench.engines.base import PLAIN_TRAINING, SamplerSettings
-from selfimp_bench.engines.child import SOURCE_ROOT
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
 from selfimp_bench.engines.open import SAMPLERS, TRAINERS, engine_version, open_sampler, open_trainer
-from selfimp_bench.engines.trl import TrlTrainer
-from selfimp_bench.engines.worker_sampler import WorkerSampler
+from selfimp_bench.engines.trl.trainer import TrlTrainer
+from selfimp_bench.engines.worker.child import SOURCE_ROOT
+from selfimp_bench.engines.worker.sampler import WorkerSampler
 from selfimp_bench.manifest.model import Engines
 
 ENGINES = Engines(

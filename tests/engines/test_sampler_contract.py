@@ -20,12 +20,12 @@ from selfimp_bench.engines.base import (
     SamplerSettings,
 )
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
-from selfimp_bench.engines.hf import hf_sampler
+from selfimp_bench.engines.hf.sampler import hf_sampler
 from selfimp_bench.engines.tokens import load_codec, stop_ids
-from selfimp_bench.engines.vllm import replicated, vllm_sampler
-from selfimp_bench.engines.worker_sampler import WorkerSampler
+from selfimp_bench.engines.vllm.sampler import replicated, vllm_sampler
+from selfimp_bench.engines.worker.sampler import WorkerSampler
 from selfimp_bench.errors import InputError
-from selfimp_bench.stages.sample import until_stop
+from selfimp_bench.steps.sample import until_stop
 
 from .conftest import EOS, VLLM, MakeJob, folders_in
 

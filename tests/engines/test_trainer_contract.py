@@ -15,10 +15,10 @@ import pytest
 from safetensors.torch import load_file
 from support import quiet
 
-from selfimp_bench.engines import trl
 from selfimp_bench.engines.base import Checkpoint, OnProgress, Trainer, TrainFolders, TrainJob, TrainOptions
 from selfimp_bench.engines.fake import FakeTrainer
-from selfimp_bench.engines.trl import TrlTrainer
+from selfimp_bench.engines.trl import trainer as trl
+from selfimp_bench.engines.trl.trainer import TrlTrainer
 from selfimp_bench.errors import InputError
 
 from .conftest import EOS, MakeJob, dpo_rows, folders_in, job_of, options, sft_rows

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfimp_bench.engines.training_set import (
+from selfimp_bench.engines.trl.training_set import (
     BatchShare,
     TrainingRow,
     TrainingWork,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from support import quiet
 
-from selfimp_bench.engines import child
-from selfimp_bench.engines.trl import TrlTrainer
-from selfimp_bench.engines.trl_job import read_job, write_job
+from selfimp_bench.engines.trl.job import read_job, write_job
+from selfimp_bench.engines.trl.trainer import TrlTrainer
+from selfimp_bench.engines.worker import child
 from selfimp_bench.errors import InputError, StepFailed
 
 from .conftest import MakeJob, dpo_rows, folders_in, options, sft_rows, worker_job

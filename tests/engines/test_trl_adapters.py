@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from selfimp_bench.engines.base import TrainJob
-from selfimp_bench.engines.trl_config import lora_config
-from selfimp_bench.engines.trl_model import adapters_of, load_model, merge, stored_dtype
-from selfimp_bench.engines.trl_worker import run as run_worker
+from selfimp_bench.engines.trl.config import lora_config
+from selfimp_bench.engines.trl.model import adapters_of, load_model, merge, stored_dtype
+from selfimp_bench.engines.trl.worker import run as run_worker
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Lora
 

@@ -10,7 +10,7 @@ import pytest
 from trl import DPOConfig, SFTConfig
 
 from selfimp_bench.engines.base import TrainJob
-from selfimp_bench.engines.trl_config import SCHEDULERS, dpo_config, sft_config
+from selfimp_bench.engines.trl.config import SCHEDULERS, dpo_config, sft_config
 from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
 
 from .conftest import MakeJob, dpo_rows, folders_in, sft_rows, worker_job
@@ -118,7 +118,7 @@ def test_float32_uses_no_lower_precision_anywhere(make_job: MakeJob, tmp_path: P
 
 def test_every_trl_field_that_is_not_bookkeeping_is_written_out() -> None:
     """A new field of a TRL configuration has to be looked at before the pinned version moves."""
-    source = (Path(__file__).parents[2] / "benchmark/selfimp_bench/engines/trl_config.py").read_text()
+    source = (Path(__file__).parents[2] / "benchmark/selfimp_bench/engines/trl/config.py").read_text()
     written = set(re.findall(r'^\s+"?(\w+)"?\s*[:=]', source, flags=re.MULTILINE))
     base = names(SFTConfig) & names(DPOConfig)
     without_effect = {

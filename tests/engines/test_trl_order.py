@@ -4,8 +4,8 @@ import pytest
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 
-from selfimp_bench.engines.training_set import TrainingRow
-from selfimp_bench.engines.trl_order import NO_LOSS, PADDING_LOGP, PaddedOrder, dpo_dataset, sft_dataset
+from selfimp_bench.engines.trl.order import NO_LOSS, PADDING_LOGP, PaddedOrder, dpo_dataset, sft_dataset
+from selfimp_bench.engines.trl.training_set import TrainingRow
 
 ROWS = [TrainingRow(prompt_ids=[1, 2], completions=([3, 4], [5])), TrainingRow(prompt_ids=[6], completions=([7], [8]))]
 

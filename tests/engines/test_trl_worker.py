@@ -14,12 +14,12 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn import functional
 
-from selfimp_bench.engines import trl_model
 from selfimp_bench.engines.base import TrainJob
-from selfimp_bench.engines.training_set import read_training_set
-from selfimp_bench.engines.trl_model import stored_dtype
-from selfimp_bench.engines.trl_worker import EngineCheck, check_engine, make_trainer
-from selfimp_bench.engines.trl_worker import run as run_worker
+from selfimp_bench.engines.trl import model as trl_model
+from selfimp_bench.engines.trl.model import stored_dtype
+from selfimp_bench.engines.trl.training_set import read_training_set
+from selfimp_bench.engines.trl.worker import EngineCheck, check_engine, make_trainer
+from selfimp_bench.engines.trl.worker import run as run_worker
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.model import Lora, Quantisation
 

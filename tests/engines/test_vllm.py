@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import chi2_contingency
 from transformers import AutoModelForCausalLM
 
-from selfimp_bench.catalog import ASSETS
 from selfimp_bench.engines.base import (
     Completion,
     Decoding,
@@ -21,11 +20,12 @@ from selfimp_bench.engines.base import (
     Sampler,
     SamplerSettings,
 )
-from selfimp_bench.engines.hf import hf_sampler
+from selfimp_bench.engines.hf.sampler import hf_sampler
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.engines.vllm import DealtSampler, can_follow, device_groups, vllm_environment, vllm_sampler
+from selfimp_bench.engines.vllm.sampler import DealtSampler, can_follow, device_groups, vllm_environment, vllm_sampler
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
+from selfimp_bench.places import ASSETS
 from selfimp_bench.tasks.tiny_gsm import generate
 
 from .conftest import VLLM
@@ -205,7 +205,7 @@ def test_a_prompt_longer_than_max_model_len_is_refused_by_name(vllm: Sampler, qu
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the libraries that vLLM imports
 def test_every_number_of_the_manifest_reaches_vllm_and_no_other() -> None:
-    from selfimp_bench.engines.vllm_model import engine_args, sampling_params
+    from selfimp_bench.engines.vllm.model import engine_args, sampling_params
 
     decoding = Decoding(temperature=0.123, top_p=0.456, top_k=78, max_tokens=91, stop=("Question:",))
     params = sampling_params(decoding, 2**63 - 1, frozenset({5, 3}))

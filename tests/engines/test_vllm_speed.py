@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from selfimp_bench.catalog import ASSETS
-from selfimp_bench.engines import vllm
 from selfimp_bench.engines.base import Decoding, Prompt, SamplerSettings
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.engines.vllm import sampler as vllm
+from selfimp_bench.measurement import Split
+from selfimp_bench.places import ASSETS
 from selfimp_bench.tasks.tiny_gsm import generate
 
 from .conftest import VLLM

@@ -15,9 +15,9 @@ from vllm import TokensPrompt
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from selfimp_bench.engines.base import Completion, Decoding, Prompt
-from selfimp_bench.engines.serve import claim_stdout, serve
 from selfimp_bench.engines.tokens import needed_stop_ids
-from selfimp_bench.engines.vllm_model import VllmModel, sampling_params
+from selfimp_bench.engines.vllm.model import VllmModel, sampling_params
+from selfimp_bench.engines.worker.serve import claim_stdout, serve
 
 
 class Meter:

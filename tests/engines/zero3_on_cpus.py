@@ -12,8 +12,8 @@ from typing import Any
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 
-from selfimp_bench.engines import trl_worker
-from selfimp_bench.engines.child import die_with_parent
+from selfimp_bench.engines.trl import worker as trl_worker
+from selfimp_bench.engines.worker.child import die_with_parent
 
 load_whole = trl_worker.load_model
 

@@ -7,8 +7,9 @@ from types import ModuleType
 
 import pytest
 
-from selfimp_bench.manifest import cross_checks, verification_checks
-from selfimp_bench.manifest.formats import FORMATS, Format
+from selfimp_bench.manifest import cross_checks
+from selfimp_bench.protocols.formats import FORMATS, Format
+from selfimp_bench.protocols.verification import checks as verification_checks
 
 # A rule may call a block by a shorter name than its key in the manifest.
 SHORT_NAMES = {"rules": "post_training", "improvement": "self_improvement"}

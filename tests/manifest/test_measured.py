@@ -6,7 +6,8 @@ from pathlib import Path
 from support import load_post_training
 
 from selfimp_bench.manifest.measured import MeasuredCell, measurement_names, post_training_cells
-from selfimp_bench.manifest.model import Manifest, Method, Metric, Split
+from selfimp_bench.manifest.model import Manifest, Method, Metric
+from selfimp_bench.measurement import Split
 
 VALID = Path(__file__).parent / "valid" / "example-iter-dpo.v1.yaml"
 

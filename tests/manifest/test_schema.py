@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from selfimp_bench.manifest import model, verification_model
+from selfimp_bench.manifest import model
 from selfimp_bench.manifest.schema_check import _MESSAGES, SCHEMA_FILE, VERIFICATION_SCHEMA_FILE
+from selfimp_bench.protocols.verification import manifest as verification_model
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     module.__name__: json.loads(file.read_text(encoding="utf-8"))

@@ -9,21 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from selfimp_bench.case_studies import FILE as CASE_STUDY
-from selfimp_bench.case_studies import CaseStudies, CaseStudy
-from selfimp_bench.claims import Finding, Findings, Interval, Kind, PointFinding, Term, Verdict, to_json
-from selfimp_bench.grading.outcome import Outcome
-from selfimp_bench.judge import FINDINGS
-from selfimp_bench.manifest.model import Cell, Profile, Split
-from selfimp_bench.metrics.case_study import CaseStep, GradedText
-from selfimp_bench.metrics.estimate import mean_over_problems
-from selfimp_bench.metrics.measurement import Measurement, ProblemValue
-from selfimp_bench.record import FILE, Code, Environment, RecordedStep, RunRecord
+from selfimp_bench.manifest.model import Cell, Profile
+from selfimp_bench.measurement import Measurement, ProblemValue, Split, mean_over_problems
+from selfimp_bench.protocols.post_training.metrics.case_study import CaseStep, GradedText
 from selfimp_bench.report.write import write_report
-from selfimp_bench.stages.rows import MEASUREMENT_SCHEMA, PROBLEM_VALUE_SCHEMA
-from selfimp_bench.step_outputs import MEASUREMENTS, PROBLEM_VALUES
-from selfimp_bench.store import StepFolder, pretty_json, write_atomically
+from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
+from selfimp_bench.runs.case_studies import CaseStudies, CaseStudy
+from selfimp_bench.runs.judge import FINDINGS
+from selfimp_bench.runs.record import FILE, Code, Environment, RecordedStep, RunRecord
+from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.steps.rows import MEASUREMENT_SCHEMA, PROBLEM_VALUE_SCHEMA
+from selfimp_bench.steps.store import StepFolder, pretty_json, write_atomically
+from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.verdict.findings import Finding, Findings, Interval, Kind, PointFinding, Term, Verdict, to_json
 
 MANIFEST = Path(__file__).parents[1] / "manifest" / "valid" / "example-iter-dpo.v1.yaml"
 TABLE = """\

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from selfimp_bench.judge import read_run, run_table
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.metrics.measurement import Measurement
+from selfimp_bench.measurement import Measurement, Split
 from selfimp_bench.report.best import BestRow, best_view
+from selfimp_bench.runs.judge import read_run, run_table
 
 TABLE = "example/table2.csv"
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from selfimp_bench.claims import Findings
-from selfimp_bench.judge import read_run
 from selfimp_bench.report.curves import figures_of
+from selfimp_bench.runs.judge import read_run
+from selfimp_bench.verdict.findings import Findings
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 import pytest
 from page import read_page, seen_in
 
-from selfimp_bench.claims import Findings
-from selfimp_bench.judge import read_run
-from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure, Split
-from selfimp_bench.metrics.measurement import Measurement, ProblemValue
-from selfimp_bench.reference import Reference, ReferenceTable
+from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure
+from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
+from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.report.figures import draw
 from selfimp_bench.report.paper_figures import paper_figures
 from selfimp_bench.report.paper_tables import paper_tables
 from selfimp_bench.report.write import write_report
+from selfimp_bench.runs.judge import read_run
+from selfimp_bench.verdict.findings import Findings
 
 NOTHING = Findings(schema=1, findings=())
 BESIDE = Beside(table="t.csv", dataset="example", method="gv-gap")

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from selfimp_bench.judge import read_run
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.metrics.measurement import Measurement, ProblemValue
+from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.report.measured import model_tables
+from selfimp_bench.runs.judge import read_run
 
 
 def _value(iteration, problem, value, replicate=0):

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from selfimp_bench.claims import Findings
-from selfimp_bench.judge import read_run, run_table
-from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure, Split
-from selfimp_bench.metrics.measurement import Measurement
+from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure
+from selfimp_bench.measurement import Measurement, Split
 from selfimp_bench.report.figures import draw
 from selfimp_bench.report.paper_figures import paper_figures
+from selfimp_bench.runs.judge import read_run, run_table
+from selfimp_bench.verdict.findings import Findings
 
 TABLE = "example/table2.csv"
 NOTHING = Findings(schema=1, findings=())

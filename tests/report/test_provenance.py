@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from selfimp_bench.judge import read_run
 from selfimp_bench.report.provenance import provenance_view, reproduce_command
-from selfimp_bench.stages.probe import Probed, Stamp
+from selfimp_bench.runs.judge import read_run
+from selfimp_bench.steps.probe import Probed, Stamp
 
 
 @pytest.fixture

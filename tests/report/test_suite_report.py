@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 from page import read_page, seen_in
-from test_suite import MODEL, _call, _open, _Quiet, suite
+from runs.test_suite import MODEL, _call, _open, _Quiet, suite
 
-from selfimp_bench.claims import Findings
-from selfimp_bench.judge import Judgement, read_run
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.suite_model import Member, Published
-from selfimp_bench.metrics.measurement import Measurement
-from selfimp_bench.published import PublishedNumbers
-from selfimp_bench.reference import Reference, ReferenceTable
+from selfimp_bench.measurement import Measurement, Split
 from selfimp_bench.report.suite_figure import suite_figure
 from selfimp_bench.report.suite_page import MemberResult, suite_page
 from selfimp_bench.report.write_suite import write_suite_report
-from selfimp_bench.suite import run_suite
+from selfimp_bench.runs.judge import Judgement, read_run
+from selfimp_bench.runs.suite import run_suite
+from selfimp_bench.verdict.findings import Findings
+from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 
 __all__ = ["suite"]
 

@@ -4,7 +4,7 @@ import pytest
 from real_rows import real_rows
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.problems import problems_digest
+from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.gsm8k import gold_answer, problem_from_row
 from selfimp_bench.tasks.problem import Problem
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.problems import problems_digest
+from selfimp_bench.measurement import Split
+from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.sudoku import (
     BLANKS,

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from selfimp_bench.catalog import PACKAGE
-from selfimp_bench.grading.graders import GRADERS
+from selfimp_bench.places import PACKAGE
+from selfimp_bench.tasks.grading.graders import GRADERS
 from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
 
 BLOCKS = json.loads(Path(PACKAGE / "manifest" / "schema" / "manifest.v1.json").read_text())["$defs"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tiny_gsm import (
     FAMILIES,

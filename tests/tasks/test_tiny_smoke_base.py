@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.stages.sample import render_prompt
+from selfimp_bench.measurement import Split
+from selfimp_bench.steps.sample import render_prompt
 from selfimp_bench.tasks import tiny_gsm, toy_csqa, toy_math, toy_mbpp
 from selfimp_bench.tasks.problem import Problem
 

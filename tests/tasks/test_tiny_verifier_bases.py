@@ -14,13 +14,13 @@ import pytest
 from safetensors import safe_open
 from support import ROOT
 
-from selfimp_bench.catalog import ASSETS
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.grading.gsm8k import grade_gsm8k
-from selfimp_bench.grading.judgement import parse_correctness, parse_preference, parse_score
-from selfimp_bench.grading.outcome import Outcome
-from selfimp_bench.manifest.verification_model import Labels
-from selfimp_bench.stages.verify import fill, label_ids
+from selfimp_bench.places import ASSETS
+from selfimp_bench.protocols.verification.judgement import parse_correctness, parse_preference, parse_score
+from selfimp_bench.protocols.verification.manifest import Labels
+from selfimp_bench.protocols.verification.verify import fill, label_ids
+from selfimp_bench.tasks.grading.gsm8k import grade_gsm8k
+from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.tiny_gsm import Pool, Story, pool_of, seeded_random, write_solution
 
 PROMPTS = ROOT / "manifests" / "tiny" / "prompts"

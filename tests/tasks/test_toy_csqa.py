@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.commonsense_qa import LABELS, gold_answer
 from selfimp_bench.tasks.toy_csqa import RELATIONS, generate
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.competition_math import gold_answer
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.toy_math import MAX_LEVEL, generate

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.toy_mbpp import (
     ASSERTS,
     SKILLS,

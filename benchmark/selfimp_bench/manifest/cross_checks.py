@@ -37,10 +37,10 @@ from selfimp_bench.manifest.model import (
     PreferenceOptimisation,
     Prompt,
     Sampling,
-    Split,
     TrendClaim,
     ValueClaim,
 )
+from selfimp_bench.measurement import Split
 
 _PROVENANCE = ("source", "assumed")
 PROMPT_FIELDS = ("question", "choices", "tests")

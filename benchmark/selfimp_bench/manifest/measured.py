@@ -32,8 +32,8 @@ from selfimp_bench.manifest.model import (
     Metric,
     PostTraining,
     Sampling,
-    Split,
 )
+from selfimp_bench.measurement import Split
 
 NUMBER = "*"
 """What stands for every number in the metrics of a figure by number."""

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from selfimp_bench.manifest.claim_readings import readings
 from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, shown
 from selfimp_bench.manifest.measured import NUMBER, MeasuredCell, numbered
-from selfimp_bench.manifest.model import Cell, Claim, FigurePanel, PaperFigure, Split, TrendClaim, ValuePoint
+from selfimp_bench.manifest.model import Cell, Claim, FigurePanel, PaperFigure, TrendClaim, ValuePoint
+from selfimp_bench.measurement import Split
 
 
 def claims_are_measured(claims: tuple[Claim, ...], measured: tuple[MeasuredCell, ...]) -> Iterator[Fault]:

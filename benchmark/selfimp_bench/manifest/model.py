@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from selfimp_bench.measurement import Split
+
 Assumed = str | dict[str, str]
 
 
@@ -18,14 +20,6 @@ class Profile(StrEnum):
     PAPER = "paper"
     SUBSET = "subset"
     SMOKE = "smoke"
-
-
-class Split(StrEnum):
-    """The part a data set plays in an experiment."""
-
-    TRAIN = "train"
-    TEST = "test"
-    OOD = "ood"
 
 
 class Method(StrEnum):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
-from selfimp_bench.manifest.verification_model import (
+from selfimp_bench.protocols.verification.manifest import (
     GenerationPrompt,
     PromptFile,
     SelfImprovement,

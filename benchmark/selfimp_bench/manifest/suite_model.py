@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from selfimp_bench.manifest.model import Bootstrap, Paper, Split
+from selfimp_bench.manifest.model import Bootstrap, Paper
+from selfimp_bench.measurement import Split
 
 
 class Axis(StrEnum):

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.beside import BEST, published
-from selfimp_bench.judge import RunFiles
-from selfimp_bench.manifest.model import Metric, PaperFigure, Split
-from selfimp_bench.metrics.series import best_iteration, gain_at_best, gain_at_last
-from selfimp_bench.reference import ReferenceTable
+from selfimp_bench.manifest.model import Metric, PaperFigure
+from selfimp_bench.manifest.reference_table import ReferenceTable
+from selfimp_bench.measurement import Split, best_iteration, gain_at_best, gain_at_last
 from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
+from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.verdict.figure_rows import BEST, published
 
 
 @dataclass(frozen=True, kw_only=True)

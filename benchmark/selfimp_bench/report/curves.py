@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from selfimp_bench.claims import Findings
-from selfimp_bench.judge import RunFiles
-from selfimp_bench.judge_value import PER_WHOLE
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Published, Words
 from selfimp_bench.report.summary import Cell, Series, series_of, undefined
+from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.verdict.findings import Findings
+from selfimp_bench.verdict.value import PER_WHOLE
 
 _WORDS: Mapping[str, Words] = {
     "pass@1": Words(

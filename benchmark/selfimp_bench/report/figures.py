@@ -11,7 +11,7 @@ from typing import Any, Final
 from selfimp_bench.canonical import digest
 from selfimp_bench.report.chart import Curve, Figure, Panel
 from selfimp_bench.report.svg import GRID, INK, PAPER, SERIES, finish
-from selfimp_bench.versions import source_digest
+from selfimp_bench.steps.versions import source_digest
 
 # Shapes differ as well as colours, so that neither a colour-blind reader nor a grey print loses a line.
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")

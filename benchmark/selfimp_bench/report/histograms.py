@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_FLOOR, Decimal
 
-from selfimp_bench.metrics.measurement import ProblemValue
-from selfimp_bench.metrics.verification.distribution import Histogram, even_edges, histogram
+from selfimp_bench.measurement import ProblemValue
+from selfimp_bench.protocols.verification.metrics.distribution import Histogram, even_edges, histogram
 from selfimp_bench.report.chart import Point
 from selfimp_bench.report.lines import Line, Naming
 from selfimp_bench.report.summary import UNDEFINED, number

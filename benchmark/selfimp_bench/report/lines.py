@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
 
-from selfimp_bench.beside import published, published_at
-from selfimp_bench.claims import Findings
 from selfimp_bench.manifest.measured import numbered
 from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure
-from selfimp_bench.metrics.verification.compute import Training
-from selfimp_bench.reference import Reference, ReferenceTable
+from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.report.chart import Point, Published
 from selfimp_bench.report.curves import claimed, point_of, scale_of
 from selfimp_bench.report.summary import Series
+from selfimp_bench.verdict.compute import Training
+from selfimp_bench.verdict.figure_rows import published, published_at
+from selfimp_bench.verdict.findings import Findings
 
 UNIT = "share"
 Compute = Mapping[str, Training]

@@ -5,11 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.claims import MINIMUM_PROBLEMS
-from selfimp_bench.judge import RunFiles
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.metrics.measurement import Measurement, ProblemValue
+from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.report.summary import UNDEFINED, Cell, Series, number, series_of, span, undefined
+from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS
 
 CLEAR = 2.0
 """A change is called clear when it is more than this many paired standard errors."""

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal
 
-from selfimp_bench.claims import Findings
-from selfimp_bench.judge import RunFiles
 from selfimp_bench.manifest.model import FigurePanel, PaperFigure
-from selfimp_bench.metrics.verification.compute import trainings
-from selfimp_bench.reference import ReferenceTable
+from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Words
 from selfimp_bench.report.curves import COLUMNS
 from selfimp_bench.report.histograms import histogram_lines
 from selfimp_bench.report.lines import UNIT, Compute, Line, Naming, PaperRow, paper_lines, paper_rows, run_lines
 from selfimp_bench.report.summary import Series, series_of
 from selfimp_bench.report.trends import trends_of
+from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.verdict.compute import trainings
+from selfimp_bench.verdict.findings import Findings
 
 _NOT_DRAWN: Final = ("best", "table")
 _X: Final[Mapping[str, str]] = {

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.beside import published
-from selfimp_bench.judge import RunFiles
-from selfimp_bench.judge_value import PER_WHOLE
 from selfimp_bench.manifest.model import FigurePanel, PaperFigure
-from selfimp_bench.reference import Reference, ReferenceTable
+from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.report.paper_figures import shown_figures, shown_models
 from selfimp_bench.report.summary import UNDEFINED, Cell, Series, series_of
+from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.verdict.figure_rows import published
+from selfimp_bench.verdict.value import PER_WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)

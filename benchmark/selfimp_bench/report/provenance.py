@@ -4,14 +4,14 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.describe import Assumption, assumptions
-from selfimp_bench.judge import RunFiles
-from selfimp_bench.manifest.any_manifest import AnyManifest
 from selfimp_bench.manifest.model import Manifest
-from selfimp_bench.plan import Stage
-from selfimp_bench.record import RecordedStep
+from selfimp_bench.protocols.any_manifest import AnyManifest
 from selfimp_bench.report.summary import count, seconds
-from selfimp_bench.stages.probe import probe_words
+from selfimp_bench.runs.describe import Assumption, assumptions
+from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.runs.record import RecordedStep
+from selfimp_bench.steps.plan import Stage
+from selfimp_bench.steps.probe import probe_words
 
 _TOKENS = "tokens"
 _FIRST = ("problems", "samples", "correct samples")

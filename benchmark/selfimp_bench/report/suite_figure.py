@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from selfimp_bench.claims import Findings
 from selfimp_bench.manifest.model import Metric
-from selfimp_bench.published import PublishedNumbers
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Words
 from selfimp_bench.report.curves import COLUMNS, curve_of
 from selfimp_bench.report.suite_page import MemberResult, find_series, place_of
+from selfimp_bench.verdict.findings import Findings
+from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 
 _NO_CLAIMS = Findings(schema=1, findings=())
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from selfimp_bench.assertion import Amount, Place
-from selfimp_bench.claims import Finding, Verdict, combine, show
-from selfimp_bench.judge import Judgement, RunFiles
-from selfimp_bench.manifest.model import Cell, Metric, Profile, Split
+from selfimp_bench.manifest.model import Cell, Metric, Profile
 from selfimp_bench.manifest.suite_model import Member, Suite
-from selfimp_bench.metrics.series import best_iteration
-from selfimp_bench.published import PublishedNumbers, Range
+from selfimp_bench.measurement import Split, best_iteration
 from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
 from selfimp_bench.report.verdicts import Badge, badge
 from selfimp_bench.report.write import REPORT
-from selfimp_bench.self_judgement import Outcome, SelfJudgement
+from selfimp_bench.runs.judge import Judgement, RunFiles
+from selfimp_bench.verdict.comparisons import Amount, Place
+from selfimp_bench.verdict.findings import Finding, Verdict, combine, show
+from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
+from selfimp_bench.verdict.paper_numbers import PublishedNumbers, Range
 
 
 @dataclass(frozen=True, kw_only=True)

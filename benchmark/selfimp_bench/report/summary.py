@@ -5,8 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.manifest.model import Split
-from selfimp_bench.metrics.measurement import Measurement
+from selfimp_bench.measurement import Measurement, Split
 
 UNDEFINED = "undefined"
 

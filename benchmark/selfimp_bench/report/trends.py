@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from selfimp_bench.metrics.verification.scaling import FamilyTrend, ScalePoint, family_trends
 from selfimp_bench.report.lines import Line
 from selfimp_bench.report.summary import UNDEFINED, number
+from selfimp_bench.verdict.scaling import FamilyTrend, ScalePoint, family_trends
 
 _FEWEST = 3
 """Through two models a line is exact and says nothing."""

@@ -6,13 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
-from selfimp_bench.claims import Finding, Findings, PointFinding, Term, Verdict, combine, show
-from selfimp_bench.execute import TABLES
-from selfimp_bench.judge import RunFiles
-from selfimp_bench.manifest.any_manifest import AnyManifest
 from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.protocols.any_manifest import AnyManifest
 from selfimp_bench.report.summary import UNDEFINED
+from selfimp_bench.runs.execute import TABLES
+from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.verdict.findings import Finding, Findings, PointFinding, Term, Verdict, combine, show
 
 _WORDS = {
     Verdict.NOT_REPRODUCED: "not reproduced",

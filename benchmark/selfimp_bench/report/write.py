@@ -9,12 +9,8 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from selfimp_bench.beside import table_names
-from selfimp_bench.case_studies import CaseStudies, read_case_studies
-from selfimp_bench.claims import Findings, from_json
 from selfimp_bench.errors import InputError
-from selfimp_bench.judge import FINDINGS, RunFiles, read_run, run_table
-from selfimp_bench.reference import ReferenceTable
+from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.report.best import best_view
 from selfimp_bench.report.chart import Figure
 from selfimp_bench.report.curves import figures_of
@@ -25,7 +21,11 @@ from selfimp_bench.report.paper_tables import PaperTable, paper_tables
 from selfimp_bench.report.provenance import provenance_view
 from selfimp_bench.report.svg import inline, is_current
 from selfimp_bench.report.verdicts import verdict_view, web_link
-from selfimp_bench.store import write_atomically
+from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
+from selfimp_bench.runs.judge import FINDINGS, RunFiles, read_run, run_table
+from selfimp_bench.steps.store import write_atomically
+from selfimp_bench.verdict.figure_rows import table_names
+from selfimp_bench.verdict.findings import Findings, from_json
 
 REPORT = "report.html"
 FIGURES = "figures"

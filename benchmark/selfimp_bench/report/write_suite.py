@@ -6,19 +6,19 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from selfimp_bench.judge import read_run
-from selfimp_bench.manifest.load_suite import load_suite
 from selfimp_bench.manifest.suite_model import Suite
-from selfimp_bench.published import PublishedNumbers
+from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.report.chart import Figure
 from selfimp_bench.report.suite_figure import suite_figure
 from selfimp_bench.report.suite_page import MemberResult, runs_folder, suite_page
 from selfimp_bench.report.svg import inline
 from selfimp_bench.report.verdicts import web_link
 from selfimp_bench.report.write import REPORT, drawing, template, write_report
-from selfimp_bench.self_judgement import SelfJudgement, suite_self_judgement, suite_tables
-from selfimp_bench.store import write_atomically
-from selfimp_bench.suite import SuiteJudgement, check_suite, read_suite_record, suite_table
+from selfimp_bench.runs.judge import read_run
+from selfimp_bench.runs.suite import SuiteJudgement, check_suite, read_suite_record, suite_table
+from selfimp_bench.steps.store import write_atomically
+from selfimp_bench.verdict.paper_check import SelfJudgement, suite_self_judgement, suite_tables
+from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.grading.gsm8k import MARKER
-from selfimp_bench.grading.numbers import parse_number
+from selfimp_bench.tasks.grading.gsm8k import MARKER
+from selfimp_bench.tasks.grading.numbers import parse_number
 from selfimp_bench.tasks.problem import Problem
 
 

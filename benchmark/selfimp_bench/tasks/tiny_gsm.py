@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.problem import Problem
 
 MAX_LEVEL: Final = 5

@@ -11,7 +11,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.commonsense_qa import LABELS
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.toy_problems import distinct_problems

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.toy_problems import distinct_problems
 

@@ -6,7 +6,7 @@ A question is in small letters without a question mark; the answers that count a
 
 from random import Random
 
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.toy_csqa import RELATIONS, draw_quiz, right_answer, write_question
 from selfimp_bench.tasks.toy_problems import distinct_problems

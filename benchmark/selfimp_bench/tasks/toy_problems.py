@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import Split
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tiny_gsm import Pool, pool_of, seeded_random
 

@@ -1,0 +1,1 @@
+"""The command line: one module a command. Nothing else prints, reads the environment or exits."""

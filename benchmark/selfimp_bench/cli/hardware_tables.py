@@ -1,0 +1,127 @@
+"""How a plan's outlook on given hardware looks in a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+
+from selfimp_bench.cli.screen import table
+from selfimp_bench.runs.hardware.cost import Range, StepCost, total
+from selfimp_bench.runs.hardware.fit import gigabytes
+from selfimp_bench.runs.hardware.footprint import USABLE
+from selfimp_bench.runs.hardware.lengths import CHARACTERS_PER_TOKEN
+from selfimp_bench.runs.hardware.outlook import Outlook
+from selfimp_bench.runs.hardware.suite_outlook import SuiteOutlook
+from selfimp_bench.runs.hardware.training import CORRECT_SHARE
+
+_COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
+_AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
+
+
+def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
+    """A row for every model and kind of step, what its columns are, the sums, what was assumed, what cannot run."""
+    if not found.costs:
+        yield f"\n{found.hardware}: no step of this plan uses a GPU"
+        return
+    groups: dict[tuple[str, str], list[StepCost]] = {}
+    for cost in found.costs:
+        groups.setdefault((cost.model, cost.kind), []).append(cost)
+    rows = [_row(model, kind, costs) for (model, kind), costs in groups.items()]
+    yield table(f"\nOn {found.hardware}", _COLUMNS, rows)
+    yield (
+        "\nrows: in training, of a pass on each GPU (accumulation: passes to an optimiser step); in sampling, what an "
+        "engine has at a time if all are the longest, on its GPUs together. The other GPUs have engines of their own."
+    )
+    yield from _closing(found)
+
+
+def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
+    """``rows`` and ``accumulation`` are of the step that fills a device most."""
+    fullest = max(costs, key=lambda cost: cost.footprint.total)
+    return (
+        model,
+        kind,
+        str(len(costs)),
+        str(fullest.devices),
+        str(fullest.per_device),
+        str(fullest.accumulation or ""),
+        f"{fullest.footprint.total / 1e9:,.1f}",
+        "no" if any(cost.misfits for cost in costs) else "yes",
+        *_amounts(costs)[:2],
+    )
+
+
+def _amounts(costs: Sequence[StepCost]) -> tuple[str, str, str]:
+    """Those of ``_AMOUNTS``: hours are of the steps that can run."""
+    able = [cost for cost in costs if not cost.misfits]
+    return (
+        spread(total(cost.tokens for cost in costs) * 1e-6),
+        spread(total(cost.gpu_hours for cost in able)) if able else "",
+        spread(total(cost.disk_bytes for cost in costs) * 1e-9),
+    )
+
+
+def _closing(found: Outlook) -> Iterator[RenderableType]:
+    """The sums, what was assumed, and what cannot run."""
+    rates = found.rates
+    yield (
+        f"\n{spread(found.gpu_hours)} GPU hours{' of what can run' if found.misfits else ''}, "
+        f"{spread(found.gpu_hours_to_do)} of them to do; "
+        f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, and a checkpoint of every training step); "
+        f"peak {gigabytes(found.peak_bytes)} on a device"
+    )
+    yield (
+        f"\nThe first number expects answers as long as gold ones, {CHARACTERS_PER_TOKEN} characters a token, and "
+        f"{CORRECT_SHARE:.0%} of samples trained on; the second has every answer at its limit and every sample "
+        f"trained on. Training reaches {rates.training.value:.0%} of the peak ({rates.training.source}), decoding "
+        f"{rates.decoding.value:.0%} of its roofline ({rates.decoding.source}); {USABLE:.0%} of a device's memory may "
+        "be filled. Loading, probing, grading and embedding are not counted."
+    )
+    if found.misfits:
+        rows = [(one.model, ", ".join(one.kinds), one.reason) for one in found.misfits]
+        yield table(f"\nCannot run on {found.hardware}", ("model", "step", "why"), rows)
+
+
+def spread(amount: Range, unit: str = "") -> str:
+    """``120 to 510``, or one number where both ends are the same."""
+    low, high = _short(amount.expected), _short(amount.at_most)
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
+def _short(number: float) -> str:
+    """Two digits below ten, none after the point above it: an estimate has no more."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def suite_outlook_tables(found: SuiteOutlook) -> Iterator[RenderableType]:
+    """What each experiment asks by itself, the sums with equal steps done once, what that saves, and each model's."""
+    rows = [
+        (
+            each.experiment,
+            str(each.runs),
+            f"{each.peak_bytes / 1e9:,.1f}",
+            "yes" if each.fits else "no",
+            spread(each.tokens * 1e-6),
+            spread(each.gpu_hours),
+            spread(each.own_gpu_hours),
+            spread(each.disk_bytes * 1e-9),
+        )
+        for each in found.members
+    ]
+    tokens, hours, disk = _AMOUNTS
+    columns = ("experiment", "runs", "peak GB", "fits", tokens, hours, "after those above", disk)
+    yield table(f"\nOn {found.whole.hardware}, each experiment by itself", columns, rows)
+    by_model: dict[str, list[StepCost]] = {}
+    for cost in found.whole.costs:
+        by_model.setdefault(cost.model, []).append(cost)
+    models = [(model, str(max(cost.devices for cost in costs)), *_amounts(costs)) for model, costs in by_model.items()]
+    yield table(
+        "\nEach model in all of them, equal steps once",
+        ("model", "GPUs", "M tokens", "GPU hours", "GB on disk"),
+        models,
+    )
+    runs = sum(each.runs for each in found.members)
+    yield (
+        f"\n{runs} runs: {spread(found.alone)} GPU hours if each ran alone; sharing saves {spread(found.saved)} of them"
+    )
+    yield from (f"published: {row.printed} {row.unit} ({row.source})" for row in found.published)
+    yield from _closing(found.whole)

@@ -1,0 +1,303 @@
+"""How progress and results look in a terminal: rich when it is one, plain lines when it is not."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from selfimp_bench.manifest.model import Manifest, Optimisation, PreferenceOptimisation, Sampling
+from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
+from selfimp_bench.protocols.verification.cells import selection_name
+from selfimp_bench.protocols.verification.manifest import Generation, VerificationManifest
+from selfimp_bench.runs.describe import Decidability
+from selfimp_bench.runs.explain import Explanation
+from selfimp_bench.runs.forecast import Forecast
+from selfimp_bench.runs.judge import Judgement
+from selfimp_bench.steps.plan import Step
+from selfimp_bench.steps.probe import probe_words
+from selfimp_bench.tasks.sandbox.selftest import SelfTest
+from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict
+
+PLAIN_WIDTH = 160
+"""Columns of a table that goes into a file or a pipe, where rich would otherwise assume 80."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console of the terminal's width, or of ``PLAIN_WIDTH`` where there is no terminal."""
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
+
+
+class BarProgress:
+    """A live bar for the step at hand (rate and time left), and a line for each step done."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=screen,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None, rate="", visible=False)
+        self._began = time.monotonic()
+        self._place = ""
+
+    def start(self, step: Step, position: int, total: int) -> None:
+        """Show the step's name and place."""
+        self._bar.start()
+        self._began = time.monotonic()
+        self._place = f"[{position}/{total}]"
+        self._bar.remove_task(self._task)  # a task keeps its total for life
+        self._task = self._bar.add_task(f"{self._place} {step.id}", total=None, rate="")
+
+    def advance(self, done: int, of: int) -> None:
+        """Move the bar."""
+        seconds = time.monotonic() - self._began
+        self._bar.update(self._task, completed=done, total=of, rate=f"{done / seconds:.0f}/s" if seconds > 1 else "")
+
+    def finish(self, step: Step, seconds: float, reused: bool) -> None:
+        """Leave a line behind, and no bar."""
+        self._bar.update(self._task, visible=False)
+        self._bar.stop()
+        if not reused:
+            self._screen.print(f"{self._place} {step.id}  {seconds:.1f} s", markup=False)
+
+
+class LineProgress:
+    """One line for each step done, and one every ``every`` seconds of a long step, for logs."""
+
+    def __init__(self, screen: Console, every: float = 15.0) -> None:
+        self._screen = screen
+        self._every = every
+        self._began = time.monotonic()
+        self._told = self._began
+        self._place = ""
+
+    def start(self, step: Step, position: int, total: int) -> None:
+        """Remember the step's name and place."""
+        self._began = self._told = time.monotonic()
+        self._place = f"[{position}/{total}] {step.id}"
+
+    def advance(self, done: int, of: int) -> None:
+        """Print rate and time left, not more often than ``every`` seconds."""
+        now = time.monotonic()
+        if now - self._told < self._every or done == 0:
+            return
+        self._told = now
+        rate = done / (now - self._began)
+        left = (of - done) / rate
+        self._screen.print(f"{self._place}  {done} of {of}, {rate:.1f}/s, {left:.0f} s left", markup=False)
+
+    def finish(self, step: Step, seconds: float, reused: bool) -> None:  # noqa: ARG002
+        """Print what the step took; reused steps pass in silence."""
+        if not reused:
+            self._screen.print(f"{self._place}  {seconds:.1f} s", markup=False)
+
+
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table of text, markup not interpreted."""
+    made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(cell.replace("[", "\\[") for cell in row))
+    return made
+
+
+def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
+    """A manifest in a few lines for a person; `show --json` has it whole."""
+    yield f"{manifest.name} v{manifest.version}: {manifest.title}"
+    yield manifest.summary
+    yield f"from       {manifest.paper.title}, {manifest.paper.section}"
+    yield f"models     {', '.join(model.id for model in manifest.models)}"
+    yield f"data       {', '.join(f'{s} {d.id} ({d.rows})' for s, d in datasets_by_split(manifest).items())}"
+    yield from _post_training(manifest) if isinstance(manifest, Manifest) else _verification(manifest)
+    engines = manifest.engines
+    yield f"engines    {engines.sampler} samples, {engines.trainer} trains, on {engines.device}"
+    if (probe := engines.probe) is not None:
+        yield f"probe      {probe.prompts} test problems x {probe.samples} samples, replayed in other batches"
+
+
+def _post_training(manifest: Manifest) -> Iterator[str]:
+    yield f"schedule   {', '.join(f't={t} {m}' for t, m in enumerate(manifest.post_training.schedule, start=1))}"
+    yield f"sampling   {_sampling(manifest.sampling)}"
+    yield f"training   {_optimisation(manifest.sft)}"
+    if manifest.dpo is not None:
+        yield f"DPO        {_preference(manifest.dpo)}"
+
+
+def _verification(manifest: VerificationManifest) -> Iterator[str]:
+    yield f"generation {_sampling(manifest.generation)}"
+    if manifest.temperatures is not None:
+        yield f"           at each temperature of {', '.join(map(str, manifest.temperatures))}"
+    yield f"verifiers  {', '.join(manifest.verifiers)}"
+    for method in manifest.verification:
+        chosen = ", ".join(selection_name(each) for each in method.selections or ()) or f"{method.rounds} rounds"
+        yield f"           {method.id} ({method.kind}): {chosen}"
+    improvement = manifest.self_improvement
+    if improvement is not None:
+        kept_by = improvement.kept_by
+        by = (
+            "gold" if kept_by is None else f"{kept_by.verifier} of {kept_by.model}, {selection_name(kept_by.selection)}"
+        )
+        yield f"improve    {improvement.iterations} rounds of {improvement.method} on {improvement.split}, kept by {by}"
+        yield f"           {_sampling(improvement.sampling)}"
+    if manifest.sft is not None:
+        yield f"training   {_optimisation(manifest.sft)}"
+    if manifest.dpo is not None:
+        yield f"DPO        {_preference(manifest.dpo)}"
+
+
+def _sampling(sampling: Sampling | Generation) -> str:
+    return (
+        f"N={sampling.samples_per_problem}, temperature {sampling.temperature}, top-p {sampling.top_p}, "
+        f"top-k {sampling.top_k}, at most {sampling.max_tokens} tokens"
+    )
+
+
+def _preference(dpo: PreferenceOptimisation) -> str:
+    term = "" if dpo.sft_coefficient is None else f", SFT term {dpo.sft_coefficient}"
+    return f"beta {dpo.beta}{term}, {_optimisation(dpo.optimisation)}"
+
+
+def _optimisation(block: Optimisation) -> str:
+    length = f"{block.epochs} epochs" if block.steps is None else f"{block.steps} steps"
+    return (
+        f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
+        f"batch {block.batch_size}, {length}, {block.precision}"
+    )
+
+
+def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
+    """The findings, a row each, and a closing line."""
+    if not judgement.judged:
+        yield f"{judgement.experiment}: not judged (smoke): every step worked; a smoke run judges no claim of a paper"
+        return
+    rows = [row for finding in judgement.findings.findings for row in _finding_rows(finding)]
+    columns = ("claim", "measured", "reference", "allowed", "verdict")
+    yield table(f"{judgement.experiment}: findings", columns, rows)
+    yield ""
+    for finding in judgement.findings.findings:
+        yield f"{finding.claim}: {finding.statement}".replace("[", "\\[")
+    undecided = [f for f in judgement.findings.findings if f.verdict is not Verdict.REPRODUCED]
+    for finding in undecided:
+        yield f"\n{finding.claim} ({finding.model}): {finding.verdict}: {finding.reason}".replace("[", "\\[")
+    yield from (f"\n{model}: {probe_words(probed)}" for model, probed in judgement.probes.items())
+    counts = Counter(finding.verdict for finding in judgement.findings.findings)
+    yield "\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+
+def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
+    """A value claim has a row for every point; an order or a trend one, with its bootstrap interval as measured."""
+    for point in finding.points:
+        measured = "undefined" if point.measured is None else _short(point.measured)
+        low, high = point.low, point.high
+        allowed = "" if low is None or high is None else f"{_short(low)} to {_short(high)}"
+        cell = f"{point.cell.metric} {point.cell.split} t={point.cell.iteration}"
+        yield f"{finding.claim}: {cell}", measured, point.reference, allowed, point.verdict
+    if not finding.points:
+        yield finding.claim, _interval(finding), "own problems", _ALLOWED.get(finding.kind, ""), finding.verdict
+
+
+_ALLOWED = {Kind.ORDER: "difference above 0", Kind.TREND: "slope on the claimed side of 0"}
+
+
+def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
+    """A claim explained: its rule, then every finding and point with its terms and what would decide it."""
+    yield f"{found.claim}: {found.statement}\nsource: {found.source}\n\n{found.rule}".replace("[", "\\[")
+    if not found.judged:
+        yield "\nnot judged (smoke): a smoke run judges no claim of a paper"
+    for finding in found.findings:
+        yield f"\n{finding.model}: {finding.verdict}{'' if finding.points else f': {finding.reason}'}".replace(
+            "[", "\\["
+        )
+        if finding.terms:
+            yield _terms(finding.terms)
+        for point in finding.points:
+            yield f"\n{point.verdict}: {point.reason}".replace("[", "\\[")
+            if point.terms:
+                yield _terms(point.terms)
+    rows = [(each.model, each.cell or "the claim", each.verdict, each.words) for each in found.to_decide]
+    if rows:
+        yield table("\nWhat would decide it", ("model", "what", "verdict", ""), rows)
+
+
+def _terms(terms: Sequence[Term]) -> Table:
+    return table(None, ("term", "value", "where it comes from"), [(t.name, str(t.value), t.source) for t in terms])
+
+
+def _interval(finding: Finding) -> str:
+    if finding.interval is None:
+        return "undefined"
+    found = finding.interval
+    return f"{_short(found.mean)} ({_short(found.low)} to {_short(found.high)})"
+
+
+def _short(number: Decimal | float) -> str:
+    """Four decimals: findings.json has them all."""
+    return f"{number:.4f}"
+
+
+def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Iterator[RenderableType]:
+    """A plan's steps, what is still to do, and which claims can be decided."""
+    rows = [
+        (
+            made.step.id,
+            made.state,
+            str(made.step.rows_at_most or ""),
+            str(made.step.tokens_at_most or ""),
+            _duration(made.seconds) if made.state == "to do" else "",
+        )
+        for made in expected.steps
+    ]
+    yield table(None, ("step", "state", "rows at most", "tokens at most", "time"), rows)
+    time_left = "unknown until steps of each kind have run in this home"
+    if expected.seconds is not None:
+        time_left = f"about {_duration(expected.seconds)} at rates measured in this home"
+    yield (
+        f"\n{expected.to_do} of {len(expected.steps)} steps to do; at most "
+        f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
+        f"{expected.tokens_to_train_at_most:,} to train on; samples about {on_disk(expected.disk_bytes)} on "
+        f"disk, checkpoints on top; time: {time_left}"
+    )
+    decided = [(item.claim, "yes" if item.decidable else "no", item.reason) for item in claims]
+    yield table("\nCan this size decide the claims?", ("claim", "", "why"), decided)
+
+
+def on_disk(count: int) -> str:
+    """Bytes in units of 10^6 or 10^9, as datasheets count."""
+    return f"{count / 1e9:,.0f} GB" if count >= 10**10 else f"{count / 1e6:,.0f} MB"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def selftest_lines(tested: SelfTest) -> Iterator[RenderableType]:
+    """A self-test: each attack and what became of it, then the sum."""
+    if tested.missing is not None:
+        yield f"{tested.mechanism} cannot be had here: {tested.missing}"
+        return
+    rows = [
+        (
+            "held" if result.held else "BROKEN",
+            result.name,
+            result.what,
+            str(result.found) if result.held else f"{result.found} instead of {result.expected}",
+            "; ".join((*result.traces, result.remark or "")),
+        )
+        for result in tested.results
+    ]
+    yield table(f"{tested.mechanism}", ("", "attack", "what it tries", "ended", "because"), rows)
+    held = sum(result.held for result in tested.results)
+    yield f"{tested.mechanism}: {held} of {len(tested.results)} attacks ended as they should"

@@ -1,0 +1,1 @@
+"""The hub over the network, and what was fetched from it."""

@@ -1,0 +1,115 @@
+"""What every engine's child process has in common: its command, its environment, and the end of its log."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import selfimp_bench
+
+SOURCE_ROOT: Final = Path(selfimp_bench.__file__).resolve().parents[1]
+
+# How much of a dead child's standard error goes into the message.
+TAIL_LINES: Final = 15
+# With these words torchrun begins to report that a worker died.
+LAUNCHER_REPORT: Final = "torch/distributed/elastic/multiprocessing/api.py"
+
+# Inherited variables through which a launcher or a user's shell would change the engine that runs.
+_STRIPPED_PREFIXES: Final = (
+    "ACCELERATE_",
+    "DEEPSPEED_",
+    "FSDP_",
+    "PARALLELISM_CONFIG_",
+    "WANDB_",
+    "TRL_",
+    "TORCH_",
+    "VLLM_",
+)
+_STRIPPED: Final = frozenset(
+    {
+        *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+        *("NVIDIA_TF32_OVERRIDE", "PYTHONSTARTUP", "PYTHONWARNINGS", "CUDA_LAUNCH_BLOCKING"),
+    }
+)
+
+
+def command(module: str, *arguments: str, without: Sequence[str] = ()) -> list[str]:
+    """The command that runs a module of this package; ``-P`` keeps the working directory off its import path.
+
+    ``without``: packages that libraries would import only because they are there (see ``lean.py``).
+    """
+    hidden = ["selfimp_bench.engines.worker.lean", ",".join(without)] if without else []
+    return [sys.executable, "-P", "-m", *hidden, module, *arguments]
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """The GPUs an engine may use: those of CUDA_VISIBLE_DEVICES, else every one that the driver has."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return tuple(filter(None, (gpu.strip() for gpu in named.split(","))))
+    return tuple(path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def environment(
+    *, device: Literal["cpu", "cuda"], threads: int, scratch: Path, gpus: Sequence[str] | None
+) -> dict[str, str]:
+    """The environment of an engine: offline, these GPUs, fixed threads, caches in ``scratch`` only.
+
+    ``gpus`` None is the first visible one: with several, a trainer would split the batch over them.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _STRIPPED and not name.startswith(_STRIPPED_PREFIXES)
+    }
+    chosen = (visible_gpus() or ("0",))[:1] if gpus is None else gpus
+    python_path = [str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return inherited | {
+        "PYTHONPATH": os.pathsep.join(python_path),
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "CUDA_VISIBLE_DEVICES": ",".join(chosen) if device == "cuda" else "",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        # Threads that spin at a barrier make a shared machine tens of times slower; waiting costs little.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HOME": str(scratch / "huggingface"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "DO_NOT_TRACK": "1",
+        "TMPDIR": str(scratch),
+    }
+
+
+def die_with_parent() -> None:
+    """End this process (SIGKILL) as soon as its parent has ended, however that ended (Linux's PR_SET_PDEATHSIG).
+
+    A trainer that outlives the run that started it would write beside the one that takes over.
+    """
+    set_parent_death_signal = 1
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+
+
+def tail(log: str) -> str:
+    """The last lines of a log, indented for a message; says so when the child wrote nothing.
+
+    What a launcher says after its workers' own words is left out.
+    """
+    own = log.partition(LAUNCHER_REPORT)[0]
+    lines = [line for line in own.splitlines() if line.strip()][-TAIL_LINES:]
+    return "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+
+
+def exit_words(code: int | None) -> str:
+    """An exit code in words: ``ended with exit code 1``, ``was killed by signal 9``."""
+    if code is not None and code < 0:
+        return f"was killed by signal {-code}" + (" (often: out of memory)" if code == -9 else "")
+    return f"ended with exit code {code}"

@@ -1,0 +1,1 @@
+"""The procedure of "Progress or Regress?" (2407.05013, Algorithm 1)."""

@@ -1,0 +1,281 @@
+"""Measuring: graded samples of every iteration become values per problem and their means.
+
+Most metrics look at what one M_t generated in one role. Three need more: pass@N on the improvement sets compares
+iterations, group disparity groups problems by level, and Sentence-BERT diversity needs embeddings. Greedy accuracy is
+measured by both rules of extraction: what lies between them is open to the choice of a grader.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from selfimp_bench.manifest.measured import EASIEST_LEVEL, HARDEST_LEVEL, by_other_rule, of_level
+from selfimp_bench.manifest.model import Measure, Metric
+from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
+from selfimp_bench.protocols.post_training.metrics.coverage import coverage
+from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations
+from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n
+from selfimp_bench.protocols.post_training.metrics.group_disparity import (
+    LevelValue,
+    disparity_pseudo_values,
+    group_disparity,
+)
+from selfimp_bench.protocols.post_training.metrics.improvement_set import (
+    Estimator,
+    Reading,
+    improvement_set,
+    pass_at_n,
+    pass_at_n_values,
+)
+from selfimp_bench.steps.plan import SPLIT_OF_ROLE, MeasureBlock, Role
+from selfimp_bench.steps.rows import SideValue
+from selfimp_bench.steps.select import JudgedSample
+from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+
+UNIT = "share"
+"""Every metric so far is a share between 0 and 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The measurements of one model and replicate, and the values per problem that they are means of."""
+
+    measurements: tuple[Measurement, ...]
+    problem_values: tuple[ProblemValue, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Everything one model and replicate generated and what belongs to it.
+
+    embeddings: by iteration, for sbert-diversity. levels: by problem id of the ood problems, for group-disparity.
+    """
+
+    sets: Sequence["JudgedSet"]
+    embeddings: Mapping[int, Sequence[SideValue]]
+    levels: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedSet:
+    """Everything one M_t generated in one role."""
+
+    role: Role
+    iteration: int
+    samples: Sequence[JudgedSample]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cell:
+    """One measurement in the making: its place, its values by problem, and the estimate where it is no plain mean."""
+
+    metric: str
+    split: Split
+    iteration: int
+    values: Mapping[str, float | None]
+    estimate: Estimate
+
+
+def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
+    """Every metric the manifest asks for, wherever the role of the samples defines it."""
+    cells = [*_by_set(block, evidence.sets), *_across(block.measure, evidence)]
+    return Measured(
+        measurements=tuple(_measurement(block, cell) for cell in cells),
+        problem_values=tuple(
+            ProblemValue(
+                model=block.model,
+                metric=cell.metric,
+                split=cell.split,
+                iteration=cell.iteration,
+                replicate=block.replicate,
+                problem_id=problem_id,
+                value=value,
+            )
+            for cell in cells
+            for problem_id, value in cell.values.items()
+        ),
+    )
+
+
+def _measurement(block: MeasureBlock, cell: _Cell) -> Measurement:
+    return Measurement(
+        model=block.model,
+        metric=cell.metric,
+        split=cell.split,
+        iteration=cell.iteration,
+        replicate=block.replicate,
+        value=cell.estimate.value,
+        unit=UNIT,
+        n=cell.estimate.n,
+        undefined=cell.estimate.undefined,
+        standard_error=cell.estimate.standard_error,
+        reason=cell.estimate.reason,
+    )
+
+
+def _by_set(block: MeasureBlock, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
+    """The metrics of one M_t in one role: means over problems."""
+    for judged in sets:
+        split = SPLIT_OF_ROLE[judged.role]
+        for metric, values in _values(judged, block.measure).items():
+            yield _mean(metric, split, judged.iteration, values)
+        if Metric.PASS_AT_1 in block.measure.metrics and judged.role in _ROLES[Metric.PASS_AT_1]:
+            decides = block.ood_extraction if split is Split.OOD else block.extraction
+            yield _mean(by_other_rule(Metric.PASS_AT_1, decides), split, judged.iteration, _other_pass_at_1(judged))
+
+
+def _other_pass_at_1(judged: JudgedSet) -> dict[str, float | None]:
+    """Greedy accuracy by problem, by the rule that does not decide; None where that one has no judgement."""
+    others = {each.sample.problem_id: each.other_outcome for each in judged.samples}
+    return {
+        problem_id: None if other is None or other in UNJUDGED else float(other is Outcome.CORRECT)
+        for problem_id, other in others.items()
+    }
+
+
+def _mean(metric: str, split: Split, iteration: int, values: Mapping[str, float | None]) -> _Cell:
+    estimate = mean_over_problems(tuple(values.values()))
+    return _Cell(metric=metric, split=split, iteration=iteration, values=values, estimate=estimate)
+
+
+def _across(spec: Measure, evidence: Evidence) -> Iterator[_Cell]:
+    """The metrics that need more than one set of samples."""
+    if Metric.SBERT_DIVERSITY in spec.metrics:
+        yield from _sbert_diversity(evidence.embeddings)
+    if Metric.IMPROVEMENT_SET in spec.metrics:
+        yield from _improvement(spec.improvement_n or (), evidence.sets)
+    if Metric.GROUP_DISPARITY in spec.metrics:
+        yield from _group_disparity(evidence)
+
+
+def _sbert_diversity(embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[_Cell]:
+    for iteration, values in embeddings.items():
+        for side in ("correct", "incorrect"):
+            of_side = {value.problem_id: value.value for value in values if value.side == side}
+            yield _mean(f"{Metric.SBERT_DIVERSITY}.{side}", Split.TEST, iteration, of_side)
+
+
+def _improvement(sizes: Sequence[int], sets: Sequence[JudgedSet]) -> Iterator[_Cell]:
+    """M_1's pass@N on IS(t), in both readings and by both estimators; at t = 1 there is no IS, so it is undefined."""
+    greedy = {each.iteration: _outcomes(each) for each in sets if each.role is Role.GREEDY}
+    first = {iteration: {name: found[0] for name, found in by_id.items()} for iteration, by_id in greedy.items()}
+    sampled = next(_outcomes(each) for each in sets if each.role is Role.SAMPLE and each.iteration == 1)
+    for iteration in sorted(first):
+        for size, reading, estimator in product(sizes, Reading, Estimator):
+            name = f"is-pass@{size}.{reading}" + (".plain" if estimator is Estimator.PLAIN else "")
+            values: Mapping[str, float | None] = {}
+            if iteration == 1:
+                nothing = Estimate(value=None, n=0, undefined=0, standard_error=None, reason=_NO_EARLIER_MODEL)
+                estimate = nothing
+            else:
+                improved = improvement_set(first, iteration=iteration, reading=reading)
+                values = pass_at_n_values(improved, sampled, n=size, estimator=estimator)
+                estimate = pass_at_n(improved, sampled, n=size, estimator=estimator)
+            yield _Cell(metric=name, split=Split.TEST, iteration=iteration, values=values, estimate=estimate)
+
+
+_NO_EARLIER_MODEL = "IS(1) does not exist: no model is earlier than M_1"
+
+
+def _outcomes(judged: JudgedSet) -> dict[str, list[Outcome]]:
+    """Outcomes by problem, in the order of sampling."""
+    groups: dict[str, list[Outcome]] = defaultdict(list)
+    for sample in judged.samples:
+        groups[sample.sample.problem_id].append(sample.outcome)
+    return dict(groups)
+
+
+def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
+    """Eq. 3 on the ood problems, and the two accuracies that it compares.
+
+    Its values by problem are pseudo-values: they have its mean and its error.
+    """
+    for judged in evidence.sets:
+        if judged.role is Role.OOD:
+            solved = {
+                problem_id: LevelValue(
+                    level=evidence.levels.get(problem_id),
+                    value=pass_at_k(n=len(found), c=sum(each is Outcome.CORRECT for each in found), k=1),
+                )
+                for problem_id, found in _outcomes(judged).items()
+            }
+            yield _Cell(
+                metric=Metric.GROUP_DISPARITY.value,
+                split=Split.OOD,
+                iteration=judged.iteration,
+                values=disparity_pseudo_values(solved, best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
+                estimate=group_disparity(solved.values(), best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
+            )
+            for level in (EASIEST_LEVEL, HARDEST_LEVEL):
+                of_this = {problem_id: each.value for problem_id, each in solved.items() if each.level == level}
+                yield _mean(of_level(level), Split.OOD, judged.iteration, of_this)
+
+
+def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | None]]:
+    """Metric name to problem id to value. Samples that were not judged are left out, as if never drawn."""
+    groups: dict[str, list[JudgedSample]] = defaultdict(list)
+    for sample in judged.samples:
+        groups[sample.sample.problem_id].append(sample)
+    values: dict[str, dict[str, float | None]] = defaultdict(dict)
+    for metric in spec.metrics:
+        if judged.role in _ROLES.get(metric, ()):
+            for problem_id, samples in groups.items():
+                for name, value in _METRICS[metric]([s for s in samples if s.outcome not in UNJUDGED], spec):
+                    values[name][problem_id] = value
+    return dict(values)
+
+
+Named = Iterator[tuple[str, float | None]]
+
+
+def _greedy_pass_at_1(samples: Sequence[JudgedSample], _: Measure) -> Named:
+    yield "pass@1", pass_at_k(n=len(samples), c=_correct(samples), k=1)
+
+
+def _pass_at_k(samples: Sequence[JudgedSample], spec: Measure) -> Named:
+    for k in spec.k:
+        yield f"pass@{k}", pass_at_k(n=len(samples), c=_correct(samples), k=k)
+
+
+def _coverage(samples: Sequence[JudgedSample], _: Measure) -> Named:
+    yield "coverage", coverage(correct=_correct(samples), sampled=len(samples))
+
+
+def _distinct_n(samples: Sequence[JudgedSample], spec: Measure) -> Named:
+    for name, texts in _texts_by_outcome(samples):
+        yield f"distinct-n.{name}", distinct_n(texts, ngram_max=spec.ngram_max)
+
+
+def _distinct_equations(samples: Sequence[JudgedSample], _: Measure) -> Named:
+    for name, texts in _texts_by_outcome(samples):
+        yield f"distinct-equations.{name}", distinct_equations(texts)
+
+
+def _texts_by_outcome(samples: Sequence[JudgedSample]) -> Iterator[tuple[str, list[str]]]:
+    """Correct and incorrect outputs apart (Section 5.2)."""
+    yield "correct", [s.sample.completion for s in samples if s.outcome is Outcome.CORRECT]
+    yield (
+        "incorrect",
+        [s.sample.completion for s in samples if s.outcome is not Outcome.CORRECT],
+    )
+
+
+def _correct(samples: Sequence[JudgedSample]) -> int:
+    return sum(sample.outcome is Outcome.CORRECT for sample in samples)
+
+
+_METRICS: Mapping[Metric, Callable[[Sequence[JudgedSample], Measure], Named]] = {
+    Metric.PASS_AT_1: _greedy_pass_at_1,
+    Metric.PASS_AT_K: _pass_at_k,
+    Metric.COVERAGE: _coverage,
+    Metric.DISTINCT_N: _distinct_n,
+    Metric.DISTINCT_EQUATIONS: _distinct_equations,
+}
+_ROLES: Mapping[Metric, tuple[Role, ...]] = {
+    Metric.PASS_AT_1: (Role.GREEDY, Role.OOD),
+    Metric.PASS_AT_K: (Role.SAMPLE, Role.TRAIN),
+    Metric.COVERAGE: (Role.SAMPLE, Role.TRAIN),
+    Metric.DISTINCT_N: (Role.SAMPLE,),
+    Metric.DISTINCT_EQUATIONS: (Role.SAMPLE,),
+}

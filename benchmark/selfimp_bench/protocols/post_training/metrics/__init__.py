@@ -1,0 +1,1 @@
+"""Metrics of post-training, one pure function each."""

@@ -1,0 +1,377 @@
+"""Iterative post-training, Algorithm 1 of "Progress or Regress?" (2407.05013).
+
+    M_1 = SFT(M_0 | gold);  for t = 2 .. T:  D_t from samples of M_{t-1};  M_t = F_t(M_{t-1} | D_t)
+
+Every M_t then answers the test problems (greedy and sampled) and the out-of-distribution problems (greedy).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from selfimp_bench.canonical import derive_seed
+from selfimp_bench.engines.base import Decoding, sampler_settings
+from selfimp_bench.manifest.model import (
+    Encoder,
+    Grading,
+    Manifest,
+    Method,
+    Metric,
+    ModelRef,
+    Optimisation,
+    PostTraining,
+    PreferenceOptimisation,
+    Probe,
+    Sampling,
+)
+from selfimp_bench.measurement import Split
+from selfimp_bench.protocols.any_manifest import datasets_by_split
+from selfimp_bench.steps.plan import (
+    SPLIT_OF_ROLE,
+    CorrectSelection,
+    EmbedBlock,
+    GradeBlock,
+    MeasureBlock,
+    ModelBlock,
+    PairSelection,
+    Plan,
+    ProbeBlock,
+    ProblemsBlock,
+    Role,
+    SampleBlock,
+    SelectBlock,
+    Stage,
+    Step,
+    TrainBlock,
+    training_tokens_at_most,
+)
+from selfimp_bench.steps.probe import REPLAYS
+from selfimp_bench.steps.versions import grade_version, stage_version
+
+
+def post_training_plan(manifest: Manifest, models: tuple[ModelRef, ...], replicates: int) -> Plan:
+    """The plan for these models (a selection of the manifest's) and seeds ``seed`` .. ``seed + replicates - 1``."""
+    steps = list(_problem_steps(manifest))
+    for model in models:
+        steps.append(_model_step(manifest, model))
+        if manifest.engines.probe is not None:
+            steps.append(_probe_step(manifest, model, manifest.engines.probe))
+        for replicate in range(replicates):
+            steps.extend(_Replicate(manifest=manifest, model=model, replicate=replicate).steps())
+    return Plan(steps=tuple(steps))
+
+
+def iterations_with_training_samples(manifest: Manifest) -> range:
+    """The t whose M_t is sampled on the training problems: all but the last, whose samples nobody trains on."""
+    return range(1, len(manifest.post_training.schedule))
+
+
+def _problem_steps(manifest: Manifest) -> Iterator[Step]:
+    for split, dataset in datasets_by_split(manifest).items():
+        yield Step(
+            id=f"problems/{split}",
+            stage=Stage.PROBLEMS,
+            block=ProblemsBlock(dataset=dataset, task=grading_of(manifest, split).task),
+            inputs={},
+            version=stage_version(Stage.PROBLEMS),
+            rows_at_most=dataset.rows,
+            tokens_at_most=0,
+        )
+
+
+def grading_of(manifest: Manifest, split: Split) -> Grading:
+    """How a split's answers are judged: as ``ood_grading`` says for ood problems of another task, else ``grading``."""
+    return manifest.ood_grading if split is Split.OOD and manifest.ood_grading is not None else manifest.grading
+
+
+def _model_step(manifest: Manifest, model: ModelRef) -> Step:
+    return Step(
+        id=f"{model.id}/model",
+        stage=Stage.MODEL,
+        block=ModelBlock(
+            model=model,
+            prompt_template=manifest.prompt.template,
+            add_bos=manifest.prompt.add_bos,
+            canaries=tuple(canary for canary in manifest.prompt.canaries if canary.model == model.id),
+        ),
+        inputs={},
+        version=stage_version(Stage.MODEL),
+        rows_at_most=0,
+        tokens_at_most=0,
+    )
+
+
+def _probe_step(manifest: Manifest, model: ModelRef, probe: Probe) -> Step:
+    """Probe the base model as the test problems are sampled: before anything long, whatever the seed."""
+    decoding = _decoding_of(manifest, Role.SAMPLE)
+    rows = REPLAYS * probe.prompts * probe.samples
+    return Step(
+        id=f"{model.id}/probe",
+        stage=Stage.PROBE,
+        block=ProbeBlock(
+            sample=SampleBlock(
+                engine=manifest.engines.sampler,
+                settings=sampler_settings(manifest.engines, model),
+                role=Role.SAMPLE,
+                iteration=0,
+                seed=manifest.seed,
+                samples_per_problem=probe.samples,
+                decoding=decoding,
+                prompt_template=manifest.prompt.template,
+                add_bos=manifest.prompt.add_bos,
+            ),
+            prompts=probe.prompts,
+        ),
+        inputs={"model": f"{model.id}/model", "problems": f"problems/{Split.TEST}"},
+        version=stage_version(Stage.PROBE, manifest.engines.sampler),
+        rows_at_most=rows,
+        tokens_at_most=rows * decoding.max_tokens,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Replicate:
+    """One model and one seed: T iterations and their measurement."""
+
+    manifest: Manifest
+    model: ModelRef
+    replicate: int
+
+    def steps(self) -> Iterator[Step]:
+        total = len(self.manifest.post_training.schedule)
+        for iteration in range(1, total + 1):
+            yield self._select(iteration)
+            yield self._train(iteration)
+            for role in self._roles(iteration):
+                yield self._sample(role, iteration)
+                yield self._grade(role, iteration)
+            if self.manifest.measure.encoder is not None:
+                yield self._embed(self.manifest.measure.encoder, iteration)
+        yield self._measure(total)
+
+    @property
+    def _seed(self) -> int:
+        return self.manifest.seed + self.replicate
+
+    def _id(self, iteration: int, what: str) -> str:
+        return f"{self.model.id}/seed{self._seed}/t{iteration}/{what}"
+
+    def _checkpoint(self, iteration: int) -> str:
+        return self._id(iteration, "train") if iteration > 0 else f"{self.model.id}/model"
+
+    def _roles(self, iteration: int) -> tuple[Role, ...]:
+        roles = [Role.GREEDY, Role.SAMPLE]
+        if self.manifest.datasets.ood is not None:
+            roles.append(Role.OOD)
+        if iteration in iterations_with_training_samples(self.manifest):
+            roles.append(Role.TRAIN)
+        return tuple(roles)
+
+    def _select(self, iteration: int) -> Step:
+        rules = self.manifest.post_training
+        method = rules.schedule[iteration - 1]
+        inputs = {"model": f"{self.model.id}/model", "problems": f"problems/{Split.TRAIN}"}
+        for source in self._pooled(iteration):
+            inputs[f"samples.{source}"] = self._id(source, f"sample.{Role.TRAIN}")
+            inputs[f"grades.{source}"] = self._id(source, f"grade.{Role.TRAIN}")
+        rows = self._training_rows_at_most(method, len(self._pooled(iteration)))
+        return Step(
+            id=self._id(iteration, "select"),
+            stage=Stage.SELECT,
+            block=SelectBlock(
+                prompt_template=self.manifest.prompt.template,
+                add_bos=self.manifest.prompt.add_bos,
+                completion_prefix=self.manifest.prompt.completion_prefix,
+                correct=_correct_selection(rules) if method is Method.SFT else None,
+                pairs=_pair_selection(rules, derive_seed(self._seed, "pairs", iteration))
+                if method is Method.DPO
+                else None,
+            ),
+            inputs=inputs,
+            version=stage_version(Stage.SELECT),
+            rows_at_most=rows,
+            tokens_at_most=0,
+        )
+
+    def _pooled(self, iteration: int) -> range:
+        if iteration == 1:
+            return range(0)
+        return range(1, iteration) if self.manifest.post_training.pooling == "all" else range(iteration - 1, iteration)
+
+    def _training_rows_at_most(self, method: Method, pooled: int) -> int:
+        problems, samples = self.manifest.datasets.train.rows, self.manifest.sampling.samples_per_problem
+        rules = self.manifest.post_training
+        if method is Method.SFT_GOLD:
+            return problems
+        if method is Method.SFT:
+            return problems * min(samples * pooled, rules.max_correct_per_problem or samples * pooled)
+        most = (samples * pooled // 2) * (samples * pooled - samples * pooled // 2)
+        return problems * min(most, rules.pairs_per_problem or most)
+
+    def _train(self, iteration: int) -> Step:
+        manifest, rules = self.manifest, self.manifest.post_training
+        method = rules.schedule[iteration - 1]
+        start = self._checkpoint(iteration - 1 if rules.start_from == "previous" else 0)
+        inputs = {"start": start, "training_set": self._id(iteration, "select")}
+        if method is Method.DPO:
+            references = {"start": start, "first": self._checkpoint(1), "base": self._checkpoint(0)}
+            inputs["reference"] = references[rules.dpo_reference]
+        optimisation = optimisation_of(manifest, method, self.model)
+        rows = self._training_rows_at_most(method, len(self._pooled(iteration)))
+        return Step(
+            id=self._id(iteration, "train"),
+            stage=Stage.TRAIN,
+            block=TrainBlock(
+                engine=manifest.engines.trainer,
+                method=method,
+                optimisation=optimisation,
+                preference=preference_of(manifest, method, optimisation),
+                lora=manifest.lora,
+                empty_training_set=rules.empty_training_set,
+                seed=derive_seed(self._seed, "train", iteration) % 2**32,
+                device=manifest.engines.device,
+                micro_batch_size=manifest.engines.micro_batch_size,
+                gradient_checkpointing=manifest.engines.gradient_checkpointing,
+                distributed=manifest.engines.distributed,
+                threads=manifest.engines.threads,
+            ),
+            inputs=inputs,
+            version=stage_version(Stage.TRAIN, manifest.engines.trainer),
+            rows_at_most=rows,
+            tokens_at_most=training_tokens_at_most(optimisation, rows) * (2 if method is Method.DPO else 1),
+        )
+
+    def _sample(self, role: Role, iteration: int) -> Step:
+        manifest = self.manifest
+        sampling = _sampling_of(manifest, role)
+        decoding = _decoding_of(manifest, role)
+        split = SPLIT_OF_ROLE[role]
+        samples = sampling.samples_per_problem if sampling else 1
+        rows = datasets_by_split(manifest)[split].rows * samples
+        return Step(
+            id=self._id(iteration, f"sample.{role}"),
+            stage=Stage.SAMPLE,
+            block=SampleBlock(
+                engine=manifest.engines.sampler,
+                settings=sampler_settings(manifest.engines, self.model),
+                role=role,
+                iteration=iteration,
+                seed=self._seed,
+                samples_per_problem=samples,
+                decoding=decoding,
+                prompt_template=manifest.prompt.template,
+                add_bos=manifest.prompt.add_bos,
+            ),
+            inputs={
+                "model": f"{self.model.id}/model",
+                "checkpoint": self._checkpoint(iteration),
+                "problems": f"problems/{split}",
+            },
+            version=stage_version(Stage.SAMPLE, manifest.engines.sampler),
+            rows_at_most=rows,
+            tokens_at_most=rows * decoding.max_tokens,
+        )
+
+    def _grade(self, role: Role, iteration: int) -> Step:
+        sample = self._sample(role, iteration)
+        return Step(
+            id=self._id(iteration, f"grade.{role}"),
+            stage=Stage.GRADE,
+            block=GradeBlock(grading=grading_of(self.manifest, SPLIT_OF_ROLE[role])),
+            inputs={"samples": sample.id, "problems": f"problems/{SPLIT_OF_ROLE[role]}"},
+            version=grade_version(grading_of(self.manifest, SPLIT_OF_ROLE[role]).task),
+            rows_at_most=sample.rows_at_most,
+            tokens_at_most=0,
+        )
+
+    def _embed(self, encoder: Encoder, iteration: int) -> Step:
+        engines, sample = self.manifest.engines, self._sample(Role.SAMPLE, iteration)
+        engine = "fake" if engines.sampler == "fake" else "embedder"
+        return Step(
+            id=self._id(iteration, "embed"),
+            stage=Stage.EMBED,
+            block=EmbedBlock(engine=engine, encoder=encoder, device=engines.device, threads=engines.threads),
+            inputs={"samples": sample.id, "grades": self._id(iteration, f"grade.{Role.SAMPLE}")},
+            version=stage_version(Stage.EMBED, engine),
+            rows_at_most=sample.rows_at_most,
+            tokens_at_most=0,
+        )
+
+    def _measure(self, total: int) -> Step:
+        inputs = {}
+        if Metric.GROUP_DISPARITY in self.manifest.measure.metrics and self.manifest.datasets.ood is not None:
+            inputs["problems"] = f"problems/{Split.OOD}"
+        for iteration in range(1, total + 1):
+            if self.manifest.measure.encoder is not None:
+                inputs[f"embeddings.{iteration}"] = self._id(iteration, "embed")
+            for role in self._roles(iteration):
+                inputs[f"samples.{role}.{iteration}"] = self._id(iteration, f"sample.{role}")
+                inputs[f"grades.{role}.{iteration}"] = self._id(iteration, f"grade.{role}")
+        return Step(
+            id=f"{self.model.id}/seed{self._seed}/measure",
+            stage=Stage.MEASURE,
+            block=MeasureBlock(
+                model=self.model.id,
+                replicate=self.replicate,
+                iterations=total,
+                extraction=grading_of(self.manifest, Split.TEST).extraction,
+                ood_extraction=grading_of(self.manifest, Split.OOD).extraction,
+                measure=self.manifest.measure,
+            ),
+            inputs=inputs,
+            version=stage_version(Stage.MEASURE),
+            rows_at_most=0,
+            tokens_at_most=0,
+        )
+
+
+def _correct_selection(rules: PostTraining) -> CorrectSelection:
+    return CorrectSelection(
+        deduplicate=rules.deduplicate,
+        max_correct_per_problem=rules.max_correct_per_problem,
+        without_correct=rules.without_correct,
+    )
+
+
+def _pair_selection(rules: PostTraining, seed: int) -> PairSelection:
+    return PairSelection(
+        deduplicate=rules.deduplicate,
+        pairing=rules.pairing,
+        pairs_per_problem=rules.pairs_per_problem,
+        without_pair=rules.without_pair,
+        seed=seed,
+    )
+
+
+def _sampling_of(manifest: Manifest, role: Role) -> Sampling | None:
+    """The random sampling of a role; None for the greedy ones."""
+    return {Role.TRAIN: manifest.sampling, Role.SAMPLE: manifest.evaluation.sampled}.get(role)
+
+
+def _decoding_of(manifest: Manifest, role: Role) -> Decoding:
+    sampling = _sampling_of(manifest, role)
+    if sampling is None:
+        return Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=manifest.evaluation.greedy.max_tokens, stop=())
+    return Decoding(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        max_tokens=sampling.max_tokens,
+        stop=(),
+    )
+
+
+def optimisation_of(manifest: Manifest, method: Method, model: ModelRef) -> Optimisation:
+    """The optimisation block that a method's training uses, with the model's own learning rate where it has one."""
+    block, rate = manifest.sft, model.sft_learning_rate
+    if method is Method.DPO:
+        if manifest.dpo is None:
+            raise ValueError("a schedule with dpo needs the dpo block; the loader refuses a manifest without it")
+        block, rate = manifest.dpo.optimisation, model.dpo_learning_rate
+    return block if rate is None else replace(block, learning_rate=rate)
+
+
+def preference_of(manifest: Manifest, method: Method, optimisation: Optimisation) -> PreferenceOptimisation | None:
+    """The DPO block with this optimisation; None for SFT."""
+    if method is not Method.DPO or manifest.dpo is None:
+        return None
+    return replace(manifest.dpo, optimisation=optimisation)

@@ -1,0 +1,1 @@
+"""The procedure of "Mind the Gap" (2412.02674)."""

@@ -1,0 +1,120 @@
+"""Keeping: from responses and what verified them to a training set of self-improvement.
+
+What is left out is counted, never silent: ``counts`` goes into the step record.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.errors import StepFailed
+from selfimp_bench.protocols.verification.filters import selection_of
+from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
+from selfimp_bench.protocols.verification.metrics.selection import weights
+from selfimp_bench.steps.plan import KeepBlock, PairSelection
+from selfimp_bench.steps.rows import PairRow, SampleRow, SftRow
+from selfimp_bench.steps.select import JudgedSample, TrainingSet
+from selfimp_bench.steps.training_rows import RowMaker, deduplicated, draw_pairs
+from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+from selfimp_bench.tasks.problem import Problem
+
+Scores = Mapping[tuple[str, int], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The graded samples of one M_i, and their scores by problem id and sample index (None: gold grades decide)."""
+
+    samples: Sequence[JudgedSample]
+    scores: Scores | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sides:
+    """One problem's samples: kept, dropped, and without a judgement."""
+
+    kept: list[JudgedSample]
+    dropped: list[JudgedSample]
+    unjudged: list[JudgedSample]
+
+
+def keep(block: KeepBlock, problems: Sequence[Problem], pools: Sequence[Pool], codec: TokenCodec) -> TrainingSet:
+    """The training set: kept samples, or pairs of a kept and a dropped one of the same M_i."""
+    maker = RowMaker(prompt_template=block.prompt_template, add_bos=block.add_bos, codec=codec)
+    sides = _sides(block, pools)
+    counts: Counter[str] = Counter(problems=len(problems))
+    rows: list[SftRow] = []
+    pairs: list[PairRow] = []
+    for problem in problems:
+        own = sides.get(problem.problem_id, _Sides(kept=[], dropped=[], unjudged=[]))
+        counts.update(_counted(own))
+        ended = [judged.sample for judged in own.kept if _is_whole(judged.sample)]
+        kept = deduplicated(ended, block.deduplicate)[: block.max_kept_per_problem]
+        counts["kept samples left out as unfinished, duplicates or over the cap"] += len(own.kept) - len(kept)
+        if not kept:
+            counts["problems dropped: nothing kept"] += 1
+        if block.pairs is None:
+            rows += [maker.sample_row(problem, sample) for sample in kept]
+        else:
+            drawn = _pairs(block.pairs, problem, kept, own)
+            counts["problems without a pair"] += not drawn
+            pairs += [maker.pair_row(problem, chosen, rejected) for chosen, rejected in drawn]
+    made = rows if block.pairs is None else pairs
+    return TrainingSet(rows=tuple(made), counts=dict(counts) | {"rows": len(made)})  # type: ignore[arg-type]
+
+
+def _pairs(
+    rules: PairSelection, problem: Problem, kept: Sequence[SampleRow], own: _Sides
+) -> list[tuple[SampleRow, SampleRow]]:
+    dropped = [judged.sample for judged in own.dropped if judged.sample.token_ids]
+    drawn = draw_pairs(rules, problem, kept, dropped)
+    if not drawn and rules.without_pair == "stop":
+        raise StepFailed(f"problem {problem.problem_id} has no pair of a kept and a dropped sample")
+    return drawn
+
+
+def _is_whole(sample: SampleRow) -> bool:
+    """Ended by itself: training on a cut one would teach the model not to stop."""
+    return sample.finish_reason is FinishReason.STOP and len(sample.token_ids) > 0
+
+
+def _counted(own: _Sides) -> dict[str, int]:
+    judged = [*own.kept, *own.dropped, *own.unjudged]
+    return {
+        "samples": len(judged),
+        "samples without a judgement": len(own.unjudged),
+        "correct samples": sum(each.outcome is Outcome.CORRECT for each in judged),
+        "kept samples": len(own.kept),
+        "kept samples that are correct": sum(each.outcome is Outcome.CORRECT for each in own.kept),
+    }
+
+
+def _sides(block: KeepBlock, pools: Sequence[Pool]) -> Mapping[str, _Sides]:
+    """By problem id, pool after pool: a quantile is one of the scores that one model's responses have."""
+    sides: dict[str, _Sides] = defaultdict(lambda: _Sides(kept=[], dropped=[], unjudged=[]))
+    for pool in pools:
+        by_problem: dict[str, list[JudgedSample]] = defaultdict(list)
+        for judged in pool.samples:
+            by_problem[judged.sample.problem_id].append(judged)
+        for name, own in by_problem.items():
+            for judged, side in zip(own, _decided(block, own, pool.scores), strict=True):
+                {True: sides[name].kept, False: sides[name].dropped, None: sides[name].unjudged}[side].append(judged)
+    return sides
+
+
+def _decided(block: KeepBlock, own: Sequence[JudgedSample], scores: Scores | None) -> list[bool | None]:
+    """Of every sample of one problem and model whether it is kept; None where nothing judged it."""
+    if block.selection is None or scores is None:
+        return [None if judged.outcome in UNJUDGED else judged.outcome is Outcome.CORRECT for judged in own]
+    scored = [
+        ScoredResponse(
+            sample_index=judged.sample.sample_index,
+            correct=judged.outcome is Outcome.CORRECT,
+            score=scores[judged.sample.problem_id, judged.sample.sample_index],
+        )
+        for judged in own
+    ]
+    weighed = weights(scored, selection_of(block.selection))
+    return [None if each.score is None else bool(weight) for each, weight in zip(scored, weighed, strict=True)]

@@ -1,0 +1,458 @@
+"""Measuring the verification protocol: grades, scores and matches become values per problem and their means.
+
+The names of measurements are those of ``protocols/verification/cells.py``.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from math import fsum
+
+from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
+from selfimp_bench.protocols.post_training.measure import Measured
+from selfimp_bench.protocols.verification.cells import (
+    SCORES,
+    VARIANCES,
+    Judge,
+    ensemble_name,
+    filter_name,
+    judges_of,
+    other_convention,
+    picked_filters,
+    temperature_ending,
+)
+from selfimp_bench.protocols.verification.filters import filter_of, selection_of
+from selfimp_bench.protocols.verification.manifest import Ensemble, VerificationMetric, VerifierKind
+from selfimp_bench.protocols.verification.metrics.correlation import Variable, correlation_values
+from selfimp_bench.protocols.verification.metrics.distribution import deviation_values
+from selfimp_bench.protocols.verification.metrics.gap import (
+    EmptyFilter,
+    Reweighted,
+    Verified,
+    aggregate_pseudo_values,
+    aggregate_relative_gap_of,
+    gap_of,
+    relative_gap_of,
+    reweigh_all,
+    reweigh_ensemble,
+)
+from selfimp_bench.protocols.verification.metrics.position import preference
+from selfimp_bench.protocols.verification.metrics.scored import Responses, ScoredResponse
+from selfimp_bench.protocols.verification.metrics.tournament import PlayedRound, after_round, round_accuracies
+from selfimp_bench.protocols.verification.metrics.variance import verdict_variance
+from selfimp_bench.protocols.verification.score import mean_scores
+from selfimp_bench.protocols.verification.tournament import played_rounds
+from selfimp_bench.steps.plan import MeasureGapBlock
+from selfimp_bench.steps.rows import GradeRow, MatchRow, ScoreRow
+from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+
+SHARE, CORRELATION, VARIANCE = "share", "correlation", "variance"
+
+_M = VerificationMetric
+Values = Mapping[str, float | None]
+Reweighing = Mapping[str, Reweighted]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What one f_t generated on the test problems at one temperature (None: there is one only), graded and judged.
+
+    scores, matches: by the names of judges.
+    """
+
+    iteration: int
+    temperature: float | None
+    grades: Sequence[GradeRow]
+    scores: Mapping[str, Sequence[ScoreRow]]
+    matches: Mapping[str, Sequence[MatchRow]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cell:
+    """One measurement in the making: its values by problem where it is a mean over them, and its estimate."""
+
+    metric: str
+    values: Values
+    estimate: Estimate
+    unit: str = SHARE
+
+
+def measure_gaps(block: MeasureGapBlock, points: Sequence[Point]) -> Measured:
+    """Every metric the manifest asks for, of every point."""
+    measurements: list[Measurement] = []
+    values: list[ProblemValue] = []
+    for point in points:
+        for cell in _cells(block, point):
+            name = f"{cell.metric}{temperature_ending(point.temperature)}"
+            measurements.append(
+                Measurement(
+                    model=block.model,
+                    metric=name,
+                    split=Split.TEST,
+                    iteration=point.iteration,
+                    replicate=block.replicate,
+                    value=cell.estimate.value,
+                    unit=cell.unit,
+                    n=cell.estimate.n,
+                    undefined=cell.estimate.undefined,
+                    standard_error=cell.estimate.standard_error,
+                    reason=cell.estimate.reason,
+                )
+            )
+            values += [
+                ProblemValue(
+                    model=block.model,
+                    metric=name,
+                    split=Split.TEST,
+                    iteration=point.iteration,
+                    replicate=block.replicate,
+                    problem_id=problem_id,
+                    value=value,
+                )
+                for problem_id, value in cell.values.items()
+            ]
+    return Measured(measurements=tuple(measurements), problem_values=tuple(values))
+
+
+def _cells(block: MeasureGapBlock, point: Point) -> Iterator[_Cell]:
+    evidence = _Evidence(block=block, point=point)
+    for metric in block.measure.metrics:
+        if metric in _OF_FILTERS:
+            for name, problems in evidence.filters.items():
+                yield from _OF_FILTERS[metric](evidence, metric, name, problems)
+        elif metric in _OF_JUDGES:
+            for judge in evidence.judges:
+                yield from _OF_JUDGES[metric](evidence, metric, judge)
+        else:
+            yield from _OF_POINT[metric](evidence, metric)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evidence:
+    """A point, and what several metrics make of it."""
+
+    block: MeasureGapBlock
+    point: Point
+
+    @cached_property
+    def judges(self) -> tuple[Judge, ...]:
+        return judges_of(self.block.verification, self.block.verifiers)
+
+    @cached_property
+    def graded(self) -> Mapping[str, Mapping[int, GradeRow]]:
+        """The judged grades by problem id and sample index. A grader that crashed has not judged."""
+        groups: dict[str, dict[int, GradeRow]] = defaultdict(dict)
+        for grade in self.point.grades:
+            groups[grade.problem_id] |= {} if grade.outcome in UNJUDGED else {grade.sample_index: grade}
+        return groups
+
+    @cached_property
+    def correct(self) -> Mapping[str, Mapping[int, bool]]:
+        return {
+            name: {index: grade.outcome is Outcome.CORRECT for index, grade in own.items()}
+            for name, own in self.graded.items()
+        }
+
+    @cached_property
+    def accuracy(self) -> Values:
+        return {name: fsum(own.values()) / len(own) if own else None for name, own in self.correct.items()}
+
+    @cached_property
+    def responses(self) -> Mapping[str, Mapping[str, Responses]]:
+        """By judge's name (all but tournaments), then problem id."""
+        return {name: self._scored(mean_scores(rows)) for name, rows in self.point.scores.items()}
+
+    def _scored(self, scores: Mapping[tuple[str, int], float | None]) -> Mapping[str, Responses]:
+        return {
+            name: tuple(
+                ScoredResponse(sample_index=index, correct=correct, score=scores[name, index])
+                for index, correct in own.items()
+            )
+            for name, own in self.correct.items()
+        }
+
+    @cached_property
+    def rounds(self) -> Mapping[str, Mapping[str, tuple[PlayedRound, ...]]]:
+        """By the names of tournaments, then problem id."""
+        return {name: played_rounds(rows) for name, rows in self.point.matches.items()}
+
+    @cached_property
+    def filters(self) -> Mapping[str, Reweighing]:
+        """Everything that a gap can be measured of, by its name."""
+        found: dict[str, Reweighing] = {}
+        for judge in self.judges:
+            for selection in judge.method.selections or ():
+                problems = self.responses[judge.name]
+                found[filter_name(judge, selection)] = reweigh_all(problems, selection_of(selection))
+            for number in range(1, (judge.method.rounds or 0) + 1):
+                found[f"{judge.name}.r{number}"] = self.after(judge, number, since=0)
+        for verifier in self.block.verifiers:
+            for ensemble in self.block.ensembles:
+                name = ensemble_name(ensemble, self.block.verification, verifier)
+                found[name] = self._ensemble(ensemble, verifier)
+        return found
+
+    def after(self, judge: Judge, number: int, *, since: int) -> Reweighing:
+        """The winners of a tournament's round against those of round ``since``.
+
+        A problem with a response that was not graded is left out: its bracket cannot be measured.
+        """
+        made = {}
+        for name, rounds in self.rounds[judge.name].items():
+            entrants = 2 * len(rounds[0].matches)
+            if len(self.correct.get(name, {})) == entrants:
+                accuracies = round_accuracies(self.correct[name], rounds)
+                made[name] = after_round(accuracies, entrants=entrants, after=number, since=since)
+        return made
+
+    def _ensemble(self, ensemble: Ensemble, verifier: str) -> Reweighing:
+        methods = {method.id: method for method in self.block.verification}
+        verified = []
+        for member in ensemble.members:
+            if member.selection is None:
+                raise ValueError("a member of an ensemble has a selection; the loader refuses others")
+            judge = Judge(method=methods[member.verifier], model=verifier)
+            verified.append(Verified(problems=self.responses[judge.name], filter=filter_of(member.selection)))
+        return reweigh_ensemble(verified)
+
+    def conventions(self) -> Iterator[tuple[str, EmptyFilter]]:
+        """The headline's convention for empty filters, and the other one with the ending of its name."""
+        yield "", EmptyFilter(self.block.measure.empty_filter)
+        other = other_convention(self.block.measure)
+        yield f".{other}", EmptyFilter(other)
+
+    @property
+    def headline(self) -> EmptyFilter:
+        return EmptyFilter(self.block.measure.empty_filter)
+
+
+def _mean(metric: str, values: Values, unit: str = SHARE) -> _Cell:
+    return _Cell(metric=metric, values=values, estimate=mean_over_problems(list(values.values())), unit=unit)
+
+
+# ---- of the responses alone ----
+
+
+def _accuracy(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    yield _mean(metric, evidence.accuracy)
+    other = "flexible" if evidence.block.extraction == "strict" else "strict"
+    values = {
+        name: fsum(grade.other_outcome is Outcome.CORRECT for grade in own.values()) / len(own) if own else None
+        for name, own in evidence.graded.items()
+    }
+    yield _mean(f"{metric}.{other}", values)
+
+
+def _pass_at_k(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:  # noqa: ARG001
+    for k in evidence.block.measure.k:
+        values = {name: pass_at_k(n=len(own), c=sum(own.values()), k=k) for name, own in evidence.correct.items()}
+        yield _mean(f"pass@{k}", values)
+
+
+# ---- of a filter ----
+
+
+def _filtered_accuracy(
+    evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing
+) -> Iterator[_Cell]:
+    """Where a filter keeps nothing, the convention that the gap is 0 leaves the accuracy as it is."""
+    for ending, convention in evidence.conventions():
+        values = {
+            problem: each.accuracy if each.reweighted is None and convention is EmptyFilter.ZERO else each.reweighted
+            for problem, each in problems.items()
+        }
+        yield _mean(f"{metric}.{name}{ending}", values)
+
+
+def _gap(evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing) -> Iterator[_Cell]:
+    gap = (gap_of if metric is _M.GAP else relative_gap_of)(problems)
+    for ending, convention in evidence.conventions():
+        yield _mean(f"{metric}.{name}{ending}", gap.values(convention))
+
+
+def _aggregate(evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing) -> Iterator[_Cell]:
+    """A ratio of means; its values by problem are pseudo-values, which have its mean and its error."""
+    for ending, convention in evidence.conventions():
+        yield _Cell(
+            metric=f"{metric}.{name}{ending}",
+            values=aggregate_pseudo_values(problems, convention),
+            estimate=aggregate_relative_gap_of(problems, convention),
+        )
+
+
+def _kept_share(evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing) -> Iterator[_Cell]:
+    rounds = {f"{judge.name}.r{n}" for judge in evidence.judges for n in range(1, (judge.method.rounds or 0) + 1)}
+    if name not in rounds:
+        yield _mean(f"{metric}.{name}", {problem: each.kept_share for problem, each in problems.items()})
+
+
+def _gap_spread(evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing) -> Iterator[_Cell]:
+    """No mean, but a statistic with an influence of every problem, whose mean it is; so are the correlations."""
+    yield _mean(f"{metric}.{name}", deviation_values(gap_of(problems).values(evidence.headline)))
+
+
+def _gap_positive(evidence: _Evidence, metric: VerificationMetric, name: str, problems: Reweighing) -> Iterator[_Cell]:
+    gaps = gap_of(problems).values(evidence.headline)
+    yield _mean(f"{metric}.{name}", {problem: None if gap is None else float(gap > 0) for problem, gap in gaps.items()})
+
+
+# ---- of a judge ----
+
+
+def _by_problem(evidence: _Evidence, rows: Sequence[ScoreRow]) -> Mapping[str, list[ScoreRow]]:
+    groups: dict[str, list[ScoreRow]] = {name: [] for name in evidence.graded}
+    for row in rows:
+        groups[row.problem_id].append(row)
+    return groups
+
+
+def _share_of(found: Sequence[bool]) -> float | None:
+    return fsum(found) / len(found) if found else None
+
+
+def _label_mass(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
+    if judge.method.kind is VerifierKind.MULTIPLE_CHOICE:
+        groups = _by_problem(evidence, evidence.point.scores[judge.name])
+        masses = {name: [row.label_mass for row in rows if row.label_mass is not None] for name, rows in groups.items()}
+        yield _mean(f"{metric}.{judge.name}", {name: fsum(m) / len(m) if m else None for name, m in masses.items()})
+
+
+def _scored_share(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
+    if judge.method.kind is VerifierKind.MULTIPLE_CHOICE:
+        return
+    if judge.method.kind is VerifierKind.TOURNAMENT:
+        played = evidence.rounds[judge.name]
+        usable = {
+            name: [match.judgement is not None for each in rounds for match in each.matches]
+            for name, rounds in played.items()
+        }
+    else:
+        usable = {
+            name: [response.score is not None for response in own]
+            for name, own in evidence.responses[judge.name].items()
+        }
+    yield _mean(f"{metric}.{judge.name}", {name: _share_of(each) for name, each in usable.items()})
+
+
+def _score_shares(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
+    """Of the usable judgements of a problem."""
+    if judge.method.kind is VerifierKind.COT_SCORE:
+        groups = _by_problem(evidence, evidence.point.scores[judge.name])
+        given = {name: [row.score for row in rows if row.score is not None] for name, rows in groups.items()}
+        for score in SCORES:
+            values = {name: _share_of([each == score for each in scores]) for name, scores in given.items()}
+            yield _mean(f"{metric}.{judge.name}.{score}", values)
+
+
+def _judgement_variance(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
+    """The mean of p (1 - p) over a problem's responses, and the shares of them with at most so much."""
+    judging = judge.method.judging
+    if judge.method.kind is not VerifierKind.COT_BINARY or judging is None or judging.repeats == 1:
+        return
+    found: dict[str, list[float]] = {}
+    for name, rows in _by_problem(evidence, evidence.point.scores[judge.name]).items():
+        verdicts: dict[int, list[bool | None]] = defaultdict(list)
+        for row in rows:
+            verdicts[row.sample_index].append(None if row.score is None else bool(row.score))
+        found[name] = [each.variance for own in verdicts.values() if (each := verdict_variance(own)) is not None]
+    means = {name: fsum(own) / len(own) if own else None for name, own in found.items()}
+    yield _mean(f"{metric}.{judge.name}", means, VARIANCE)
+    for most in VARIANCES:
+        shares = {name: _share_of([each <= most for each in own]) for name, own in found.items()}
+        yield _mean(f"{metric}.{judge.name}.to{most:g}", shares)
+
+
+def _tournament_steps(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
+    for number in range(1, (judge.method.rounds or 0) + 1):
+        step = gap_of(evidence.after(judge, number, since=number - 1))
+        yield _mean(f"{metric}.{judge.name}.r{number}", step.values(evidence.headline))
+
+
+def _first_preferred(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
+    """Of the usable judgements of a problem's matches, of all rounds and of each."""
+    if judge.method.kind is not VerifierKind.TOURNAMENT:
+        return
+    rounds = range(1, (judge.method.rounds or 0) + 1)
+    for ending, wanted in (("", rounds), *((f".r{number}", (number,)) for number in rounds)):
+        values = {
+            name: preference(
+                match.judgement for number, each in enumerate(played, 1) if number in wanted for match in each.matches
+            ).first_share
+            for name, played in evidence.rounds[judge.name].items()
+        }
+        yield _mean(f"{metric}.{judge.name}{ending}", values)
+
+
+# ---- between verifications ----
+
+
+def _picked(evidence: _Evidence) -> Iterator[tuple[list[str], list[str]]]:
+    """For every verifier the filters that are correlated, and the judges among them that give scores."""
+    for verifier in evidence.block.verifiers:
+        picked = picked_filters(evidence.block.measure.correlate or (), evidence.block.verification, verifier)
+        filters = [filter_name(judge, selection) for judge, selection in picked]
+        yield filters, list(dict.fromkeys(judge.name for judge, selection in picked if selection is not None))
+
+
+def _correlated(metric: VerificationMetric, names: Sequence[str], first: Variable, second: Variable) -> _Cell:
+    return _mean(f"{metric}.{'+'.join(names)}", correlation_values(first, second), CORRELATION)
+
+
+def _score_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    """Over all responses, pooled."""
+    for _, judges in _picked(evidence):
+        for one, two in combinations(judges, 2):
+            yield _correlated(metric, (one, two), _scores(evidence, one), _scores(evidence, two))
+
+
+def _scores(evidence: _Evidence, judge: str) -> Variable:
+    return {name: [each.score for each in own] for name, own in evidence.responses[judge].items()}
+
+
+def _gap_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    for filters, _ in _picked(evidence):
+        for one, two in combinations(filters, 2):
+            yield _correlated(metric, (one, two), _gaps(evidence, one), _gaps(evidence, two))
+
+
+def _gap_accuracy_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    accuracy = {name: [value] for name, value in evidence.accuracy.items()}
+    for filters, _ in _picked(evidence):
+        for name in filters:
+            yield _correlated(metric, (name,), _gaps(evidence, name), accuracy)
+
+
+def _gaps(evidence: _Evidence, name: str) -> Variable:
+    """By problem; a tournament may lack some."""
+    gaps = gap_of(evidence.filters[name]).values(evidence.headline)
+    return {problem: [gaps.get(problem)] for problem in evidence.accuracy}
+
+
+_OF_POINT: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric], Iterator[_Cell]]] = {
+    _M.ACCURACY: _accuracy,
+    _M.PASS_AT_K: _pass_at_k,
+    _M.SCORE_CORRELATION: _score_correlation,
+    _M.GAP_CORRELATION: _gap_correlation,
+    _M.GAP_ACCURACY_CORRELATION: _gap_accuracy_correlation,
+}
+_OF_FILTERS: Mapping[
+    VerificationMetric, Callable[[_Evidence, VerificationMetric, str, Reweighing], Iterator[_Cell]]
+] = {
+    _M.FILTERED_ACCURACY: _filtered_accuracy,
+    _M.GAP: _gap,
+    _M.RELATIVE_GAP: _gap,
+    _M.AGGREGATE_RELATIVE_GAP: _aggregate,
+    _M.KEPT_SHARE: _kept_share,
+    _M.GAP_SPREAD: _gap_spread,
+    _M.GAP_POSITIVE: _gap_positive,
+}
+_OF_JUDGES: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric, Judge], Iterator[_Cell]]] = {
+    _M.LABEL_MASS: _label_mass,
+    _M.SCORED_SHARE: _scored_share,
+    _M.SCORE_SHARES: _score_shares,
+    _M.JUDGEMENT_VARIANCE: _judgement_variance,
+    _M.TOURNAMENT_STEPS: _tournament_steps,
+    _M.FIRST_PREFERRED: _first_preferred,
+}

@@ -1,0 +1,101 @@
+"""Weight functions w of a verifier's scores: filters by quantile or threshold, and exponential reweighting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, exp, isfinite
+
+from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantile:
+    """Keep the responses of a problem whose score is at least the q-quantile of the problem's own scores.
+
+    Source: 2412.02674, Section 2 (below Example 2.2) and Table 3: "top 0.8" is q = 0.8, the best ~20 %. ``q`` is from
+    0 (keep every scored response) to 1 (the best and its ties). Raises ValueError outside.
+    """
+
+    q: float
+
+    def __post_init__(self) -> None:
+        """A quantile is a share."""
+        if not 0 <= self.q <= 1:
+            raise ValueError(f"q is {self.q}; expected a quantile from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Keep the responses whose score is at least ``tau``, one threshold for all problems.
+
+    Source: 2412.02674, Example 2.2 (its Algorithm 1 has > instead of >=). Raises ValueError unless finite.
+    """
+
+    tau: float
+
+    def __post_init__(self) -> None:
+        """Nothing compares with NaN."""
+        if not isfinite(self.tau):
+            raise ValueError(f"tau is {self.tau}; expected a finite score")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reweight:
+    """w(s) = exp(s / beta): the optimum of reinforcement learning with a KL penalty of ``beta`` (in units of score).
+
+    Source: 2412.02674, Example 2.1. Raises ValueError unless beta is finite and above 0.
+    """
+
+    beta: float
+
+    def __post_init__(self) -> None:
+        """At 0 and below there is no such optimum."""
+        if not (isfinite(self.beta) and self.beta > 0):
+            raise ValueError(f"beta is {self.beta}; expected a finite number above 0")
+
+
+Filter = Quantile | Threshold
+Selection = Filter | Reweight
+
+
+def weights(responses: Sequence[ScoredResponse], selection: Selection) -> tuple[float, ...]:
+    """The weight of each response of one problem, in their order: 0 or 1 for a filter, 0 to 1 for ``Reweight``.
+
+    A response without a score weighs 0. Weights of ``Reweight`` are divided by that of the highest score, which
+    changes no reweighted mean and cannot overflow.
+    """
+    scores = [response.score for response in responses if response.score is not None]
+    if not scores:
+        return (0.0,) * len(responses)
+    if isinstance(selection, Reweight):
+        best = max(scores)
+        return tuple(0.0 if r.score is None else exp((r.score - best) / selection.beta) for r in responses)
+    least = selection.tau if isinstance(selection, Threshold) else quantile_cut(scores, selection.q)
+    return tuple(float(r.score is not None and r.score >= least) for r in responses)
+
+
+def quantile_cut(scores: Sequence[float], q: float) -> float:
+    """The lowest score that a filter at the q-quantile of these scores keeps.
+
+    The quantile is the one at position q (n - 1) between the sorted scores, interpolated (Hyndman and Fan's type 7,
+    the default of NumPy, PyTorch and pandas; 2412.02674 names none). What is at least this quantile is what is at
+    least the score at the next whole position, so nothing is interpolated, and q counts as the decimal number it is
+    written as: 0.8 of 6 scores is position 4 exactly. Without ties n - ceil(q (n - 1)) are kept, 26 of 128 at 0.8;
+    ties at the cut are all kept. Raises ValueError without scores.
+    """
+    if not scores:
+        raise ValueError("no scores; expected at least one")
+    return sorted(scores)[ceil(Fraction(repr(float(q))) * (len(scores) - 1))]
+
+
+def all_of(each: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """The AND of filters: a response weighs 1 where it does in every row of ``each``, else 0; rows are verifiers.
+
+    Source: 2412.02674, Section 6.3. Raises ValueError without rows, for rows of different lengths and for weights
+    other than 0 and 1, of which there is no AND.
+    """
+    if not each:
+        raise ValueError("an AND needs at least one filter")
+    if any(weight not in (0, 1) for row in each for weight in row):
+        raise ValueError("an AND is of filters; expected weights 0 and 1 only")
+    return tuple(float(all(column)) for column in zip(*each, strict=True))

@@ -1,0 +1,64 @@
+"""Scoring: judgements become numbers, or outcomes that say why not."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.protocols.verification.judgement import ScoreJudgement, parse_correctness, parse_score
+from selfimp_bench.protocols.verification.manifest import VerifierKind
+from selfimp_bench.steps.rows import JudgementRow, ScoreRow
+
+WEIGHED = "weighed"
+"""The outcome of a judgement by label probabilities; written ones have those of ``JudgementOutcome``."""
+
+
+def score(kind: VerifierKind, judgements: Sequence[JudgementRow]) -> tuple[ScoreRow, ...]:
+    """Every judgement read, in order."""
+    if kind is VerifierKind.MULTIPLE_CHOICE:
+        return tuple(_weighed(row) for row in judgements)
+    return tuple(_read(row, PARSERS[kind]) for row in judgements)
+
+
+def mean_scores(rows: Iterable[ScoreRow]) -> dict[tuple[str, int], float | None]:
+    """A score for every response (problem id, sample index): the mean of its usable judgements, None without any."""
+    usable: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for row in rows:
+        usable[row.problem_id, row.sample_index] += [] if row.score is None else [row.score]
+    return {key: math.fsum(values) / len(values) if values else None for key, values in usable.items()}
+
+
+PARSERS: Mapping[VerifierKind, Callable[..., ScoreJudgement]] = {
+    VerifierKind.COT_BINARY: parse_correctness,
+    VerifierKind.COT_SCORE: parse_score,
+}
+
+
+def _read(row: JudgementRow, parse: Callable[..., ScoreJudgement]) -> ScoreRow:
+    read = parse(row.text or "", truncated=row.finish_reason is FinishReason.LENGTH)
+    return ScoreRow(
+        problem_id=row.problem_id,
+        sample_index=row.sample_index,
+        repeat=row.repeat,
+        outcome=read.outcome.value,
+        score=read.value,
+        label_mass=None,
+    )
+
+
+def _weighed(row: JudgementRow) -> ScoreRow:
+    """p(Correct) / (p(Correct) + p(Incorrect)), from the difference of the logarithms, which cannot underflow."""
+    if row.logprob_correct is None or row.logprob_incorrect is None:
+        raise ValueError(f"sample {row.sample_index} of problem {row.problem_id} was not weighed")
+    return ScoreRow(
+        problem_id=row.problem_id,
+        sample_index=row.sample_index,
+        repeat=row.repeat,
+        outcome=WEIGHED,
+        score=_sigmoid(row.logprob_correct - row.logprob_incorrect),
+        label_mass=math.exp(row.logprob_correct) + math.exp(row.logprob_incorrect),
+    )
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

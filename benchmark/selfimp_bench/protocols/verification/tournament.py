@@ -1,0 +1,141 @@
+"""Tournaments: a model compares a problem's responses two by two, round by round."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from selfimp_bench.canonical import derive_seed
+from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.protocols.verification.judgement import parse_preference
+from selfimp_bench.protocols.verification.metrics.tournament import (
+    Match,
+    PlayedMatch,
+    PlayedRound,
+    Side,
+    first_round,
+    next_round,
+    play,
+)
+from selfimp_bench.protocols.verification.shown import clean_response
+from selfimp_bench.protocols.verification.verify import Judgement, Verifier, fill, write
+from selfimp_bench.steps.plan import TournamentBlock
+from selfimp_bench.steps.rows import MatchRow, SampleRow
+from selfimp_bench.tasks.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    """A match of one problem in one round, as it is asked."""
+
+    problem: Problem
+    match: Match
+    prompt: tuple[int, ...]
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """What all rounds are played with: the shown text of every response, by problem id and sample index."""
+
+    block: TournamentBlock
+    problems: Mapping[str, Problem]
+    shown: Mapping[str, Mapping[int, str]]
+    verifier: Verifier
+
+    def pair(self, problem_id: str, match: Match, number: int) -> _Pair:
+        """A match of round ``number``."""
+        problem, shown, writing = self.problems[problem_id], self.shown[problem_id], self.block.writing
+        fields = {"question": problem.question, "response_a": shown[match.a], "response_b": shown[match.b]}
+        text = fill(self.block.prompt_template, fields)
+        place = (writing.seed, "tournament", writing.role, writing.iteration, problem_id, number, match.a, match.b)
+        return _Pair(
+            problem=problem,
+            match=match,
+            prompt=self.verifier.codec.encode_prompt(text, add_bos=self.block.add_bos),
+            seed=derive_seed(*place),
+        )
+
+    def coin(self, problem_id: str, number: int) -> int:
+        """The seed of the coins of one problem's round."""
+        writing = self.block.writing
+        return derive_seed(writing.seed, "coin", writing.role, writing.iteration, problem_id, number)
+
+
+def tournament(
+    block: TournamentBlock,
+    problems: Mapping[str, Problem],
+    samples: Sequence[SampleRow],
+    verifier: Verifier,
+    on_progress: Callable[[int, int], None],
+) -> tuple[MatchRow, ...]:
+    """Every match, by round, then problem, then place in the bracket. All problems play a round together.
+
+    ``on_progress`` is told the matches done and those in all. Raises StepFailed if the engine left any out, ValueError
+    unless the samples of every problem fill whole batches.
+    """
+    shown: dict[str, dict[int, str]] = defaultdict(dict)
+    for sample in sorted(samples, key=lambda sample: sample.sample_index):
+        shown[sample.problem_id][sample.sample_index] = clean_response(block.task, sample.completion)
+    table = _Table(block=block, problems=problems, shown=shown, verifier=verifier)
+    brackets = {name: first_round(list(own), batch=2**block.rounds) for name, own in shown.items()}
+    total = sum(len(own) - len(own) // 2**block.rounds for own in shown.values())
+    rows: list[MatchRow] = []
+    for number in range(1, block.rounds + 1):
+        done = len(rows)
+        played = _play_round(table, brackets, number, lambda each, _: on_progress(done + each, total))  # noqa: B023
+        rows += played.rows
+        if number < block.rounds:
+            brackets = {name: next_round(each.winners) for name, each in played.rounds.items()}
+    return tuple(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Round:
+    rows: tuple[MatchRow, ...]
+    rounds: Mapping[str, PlayedRound]
+
+
+def _play_round(
+    table: _Table, brackets: Mapping[str, Sequence[Match]], number: int, on_progress: Callable[[int, int], None]
+) -> _Round:
+    pairs = [table.pair(name, match, number) for name, matches in brackets.items() for match in matches]
+    prompts, seeds = [pair.prompt for pair in pairs], [[pair.seed] for pair in pairs]
+    written = [each[0] for each in write(prompts, seeds, table.block.writing, table.verifier, on_progress)]
+    read = [parse_preference(each.text, truncated=each.finish_reason is FinishReason.LENGTH) for each in written]
+    sides = iter([None if each.value is None else Side(each.value) for each in read])
+    rounds = {
+        name: play(matches, [next(sides) for _ in matches], seed=table.coin(name, number))
+        for name, matches in brackets.items()
+    }
+    matches = [match for each in rounds.values() for match in each.matches]
+    rows = tuple(
+        _row(pair, number, match, text, outcome.outcome.value)
+        for pair, match, text, outcome in zip(pairs, matches, written, read, strict=True)
+    )
+    return _Round(rows=rows, rounds=rounds)
+
+
+def _row(pair: _Pair, number: int, played: PlayedMatch, written: Judgement, outcome: str) -> MatchRow:
+    return MatchRow(
+        problem_id=pair.problem.problem_id,
+        round=number,
+        a=pair.match.a,
+        b=pair.match.b,
+        outcome=outcome,
+        judgement=played.judgement,
+        winner=played.winner,
+        text=written.text,
+        finish_reason=written.finish_reason,
+        seed=str(pair.seed),
+    )
+
+
+def played_rounds(rows: Sequence[MatchRow]) -> dict[str, tuple[PlayedRound, ...]]:
+    """The rounds of every problem as they were played."""
+    rounds: dict[str, dict[int, list[PlayedMatch]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        match = PlayedMatch(match=Match(a=row.a, b=row.b), judgement=row.judgement, winner=row.winner)
+        rounds[row.problem_id][row.round].append(match)
+    return {
+        name: tuple(PlayedRound(matches=tuple(own[number])) for number in sorted(own)) for name, own in rounds.items()
+    }

@@ -1,0 +1,185 @@
+"""Verifying: a model judges responses, by the probability of a label or in writing."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfimp_bench.canonical import derive_seed
+from selfimp_bench.engines.base import Completion, FinishReason, LabelPrompt, LabelScores, Prompt, Sampler
+from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.protocols.verification.manifest import Labels
+from selfimp_bench.protocols.verification.shown import clean_response
+from selfimp_bench.steps.plan import VerifyBlock, Writing
+from selfimp_bench.steps.rows import JudgementRow, SampleRow
+from selfimp_bench.steps.sample import until_stop
+from selfimp_bench.tasks.problem import Problem
+
+"""A part of every verification's fingerprint: raise it when a change here would give other prompts, seeds or texts."""
+
+_FIELD = re.compile(r"\{(question|response|response_a|response_b)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verifier:
+    """Who judges: a tokenizer, an engine and a checkpoint."""
+
+    codec: TokenCodec
+    sampler: Sampler
+    checkpoint: Path
+
+
+def fill(template: str, fields: Mapping[str, str]) -> str:
+    """A verification prompt: the template's fields filled in one pass, so that no text put in is a field itself."""
+    return _FIELD.sub(lambda field: fields[field[1]], template)
+
+
+def verify(
+    block: VerifyBlock,
+    problems: Mapping[str, Problem],
+    samples: Sequence[SampleRow],
+    verifier: Verifier,
+    on_progress: Callable[[int, int], None],
+) -> tuple[JudgementRow, ...]:
+    """Every judgement of every sample, in the order of samples, then of repeats.
+
+    ``on_progress`` is told the judgements done and those in all. Raises StepFailed if the engine left any out,
+    InputError for labels that the verifier cannot tell apart.
+    """
+    prompts = [_prompt_ids(block, problems[sample.problem_id], sample, verifier.codec) for sample in samples]
+    if block.writing is not None:
+        return _written(block.writing, samples, prompts, verifier, on_progress)
+    if block.labels is None:
+        raise ValueError("a verification weighs labels or writes judgements")
+    return _weighed(block.labels, samples, prompts, verifier, on_progress)
+
+
+def _prompt_ids(block: VerifyBlock, problem: Problem, sample: SampleRow, codec: TokenCodec) -> tuple[int, ...]:
+    shown = clean_response(block.task, sample.completion)
+    text = fill(block.prompt_template, {"question": problem.question, "response": shown})
+    return codec.encode_prompt(text, add_bos=block.add_bos)
+
+
+def label_ids(labels: Labels, codec: TokenCodec) -> tuple[int, int]:
+    """The first token of each label. Raises InputError where they are the same token, or there is none."""
+    first = [codec.encode(text)[:1] for text in (labels.correct, labels.incorrect)]
+    if not all(first) or first[0] == first[1]:
+        raise InputError(
+            f"{codec.folder}: the labels {labels.correct!r} and {labels.incorrect!r} begin with the tokens "
+            f"{[list(each) for each in first]}, which cannot be told apart; choose labels that differ from their first "
+            "token on"
+        )
+    return first[0][0], first[1][0]
+
+
+def _weighed(
+    labels: Labels,
+    samples: Sequence[SampleRow],
+    prompts: Sequence[tuple[int, ...]],
+    verifier: Verifier,
+    on_progress: Callable[[int, int], None],
+) -> tuple[JudgementRow, ...]:
+    """Equal prompts are weighed once: equal responses get equal scores, to the last bit."""
+    ids = label_ids(labels, verifier.codec)
+    names = {token_ids: str(number) for number, token_ids in enumerate(dict.fromkeys(prompts))}
+    asked = [LabelPrompt(prompt_id=name, token_ids=token_ids) for token_ids, name in names.items()]
+    found: dict[str, LabelScores] = {}
+    for scores in verifier.sampler.label_logprobs(verifier.checkpoint, asked, ids):
+        found[scores.prompt_id] = scores
+        on_progress(len(found), len(asked))
+    _refuse_missing(len(found), len(asked))
+    return tuple(
+        _weighed_row(sample, found[names[token_ids]]) for sample, token_ids in zip(samples, prompts, strict=True)
+    )
+
+
+def _weighed_row(sample: SampleRow, scores: LabelScores) -> JudgementRow:
+    correct, incorrect = scores.logprobs
+    return JudgementRow(
+        problem_id=sample.problem_id,
+        sample_index=sample.sample_index,
+        repeat=0,
+        logprob_correct=correct,
+        logprob_incorrect=incorrect,
+        text=None,
+        finish_reason=None,
+        seed=None,
+    )
+
+
+def _written(
+    writing: Writing,
+    samples: Sequence[SampleRow],
+    prompts: Sequence[tuple[int, ...]],
+    verifier: Verifier,
+    on_progress: Callable[[int, int], None],
+) -> tuple[JudgementRow, ...]:
+    seeds = [
+        [
+            derive_seed(writing.seed, "verify", writing.role, writing.iteration, s.problem_id, s.sample_index, repeat)
+            for repeat in range(writing.repeats)
+        ]
+        for s in samples
+    ]
+    texts = list(write(prompts, seeds, writing, verifier, on_progress))
+    return tuple(
+        JudgementRow(
+            problem_id=sample.problem_id,
+            sample_index=sample.sample_index,
+            repeat=repeat,
+            logprob_correct=None,
+            logprob_incorrect=None,
+            text=text.text,
+            finish_reason=text.finish_reason,
+            seed=str(seed),
+        )
+        for sample, own_texts, own_seeds in zip(samples, texts, seeds, strict=True)
+        for repeat, (text, seed) in enumerate(zip(own_texts, own_seeds, strict=True))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A written judgement up to the first stop text, and why it ended."""
+
+    text: str
+    finish_reason: FinishReason
+
+
+def write(
+    prompts: Sequence[tuple[int, ...]],
+    seeds: Sequence[Sequence[int]],
+    writing: Writing,
+    verifier: Verifier,
+    on_progress: Callable[[int, int], None],
+) -> Iterator[tuple[Judgement, ...]]:
+    """For every prompt one judgement a seed. Equal prompts are one request, so that an engine reads each once."""
+    places: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for number, token_ids in enumerate(prompts):
+        places.setdefault(token_ids, []).extend((number, index) for index in range(len(seeds[number])))
+    asked = [
+        Prompt(problem_id=str(name), token_ids=token_ids, seeds=tuple(seeds[number][index] for number, index in own))
+        for name, (token_ids, own) in enumerate(places.items())
+    ]
+    wanted = list(places.values())
+    found: dict[tuple[int, int], Completion] = {}
+    for completion in verifier.sampler.sample(verifier.checkpoint, asked, writing.decoding):
+        found[wanted[int(completion.problem_id)][completion.sample_index]] = completion
+        on_progress(len(found), sum(map(len, wanted)))
+    _refuse_missing(len(found), sum(map(len, wanted)))
+    for number, own_seeds in enumerate(seeds):
+        yield tuple(
+            _judgement(found[number, index], writing.decoding.stop, verifier.codec) for index in range(len(own_seeds))
+        )
+
+
+def _judgement(completion: Completion, stop: Iterable[str], codec: TokenCodec) -> Judgement:
+    used = until_stop(completion.token_ids, tuple(stop), codec)
+    stopped = len(used) < len(completion.token_ids)
+    return Judgement(text=codec.decode(used), finish_reason=FinishReason.STOP if stopped else completion.finish_reason)
+
+
+def _refuse_missing(found: int, wanted: int) -> None:
+    if found != wanted:
+        raise StepFailed(f"the sampler gave {found} of {wanted} judgements; run again to retry the step")

@@ -1,0 +1,1 @@
+"""A study as asked for, from plan to record: needs, fetch, forecast, execute, judge."""

@@ -1,0 +1,147 @@
+"""From an experiment to a run folder: do the steps, then write record and measurements beside the manifest."""
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
+from selfimp_bench.engines.hub.fetched import hub_folder
+from selfimp_bench.engines.open import open_sampler, open_trainer
+from selfimp_bench.engines.worker.child import visible_gpus
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.catalog import find_table
+from selfimp_bench.manifest.prompt_files import prompt_paths
+from selfimp_bench.manifest.reference_table import read_table
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
+from selfimp_bench.runs.case_studies import case_studies
+from selfimp_bench.runs.forecast import forecast
+from selfimp_bench.runs.hub_needs import missing_words
+from selfimp_bench.runs.record import FILE as RECORD
+from selfimp_bench.runs.record import make_record
+from selfimp_bench.runs.study import Experiment
+from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.steps.plan import Plan, Stage
+from selfimp_bench.steps.probe import Probed
+from selfimp_bench.steps.progress import Progress
+from selfimp_bench.steps.runner import PROBE, Engines, FinishedStep, Runner
+from selfimp_bench.steps.store import Store, pretty_json, write_atomically
+from selfimp_bench.verdict import figure_rows as beside
+from selfimp_bench.verdict.check import tables_of
+
+TABLES = "reference_results"
+
+
+_ON_THE_DEVICE = (Stage.PROBE, Stage.SAMPLE, Stage.TRAIN, Stage.EMBED, Stage.VERIFY, Stage.TOURNAMENT)
+
+
+def execute(
+    experiment: Experiment,
+    home: Path,
+    progress: Progress,
+    training: TrainOptions = PLAIN_TRAINING,
+    *,
+    image_digest: str | None = None,
+) -> Path:
+    """Run or resume the experiment and return its run folder. ``image_digest``: of the container image, for the record.
+
+    Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
+    record.json, the manifest with its prompt files, the reference tables that it names, measurements.parquet,
+    problem_values.parquet and case_study.json.
+    Raises InputError, before any step where a GPU or something to be fetched is missing, or StepFailed; finished steps
+    stay in the store.
+    """
+    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    store, plan = Store(home / "store"), experiment.plan()
+    lacking = (_lack_of_gpu(experiment, plan, store), missing_words(experiment, home))
+    if problems := [words for words in lacking if words is not None]:
+        raise InputError("\n".join(problems))
+    finished = open_runner(experiment, home, training).run(progress)
+    folder = experiment.run_folder(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (MEASUREMENTS, PROBLEM_VALUES):
+        _gather(store, finished, name, folder / name)
+    _copy(experiment.path, folder / experiment.path.name)
+    for prompt in prompt_paths(load_manifest(experiment.path)):  # of every profile, for all are checked when it is read
+        _copy(experiment.path.parent / prompt, folder / prompt)
+    for table in table_names(experiment):
+        _copy(find_table(table, experiment.path), folder / TABLES / table)
+    write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))
+    record = make_record(
+        experiment,
+        finished,
+        started=started,
+        wall_seconds=time.monotonic() - began,
+        image_digest=image_digest,
+        probes=_probes(store, finished),
+    )
+    write_atomically(folder / RECORD, pretty_json(record))
+    return folder
+
+
+def open_runner(experiment: Experiment, home: Path, training: TrainOptions) -> Runner:
+    """A runner of the experiment's plan; its engines start with the first step that needs them."""
+    return Runner(
+        manifest=experiment.manifest,
+        base=experiment.path.parent,
+        plan=experiment.plan(),
+        store=Store(home / "store"),
+        hub=hub_folder(home),
+        engines=Engines(open_sampler=open_sampler, trainer=open_trainer(experiment.manifest.engines, training)),
+    )
+
+
+def table_names(experiment: Experiment) -> tuple[str, ...]:
+    """The reference tables that the experiment's claims and figures need, those of conflicting rows too, each once."""
+    tables = tables_of(experiment.manifest.claims, lambda name: read_table(find_table(name, experiment.path), name))
+    return tuple(sorted({*(table.name for table in tables), *beside.table_names(experiment.manifest.figures or ())}))
+
+
+def _lack_of_gpu(experiment: Experiment, plan: Plan, store: Store) -> str | None:
+    """What to do when steps that need a GPU are to do and none is here; else None."""
+    if experiment.manifest.engines.device != "cuda" or visible_gpus():
+        return None
+    done = forecast(plan, store).done()
+    to_do = [step.id for step in plan.steps if step.stage in _ON_THE_DEVICE and step.id not in done]
+    if not to_do:
+        return None
+    return (
+        f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: {len(to_do)} steps need one "
+        f"({to_do[0]} first); use a machine where nvidia-smi lists one (in a container: docker run --gpus all ... "
+        "of an image built for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU "
+        "with --profile smoke"
+    )
+
+
+def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:
+    """One table from those of all measuring steps, in the order of the plan."""
+    parts = [
+        pq.read_table(store.folder(done.record.fingerprint) / name)
+        for done in finished
+        if done.step.stage is Stage.MEASURE
+    ]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables(parts), sink, compression="zstd")
+    write_atomically(target, sink.getvalue().to_pybytes())
+
+
+def _probes(store: Store, finished: tuple[FinishedStep, ...]) -> dict[str, Probed]:
+    """What the probes found, by model: the first part of their steps' ids."""
+    return {
+        done.step.id.partition("/")[0]: msgspec.json.decode(
+            (store.folder(done.record.fingerprint) / PROBE).read_bytes(), type=Probed
+        )
+        for done in finished
+        if done.step.stage is Stage.PROBE
+    }
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)

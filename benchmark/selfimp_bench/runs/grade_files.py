@@ -1,0 +1,164 @@
+"""Grading anybody's own generations: problems and samples files in, a grades file out, streamed."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfimp_bench.canonical import digest, file_sha256
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Grading
+from selfimp_bench.steps.dataset import iterate_rows, read_problems
+from selfimp_bench.steps.grade import grade
+from selfimp_bench.steps.rows import GRADE_SCHEMA, GradeRow
+from selfimp_bench.steps.versions import grade_version
+from selfimp_bench.tasks.problem import Problem
+
+_ROWS_AT_ONCE: Final = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnSample:
+    """A row of a samples file: the fields that grading reads; the format's others may be there."""
+
+    problem_id: str
+    sample_index: int
+    completion: str
+    iteration: int | None = None
+    role: str | None = None
+    finish_reason: str | None = None
+
+
+def grade_files(
+    grading: Grading,
+    *,
+    problems: Path,
+    samples: Sequence[Path],
+    out: Path,
+    told: Callable[[int], None],
+) -> Mapping[str, int]:
+    """Grade samples files (JSONL or Parquet) into ``out`` (by suffix), and count the outcomes.
+
+    Samples are read, graded and written one after the other; ``told`` hears how many are done. What is done lies in
+    ``.NAME.partial`` beside ``out``: the same call with the same files and the same grader goes on from there.
+    Raises InputError naming file and row of what cannot be used; ``out`` is then not written.
+    """
+    if out.suffix not in (".jsonl", ".parquet"):
+        raise InputError(f"--out {out}: expected a name ending in .jsonl or .parquet")
+    by_id = {problem.problem_id: problem for problem in read_problems(problems)}
+    missing = [path for path in samples if not path.is_file()]
+    if missing:
+        raise InputError(f"{missing[0]}: no such file; expected a .jsonl or .parquet file")
+    inputs = digest([grading, grade_version(grading.task), *(file_sha256(path) for path in (problems, *samples))])
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        done = _resume(partial, inputs)
+    except OSError as error:
+        raise InputError(f"--out {out}: {error.strerror}; expected a file in a folder that can be written to") from None
+    counts = Counter(str(row.outcome) for row in _rows(partial))
+    with partial.open("ab") as stream:
+        for row in _graded(samples, grading, by_id, skip=done):
+            stream.write(msgspec.json.encode(row) + b"\n")
+            counts[str(row.outcome)] += 1
+            told(counts.total())
+    if not counts:
+        partial.unlink()
+        raise InputError(f"{', '.join(map(str, samples))}: no sample in it; expected one or more rows")
+    _finish(partial, out)
+    return dict(sorted(counts.items()))
+
+
+def _resume(partial: Path, inputs: str) -> int:
+    """How many samples are done; a file of other inputs is begun anew, a line that was cut is cut off."""
+    header = msgspec.json.encode({"inputs": inputs}) + b"\n"
+    try:
+        with partial.open("r+b") as stream:
+            if stream.readline() == header:
+                end, done = stream.tell(), 0
+                for line in stream:
+                    if line.endswith(b"\n"):
+                        end, done = end + len(line), done + 1
+                stream.truncate(end)
+                return done
+    except FileNotFoundError:
+        pass
+    partial.write_bytes(header)
+    return 0
+
+
+def _rows(partial: Path) -> Iterator[GradeRow]:
+    with partial.open("rb") as stream:
+        stream.readline()
+        for line in stream:
+            yield msgspec.json.decode(line, type=GradeRow)
+
+
+def _graded(
+    paths: Sequence[Path], grading: Grading, problems: Mapping[str, Problem], *, skip: int
+) -> Iterator[GradeRow]:
+    for path in paths:
+        samples = _samples(path, problems)
+        skipped = sum(1 for _ in islice(samples, skip))
+        skip -= skipped
+        yield from grade(grading, problems, samples)
+
+
+def _samples(path: Path, problems: Mapping[str, Problem]) -> Iterator[OwnSample]:
+    seen: set[tuple[int | None, str | None, str, int]] = set()
+    for number, row in enumerate(iterate_rows(path), start=1):
+        try:
+            sample = msgspec.convert(row, OwnSample)
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{path}:{number}: {error}; a sample needs problem_id, sample_index and completion"
+            ) from None
+        if sample.problem_id not in problems:
+            raise InputError(
+                f"{path}:{number}: problem {sample.problem_id!r}, which is not among the {len(problems)} problems; "
+                "give the problems file the samples were made from"
+            )
+        _refuse_half_pairs(f"{path}:{number}", sample)
+        key = (sample.iteration, sample.role, sample.problem_id, sample.sample_index)
+        if key in seen:
+            raise InputError(
+                f"{path}:{number}: sample {sample.sample_index} of problem {sample.problem_id!r} stands there twice "
+                "(same iteration and role); number the samples of a problem 0, 1, 2 ..."
+            )
+        seen.add(key)
+        yield sample
+
+
+def _refuse_half_pairs(where: str, sample: OwnSample) -> None:
+    """JSON can spell what no file can hold: half of a surrogate pair."""
+    for text in (sample.problem_id, sample.completion, sample.role or ""):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{where}: {ascii(text[error.start])[1:-1]} is half of a surrogate pair and no character; "
+                "expected Unicode text: write \\ufffd in its place"
+            ) from None
+
+
+def _finish(partial: Path, out: Path) -> None:
+    """Make ``out`` of a finished partial file, whole or not at all."""
+    made = out.with_name(f".{out.name}.made")
+    if out.suffix == ".jsonl":
+        with partial.open("rb") as source, made.open("wb") as target:
+            source.readline()
+            shutil.copyfileobj(source, target)
+    else:
+        with pq.ParquetWriter(made, GRADE_SCHEMA, compression="zstd") as writer:
+            rows = _rows(partial)
+            while batch := [msgspec.to_builtins(row) for row in islice(rows, _ROWS_AT_ONCE)]:
+                writer.write_table(pa.Table.from_pylist(batch, schema=GRADE_SCHEMA))
+    made.replace(out)
+    partial.unlink()

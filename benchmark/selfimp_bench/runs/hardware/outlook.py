@@ -1,0 +1,86 @@
+"""A plan's outlook on given hardware: every step's cost, the sums, and what cannot run there."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.runs.hardware.calibration import Rates, read_rates
+from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost, total
+from selfimp_bench.runs.hardware.device import Hardware
+from selfimp_bench.runs.hardware.sampling import sample_cost, verify_cost
+from selfimp_bench.runs.hardware.training import train_cost
+from selfimp_bench.steps.plan import Plan, Stage, Step
+
+COSTS: Mapping[Stage, Callable[[Step, Setting], StepCost | None]] = {
+    Stage.SAMPLE: sample_cost,
+    Stage.VERIFY: verify_cost,
+    Stage.TOURNAMENT: verify_cost,
+    Stage.TRAIN: train_cost,
+}
+"""The stages that use a GPU for long. Embedding's encoder has a hundredth of the models' size; the probe is short."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """Why a model's steps of these kinds cannot run, with what would."""
+
+    model: str
+    kinds: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """costs: of the steps that use a GPU. gpu_hours: of those that can run; to_do: without those that are done.
+
+    disk_bytes: samples, and a checkpoint of every training step. peak_bytes: of the step that fills a device most, 0
+    for none. misfits: of a model's steps of a kind, that of the largest; empty when all can run.
+    """
+
+    hardware: str
+    rates: Rates
+    costs: tuple[StepCost, ...]
+    gpu_hours: Range
+    gpu_hours_to_do: Range
+    disk_bytes: Range
+    peak_bytes: int
+    misfits: tuple[Misfit, ...]
+
+
+def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
+    """What the steps of a plan ask, those ``done`` too (their ids). Raises InputError for a model of unknown sizes."""
+    setting = Setting(steps=plan.by_id(), hardware=hardware, rates=read_rates(hardware.name))
+    found = (COSTS[step.stage](step, setting) for step in plan.steps if step.stage in COSTS)
+    costs = tuple(cost for cost in found if cost is not None)
+    able = [cost for cost in costs if not cost.misfits]
+    return Outlook(
+        hardware=str(hardware),
+        rates=setting.rates,
+        costs=costs,
+        gpu_hours=total(cost.gpu_hours for cost in able),
+        gpu_hours_to_do=total(cost.gpu_hours for cost in able if cost.step not in done),
+        disk_bytes=total(cost.disk_bytes for cost in costs),
+        peak_bytes=max((cost.footprint.total for cost in costs), default=0),
+        misfits=_misfits(costs),
+    )
+
+
+def refuse_misfits(found: Outlook) -> None:
+    """Raise InputError with every reason why the plan cannot run on its hardware; return when it can."""
+    if found.misfits:
+        reasons = (f"{one.model}, {', '.join(one.kinds)}: {one.reason}" for one in found.misfits)
+        raise InputError("\n".join([f"cannot run on {found.hardware}:", *reasons]))
+
+
+def _misfits(costs: Iterable[StepCost]) -> tuple[Misfit, ...]:
+    """Kinds with the same reasons together."""
+    largest: dict[tuple[str, str], StepCost] = {}
+    for cost in costs:
+        before = largest.get((cost.model, cost.kind))
+        if cost.misfits and (before is None or cost.footprint.total > before.footprint.total):
+            largest[cost.model, cost.kind] = cost
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for (model, kind), cost in largest.items():
+        for reason in cost.misfits:
+            kinds.setdefault((model, reason), []).append(kind)
+    return tuple(Misfit(model=model, kinds=tuple(found), reason=reason) for (model, reason), found in kinds.items())

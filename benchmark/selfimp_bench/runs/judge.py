@@ -1,0 +1,207 @@
+"""Judging a run folder: the files that the pure check needs, and what becomes of its findings."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.catalog import find_table
+from selfimp_bench.manifest.measured import completions_behind
+from selfimp_bench.manifest.model import Cell, Manifest, Profile
+from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
+from selfimp_bench.manifest.reference_table import read_table as read_reference_table
+from selfimp_bench.measurement import Measurement, ProblemValue, Split
+from selfimp_bench.places import REFERENCES
+from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
+from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.profile import resolve_profile
+from selfimp_bench.runs.describe import Decidability, decidabilities
+from selfimp_bench.runs.execute import TABLES, table_names
+from selfimp_bench.runs.record import FILE as RECORD
+from selfimp_bench.runs.record import RunRecord, read_record
+from selfimp_bench.runs.study import Experiment
+from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.steps.probe import Probed, Stamp
+from selfimp_bench.steps.store import read_table, write_atomically
+from selfimp_bench.verdict.check import check, tables_of
+from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Findings, exit_code, to_json
+from selfimp_bench.verdict.value import Divergence
+
+FINDINGS = "findings.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A run's findings. A smoke run judges no claim: ``judged`` is False and there are none.
+
+    probes: by model, as in the record.
+    """
+
+    experiment: str
+    run: str
+    judged: bool
+    findings: Findings
+    exit_code: int
+    probes: Mapping[str, Probed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """A run folder, read: record, resolved manifest, what was measured."""
+
+    folder: Path
+    record: RunRecord
+    manifest: AnyManifest
+    measurements: tuple[Measurement, ...]
+    problem_values: tuple[ProblemValue, ...]
+
+
+def find_run(run: str, home: Path) -> Path:
+    """A run folder from its path, or from an experiment's NAME or NAME/ID under ``home``.
+
+    Raises InputError when there is none, or when NAME has several.
+    """
+    if (Path(run) / RECORD).is_file():
+        return Path(run)
+    under = home / "runs" / run
+    if (under / RECORD).is_file():
+        return under
+    found = sorted(path.parent for path in under.glob(f"*/{RECORD}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        named = ", ".join(f"{run}/{folder.name}" for folder in found)
+        raise InputError(f"{run}: {len(found)} runs; name one of {named}")
+    raise InputError(f"{run}: no finished run there, nor under {under}; `selfimp-bench run {run}` makes one")
+
+
+def read_run(folder: Path) -> RunFiles:
+    """Read a run folder. Raises InputError when its manifest is not the one its record names, or a file is damaged."""
+    record = read_record(folder)
+    path = folder / record.manifest_file
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    if found != record.manifest_digest:
+        raise InputError(f"{path}: digest {found}; {folder / RECORD} names {record.manifest_digest}; run again")
+    manifest = resolve_profile(load_manifest(path), Profile(record.profile))
+    return RunFiles(
+        folder=folder,
+        record=record,
+        manifest=manifest,
+        measurements=_measured(folder / MEASUREMENTS, _measurements),
+        problem_values=_measured(folder / PROBLEM_VALUES, _problem_values),
+    )
+
+
+def judge_run(folder: Path) -> Judgement:
+    """Judge the claims of a finished run, and write findings.json. Equal runs give equal bytes."""
+    run = read_run(folder)
+    findings = Findings(schema=1, findings=())
+    judged = run.record.profile != Profile.SMOKE
+    if judged:
+        findings = _selected(run, _check(run))
+    write_atomically(folder / FINDINGS, to_json(findings))
+    return Judgement(
+        experiment=run.manifest.name,
+        run=str(folder),
+        judged=judged,
+        findings=findings,
+        exit_code=exit_code(findings),
+        probes=run.record.probes,
+    )
+
+
+def _check(run: RunFiles) -> Findings:
+    return check(
+        claims=run.manifest.claims,
+        models=run.record.models,
+        datasets=datasets_by_split(run.manifest),
+        measurements=run.measurements,
+        problem_values=run.problem_values,
+        tables=tables_of(run.manifest.claims, lambda name: run_table(run.folder, name)),
+        divergences=lambda model, cell: _divergence(run, model, cell),
+    )
+
+
+def _divergence(run: RunFiles, model: str, cell: Cell) -> Divergence | None:
+    """What the model's probe says of reruns; only a ``distributional`` one says that anything may change."""
+    probed, manifest = run.record.probes.get(model), run.manifest
+    if probed is None or probed.stamp is not Stamp.DISTRIBUTIONAL or not isinstance(manifest, Manifest):
+        return None
+    behind = completions_behind(cell.metric, cell.split, manifest.evaluation, manifest.sampling)
+    return Divergence(rate=probed.divergence_rate, completions=behind)
+
+
+def _selected(run: RunFiles, findings: Findings) -> Findings:
+    """Without the findings about models of the manifest that this run was not asked for; no others are left out."""
+    not_asked = {model.id for model in run.manifest.models} - set(run.record.models)
+    kept = tuple(finding for finding in findings.findings if finding.model not in not_asked)
+    return Findings(schema=findings.schema, findings=kept)
+
+
+def run_table(folder: Path, name: str) -> ReferenceTable:
+    """A reference table of a run: the shipped one of this name, so that no run folder brings its own; else the copy."""
+    shipped = REFERENCES / name
+    return read_reference_table(shipped if shipped.is_file() else folder / TABLES / name, name)
+
+
+def decidable_claims(experiment: Experiment) -> tuple[Decidability, ...]:
+    """Which claims of an experiment its data can decide; none for a smoke run, which judges none."""
+    if experiment.profile is Profile.SMOKE:
+        return ()
+    references: Mapping[str, Mapping[str, Reference]] = {
+        name: {row.id: row for row in read_reference_table(find_table(name, experiment.path), name).rows}
+        for name in table_names(experiment)
+    }
+    return decidabilities(experiment.manifest, references, MINIMUM_PROBLEMS)
+
+
+Values = TypeVar("Values")
+
+
+def _measured(path: Path, read: Callable[[Path], Values]) -> Values:
+    if not path.is_file():
+        raise InputError(f"{path}: not found; the run is incomplete, run it again")
+    try:
+        return read(path)
+    except (ValueError, KeyError, OSError) as error:  # pyarrow's and msgspec's own are ValueErrors
+        raise InputError(
+            f"{path}: this is not what a run wrote ({error}); fetch the run anew, or run it again"
+        ) from None
+
+
+def _measurements(path: Path) -> tuple[Measurement, ...]:
+    return msgspec.convert(read_table(path), tuple[Measurement, ...])
+
+
+def _problem_values(path: Path) -> tuple[ProblemValue, ...]:
+    """By columns, so that equal words are one object: a run at full size has ten million of these."""
+    table = pq.read_table(path, columns=[field.name for field in fields(ProblemValue)])
+    columns = {name: _shared(table[name]) for name in table.column_names}
+    splits = {split.value: split for split in Split}
+    return tuple(
+        ProblemValue(
+            model=model,
+            metric=metric,
+            split=splits[split],
+            iteration=iteration,
+            replicate=replicate,
+            problem_id=problem,
+            value=value,
+        )
+        for model, metric, split, iteration, replicate, problem, value in zip(*columns.values(), strict=True)
+    )
+
+
+def _shared(column: Any) -> Iterator[Any]:
+    """A column's values; of text, one object for each word."""
+    if column.type != pa.string():
+        return iter(column.to_pylist())
+    encoded = column.combine_chunks().dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    return (words[index] for index in encoded.indices.to_pylist())

@@ -1,0 +1,257 @@
+"""The run record: everything that was done, in what environment, by which code."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.machine import Image, describe_image
+from selfimp_bench.places import PACKAGE
+from selfimp_bench.runs.study import Experiment
+from selfimp_bench.steps.plan import GradeBlock
+from selfimp_bench.steps.probe import Probed
+from selfimp_bench.steps.runner import FinishedStep
+from selfimp_bench.steps.store import Artifact
+from selfimp_bench.steps.versions import source_digest
+from selfimp_bench.tasks.grading.graders import UNTRUSTED
+from selfimp_bench.tasks.sandbox.cells import sandbox_status
+from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
+
+SCHEMA = 1
+FILE = "record.json"
+_PACKAGES = (
+    "accelerate",
+    "datasets",
+    "numpy",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "trl",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """This package: its version, a digest of its source files, and in a checkout of it the commit.
+
+    ``modified`` says whether the checkout differs from the commit; both are None for an installed wheel.
+    """
+
+    version: str
+    source_digest: str
+    commit: str | None
+    modified: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The machine. ``gpus`` and ``driver`` as nvidia-smi names them; empty and None without a GPU."""
+
+    platform: str
+    python: str
+    processor: str
+    cores: int
+    gpus: tuple[str, ...]
+    driver: str | None
+    packages: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedStep:
+    """A step as it was done. ``seconds`` is the wall time when it was done, also if this run reused it."""
+
+    id: str
+    stage: str
+    fingerprint: str
+    version: str
+    inputs: Mapping[str, str]
+    artifacts: tuple[Artifact, ...]
+    counts: Mapping[str, int]
+    seconds: float
+    reused: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run, whole. ``wall_seconds`` is this invocation's; the steps hold their own times.
+
+    ``image`` is the container image it was made in; None outside containers.
+    """
+
+    schema: int
+    experiment: str
+    version: int
+    manifest_file: str
+    manifest_digest: str
+    profile: str
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    device: str
+    threads: int
+    code: Code
+    environment: Environment
+    steps: tuple[RecordedStep, ...]
+    generated_tokens: int
+    trained_tokens: int
+    started: str
+    wall_seconds: float
+    sandbox: SandboxStatus | None = None
+    """The isolation of the programs that this run graded, and its self-test; None: it graded none."""
+    image: Image | None = None
+    probes: Mapping[str, Probed] = field(default_factory=dict)
+    """What replaying found, by model (``engines.probe``); empty where the manifest asks for no probe."""
+
+
+def make_record(
+    experiment: Experiment,
+    finished: Sequence[FinishedStep],
+    *,
+    started: str,
+    wall_seconds: float,
+    image_digest: str | None,
+    probes: Mapping[str, Probed],
+) -> RunRecord:
+    """The record of a finished run. ``started`` is ISO 8601, UTC; ``image_digest`` as the user passed it; ``probes``
+    are by model."""
+    manifest = experiment.manifest
+    steps = tuple(_recorded(done) for done in finished)
+    return RunRecord(
+        schema=SCHEMA,
+        experiment=manifest.name,
+        version=manifest.version,
+        manifest_file=experiment.path.name,
+        manifest_digest=experiment.manifest_digest,
+        profile=experiment.profile,
+        models=tuple(model.id for model in experiment.models),
+        seeds=tuple(manifest.seed + replicate for replicate in range(experiment.replicates)),
+        device=manifest.engines.device,
+        threads=manifest.engines.threads,
+        code=describe_code(),
+        environment=describe_environment(),
+        steps=steps,
+        generated_tokens=_tokens(steps, "sample"),
+        trained_tokens=_tokens(steps, "train"),
+        started=started,
+        wall_seconds=round(wall_seconds, 3),
+        sandbox=sandbox_status() if _graded_programs(finished) else None,
+        image=describe_image(image_digest),
+        probes=probes,
+    )
+
+
+def read_record(run_folder: Path) -> RunRecord:
+    """The record of a run folder. Raises InputError when there is none or it cannot be read."""
+    path = run_folder / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunRecord)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; expected the folder of a finished run") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: not a run record of this version ({error})") from None
+
+
+def describe_code() -> Code:
+    """This package's version, source digest and, in a checkout of it, commit (never that of the caller's folder)."""
+    package = PACKAGE
+    commit = _git(package, "rev-parse", "HEAD") if (package.parent.parent / ".git").exists() else None
+    status = _git(package, "status", "--porcelain", "--", str(package)) if commit else None
+    return Code(
+        version=package_version(),
+        source_digest=source_digest("."),
+        commit=commit,
+        modified=None if status is None else bool(status),
+    )
+
+
+def package_version() -> str:
+    """The installed version of this package."""
+    try:
+        return version("selfimp-bench")
+    except PackageNotFoundError:
+        return "0+uninstalled"
+
+
+def describe_environment() -> Environment:
+    """The machine this runs on; GPUs by nvidia-smi, so that no heavy library is imported."""
+    gpus = _nvidia_smi("name,memory.total")
+    return Environment(
+        platform=platform.platform(),
+        python=platform.python_version(),
+        processor=_processor(),
+        cores=os.cpu_count() or 0,
+        gpus=gpus,
+        driver=driver(),
+        packages={name: _installed(name) for name in _PACKAGES},
+    )
+
+
+def _graded_programs(finished: Sequence[FinishedStep]) -> bool:
+    blocks = [done.step.block for done in finished if not done.reused]
+    return any(isinstance(block, GradeBlock) and block.grading.task in UNTRUSTED for block in blocks)
+
+
+def driver() -> str | None:
+    """The version of NVIDIA's driver, as nvidia-smi says; None where there is none."""
+    found = _nvidia_smi("driver_version")
+    return found[0] if found else None
+
+
+def _recorded(done: FinishedStep) -> RecordedStep:
+    record = done.record
+    return RecordedStep(
+        id=done.step.id,
+        stage=record.stage,
+        fingerprint=record.fingerprint,
+        version=record.version,
+        inputs=record.inputs,
+        artifacts=record.artifacts,
+        counts=record.counts,
+        seconds=record.seconds,
+        reused=done.reused,
+    )
+
+
+def _tokens(steps: Sequence[RecordedStep], stage: str) -> int:
+    return sum(step.counts.get("tokens", 0) for step in steps if step.stage == stage)
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    return _output(["git", "-C", str(folder), *arguments])
+
+
+def _nvidia_smi(fields: str) -> tuple[str, ...]:
+    output = _output(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"])
+    return tuple(output.splitlines()) if output else ()
+
+
+def _output(command: Sequence[str]) -> str | None:
+    """What a command prints, or None when it is not there or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,196 @@
+"""Validating manifests, suites and reference tables: every flaw of every file at once.
+
+The claims of what is sound are then held against the paper's own numbers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfimp_bench.errors import Flaw, InputError
+from selfimp_bench.manifest import reference_table as reference
+from selfimp_bench.manifest.catalog import find_member, find_path, find_table, is_suite
+from selfimp_bench.manifest.conflicts import SOURCE, RecordedConflict, read_conflicts
+from selfimp_bench.manifest.model import PaperFigure
+from selfimp_bench.manifest.suite_model import Member, Suite, readings
+from selfimp_bench.places import MANIFESTS, REFERENCES
+from selfimp_bench.protocols import load, load_suite
+from selfimp_bench.protocols.any_manifest import measured_cells
+from selfimp_bench.runs.describe import assumptions
+from selfimp_bench.verdict.check import find_claim_flaws, find_row, tables_of
+from selfimp_bench.verdict.comparisons import expand
+from selfimp_bench.verdict.figure_rows import find_figure_flaws, table_names
+from selfimp_bench.verdict.paper_check import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperJudgement:
+    """The claims of one file against the published numbers that they are about.
+
+    conflicts: of a suite, what else was found to disagree inside the paper when its numbers were read.
+    """
+
+    file: str
+    judgements: tuple[SelfJudgement, ...]
+    conflicts: tuple[RecordedConflict, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """What was looked at and found.
+
+    notes: for information: assumed values of sound manifests, experiments of a suite that are not there (yet).
+    papers: the claims of every sound manifest and suite against the paper's own numbers; no contradiction is a flaw.
+    """
+
+    files: int
+    flaws: tuple[Flaw, ...]
+    notes: tuple[str, ...]
+    papers: tuple[PaperJudgement, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    flaws: tuple[Flaw, ...] = ()
+    notes: tuple[str, ...] = ()
+    judgements: tuple[SelfJudgement, ...] = ()
+    conflicts: tuple[RecordedConflict, ...] = ()
+
+
+def validate(names: Sequence[str]) -> Validation:
+    """Check these files (``.yaml`` manifests, ``.csv`` tables, or folders of them), or experiments and suites by name.
+
+    Without any, all that is shipped. Raises InputError for what is neither.
+    """
+    paths = [find_path(name) for name in names] or [MANIFESTS, REFERENCES]
+    files = [file for path in paths for file in _files(path)]
+    found = {file: _look_at(file) for file in files}
+    return Validation(
+        files=len(files),
+        flaws=tuple(flaw for each in found.values() for flaw in each.flaws),
+        notes=tuple(note for each in found.values() for note in each.notes),
+        papers=tuple(
+            PaperJudgement(file=str(file), judgements=each.judgements, conflicts=each.conflicts)
+            for file, each in found.items()
+            if each.judgements
+        ),
+    )
+
+
+def _look_at(file: Path) -> _Found:
+    if file.suffix == ".csv":
+        return _Found(flaws=reference.find_flaws(file))
+    return _suite(file) if is_suite(file) else _manifest(file)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.suffix == ".csv" or _versioned(file))
+    else:
+        yield path
+
+
+def _versioned(file: Path) -> bool:
+    """Manifests are named ``<name>.v<version>.yaml``; other YAML files (source.yaml) are not manifests."""
+    return file.suffix == ".yaml" and ".v" in file.stem
+
+
+def _manifest(file: Path) -> _Found:
+    flaws = load.find_flaws(file)
+    if flaws:
+        return _Found(flaws=flaws)
+    manifest = load.load_manifest(file)
+    notes = tuple(f"{file}: {item.path}: assumed {item.value}: {item.reason}" for item in assumptions(manifest))
+    try:
+        tables = tables_of(manifest.claims, lambda name: _table(name, file))
+    except InputError as error:
+        return _Found(flaws=(_flaw(file, "$.claims", str(error)),), notes=notes)
+    flaws = tuple(_flaw(file, each.where, each.message) for each in find_claim_flaws(manifest.claims, tables))
+    models = [model.id for model in manifest.models]
+    flaws += tuple(_figure_flaws(file, manifest.figures or (), models))
+    if flaws:
+        return _Found(flaws=flaws, notes=notes)
+    return _Found(notes=notes, judgements=self_judgement(manifest.claims, models, tables))
+
+
+def _figure_flaws(file: Path, figures: Sequence[PaperFigure], models: Sequence[str]) -> Iterator[Flaw]:
+    try:
+        tables = [_table(name, file) for name in table_names(figures)]
+    except InputError as error:
+        yield _flaw(file, "$.figures", str(error))
+        return
+    for each in find_figure_flaws(figures, tables, models):
+        yield _flaw(file, each.where, each.message)
+
+
+def _suite(file: Path) -> _Found:
+    flaws = load_suite.find_suite_flaws(file)
+    if flaws:
+        return _Found(flaws=flaws)
+    suite = load_suite.load_suite(file)
+    try:
+        tables = [_table(name, file) for name in suite_tables(suite)]
+        judgements = suite_self_judgement(suite, tables)
+        conflicts = _conflicts(suite, file)
+    except InputError as error:
+        return _Found(flaws=(_flaw(file, "$.published", str(error)),))
+    notes = [
+        f"{file}: experiment {member.name} v{member.version} is not there; "
+        + (f"left out of runs: {member.pending}" if member.pending else "it cannot run yet")
+        for member in suite.experiments
+        if not _is_there(member, file)
+    ]
+    flaws = (*_equals_flaws(file, suite, tables), *_unmeasured(file, suite))
+    return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements, conflicts=conflicts)
+
+
+def _conflicts(suite: Suite, file: Path) -> tuple[RecordedConflict, ...]:
+    """Those recorded beside the suite's tables."""
+    folders = dict.fromkeys(find_table(name, file).parent for name in suite.published.tables)
+    return tuple(conflict for folder in folders for conflict in read_conflicts(folder / SOURCE))
+
+
+def _is_there(member: Member, suite: Path) -> bool:
+    try:
+        return find_member(member.name, member.version, suite).is_file()
+    except InputError:
+        return False
+
+
+def _unmeasured(file: Path, suite: Suite) -> Iterator[Flaw]:
+    """Claims about cells that an experiment, where it is there and sound, does not measure."""
+    measured: dict[str, frozenset[tuple[str, str, int]]] = {}
+    for member in suite.experiments:
+        if _is_there(member, file) and not load.find_flaws(path := find_member(member.name, member.version, file)):
+            cells = measured_cells(load.load_manifest(path))
+            measured[member.name] = frozenset(
+                (cell.metric, cell.split, each) for cell in cells for each in range(cell.first, cell.iterations + 1)
+            )
+    for index, claim in enumerate(suite.claims):
+        cases = [group for reading in readings(claim) for group in expand(suite, claim, reading)]
+        places = {place for group in cases for place in group.places}
+        for name in sorted(measured):
+            wanted = {
+                (each.cell.metric, each.cell.split, each.cell.iteration) for each in places if each.experiment == name
+            }
+            if missing := sorted(wanted - measured[name]):
+                listed = ", ".join(f"{metric} {split} t={iteration}" for metric, split, iteration in missing[:3])
+                more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+                yield _flaw(file, f"$.claims[{index}]", f"{name} does not measure {listed}{more}")
+
+
+def _equals_flaws(file: Path, suite: Suite, tables: Sequence[reference.ReferenceTable]) -> Iterator[Flaw]:
+    for index, claim in enumerate(suite.claims):
+        for number, reading in enumerate(readings(claim)):
+            equals = reading.equals
+            if equals is not None and find_row(equals.table, equals.reference, tables) is None:
+                place = f"$.claims[{index}]" + (f".any_of[{number}]" if claim.any_of is not None else "")
+                yield _flaw(file, f"{place}.equals.reference", f"{equals.table} has no row '{equals.reference}'")
+
+
+def _table(name: str, file: Path) -> reference.ReferenceTable:
+    return reference.read_table(find_table(name, file), name)
+
+
+def _flaw(file: Path, where: str, message: str) -> Flaw:
+    return Flaw(file=str(file), line=1, column=1, where=where, message=message)

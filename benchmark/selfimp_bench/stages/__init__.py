@@ -1,1 +1,0 @@
-"""What steps do: one pure function per stage, from inputs to rows and counts."""

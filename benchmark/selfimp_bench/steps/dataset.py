@@ -1,0 +1,135 @@
+"""Problems files and data sets: reading them, and proving that they are the pinned ones."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow.parquet as pq
+
+from selfimp_bench.canonical import digest
+from selfimp_bench.engines.hub.fetched import locate_fetched, pinned_dataset, snapshot_folder
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import DatasetRef, Generator
+from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
+
+_ROWS_AT_ONCE: Final = 4096
+
+
+def problems_digest(problems: Iterable[Problem]) -> str:
+    """sha256 over the canonical JSON of the problems in order, fields that are None left out."""
+    return digest([_without_none(problem) for problem in problems])
+
+
+def read_problems(path: Path) -> tuple[Problem, ...]:
+    """Problems from JSONL or Parquet (by suffix). Raises InputError with file and line for the first bad row."""
+    rows = read_rows(path)
+    problems = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            problems.append(msgspec.convert(row, Problem))
+        except msgspec.ValidationError as error:
+            raise InputError(f"{path}:{number}: {error}; a problem needs problem_id and question (strings)") from None
+    _refuse_duplicates(path, problems)
+    return tuple(problems)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL or Parquet file as plain data. Raises InputError naming file and line."""
+    return list(iterate_rows(path))
+
+
+def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSONL or Parquet file one by one, in bounded memory. Raises InputError naming file and line."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a .jsonl or .parquet file")
+    if path.suffix != ".parquet":
+        yield from _read_jsonl(path)
+        return
+    try:
+        with pq.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
+                yield from batch.to_pylist()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
+
+
+def load_dataset(ref: DatasetRef, task: str, base: Path, hub: Path) -> tuple[Problem, ...]:
+    """The problems of a data set, checked against ``rows`` and ``digest``.
+
+    ``path`` is relative to ``base``; what `fetch` brought lies under ``hub``, its rows laid out as those of ``task``.
+    Raises InputError when it is not there or its content is not the pinned one.
+    """
+    pinned = pinned_dataset(ref)
+    if ref.generator is not None:
+        problems = _generate(ref.generator)
+    elif pinned is None:
+        problems = read_problems(base / str(ref.path))
+    else:
+        folder = snapshot_folder(pinned, hub)
+        problems = read_hub_files(ref, task, [folder / file.path for file in locate_fetched(pinned, hub).files])
+    refuse_other_content(ref, problems)
+    return problems
+
+
+def read_hub_files(ref: DatasetRef, task: str, files: Sequence[Path]) -> tuple[Problem, ...]:
+    """The problems in files of a hub data set, in the files' order. Raises InputError for rows that are none."""
+    read, problems = PROBLEM_READERS[task], []
+    for index, row in enumerate(row for file in files for row in read_rows(file)):
+        try:
+            problems.append(read(row, f"{ref.split}-{index}"))
+        except KeyError as error:
+            raise InputError(
+                f"data set {ref.id}: row {index} has no column {error}; it has {', '.join(row)}; expected the columns "
+                f"of task {task}: correct the data set or `grading.task` in the manifest"
+            ) from None
+    return tuple(problems)
+
+
+def refuse_other_content(ref: DatasetRef, problems: Sequence[Problem]) -> None:
+    """Raises InputError unless these are as many problems as the manifest pins, with the digest where it pins one."""
+    found = problems_digest(problems)
+    if len(problems) != ref.rows or ref.digest not in (found, None):
+        raise InputError(
+            f"data set {ref.id}: found {len(problems)} rows with digest {found}; the manifest pins {ref.rows} rows "
+            f"with digest {ref.digest}; use the pinned data, or write a manifest for this data"
+        )
+
+
+def _generate(generator: Generator) -> tuple[Problem, ...]:
+    return GENERATORS[generator.task](generator.split, count=generator.count, seed=generator.seed)
+
+
+def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield _parse_line(path, number, line)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start}); expected JSON Lines in UTF-8") from None
+
+
+def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}:{number}: not JSON ({error}); expected one JSON object a line") from None
+    if not isinstance(row, dict):
+        raise InputError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
+    return row
+
+
+def _refuse_duplicates(path: Path, problems: list[Problem]) -> None:
+    seen: dict[str, int] = {}
+    for number, problem in enumerate(problems, start=1):
+        if problem.problem_id in seen:
+            first = seen[problem.problem_id]
+            raise InputError(f"{path}:{number}: problem_id {problem.problem_id!r} stands in row {first} already")
+        seen[problem.problem_id] = number
+
+
+def _without_none(problem: Problem) -> Mapping[str, Any]:
+    return {key: value for key, value in msgspec.to_builtins(problem).items() if value is not None}

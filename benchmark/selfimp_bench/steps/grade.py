@@ -1,0 +1,87 @@
+"""Grading: completions and problems become outcomes."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, Protocol
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Grading
+from selfimp_bench.steps.rows import GradeRow
+from selfimp_bench.tasks.grading.graders import GRADERS, PARALLEL
+from selfimp_bench.tasks.grading.outcome import Grade
+from selfimp_bench.tasks.problem import Problem
+
+_AHEAD: Final = 16
+
+
+class Gradable(Protocol):
+    """What grading needs of a sample."""
+
+    @property
+    def problem_id(self) -> str: ...
+    @property
+    def sample_index(self) -> int: ...
+    @property
+    def completion(self) -> str: ...
+    @property
+    def iteration(self) -> int | None: ...
+    @property
+    def role(self) -> str | None: ...
+    @property
+    def finish_reason(self) -> str | None: ...
+
+
+def grade_sample(grading: Grading, problem: Problem, sample: Gradable) -> GradeRow:
+    """One sample judged by the deciding extraction rule, with the other rule's judgement beside it."""
+    both = GRADERS[grading.task](sample.completion, problem, truncated=sample.finish_reason == "length")
+    decides, other = (both.strict, both.flexible) if grading.extraction == "strict" else (both.flexible, both.strict)
+    return _row(sample, decides, other)
+
+
+def grade(grading: Grading, problems: Mapping[str, Problem], samples: Iterable[Gradable]) -> Iterator[GradeRow]:
+    """Every sample judged, in order, as they come; programs on all cores, a bounded number of samples ahead.
+
+    Raises InputError for a sample of a problem that is not there.
+    """
+    if grading.task not in PARALLEL:
+        for sample in samples:
+            yield grade_sample(grading, _problem(problems, sample), sample)
+        return
+    workers = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[GradeRow]] = deque()
+        try:
+            for sample in samples:
+                waiting.append(pool.submit(grade_sample, grading, _problem(problems, sample), sample))
+                if len(waiting) >= _AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+
+def _problem(problems: Mapping[str, Problem], sample: Gradable) -> Problem:
+    if sample.problem_id not in problems:
+        raise InputError(
+            f"sample {sample.sample_index} is of problem {sample.problem_id!r}, which is not among the "
+            f"{len(problems)} problems; give the problems file the samples were made from"
+        )
+    return problems[sample.problem_id]
+
+
+def _row(sample: Gradable, decides: Grade, other: Grade) -> GradeRow:
+    return GradeRow(
+        problem_id=sample.problem_id,
+        sample_index=sample.sample_index,
+        iteration=sample.iteration,
+        role=sample.role,
+        outcome=decides.outcome,
+        extracted=decides.extracted,
+        detail=decides.detail,
+        other_outcome=other.outcome,
+        other_extracted=other.extracted,
+    )

@@ -1,0 +1,88 @@
+"""What a step reads: the artifacts of the steps that made its inputs, and checkpoints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from selfimp_bench.manifest.model import ModelRef
+from selfimp_bench.steps.model import locate_model
+from selfimp_bench.steps.plan import ModelBlock, Plan, Stage, Step
+from selfimp_bench.steps.rows import GradeRow, SampleRow
+from selfimp_bench.steps.select import JudgedSample, judge
+from selfimp_bench.steps.store import StepRecord, Store, read_table
+from selfimp_bench.tasks.problem import Problem
+
+PROBLEMS: Final = "problems.parquet"
+SAMPLES: Final = "samples.parquet"
+GRADES: Final = "grades.parquet"
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepInputs:
+    """The inputs of one step by the names it gives them.
+
+    records: those of the steps done so far, by step id. models: by model id; base: the folder of the manifest;
+    hub: where what was fetched lies.
+    """
+
+    step: Step
+    plan: Plan
+    records: Mapping[str, StepRecord]
+    store: Store
+    models: Mapping[str, ModelRef]
+    base: Path
+    hub: Path
+
+    def named(self, prefix: str) -> list[str]:
+        """The inputs whose names begin so, ``samples.10`` after ``samples.9``."""
+        return sorted((name for name in self.step.inputs if name.startswith(prefix)), key=_numbered)
+
+    def artifact(self, name: str, file: str) -> Path:
+        """A file that the step behind an input wrote."""
+        return self.store.folder(self.records[self.step.inputs[name]].fingerprint) / file
+
+    def counts(self, name: str) -> Mapping[str, int]:
+        """What the step behind an input counted."""
+        return self.records[self.step.inputs[name]].counts
+
+    def rows(self, name: str, file: str, row: type[Row]) -> tuple[Row, ...]:
+        """The rows of a table that the step behind an input wrote."""
+        return tuple(msgspec.convert(read_table(self.artifact(name, file)), list[row]))  # type: ignore[valid-type]
+
+    def problems(self) -> tuple[Problem, ...]:
+        """The rows of the input ``problems``."""
+        return self.rows("problems", PROBLEMS, Problem)
+
+    def problems_by_id(self) -> dict[str, Problem]:
+        """The same by problem id."""
+        return {problem.problem_id: problem for problem in self.problems()}
+
+    def samples(self, name: str) -> tuple[SampleRow, ...]:
+        """The completions of an input."""
+        return self.rows(name, SAMPLES, SampleRow)
+
+    def grades(self, name: str) -> tuple[GradeRow, ...]:
+        """The grades of an input."""
+        return self.rows(name, GRADES, GradeRow)
+
+    def judged(self, samples: str, grades: str) -> tuple[JudgedSample, ...]:
+        """The completions of one input with the grades of another."""
+        return judge(self.samples(samples), self.grades(grades))
+
+    def checkpoint(self, name: str) -> Path:
+        """The folder of a checkpoint: what a training step wrote, or where the base model lies."""
+        source = self.plan.by_id()[self.step.inputs[name]]
+        if isinstance(source.block, ModelBlock):
+            return locate_model(self.models[source.block.model.id], self.base, self.hub)
+        if source.stage is not Stage.TRAIN:
+            raise ValueError(f"{self.step.id}: input {name} is {source.id}, which makes no checkpoint")
+        return self.store.folder(self.records[source.id].fingerprint)
+
+
+def _numbered(name: str) -> tuple[tuple[int, str], ...]:
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in name.split("."))

@@ -1,0 +1,119 @@
+"""Sampling: problems become prompts of token ids with content-derived seeds; completions become rows."""
+
+import hashlib
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from string import ascii_uppercase
+
+from selfimp_bench.canonical import derive_seed
+from selfimp_bench.engines.base import Completion, FinishReason, Prompt, Sampler
+from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.steps.plan import SampleBlock
+from selfimp_bench.steps.rows import SampleRow
+from selfimp_bench.tasks.problem import Problem
+
+_FIELD = re.compile(r"\{(question|choices|tests)\}")
+
+
+def render_prompt(template: str, problem: Problem) -> str:
+    """The prompt text of a problem: the template's fields filled in one pass, so that no text of a problem is a field.
+
+    ``{choices}`` is a line for each choice, ``A. text``; ``{tests}`` a line for each test.
+    Raises InputError when the problem lacks what a field needs.
+    """
+    return _FIELD.sub(lambda field: _FILL[field[1]](problem), template)
+
+
+def _choices(problem: Problem) -> str:
+    if problem.choices is None:
+        raise InputError(f"problem {problem.problem_id} has no `choices`, and the prompt template has {{choices}}")
+    return "\n".join(f"{label}. {text}" for label, text in zip(ascii_uppercase, problem.choices, strict=False))
+
+
+def _tests(problem: Problem) -> str:
+    if problem.tests is None:
+        raise InputError(f"problem {problem.problem_id} has no `tests`, and the prompt template has {{tests}}")
+    return "\n".join(problem.tests)
+
+
+_FILL: Mapping[str, Callable[[Problem], str]] = {
+    "question": lambda problem: problem.question,
+    "choices": _choices,
+    "tests": _tests,
+}
+
+
+def prompts_of(block: SampleBlock, problems: Sequence[Problem], codec: TokenCodec) -> tuple[Prompt, ...]:
+    """Every problem as token ids, with one seed per completion wanted."""
+    return tuple(
+        Prompt(
+            problem_id=problem.problem_id,
+            token_ids=codec.encode_prompt(render_prompt(block.prompt_template, problem), add_bos=block.add_bos),
+            seeds=tuple(
+                derive_seed(block.seed, block.role, block.iteration, problem.problem_id, index)
+                for index in range(block.samples_per_problem)
+            ),
+        )
+        for problem in problems
+    )
+
+
+def sample(
+    block: SampleBlock,
+    problems: Sequence[Problem],
+    codec: TokenCodec,
+    sampler: Sampler,
+    checkpoint: Path,
+    on_progress: Callable[[int], None],
+) -> tuple[SampleRow, ...]:
+    """Generate every completion of a step; rows in the order of problems, then of sample index.
+
+    ``on_progress`` is told the number of completions so far. Raises StepFailed if the engine left any out.
+    """
+    prompts = prompts_of(block, problems, codec)
+    completions: dict[tuple[str, int], Completion] = {}
+    for completion in sampler.sample(checkpoint, prompts, block.decoding):
+        completions[completion.problem_id, completion.sample_index] = completion
+        on_progress(len(completions))
+    wanted = sum(len(prompt.seeds) for prompt in prompts)
+    if len(completions) != wanted:
+        raise StepFailed(f"the sampler gave {len(completions)} of {wanted} completions; run again to retry the step")
+    rows = []
+    for problem, prompt in zip(problems, prompts, strict=True):
+        text = render_prompt(block.prompt_template, problem)
+        prompt_sha256 = hashlib.sha256(text.encode()).hexdigest()
+        for index, seed in enumerate(prompt.seeds):
+            completion = completions[problem.problem_id, index]
+            rows.append(_row(block, completion, codec, seed, prompt_sha256))
+    return tuple(rows)
+
+
+def _row(block: SampleBlock, completion: Completion, codec: TokenCodec, seed: int, prompt_sha256: str) -> SampleRow:
+    used = until_stop(completion.token_ids, block.decoding.stop, codec)
+    stopped = len(used) < len(completion.token_ids)
+    return SampleRow(
+        problem_id=completion.problem_id,
+        sample_index=completion.sample_index,
+        completion=codec.decode(used),
+        iteration=block.iteration,
+        role=block.role,
+        finish_reason=FinishReason.STOP if stopped else completion.finish_reason,
+        seed=str(seed),
+        prompt_sha256=prompt_sha256,
+        token_ids=used,
+    )
+
+
+def until_stop(token_ids: tuple[int, ...], stop: Sequence[str], codec: TokenCodec) -> tuple[int, ...]:
+    """The longest beginning of a completion, in whole tokens, whose text ends before the first stop text."""
+    text = codec.decode(token_ids)
+    places = [place for each in stop if (place := text.find(each)) >= 0]
+    if not places:
+        return token_ids
+    kept = bisect_right(range(len(token_ids) + 1), min(places), key=lambda n: len(codec.decode(token_ids[:n]))) - 1
+    while not text.startswith(codec.decode(token_ids[:kept])):  # half a character
+        kept -= 1
+    return token_ids[:kept]

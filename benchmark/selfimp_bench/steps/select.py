@@ -1,0 +1,139 @@
+"""Selecting: from gold solutions, or from graded samples of the model itself, to a training set.
+
+What is left out is counted, never silent: ``counts`` goes into the step record.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.steps.plan import CorrectSelection, PairSelection, SelectBlock
+from selfimp_bench.steps.rows import GradeRow, PairRow, SampleRow, SftRow
+from selfimp_bench.steps.training_rows import RowMaker, deduplicated, draw_pairs
+from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+from selfimp_bench.tasks.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedSample:
+    """A sample of M_``iteration`` with its outcome, and that by the rule of extraction that does not decide."""
+
+    sample: SampleRow
+    outcome: Outcome
+    other_outcome: Outcome | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """The rows of one iteration's training set (all SFT examples or all pairs) and what was counted on the way."""
+
+    rows: tuple[SftRow, ...] | tuple[PairRow, ...]
+    counts: Mapping[str, int]
+
+
+def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[JudgedSample, ...]:
+    """Samples with their grades, matched by problem and sample index."""
+    graded = {(grade.problem_id, grade.sample_index): grade for grade in grades}
+    matched = ((sample, graded[sample.problem_id, sample.sample_index]) for sample in samples)
+    return tuple(
+        JudgedSample(sample=sample, outcome=grade.outcome, other_outcome=grade.other_outcome)
+        for sample, grade in matched
+    )
+
+
+def select(
+    block: SelectBlock, problems: Sequence[Problem], samples: Sequence[JudgedSample], codec: TokenCodec
+) -> TrainingSet:
+    """The training set of a step: gold, correct samples (SFT) or pairs (DPO)."""
+    rows = RowMaker(prompt_template=block.prompt_template, add_bos=block.add_bos, codec=codec)
+    builder = _Builder(block=block, rows=rows)
+    if block.correct is not None:
+        return builder.correct_samples(block.correct, problems, _by_problem(samples))
+    if block.pairs is not None:
+        return builder.pairs(block.pairs, problems, _by_problem(samples))
+    return builder.gold(problems)
+
+
+def _by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSample]]:
+    groups: dict[str, list[JudgedSample]] = defaultdict(list)
+    for judged in samples:
+        groups[judged.sample.problem_id].append(judged)
+    return groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Builder:
+    block: SelectBlock
+    rows: RowMaker
+
+    def gold(self, problems: Sequence[Problem]) -> TrainingSet:
+        rows = tuple(self._gold_row(problem) for problem in problems)
+        return TrainingSet(rows=rows, counts={"problems": len(problems), "rows": len(rows)})
+
+    def correct_samples(
+        self, rules: CorrectSelection, problems: Sequence[Problem], samples: Mapping[str, list[JudgedSample]]
+    ) -> TrainingSet:
+        counts: Counter[str] = Counter(problems=len(problems))
+        rows: list[SftRow] = []
+        for problem in problems:
+            own = samples.get(problem.problem_id, [])
+            correct = [judged.sample for judged in own if _is_usable_correct(judged)]
+            kept = deduplicated(correct, rules.deduplicate)[: rules.max_correct_per_problem]
+            counts["samples"] += len(own)
+            counts["correct samples"] += len(correct)
+            counts["correct samples left out as duplicates or over the cap"] += len(correct) - len(kept)
+            rows.extend(self.rows.sample_row(problem, sample) for sample in kept)
+            if not kept and rules.without_correct == "gold":
+                counts["problems without a correct sample, gold solution used"] += 1
+                rows.append(self._gold_row(problem))
+            elif not kept:
+                counts["problems dropped: no correct sample"] += 1
+        return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
+
+    def pairs(
+        self, rules: PairSelection, problems: Sequence[Problem], samples: Mapping[str, list[JudgedSample]]
+    ) -> TrainingSet:
+        counts: Counter[str] = Counter(problems=len(problems))
+        rows: list[PairRow] = []
+        for problem in problems:
+            own = samples.get(problem.problem_id, [])
+            correct = [judged.sample for judged in own if _is_usable_correct(judged)]
+            wrong = [judged.sample for judged in own if _is_usable_wrong(judged)]
+            counts["samples"] += len(own)
+            counts["correct samples"] += len(correct)
+            drawn = draw_pairs(rules, problem, correct, wrong)
+            rows.extend(self.rows.pair_row(problem, chosen, rejected) for chosen, rejected in drawn)
+            if not drawn:
+                lacking = "correct" if not correct else "wrong"
+                counts[f"problems dropped: no {lacking} sample"] += 1
+                if rules.without_pair == "stop":
+                    raise StepFailed(
+                        f"problem {problem.problem_id} has no {lacking} sample, so no pair; the manifest says "
+                        "`without_pair: stop` (`drop` would leave such problems out)"
+                    )
+        return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
+
+    def _gold_row(self, problem: Problem) -> SftRow:
+        if problem.answer is None:
+            raise InputError(f"problem {problem.problem_id} has no `answer`; training on gold solutions needs one")
+        solution = self.rows.codec.encode(self.block.completion_prefix + problem.answer)
+        return SftRow(
+            problem_id=problem.problem_id,
+            iteration=None,
+            sample_index=None,
+            prompt_ids=self.rows.prompt_ids(problem),
+            completion_ids=(*solution, self.rows.codec.eos_id),
+        )
+
+
+def _is_usable_correct(judged: JudgedSample) -> bool:
+    """A correct completion that ended by itself: training on a cut one would teach the model not to stop."""
+    return judged.outcome is Outcome.CORRECT and judged.sample.finish_reason is FinishReason.STOP
+
+
+def _is_usable_wrong(judged: JudgedSample) -> bool:
+    """Wrong, unparsed, truncated or too slow. A grader that crashed has not judged, and teaches nothing."""
+    return judged.outcome not in {Outcome.CORRECT, *UNJUDGED} and len(judged.sample.token_ids) > 0

@@ -1,0 +1,154 @@
+"""Answer checking by running: a completion's program must pass the problem's tests. It runs in the sandbox.
+
+strict: the program is the first fenced block marked as Python, else the whole text up to the first stop (``[DONE]``, a
+    closing fence, an end-of-text token, or a line that begins an assert: tests of the model's own are not the answer).
+flexible: the same; but where that is no program at all (it does not compile), the first fenced block of any kind, or
+    the longest run of whole lines from the beginning that is one and defines a function.
+
+Where the problem's question is itself the beginning of a program that defines ``entry_point``, the completion goes on
+from there, as in the "HumanEval" format; a test that defines ``check`` is then called with the entry point.
+
+What the program raises, its being no program, using up its memory or ending itself is WRONG; the detail begins with
+the kind. Using up its time, twice, the second time alone (``sandbox/policy.py`` says
+how much that is), is TIMED_OUT. CRASHED is kept for failures of the sandbox.
+"""
+
+import ast
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.tasks.grading.outcome import BothGrades, Grade, Outcome
+from selfimp_bench.tasks.mbpp import asserts_of
+from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.sandbox.cell import Ending, Examination, Order
+from selfimp_bench.tasks.sandbox.cells import examine
+from selfimp_bench.tasks.sandbox.parts import Unreadable, ask_nothing, parts_of
+from selfimp_bench.tasks.sandbox.policy import LONGEST_MESSAGE
+
+_OUTCOMES: Final = {
+    Ending.PASSED: Outcome.CORRECT,
+    Ending.FAILED: Outcome.WRONG,
+    Ending.NO_PROGRAM: Outcome.WRONG,
+    Ending.MEMORY: Outcome.WRONG,
+    Ending.DIED: Outcome.WRONG,
+    Ending.CPU: Outcome.TIMED_OUT,
+    Ending.WALL: Outcome.TIMED_OUT,
+    Ending.BROKEN: Outcome.CRASHED,
+}
+_PYTHON_FENCE: Final = re.compile(r"```[ \t]{0,5}(?:python3?|py3?)[ \t]*\r?\n", re.IGNORECASE)
+_ANY_FENCE: Final = re.compile(r"^[ \t]*```[^\n`]*\n", re.MULTILINE)
+_FENCE_END: Final = re.compile(r"^[ \t]*```", re.MULTILINE)
+_STOP: Final = re.compile(
+    r"\[DONE\]|^[ \t]*```|^assert\b|</s>|<\|(?:endoftext|end_of_text|eot_id|im_end)\|>", re.MULTILINE
+)
+_BEGIN: Final = re.compile(r"\s*\[BEGIN\][ \t]*\r?\n?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Program:
+    """Code taken out of a completion; ``complete`` tells that a fence or a stop ended it."""
+
+    code: str
+    complete: bool
+
+
+def grade_code(completion: str, problem: Problem, *, truncated: bool) -> BothGrades:
+    """Run a completion's program against the problem's tests, in the sandbox, and judge by both rules.
+
+    truncated: generation stopped at the token limit. Then only a program that a fence or a stop ended is run.
+    Raises InputError for a problem whose tests cannot judge, and where there is no sandbox; never for any completion.
+    """
+    tests = usable_tests(problem)
+    program = _strict_program(completion)
+    if truncated and not program.complete:
+        cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before the end of the program")
+        return BothGrades(strict=cut, flexible=cut)
+    if not program.code.strip():
+        none = Grade(outcome=Outcome.UNPARSED, extracted=None, detail="no program in the text")
+        return BothGrades(strict=none, flexible=none)
+    beginning = _beginning(problem)
+    strict = _examined(program.code, beginning, problem, tests, rescue=False)
+    if strict.ending is not Ending.NO_PROGRAM:
+        judged = _grade(strict, program.code, beginning)
+        return BothGrades(strict=judged, flexible=judged)
+    text = _first_fenced(completion) or program.code
+    rescued = _examined(text, beginning, problem, tests, rescue=True)
+    judged = _grade(strict, program.code, beginning)
+    failed = rescued.ending is Ending.NO_PROGRAM
+    return BothGrades(strict=judged, flexible=judged if failed else _grade(rescued, text, beginning))
+
+
+@lru_cache(maxsize=4096)
+def usable_tests(problem: Problem) -> tuple[str, ...]:
+    """A problem's tests. Raises InputError, naming the problem, for tests that would judge every program alike."""
+    tests = asserts_of(problem)
+    try:
+        parts = parts_of(problem.setup or "", tests, problem.entry_point)
+    except Unreadable as error:
+        raise InputError(f"problem {problem.problem_id}: {error}: mend the problems file") from None
+    if ask_nothing(parts, problem.entry_point):
+        raise InputError(
+            f"problem {problem.problem_id}: its tests ask nothing of a program, so that every one would pass; "
+            "a test that only defines `check(candidate)` needs the field entry_point: mend the problems file"
+        )
+    return tests
+
+
+def _beginning(problem: Problem) -> str:
+    """The question, where it is the beginning of the program that is asked for; else nothing."""
+    if problem.entry_point is None:
+        return ""
+    try:
+        tree = ast.parse(problem.question)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return ""
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if problem.entry_point not in defined:
+        return ""
+    return problem.question if problem.question.endswith("\n") else f"{problem.question}\n"
+
+
+def _strict_program(completion: str) -> _Program:
+    fence = _PYTHON_FENCE.search(completion)
+    if fence is not None:
+        return _up_to(_FENCE_END, completion[fence.end() :])
+    begin = _BEGIN.match(completion)
+    return _up_to(_STOP, completion[begin.end() if begin else 0 :])
+
+
+def _up_to(end: re.Pattern[str], text: str) -> _Program:
+    found = end.search(text)
+    return _Program(code=text[: found.start()] if found else text, complete=found is not None)
+
+
+def _first_fenced(completion: str) -> str | None:
+    fence = _ANY_FENCE.search(completion)
+    return _up_to(_FENCE_END, completion[fence.end() :]).code if fence else None
+
+
+def _examined(code: str, beginning: str, problem: Problem, tests: tuple[str, ...], *, rescue: bool) -> Examination:
+    order = Order(
+        program=beginning + code,
+        setup=problem.setup or "",
+        tests=tests,
+        entry_point=problem.entry_point,
+        rescue=rescue,
+    )
+    reference = replace(order, program=beginning + problem.answer, rescue=False) if problem.answer is not None else None
+    try:
+        return examine(order, reference)
+    except OverflowError:
+        raise InputError(
+            f"problem {problem.problem_id}: its setup and tests are too long for the sandbox; they and a program may "
+            f"take {LONGEST_MESSAGE} bytes together: leave out the largest tests"
+        ) from None
+
+
+def _grade(found: Examination, code: str, beginning: str) -> Grade:
+    kept = code[: max(found.characters - len(beginning), 0)]
+    plain = found.ending in (Ending.PASSED, Ending.FAILED)
+    detail = found.remark if plain else f"{found.ending}: {found.remark}"
+    return Grade(outcome=_OUTCOMES[found.ending], extracted=kept, detail=detail)

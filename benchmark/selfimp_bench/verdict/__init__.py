@@ -1,0 +1,1 @@
+"""Claims, measurements and tables become findings. Pure: a verdict needs no run."""

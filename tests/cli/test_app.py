@@ -1,0 +1,358 @@
+"""The command line as a user meets it: output, JSON, exit codes, and errors without tracebacks."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from support import ManifestMaker
+
+from selfimp_bench.cli.app import PROFILES, cli
+from selfimp_bench.manifest.catalog import entries, suites
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.places import MANIFESTS
+from selfimp_bench.tasks.grading.graders import GRADERS
+
+
+def _call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def _json(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def finished(make_manifest: ManifestMaker, tmp_path: Path) -> tuple[str, Path]:
+    """The name of a run that has been done, and its home."""
+    home = tmp_path / "home"
+    assert _call("run", make_manifest(name="done"), "--home", home).exit_code == 0
+    return "done", home
+
+
+def test_list_names_every_shipped_experiment() -> None:
+    text = _call("list").stdout
+    found = _json(_call("list", "--json"))
+    assert {each["name"] for each in found} == {entry.name for entry in (*entries(), *suites())}
+    assert all(each["name"] in text for each in found)
+    lines = [line.split()[0] for line in text.splitlines() if line.strip()]
+    assert lines.index("gsm8k-gv-gap") < lines.index("gsm8k-gv-gap-instruct") < lines.index("mind-the-gap")
+
+
+@pytest.mark.parametrize("name", sorted({entry.name for entry in entries()}))
+def test_show_prints_every_claim_and_every_assumption(name: str) -> None:
+    shown = _json(_call("show", name, "--json"))
+    text = " ".join(_call("show", name).stdout.split())
+    assert shown["manifest"]["name"] == name
+    assert all(claim["id"] in text for claim in shown["manifest"]["claims"])
+    assert shown["assumptions"] and f"({len(shown['assumptions'])})" in text
+
+
+def test_show_prints_what_contradicts_the_numbers_that_an_experiment_compares_with() -> None:
+    text = " ".join(_call("show", "nq-gv-gap").stdout.split())
+    assert "The source contradicts itself about these numbers (3)" in text and "nq-llama-2-columns" in text
+    found = {each["id"] for each in _json(_call("show", "nq-gv-gap", "--json"))["conflicts"]}
+    assert found == {"top-0.8-is-top-0.2", "nq-llama-2-columns", "nq-near-zero"}
+    assert _json(_call("show", "tiny-iter-sft", "--json"))["conflicts"] == []
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest_names() -> None:
+    result = _call("show", "tiny-iter-sff")
+    assert result.exit_code == 2
+    assert "did you mean" in result.stderr and "tiny-iter-sft" in result.stderr
+
+
+def test_an_unknown_version_is_refused_with_those_there_are() -> None:
+    result = _call("show", "tiny-iter-sft@99")
+    assert (result.exit_code, "it has 1" in result.stderr) == (2, True)
+
+
+def test_an_unknown_model_is_refused_with_those_there_are() -> None:
+    result = _call("plan", "tiny-iter-sft", "--only", "model=big")
+    assert (result.exit_code, "tiny-gsm-base" in result.stderr) == (2, True)
+
+
+def test_a_profile_the_manifest_lacks_is_refused() -> None:
+    result = _call("plan", "tiny-iter-sft", "--profile", "subset")
+    assert (result.exit_code, "subset" in result.stderr) == (2, True)
+
+
+def test_errors_are_json_when_json_is_asked_for() -> None:
+    result = _call("show", "nothing", "--json")
+    assert result.exit_code == 2
+    assert _json(result)["exit_code"] == 2 and "nothing" in _json(result)["error"]
+
+
+def test_validate_without_paths_checks_all_that_is_shipped() -> None:
+    result = _call("validate", "--json")
+    assert result.exit_code == 0
+    report = _json(result)
+    assert report["flaws"] == []
+    assert report["files"] >= len(entries())
+
+
+def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_contradicts() -> None:
+    text = _call("validate", "mind-the-gap", "nq-gv-gap").stdout
+    assert "the paper contradicts its nq-gap-is-near-zero (2412.02674, Table 5, caption" in text
+    assert "recorded: table4-two-formulas: Table 4 mixes two formulas." in text
+    assert text.splitlines()[-1] == "2 files, 0 problems"
+    refused = _call("validate", "mind-the-gop")
+    assert (refused.exit_code, "did you mean mind-the-gap" in refused.stderr) == (2, True)
+    refused = _call("validate", "nowhere/mind-the-gap.yaml")
+    assert (refused.exit_code, "no such file or folder" in refused.stderr) == (2, True)
+
+
+def test_validate_prints_every_flaw_with_its_place(tmp_path: Path) -> None:
+    broken = tmp_path / "x.v1.yaml"
+    broken.write_text("schema: 2\nname: x\nname: y\n")
+    result = _call("validate", broken)
+    assert result.exit_code == 2
+    assert f"{broken}:1:" in result.stdout and f"{broken}:3:1" in result.stdout
+
+
+def test_validate_finds_claims_about_rows_that_are_not_there(make_manifest: ManifestMaker) -> None:
+    def claim_nothing(data: dict[str, Any]) -> None:
+        point = {"metric": "pass@1", "split": "test", "iteration": 1, "reference": "nowhere"}
+        table = "tiny/tiny-iter-sft-dpo.v1.csv"
+        value = {"table": table, "points": [point], "rule": "prediction-interval", "confidence": 0.95}
+        data["claims"] = [{"id": "c", "statement": "s", "source": "t", "value": value}]
+
+    result = _call("validate", make_manifest(change=claim_nothing))
+    assert result.exit_code == 2
+    assert "has no row 'nowhere'" in result.stdout
+
+
+def test_plan_says_what_is_done_and_what_is_to_do(finished: tuple[str, Path], make_manifest: ManifestMaker) -> None:
+    _, home = finished
+    manifest = make_manifest(name="other", schedule=("sft-gold", "dpo", "dpo"))
+    forecast = _json(_call("plan", manifest, "--home", home, "--json"))["forecast"]
+    states = {made["step"]["id"].partition("/seed1/")[2]: made["state"] for made in forecast["steps"]}
+    assert states["t2/train"] == "done" and states["t3/train"] == "to do"
+    assert forecast["tokens_to_generate_at_most"] > 0
+    assert "steps to do" in _call("plan", manifest, "--home", home).stdout
+
+
+def test_plan_of_a_new_home_writes_nothing(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    assert _call("plan", make_manifest(), "--home", tmp_path / "new").exit_code == 0
+    assert not (tmp_path / "new").exists()
+
+
+def _on_cuda(data: dict[str, Any]) -> None:
+    data["engines"]["device"] = "cuda"
+
+
+def test_plan_on_hardware_has_memory_hours_and_disk(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest(engine="hf", change=_on_cuda)
+    command = ("plan", manifest, "--home", tmp_path, "--hardware", "2xH200")
+    result = _call(*command, "--json")
+    found = _json(result)["hardware"]
+    assert (result.exit_code, found["hardware"], found["misfits"]) == (0, "2xH200", [])
+    assert {"costs", "gpu_hours", "gpu_hours_to_do", "disk_bytes", "peak_bytes", "rates"} <= set(found)
+    assert {"footprint", "per_device", "accumulation", "gpu_hours", "tokens"} <= set(found["costs"][0])
+    text = _call(*command).stdout
+    assert "On 2xH200" in text and "GPU hours" in text and "(assumed)" in text and "accumulation" in text
+
+
+def test_plan_without_hardware_says_nothing_of_it(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    result = _call("plan", make_manifest(), "--home", tmp_path, "--json")
+    assert _json(result)["hardware"] is None
+    assert "GPU hours" not in _call("plan", make_manifest(), "--home", tmp_path).stdout
+
+
+def test_plan_on_hardware_too_small_says_why_and_exits_with_2(tmp_path: Path) -> None:
+    command = ("plan", "gsm8k-iter-sft", "--only", "model=llama-2-7b", "--home", tmp_path, "--hardware", "1xA100-40GB")
+    result = _call(*command)
+    assert result.exit_code == 2
+    assert "Cannot run on 1xA100-40GB" in result.stdout and "38.2 GB" in result.stdout
+    assert _json(_call(*command, "--json"))["hardware"]["misfits"]
+
+
+@pytest.mark.parametrize("command", ["run", "reproduce"])
+def test_what_cannot_run_on_the_hardware_named_is_refused_before_it_runs(command: str, tmp_path: Path) -> None:
+    result = _call(command, "gsm8k-iter-sft", "--home", tmp_path / "home", "--hardware", "1xA100-40GB")
+    assert (result.exit_code, "cannot run on 1xA100-40GB" in result.stderr) == (2, True)
+    assert not (tmp_path / "home").exists()
+
+
+def test_unknown_hardware_is_refused_with_the_devices_there_are() -> None:
+    result = _call("plan", "tiny-iter-sft", "--hardware", "8xZ9")
+    assert (result.exit_code, "A100-80GB" in result.stderr) == (2, True)
+
+
+def test_plan_of_a_suite_on_hardware_says_what_sharing_saves(tmp_path: Path) -> None:
+    command = ("plan", "progress-or-regress", "--home", tmp_path, "--hardware", "8xA100-80GB")
+    found = _json(_call(*command, "--json"))["hardware"]
+    runs = sum(member["runs"] for member in found["members"])
+    assert runs >= 36
+    assert 0 < found["saved"]["expected"] < found["alone"]["expected"]
+    text = " ".join(_call(*command).stdout.split())
+    assert "sharing saves" in text and f"{runs} runs" in text and "GB on disk" in text
+    assert "published: 2000 GPU hours (2407.05013, Appendix B.1" in text
+
+
+def test_plan_says_which_claims_so_few_problems_cannot_decide(make_manifest: ManifestMaker) -> None:
+    claims = _json(_call("plan", make_manifest(counts=(8, 8, 8)), "--json"))["claims"]
+    assert [(claim["decidable"], "8 problems" in claim["reason"]) for claim in claims] == [(False, True)]
+
+
+def test_check_judges_a_finished_run_by_name_or_by_folder(finished: tuple[str, Path]) -> None:
+    name, home = finished
+    by_name = _call("check", name, "--home", home, "--json")
+    folder = _json(by_name)["run"]
+    assert _json(_call("check", folder, "--json"))["findings"] == _json(by_name)["findings"]
+    assert by_name.exit_code == _json(by_name)["exit_code"]
+
+
+def test_check_of_a_run_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
+    result = _call("check", "tiny-iter-sft", "--home", tmp_path)
+    assert (result.exit_code, "selfimp-bench run tiny-iter-sft" in result.stderr) == (2, True)
+
+
+def test_check_refuses_a_run_whose_manifest_was_edited(finished: tuple[str, Path]) -> None:
+    name, home = finished
+    (manifest,) = home.glob("runs/*/*/*.yaml")
+    manifest.write_text(manifest.read_text().replace("seed: 1", "seed: 2"))
+    result = _call("check", name, "--home", home)
+    assert (result.exit_code, "run again" in result.stderr) == (2, True)
+
+
+def test_explain_shows_every_term_of_a_claim_with_its_source(finished: tuple[str, Path]) -> None:
+    name, home = finished
+    found = _json(_call("explain", name, "accuracy-rises", "--home", home, "--json"))
+    result = _call("explain", name, "accuracy-rises", "--home", home)
+    text = " ".join(result.stdout.split())
+    assert result.exit_code == 0
+    assert found["statement"] in text and found["findings"][0]["verdict"] in text
+    assert all(term["name"] in text for term in found["findings"][0]["terms"])
+    assert "What would decide it" in text
+
+
+def test_explain_of_no_such_claim_names_the_nearest(finished: tuple[str, Path]) -> None:
+    name, home = finished
+    result = _call("explain", name, "accuracy-rise", "--home", home)
+    assert (result.exit_code, "did you mean accuracy-rises?" in result.stderr) == (2, True)
+
+
+def test_report_writes_a_page(finished: tuple[str, Path]) -> None:
+    name, home = finished
+    path = Path(_json(_call("report", name, "--home", home, "--json"))["report"])
+    assert path.name == "report.html" and "</html>" in path.read_text()
+
+
+def test_a_smoke_run_judges_nothing_and_says_so(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    def smoke(data: dict[str, Any]) -> None:
+        data["profiles"] = {"smoke": {"sampling": data["sampling"] | {"samples_per_problem": 2}}}
+
+    manifest = make_manifest(name="smoke", change=smoke)
+    result = _call("reproduce", manifest, "--profile", "smoke", "--home", tmp_path / "home")
+    assert result.exit_code == 0
+    assert "not judged (smoke)" in result.stdout
+
+
+def test_reproduce_prints_one_json_document_on_standard_output(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "selfimp_bench", "reproduce", str(make_manifest()), "--json"]
+    run = subprocess.run([*command, "--home", str(tmp_path / "h")], capture_output=True, text=True, check=False)
+    document = json.loads(run.stdout)
+    assert document["exit_code"] == run.returncode
+    assert document["findings"]["findings"]
+    assert "t1/train" in run.stderr
+
+
+def test_version_and_help_need_no_experiment() -> None:
+    assert _call("--version").stdout.startswith("selfimp-bench ")
+    assert "reproduce" in _call("--help").stdout
+
+
+def test_the_shell_completes_names_of_experiments() -> None:
+    environment = {
+        "_SELFIMP_BENCH_COMPLETE": "bash_complete",
+        "COMP_WORDS": "selfimp-bench show tiny-",
+        "COMP_CWORD": "2",
+    }
+    result = CliRunner().invoke(cli, [], prog_name="selfimp-bench", env=environment)
+    assert "tiny-iter-sft" in result.stdout
+
+
+PROBLEMS = [
+    {"problem_id": "a", "question": "?", "answer": "so\n#### 18"},
+    {"problem_id": "b", "question": "?", "answer": "#### 1,000"},
+]
+SAMPLES = [
+    {"problem_id": "a", "sample_index": 0, "completion": "It is\n#### 18"},
+    {"problem_id": "a", "sample_index": 1, "completion": "It is 18"},
+    {"problem_id": "b", "sample_index": 0, "completion": "#### 10", "finish_reason": "length"},
+    {"problem_id": "b", "sample_index": 1, "completion": "#### 999", "finish_reason": "stop"},
+]
+
+
+def _lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_grade_judges_anybodys_generations(tmp_path: Path, suffix: str) -> None:
+    problems, samples = _lines(tmp_path / "p.jsonl", PROBLEMS), _lines(tmp_path / "s.jsonl", SAMPLES)
+    out = tmp_path / f"grades.{suffix}"
+    result = _call("grade", "--task", "gsm8k", "--problems", problems, "--samples", samples, "--out", out, "--json")
+    assert _json(result)["outcomes"] == {"correct": 1, "truncated": 1, "unparsed": 1, "wrong": 1}
+    if suffix == "jsonl":
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [(row["problem_id"], row["sample_index"], row["outcome"], row["other_outcome"]) for row in rows] == [
+            ("a", 0, "correct", "correct"),
+            ("a", 1, "unparsed", "correct"),
+            ("b", 0, "truncated", "truncated"),
+            ("b", 1, "wrong", "wrong"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("problems", "samples", "expected"),
+    [
+        ('{"problem_id": "a"}\n', "", r"p.jsonl:1: .*question"),
+        ("not json\n", "", r"p.jsonl:1: not JSON"),
+        ("[]\n", "", r"p.jsonl:1: expected a JSON object"),
+        ('{"problem_id": "a", "question": "?"}\n' * 2, "", r"p.jsonl:2: problem_id 'a' stands in row 1 already"),
+        (
+            None,
+            '{"problem_id": "x", "sample_index": 0, "completion": ""}\n',
+            r"s.jsonl:1: problem 'x', which is not among",
+        ),
+        (None, '{"problem_id": "a", "completion": ""}\n', r"s.jsonl:1: .*sample_index"),
+        (None, '{"problem_id": "a", "sample_index": 0, "completion": ""}\n' * 2, r"s.jsonl:2: .*stands there twice"),
+    ],
+)
+def test_grade_refuses_bad_files_with_file_and_line(
+    tmp_path: Path, problems: str | None, samples: str, expected: str
+) -> None:
+    given = tmp_path / "p.jsonl"
+    _lines(given, PROBLEMS) if problems is None else given.write_text(problems)
+    (tmp_path / "s.jsonl").write_text(samples)
+    out = tmp_path / "g.jsonl"
+    result = _call("grade", "--task", "gsm8k", "--problems", given, "--samples", tmp_path / "s.jsonl", "--out", out)
+    assert result.exit_code == 2
+    assert re.search(expected, result.stderr)
+    assert not out.exists()
+
+
+def test_a_missing_problems_file_is_named() -> None:
+    result = _call("grade", "--task", "gsm8k", "--problems", "no.jsonl", "--samples", "no.jsonl", "--out", "g.jsonl")
+    assert (result.exit_code, "no.jsonl: no such file" in result.stderr) == (2, True)
+
+
+def test_the_profiles_offered_are_those_there_are() -> None:
+    assert set(PROFILES) == set(Profile)
+
+
+def test_an_unknown_task_is_refused_with_those_there_are() -> None:
+    result = _call("grade", "--task", "no", "--problems", "p.jsonl", "--samples", "s.jsonl", "--out", "g.jsonl")
+    assert result.exit_code == 2
+    assert all(task in result.stderr for task in GRADERS)
+
+
+def test_manifests_of_the_catalogue_lie_where_it_says() -> None:
+    assert all(entry.path.is_relative_to(MANIFESTS) for entry in entries())

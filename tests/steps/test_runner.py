@@ -1,0 +1,274 @@
+"""Whole runs on the fake engines: resuming after any kill, sharing, two at a time, and what the record holds."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ManifestMaker
+
+from selfimp_bench.engines.base import PLAIN_TRAINING, Sampler, SamplerSettings
+from selfimp_bench.engines.open import open_sampler, open_trainer
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.runs.execute import execute
+from selfimp_bench.runs.judge import judge_run
+from selfimp_bench.runs.record import read_record
+from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.steps.plan import Plan, SampleBlock, plan_keys
+from selfimp_bench.steps.probe import Stamp
+from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.runner import Engines, Runner
+from selfimp_bench.steps.store import Store
+
+COMMAND = [sys.executable, "-m", "selfimp_bench"]
+
+
+def _run(manifest: Path, home: Path, replicates: int = 1) -> Path:
+    experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=replicates)
+    folder = execute(experiment, home, Silent())
+    judge_run(folder)
+    return folder
+
+
+def _hashes(folder: Path) -> dict[str, Any]:
+    record = json.loads((folder / "record.json").read_bytes())
+    return {step["id"]: (step["fingerprint"], step["artifacts"], step["counts"]) for step in record["steps"]}
+
+
+def test_two_homes_hold_the_same_artifacts_and_findings(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    first, second = _run(manifest, tmp_path / "a"), _run(manifest, tmp_path / "b")
+    assert _hashes(first) == _hashes(second)
+    assert (first / "findings.json").read_bytes() == (second / "findings.json").read_bytes()
+
+
+def test_a_second_run_does_nothing_again(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    _run(manifest, tmp_path / "home")
+    record = read_record(_run(manifest, tmp_path / "home"))
+    assert all(step.reused for step in record.steps)
+
+
+def _with_probe(data: dict[str, Any]) -> None:
+    data["engines"]["probe"] = {"prompts": 5, "samples": 2, "assumed": "test"}
+
+
+def test_a_probe_comes_before_anything_is_sampled_and_is_recorded(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    record = read_record(_run(make_manifest(change=_with_probe), tmp_path / "home", replicates=2))
+    (probed,) = record.probes.values()
+    assert (probed.stamp, probed.prompts, probed.completions) == (Stamp.BITWISE, 5, 10)
+    stages = [step.stage for step in record.steps]
+    assert stages.count("probe") == 1
+    assert stages.index("probe") < stages.index("sample")
+    assert read_record(_run(make_manifest(), tmp_path / "home")).probes == {}
+
+
+def test_a_probe_changes_no_other_step(make_manifest: ManifestMaker) -> None:
+    without, with_probe = (
+        plan_keys(open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1).plan())
+        for path in (make_manifest(), make_manifest(name="probed", change=_with_probe))
+    )
+    assert with_probe.items() - without.items() == {(name, with_probe[name]) for name in ["tiny-gsm-base/probe"]}
+    assert without.items() <= with_probe.items()
+
+
+def test_the_verdict_allows_for_the_divergence_that_the_record_tells(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    def with_values(data: dict[str, Any]) -> None:
+        data["engines"]["probe"] = {"prompts": 5, "samples": 2, "assumed": "test"}
+        data["claims"] = [claim for claim in data["claims"] if claim["id"] in ("accuracy", "coverage")]
+
+    path = make_manifest(
+        counts=None, schedule=("sft-gold", "dpo", "sft", "sft", "sft"), keep_values=True, change=with_values
+    )
+    folder = _run(path, tmp_path / "home")
+    narrow = _points(folder)
+    record = json.loads((folder / "record.json").read_bytes())
+    record["probes"]["tiny-gsm-base"] |= {"stamp": "distributional", "diverged": 1, "divergence_rate": 0.1}
+    (folder / "record.json").write_text(json.dumps(record))
+    wide = _points(folder)
+    assert "rerun noise" not in narrow["pass@1", "test"]
+    assert wide["pass@1", "test"]["completions per problem"] == 1
+    assert wide["coverage", "test"]["completions per problem"] == 8
+    assert wide["coverage", "train"]["completions per problem"] == 8
+    assert wide["pass@1", "test"]["rerun noise"] == pytest.approx((0.1 / 200) ** 0.5)
+    assert wide["pass@1", "test"]["allowed half-width"] > narrow["pass@1", "test"]["allowed half-width"]
+
+
+def _points(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The terms of every point at t = 1, by metric and split."""
+    points = [point for finding in judge_run(folder).findings.findings for point in finding.points]
+    return {
+        (point.cell.metric, str(point.cell.split)): {term.name: term.value for term in point.terms}
+        for point in points
+        if point.cell.iteration == 1
+    }
+
+
+def test_a_run_killed_after_every_step_ends_like_an_undisturbed_one(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    manifest = make_manifest()
+    undisturbed = _run(manifest, tmp_path / "a")
+    killed = 0
+    while _run_until_a_step_is_done_then_kill(manifest, tmp_path / "b"):
+        killed += 1
+    disturbed = _run(manifest, tmp_path / "b")
+    assert killed >= 5  # more on an idle machine, where a step takes longer than the signal
+    assert _hashes(disturbed) == _hashes(undisturbed)
+    assert (disturbed / "findings.json").read_bytes() == (undisturbed / "findings.json").read_bytes()
+    assert list((tmp_path / "b" / "store" / "partial").iterdir()) == []
+
+
+def _run_until_a_step_is_done_then_kill(manifest: Path, home: Path) -> bool:
+    """Whether there was something to kill: the run is shot (SIGKILL) as soon as it says that a second step is done."""
+    with subprocess.Popen(
+        [*COMMAND, "run", str(manifest), "--home", str(home)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as run:
+        assert run.stderr
+        for count, _ in enumerate(run.stderr, start=1):
+            if count == 2:
+                run.send_signal(signal.SIGKILL)
+                return True
+    assert run.returncode == 0
+    return False
+
+
+def test_two_runs_at_a_time_on_one_home_agree(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    command = [*COMMAND, "run", str(manifest), "--home", str(tmp_path / "home")]
+    runs = [subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    alone = _run(manifest, tmp_path / "alone")
+    assert _hashes(_run(manifest, tmp_path / "home")) == _hashes(alone)
+
+
+def test_manifests_share_the_steps_that_are_equal(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    dpo = make_manifest(name="dpo", schedule=("sft-gold", "dpo", "dpo"))
+    mixed = make_manifest(name="mixed", schedule=("sft-gold", "dpo", "sft"))
+    _run(dpo, tmp_path / "home")
+    record = read_record(_run(mixed, tmp_path / "home"))
+    shared = {step.id.partition("/seed1/")[2] for step in record.steps if step.reused}
+    assert {"t1/train", "t2/train", "t2/sample.greedy", "t3/select"} - shared == {"t3/select"}
+
+
+def test_plan_keys_tell_shared_steps_before_anything_has_run(make_manifest: ManifestMaker) -> None:
+    plans = [
+        open_experiment(
+            str(make_manifest(name=name, schedule=schedule)), profile=Profile.PAPER, only=None, replicates=1
+        )
+        for name, schedule in (("dpo", ("sft-gold", "dpo", "dpo")), ("mixed", ("sft-gold", "dpo", "sft")))
+    ]
+    first, second = (plan_keys(plan.plan()) for plan in plans)
+    same = {step.partition("/seed1/")[2] for step in first if first[step] == second[step]}
+    assert {"t1/train", "t2/select", "t2/train", "t2/sample.train", "t2/grade.train"} <= same
+    assert not {"t3/select", "t3/train"} & same
+
+
+def test_every_replicate_has_seeds_of_its_own(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    record = read_record(_run(make_manifest(), tmp_path / "home", replicates=2))
+    samples = [step for step in record.steps if step.id.endswith("t1/sample.sample")]
+    assert [step.id.split("/")[1] for step in samples] == ["seed1", "seed2"]
+    assert samples[0].artifacts != samples[1].artifacts
+
+
+def test_the_record_holds_what_a_reader_needs(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    record = read_record(_run(make_manifest(), tmp_path / "home"))
+    assert len(record.manifest_digest) == 64
+    assert record.seeds == (1,)
+    assert record.code.source_digest
+    assert record.code.commit is None or len(record.code.commit) == 40
+    assert set(record.environment.packages) >= {"torch", "transformers", "trl"}
+    assert record.generated_tokens > 0
+    assert all(artifact.sha256 and artifact.bytes > 0 for step in record.steps for artifact in step.artifacts)
+    select = next(step for step in record.steps if step.id.endswith("t2/select"))
+    assert select.counts["problems"] == 20
+    assert sum(count for name, count in select.counts.items() if name.startswith("problems dropped")) <= 20
+
+
+def test_an_empty_training_set_keeps_the_checkpoint_or_stops(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    def hopeless(data: dict[str, Any]) -> None:
+        data["sampling"]["max_tokens"] = 1
+
+    manifest = make_manifest(name="hopeless", change=hopeless)
+    record = read_record(_run(manifest, tmp_path / "home"))
+    second = next(step for step in record.steps if step.id.endswith("t2/train"))
+    assert second.counts["kept previous checkpoint, training set empty"] == 1
+
+    def stop(data: dict[str, Any]) -> None:
+        hopeless(data)
+        data["post_training"]["empty_training_set"] = "stop"
+
+    manifest = make_manifest(name="stop", change=stop)
+    command = [*COMMAND, "run", str(manifest), "--home", str(tmp_path / "home")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 4
+    assert "t2/train: the training set is empty" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_full_disk_stops_with_advice_and_loses_nothing(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest = make_manifest()
+    limit = f"ulimit -f 8; exec {' '.join(COMMAND)} run {manifest} --home {tmp_path / 'home'}"
+    run = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "File too large" in run.stderr and "nothing finished is lost" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert _hashes(_run(manifest, tmp_path / "home")) == _hashes(_run(manifest, tmp_path / "alone"))
+
+
+def test_a_home_that_is_a_file_is_refused(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    command = [*COMMAND, "run", str(make_manifest()), "--home", str(tmp_path / "home")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "is a file" in run.stderr
+
+
+def test_a_missing_gpu_and_what_is_not_fetched_are_said_at_once_before_any_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    experiment = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only="model=llama-2-7b", replicates=1)
+    with pytest.raises(InputError) as refused:
+        execute(experiment, tmp_path, Silent())
+    gpu, *missing, command = str(refused.value).splitlines()
+    assert re.search(r"no GPU here.*docker run --gpus all .*--profile smoke", gpu)
+    assert any("meta-llama/Llama-2-7b-hf at revision" in line for line in missing)
+    assert command.startswith("bring it there with: selfimp-bench fetch gsm8k-iter-sft --only model=llama-2-7b")
+    assert not list((tmp_path / "store").glob("*/step.json"))
+
+
+def test_another_sampler_is_opened_where_a_step_wants_other_settings(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    experiment = open_experiment(str(make_manifest()), profile=Profile.PAPER, only=None, replicates=1)
+    last = max(number for number, step in enumerate(experiment.plan().steps) if isinstance(step.block, SampleBlock))
+    steps = [
+        replace(step, block=replace(step.block, settings=replace(step.block.settings, threads=7)))
+        if isinstance(step.block, SampleBlock) and number == last
+        else step
+        for number, step in enumerate(experiment.plan().steps)
+    ]
+    opened: list[int] = []
+
+    def open_fake(engine: str, settings: SamplerSettings) -> Sampler:
+        opened.append(settings.threads)
+        return open_sampler(engine, settings)
+
+    Runner(
+        manifest=experiment.manifest,
+        base=experiment.path.parent,
+        plan=Plan(steps=tuple(steps)),
+        store=Store(tmp_path / "store"),
+        hub=tmp_path / "hub",
+        engines=Engines(open_sampler=open_fake, trainer=open_trainer(experiment.manifest.engines, PLAIN_TRAINING)),
+    ).run(Silent())
+    assert opened == [1, 7]

@@ -1,0 +1,166 @@
+"""The store keeps finished steps whole, refuses changed ones, and survives killed runs."""
+
+import multiprocessing
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.steps.store import STEP_FILE, StepRecord, Store, read_table
+
+KEY = "ab" * 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    name: str
+    value: int | None
+
+
+SCHEMA = pa.schema([("name", pa.string()), ("value", pa.int64())])
+
+
+def _write(store: Store, rows: tuple[Row, ...], key: str = KEY) -> StepRecord:
+    with store.lock(key), store.step_folder(key) as folder:
+        folder.write_table("rows.parquet", rows, SCHEMA)
+        folder.write_json("remark.json", {"b": 1, "a": "x"})
+        record = StepRecord(
+            schema=1,
+            fingerprint=key,
+            stage="grade",
+            block={"x": 1},
+            version="v",
+            inputs={},
+            artifacts=folder.artifacts(),
+            counts={"rows": len(rows)},
+            seconds=0.1,
+        )
+        store.finish(folder, record)
+    return record
+
+
+def test_a_finished_step_is_found_with_its_artifacts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    written = _write(store, (Row(name="a", value=1), Row(name="b", value=None)))
+    assert store.find(KEY) == written
+    assert [(artifact.path, artifact.rows) for artifact in written.artifacts] == [
+        ("remark.json", None),
+        ("rows.parquet", 2),
+    ]
+    assert read_table(store.folder(KEY) / "rows.parquet") == [{"name": "a", "value": 1}, {"name": "b", "value": None}]
+
+
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
+    rows = tuple(Row(name=str(i), value=i) for i in range(1000))
+    first, second = _write(Store(tmp_path / "1"), rows), _write(Store(tmp_path / "2"), rows)
+    assert first.content_digest() == second.content_digest()
+
+
+def test_other_rows_give_another_content_digest(tmp_path: Path) -> None:
+    first = _write(Store(tmp_path / "1"), (Row(name="a", value=1),))
+    second = _write(Store(tmp_path / "2"), (Row(name="a", value=2),))
+    assert first.content_digest() != second.content_digest()
+
+
+def test_a_step_without_record_is_not_found(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    _write(store, ())
+    (store.folder(KEY) / STEP_FILE).unlink()
+    assert store.find(KEY) is None
+
+
+def test_a_step_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(RuntimeError), store.lock(KEY), store.step_folder(KEY) as folder:
+        folder.write_json("half.json", {})
+        raise RuntimeError
+    assert store.find(KEY) is None
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_what_a_killed_run_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    left = tmp_path / "partial" / f"{KEY}.dead"
+    left.mkdir(parents=True)
+    (left / "half.parquet").write_bytes(b"half")
+    _write(store, (Row(name="a", value=1),))
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("change", ["edit", "delete", "truncate"])
+def test_a_changed_artifact_is_refused_with_what_to_do(tmp_path: Path, change: str) -> None:
+    store = Store(tmp_path)
+    _write(store, (Row(name="a", value=1),))
+    artifact = store.folder(KEY) / "rows.parquet"
+    if change == "edit":
+        content = bytearray(artifact.read_bytes())
+        content[-20] ^= 1
+        artifact.write_bytes(bytes(content))
+    elif change == "delete":
+        artifact.unlink()
+    else:
+        artifact.write_bytes(b"")
+    with pytest.raises(InputError, match=r"rows\.parquet: (was changed|is missing) .* delete .* done again"):
+        store.find(KEY)
+
+
+def test_a_broken_step_record_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    _write(store, ())
+    (store.folder(KEY) / STEP_FILE).write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        store.find(KEY)
+
+
+def _race(root: str, log: str) -> None:
+    store = Store(Path(root))
+    with store.lock(KEY):
+        if store.find(KEY) is None:
+            with Path(log).open("a") as stream:
+                stream.write("did it\n")
+            time.sleep(0.2)
+            with store.step_folder(KEY) as folder:
+                folder.write_table("rows.parquet", (Row(name="a", value=1),), SCHEMA)
+                artifacts = folder.artifacts()
+                record = StepRecord(
+                    schema=1,
+                    fingerprint=KEY,
+                    stage="grade",
+                    block={},
+                    version="v",
+                    inputs={},
+                    artifacts=artifacts,
+                    counts={},
+                    seconds=0.0,
+                )
+                store.finish(folder, record)
+
+
+def test_what_a_resume_needs_outlives_a_kill_and_goes_with_the_finished_step_and_logs_stay(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    (store.partial(KEY) / "checkpoint").touch()
+    (store.logs(KEY) / "speed.jsonl").touch()
+    with suppress(StepFailed), store.step_folder(KEY):
+        raise StepFailed("killed")
+    assert (store.partial(KEY) / "checkpoint").is_file()
+    _race(str(tmp_path / "store"), str(tmp_path / "log"))
+    record = store.find(KEY)
+    assert record is not None and [artifact.path for artifact in record.artifacts] == ["rows.parquet"]
+    assert list((tmp_path / "store" / "partial").iterdir()) == []
+    assert (store.logs(KEY) / "speed.jsonl").is_file()
+
+
+def test_two_runs_at_a_time_do_a_step_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    spawn = multiprocessing.get_context("spawn")
+    runs = [spawn.Process(target=_race, args=(str(tmp_path / "store"), str(log))) for _ in range(4)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [run.exitcode for run in runs] == [0, 0, 0, 0]
+    assert log.read_text() == "did it\n"

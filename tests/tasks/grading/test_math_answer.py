@@ -1,0 +1,70 @@
+"""Competition mathematics: the cases of math_cases.jsonl, and that no answer is judged silently."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.tasks.grading.math_answer import grade_math
+from selfimp_bench.tasks.grading.outcome import Outcome
+from selfimp_bench.tasks.problem import Problem
+
+CASES = [json.loads(line) for line in Path(__file__).with_name("math_cases.jsonl").read_text("utf-8").splitlines()]
+MATH_LIKE = st.lists(
+    st.sampled_from(
+        [*"0123456789xy{}$\\=.,()^/! \n", r"\frac", r"\boxed{", r"\text{", r"\sqrt", r"\infty", "answer is "]
+    ),
+    max_size=10,
+).map("".join)
+
+
+def problem(gold):
+    return Problem(problem_id="math-1", question="?", answer=f"Thus it is $\\boxed{{{gold}}}$.")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['completion'][:40]!r} for {case['gold']}" for case in CASES])
+def test_each_case_is_judged_as_listed(case):
+    both = grade_math(case["completion"], problem(case["gold"]), truncated=case["truncated"])
+    assert (both.strict.outcome, both.flexible.outcome) == (case["strict"], case["flexible"]), case["why"]
+
+
+def test_the_two_rules_stand_side_by_side():
+    both = grade_math(r"$\boxed{0.5}$", problem(r"\frac{1}{2}"), truncated=False)
+    assert (both.strict.outcome, both.strict.extracted) == (Outcome.WRONG, "0.5")
+    assert (both.flexible.outcome, both.flexible.extracted) == (Outcome.CORRECT, "0.5")
+
+
+def test_an_answer_that_takes_for_ever_is_timed_out_and_not_wrong():
+    both = grade_math(r"$\boxed{9^{9^{9^9}}}$", problem("5"), truncated=False)
+    assert both.strict.outcome is Outcome.WRONG
+    assert both.flexible.outcome is Outcome.CRASHED
+    assert both.flexible.detail == "math-verify needed more than 5 s of CPU time"
+
+
+def test_an_answer_on_which_the_library_fails_is_crashed_and_not_wrong():
+    flexible = grade_math(r"$\boxed{1:00}$", problem("12:00"), truncated=False).flexible
+    assert flexible.outcome is Outcome.CRASHED
+    assert flexible.detail is not None and flexible.detail.startswith("math-verify raised ValueError")
+
+
+def test_an_answer_that_the_library_cannot_read_says_so():
+    unread = grade_math("The answer is ???.", problem("5"), truncated=False).flexible
+    assert (unread.outcome, unread.detail) == (Outcome.WRONG, "math-verify compared the answer as text")
+
+
+@pytest.mark.parametrize("solution", [None, "", "The answer is 5.", r"\boxed{", r"\boxed{}"])
+def test_a_solution_without_a_gold_answer_is_an_input_error_that_names_the_problem(solution):
+    with pytest.raises(InputError, match="problem math-1: its answer ends in"):
+        grade_math("5", Problem(problem_id="math-1", question="?", answer=solution), truncated=False)
+
+
+@settings(deadline=None, max_examples=40)
+@given(MATH_LIKE, st.booleans())
+def test_no_text_raises_and_flexible_has_every_correct_of_strict(text, truncated):
+    both = grade_math(text, problem("5"), truncated=truncated)
+    assert both.strict.outcome in (Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED, Outcome.TRUNCATED)
+    if both.strict.outcome in (Outcome.CORRECT, Outcome.TRUNCATED):
+        assert both.flexible == both.strict

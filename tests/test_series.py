@@ -1,0 +1,71 @@
+"""Metrics over iterations: best, gains and plateau on hand-made series, and on the curves of the paper."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfimp_bench.measurement import best_iteration, gain_at_best, gain_at_last, plateau_iteration
+
+SERIES = st.lists(st.none() | st.floats(-10, 10), max_size=7)
+
+
+@pytest.mark.parametrize(
+    ("values", "best", "at_best", "at_last"),
+    [
+        ([41.6, 49.2, 53.9, 51.3, 49.6], 3, 12.3, 8.0),  # 2407.05013, Figure 1: the peak is not at the end
+        ([1.0], 1, 0.0, 0.0),
+        ([3.0, 2.0, 1.0], 1, 0.0, -2.0),
+        ([1.0, 2.0, 2.0], 2, 1.0, 1.0),  # of equals the first
+        ([1.0, None, 4.0, None], 3, 3.0, None),
+        ([None, 2.0, 5.0], 3, None, None),
+        ([None, None], None, None, None),
+        ([], None, None, None),
+        ([0.0, None], 1, 0.0, None),
+    ],
+)
+def test_best_iteration_and_gains(values, best, at_best, at_last):
+    assert best_iteration(values) == best
+    assert gain_at_best(values) == (at_best if at_best is None else pytest.approx(at_best))
+    assert gain_at_last(values) == (at_last if at_last is None else pytest.approx(at_last))
+
+
+@pytest.mark.parametrize(
+    ("values", "tolerance", "plateau"),
+    [
+        ([1.0, 2.0, 3.0, 3.0, 3.0], 0.0, 3),
+        ([1.0, 2.0, 3.0, 3.25, 2.0], 0.5, 3),
+        ([1.0, 2.0, 3.0, 3.25, 2.0], 0.0, 4),
+        ([1.0, 2.0, 3.0], 0.5, 3),  # still rising: the last
+        ([5.0, 4.0], 0.0, 1),
+        ([1.0, None, 2.0, None], 0.0, 3),
+        ([None], 0.0, None),
+        ([], 0.0, None),
+    ],
+)
+def test_the_plateau_begins_where_nothing_later_exceeds_the_tolerance(values, tolerance, plateau):
+    assert plateau_iteration(values, tolerance=tolerance) == plateau
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, float("nan")])
+def test_a_negative_tolerance_is_refused(tolerance):
+    with pytest.raises(ValueError, match="tolerance"):
+        plateau_iteration([1.0], tolerance=tolerance)
+
+
+@pytest.mark.parametrize("function", [best_iteration, gain_at_best, gain_at_last])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_refused(function, value):
+    with pytest.raises(ValueError, match="iteration 2 has the value"):
+        function([1.0, value])
+
+
+@settings(deadline=None)
+@given(SERIES)
+def test_no_gain_exceeds_the_best_and_without_tolerance_the_plateau_is_the_best(values):
+    best = best_iteration(values)
+    assert plateau_iteration(values, tolerance=0.0) == best
+    if best is not None:
+        assert all(value is None or value <= values[best - 1] for value in values)
+    if gain_at_last(values) is not None:
+        assert gain_at_last(values) <= gain_at_best(values)
+        assert gain_at_best(values) >= 0
