@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from support import ManifestMaker
 
-from selfimp_bench.cli.app import PROFILES, cli
+from selfimp_bench.cli.app import cli
+from selfimp_bench.cli.command import PROFILES
 from selfimp_bench.manifest.catalog import entries, suites
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.places import MANIFESTS

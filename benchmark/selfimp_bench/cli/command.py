@@ -1,0 +1,240 @@
+"""What every command shares: its guard, its options, and what they become.
+
+Heavy imports stay inside the functions, so that ``--help`` and completion answer at once.
+"""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from selfimp_bench.errors import SelfimpError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from selfimp_bench.engines.base import Tracker, TrainOptions
+    from selfimp_bench.runs.hardware.device import Hardware
+    from selfimp_bench.runs.study import Experiment
+    from selfimp_bench.runs.suite import OpenSuite
+    from selfimp_bench.steps.progress import Progress
+
+PROFILES = ("paper", "subset", "smoke")
+
+
+def complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """The names of experiments and suites that begin so."""
+    from click.shell_completion import CompletionItem
+
+    from selfimp_bench.manifest.catalog import entries, suites
+
+    names = sorted({entry.name for entry in (*entries(), *suites())})
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command with ``--json`` whose user errors print without a traceback and set the exit code."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @wraps(function)
+        def guarded(*, as_json: bool, **arguments: Any) -> None:
+            sys.exit(_guard(lambda: function(as_json=as_json, **arguments), as_json=as_json))
+
+        option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+        return click.command(name)(option(guarded))
+
+    return decorate
+
+
+def _guard(action: Callable[[], int | None], *, as_json: bool) -> int:
+    _make_volume_folders()
+    try:
+        return action() or 0
+    except SelfimpError as error:
+        return _fail(str(error), error.exit_code, as_json=as_json)
+    except KeyboardInterrupt:
+        return _fail("stopped; finished steps are kept, the same command resumes", 130, as_json=as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; so the flush at exit is quiet
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        advice = "nothing finished is lost: make room or choose another --home, and run the same command again"
+        return _fail(f"{place}{error.strerror}; {advice}", 2, as_json=as_json)
+
+
+def _make_volume_folders() -> None:
+    """On a container's fresh volume: the home folder and the folder for temporary files that the image names."""
+    if volume() is not None:
+        for name in ("HOME", "TMPDIR"):
+            with suppress(OSError):  # without a writable volume some commands still work; those that write say so
+                Path(os.environ.get(name, "/")).mkdir(parents=True, exist_ok=True)
+
+
+def _fail(message: str, code: int, *, as_json: bool) -> int:
+    click.echo(f"selfimp-bench: {message}" if "\n" not in message else message, err=True)
+    if as_json:
+        print_json({"error": message, "exit_code": code})
+    return code
+
+
+def print_json(value: Any) -> None:
+    """Print a value as the one JSON document of a command."""
+    import msgspec
+
+    click.echo(json.dumps(msgspec.to_builtins(value, str_keys=True), indent=2, ensure_ascii=False))
+
+
+name_argument = click.argument("name", shell_complete=complete_name)
+
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="SELFIMP_BENCH_HOME",
+    default=Path(".selfimp-bench"),
+    show_default=True,
+    show_envvar=True,
+    help="Where results are kept.",
+)
+
+
+profile_option = click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="paper",
+    show_default=True,
+    help="paper: as published; subset: a fixed part; smoke: a tiny model through the same stages.",
+)
+
+
+only_option = click.option("--only", metavar="model=M", help="Run one model of the manifest.")
+
+
+hardware_option = click.option("--hardware", "hardware_text", metavar="8xA100-80GB", help="The GPUs it is to run on.")
+
+
+seeds_option = click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Replicates to run."
+)
+
+
+save_every_option = click.option(
+    "--save-every",
+    metavar="STEPS",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Optimizer steps between checkpoints that a killed training resumes from.",
+)
+
+
+log_to_option = click.option(
+    "--log-to",
+    type=click.Choice(("tensorboard", "wandb")),
+    help="Write training's losses for TensorBoard or Weights & Biases too (offline, in store/logs/).",
+)
+
+
+def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where steps are done: options that reach the command as one ``executor``."""
+
+    @click.option(
+        "--executor", "executor_name", type=click.Choice(("local", "ray", "slurm")), default="local", show_default=True,
+        help="Who does the steps: this process, a Ray cluster, or Slurm jobs.",
+    )  # fmt: skip
+    @click.option("--address", metavar="HOST:PORT", help="Ray: a running cluster (auto: this machine's).")
+    @click.option("--gpus-per-step", type=click.IntRange(min=0), help="GPUs of a machine for sampling or training.")
+    @click.option("--machines-per-step", type=click.IntRange(min=1), help="Machines that a training step spans.")
+    @click.option("--slurm", metavar="NAME=VALUE", multiple=True, help="Slurm: submitit's parameters.")
+    @wraps(command)
+    def grouped(
+        *,
+        executor_name: Any,
+        address: str | None,
+        gpus_per_step: int | None,
+        machines_per_step: int | None,
+        slurm: tuple[str, ...],
+        **rest: Any,
+    ) -> Any:
+        from selfimp_bench.runs.cluster.executors import Executor
+
+        executor = Executor(
+            name=executor_name,
+            address=address,
+            gpus_per_step=gpus_per_step,
+            machines_per_step=machines_per_step,
+            slurm=slurm,
+        )
+        return command(executor=executor, **rest)
+
+    return grouped
+
+
+def open_one(name: str, profile: str, only: str | None, seeds: int) -> "Experiment":
+    """An experiment as asked for."""
+    from selfimp_bench.manifest.model import Profile
+    from selfimp_bench.runs.study import open_experiment
+
+    return open_experiment(name, profile=Profile(profile), only=only, replicates=seeds)
+
+
+def open_several(path: Path, profile: str, only: str | None, seeds: int) -> "OpenSuite":
+    """A suite as asked for."""
+    from selfimp_bench.manifest.model import Profile
+    from selfimp_bench.runs.suite import open_suite
+
+    return open_suite(path, profile=Profile(profile), only=only, replicates=seeds)
+
+
+def open_experiments(name: str, profile: str, only: str | None) -> "tuple[Experiment, ...]":
+    """An experiment, or those of a suite."""
+    from selfimp_bench.manifest.catalog import find_suite
+
+    if (suite := find_suite(name)) is not None:
+        return open_several(suite, profile, only, 1).experiments
+    return (open_one(name, profile, only, 1),)
+
+
+def training_options(save_every: int, log_to: "Tracker | None") -> "TrainOptions":
+    """How training is watched and resumed."""
+    from selfimp_bench.engines.base import TrainOptions
+
+    return TrainOptions(save_every=save_every, log_to=log_to, processes=None, machines=None)
+
+
+def parsed_hardware(hardware: str | None) -> "Hardware | None":
+    """The hardware named, if one is."""
+    from selfimp_bench.runs.hardware.device import parse_hardware
+
+    return None if hardware is None else parse_hardware(hardware)
+
+
+def image() -> str | None:
+    """The digest of the container image that this runs in, where the user passed it."""
+    return os.environ.get("SELFIMP_BENCH_IMAGE") or None
+
+
+def volume() -> Path | None:
+    """Where the container image that this runs in wants its volume; None outside containers."""
+    named = os.environ.get("SELFIMP_BENCH_VOLUME")
+    return Path(named) if named else None
+
+
+def progress(home: Path) -> "Progress":
+    """A run's progress on standard error, of a home that can be written to."""
+    from selfimp_bench.cli.screen import BarProgress, LineProgress, console
+    from selfimp_bench.machine import ready_home
+
+    ready_home(home, volume())
+    screen = console(stderr=True)
+    return BarProgress(screen) if screen.is_terminal else LineProgress(screen)

@@ -1,0 +1,40 @@
+"""`doctor`: what would stop a run here."""
+
+from pathlib import Path
+
+import click
+
+from selfimp_bench.cli.command import (
+    command,
+    complete_name,
+    home_option,
+    only_option,
+    open_experiments,
+    print_json,
+    profile_option,
+    volume,
+)
+
+
+@command("doctor")
+@click.argument("name", required=False, shell_complete=complete_name)
+@profile_option
+@only_option
+@click.option("--online", is_flag=True, help="Also ask the hub for what is not fetched yet.")
+@home_option
+def doctor_command(*, name: str | None, profile: str, only: str | None, online: bool, home: Path, as_json: bool) -> int:
+    """What would stop a run of NAME here, before it starts; without NAME, the machine alone. Exit code 2 if anything.
+
+    Home, packages, engines, GPU, memory, disk, models and data, licences and token, sandbox. Needs no network.
+    """
+    from selfimp_bench.runs.doctor import diagnose
+
+    experiments = () if name is None else open_experiments(name, profile, only)
+    found = diagnose(experiments, home, volume=volume(), online=online, endpoint=None)
+    if as_json:
+        print_json({"sound": found.sound, "checks": found.checks})
+    else:
+        for check in found.checks:
+            advice = "" if check.advice is None else f"\n         -> {check.advice}"
+            click.echo(f"{check.state:8} {check.name}: {check.found}{advice}")
+    return 0 if found.sound else 2
