@@ -2,7 +2,7 @@
 
 Everything of YAML that can hide what a file says is refused: anchors, aliases, tags, merge keys, directives,
 duplicate keys, several documents, and scalars that YAML 1.1 and 1.2 read differently. The reader works on the
-parser's events and follows no alias, so that a "billion laughs" file costs no more than its own length.
+events of libyaml and follows no alias, so that a "billion laughs" file costs no more than its own length.
 """
 
 import re
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml  # type: ignore[import-untyped]
+from yaml.error import MarkedYAMLError  # type: ignore[import-untyped]
+from yaml.events import (  # type: ignore[import-untyped]
     AliasEvent,
     DocumentStartEvent,
     MappingEndEvent,
@@ -80,13 +80,11 @@ def read_yaml(path: Path) -> Source:
     text = _text_of(path)
     reader = _Reader()
     try:
-        data = reader.document(YAML(typ="safe", pure=True).parse(text))
+        data = reader.document(yaml.parse(text, Loader=yaml.CBaseLoader))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise UnreadableYaml(_position(mark) if mark else _START, f"not YAML: {_syntax_message(error)}") from None
-    except (YAMLError, ValueError, OverflowError):
-        # The parser turns "\UFFFFFFFF" into a character without a look at its range.
-        raise UnreadableYaml(_START, r"not YAML: a quoted text holds a \U escape that is no character") from None
+        position = _position(mark) if mark else _START
+        raise UnreadableYaml(position, f"not YAML: {_syntax_message(error, position, text)}") from None
     return Source(
         data=data,
         keys=reader.keys,
@@ -96,6 +94,7 @@ def read_yaml(path: Path) -> Source:
     )
 
 
+_LINE_BREAK = re.compile("\r\n|\r|\n")
 # Line breaks that YAML 1.1 knows and YAML 1.2 does not, and control characters (YAML 1.2.2, section 5.1).
 _ODD_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 # The content of a mapping at the root never begins a line with %, so such a line is a directive.
@@ -138,7 +137,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _position_after(text: str) -> Position:
-    lines = re.split("\r\n|\r|\n", text)
+    lines = _LINE_BREAK.split(text)
     return Position(line=len(lines), column=len(lines[-1]) + 1)
 
 
@@ -146,14 +145,31 @@ def _position(mark: Any) -> Position:
     return Position(line=mark.line + 1, column=mark.column + 1)
 
 
-def _syntax_message(error: MarkedYAMLError) -> str:
+def _syntax_message(error: MarkedYAMLError, position: Position, text: str) -> str:
     problem = str(error.problem or error.context)
-    if r"'\t'" in problem:
+    if problem in _SYNTAX_WORDS:
+        return _SYNTAX_WORDS[problem]
+    if _line_from(position, text).startswith("\t"):
         return "a tab cannot indent or separate here; use spaces"
-    if problem == "mapping values are not allowed here":
-        return "a second ': ' on this line, or a wrong indentation; put text with ': ' in quotes"
     context = f" {error.context}" if error.context and error.problem else ""
-    return f"{problem}{context}; check quotes, brackets and indentation from here upwards"
+    return f"{problem.removeprefix('did not find ')}{context}; check quotes, brackets and indentation from here upwards"
+
+
+_SYNTAX_WORDS: Mapping[str, str] = {
+    "mapping values are not allowed in this context": (
+        "a second ': ' on this line, or a wrong indentation; put text with ': ' in quotes"
+    ),
+    "did not find expected <document start>": (
+        "a second document begins here; a manifest is one document, remove the other"
+    ),
+    "did not find expected key": "expected a key; check quotes, brackets and indentation from here upwards",
+    "found invalid Unicode character escape code": "this escape in a quoted text is no character; remove it",
+}
+
+
+def _line_from(position: Position, text: str) -> str:
+    lines = _LINE_BREAK.split(text)
+    return lines[position.line - 1][position.column - 1 :] if position.line <= len(lines) else ""
 
 
 _EMPTY = "the file is empty; start from a released manifest"
@@ -243,8 +259,8 @@ class _Reader:
             self._refuse(event, path, f"alias {shown(f'*{event.anchor}')}; write the value out in full")
         elif event.anchor is not None:
             self._note(event, path, f"anchor {shown(f'&{event.anchor}')}; anchors are not used, remove it")
-        if not isinstance(event, AliasEvent) and event.ctag is not None:
-            tag = shown(str(event.tag).replace("tag:yaml.org,2002:", "!!"))
+        if not isinstance(event, AliasEvent) and event.tag is not None:
+            tag = shown(event.tag.replace("tag:yaml.org,2002:", "!!"))
             self._refuse(event, path, f"tag {tag}; a manifest is plain data, remove the tag")
 
     def _refuse(self, event: Any, path: JsonPath, message: str) -> None:
