@@ -118,6 +118,7 @@ def test_a_share_is_of_all_parts_together_and_none_without_a_datasheet(recipe: M
         recipe.share([5.0], [4.0])
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so() -> None:
     done = _gpu(CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2

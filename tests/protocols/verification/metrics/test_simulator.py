@@ -1,5 +1,6 @@
 """Every estimator agrees, within its own standard error, with the truth of a simulated population."""
 
+from functools import cache
 from math import ceil, fsum, sqrt
 from statistics import fmean, stdev
 
@@ -56,9 +57,13 @@ STRICT = ScoreLaw(scores=(1.0, 0.0), given_correct=(0.12, 0.88), given_wrong=(0.
 JUDGE = JudgeLaw(right_first=0.85, right_second=0.65, first_of_equals=0.6, unparsed=0.1)
 
 
+@cache
 def draws(*laws, samples=SAMPLES, problems=PROBLEMS):
-    for seed in range(DRAWS):
-        yield simulate(POPULATION, [law.draw for law in laws], problems=problems, samples=samples, seed=seed)
+    """The simulated tables of all seeds; several tests look at those of the same laws."""
+    return tuple(
+        simulate(POPULATION, [law.draw for law in laws], problems=problems, samples=samples, seed=seed)
+        for seed in range(DRAWS)
+    )
 
 
 def assert_agree(estimates, truth):
