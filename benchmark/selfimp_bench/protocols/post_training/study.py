@@ -1,0 +1,87 @@
+"""The blocks of one post-training experiment, out of a study file."""
+
+from typing import Final
+
+from selfimp_bench.manifest.model import Method
+from selfimp_bench.manifest.study import (
+    Entry,
+    dataset_of,
+    head,
+    layered,
+    models_of,
+    of_task,
+    ood_task,
+    part,
+    shared_words,
+    without_reasons,
+)
+from selfimp_bench.manifest.study_tree import Node, made, mapping, merged
+
+BLOCKS: Final = ("sampling", "evaluation", "post_training", "sft", "dpo", "lora", "engines", "measure")
+"""What a study, a task, a method and an experiment may hold besides what all protocols share."""
+
+_OF_DPO = ("dpo_reference", "pairing", "pairs_per_problem", "without_pair")
+
+
+def post_training_blocks(entry: Entry) -> dict[str, Node | None]:
+    """The resolved manifest of one experiment, less its claims and figures. Raises Misfit."""
+    procedure = layered(entry, "post_training")
+    uses_dpo = procedure is not None and _uses_dpo(procedure)
+    ood = ood_task(entry)
+    return head(entry) | {
+        "models": models_of(entry),
+        "datasets": _datasets(entry, ood),
+        "prompt": _prompt(entry),
+        "grading": of_task(entry.task_node, "grading"),
+        "ood_grading": None if ood is None else of_task(ood[1], "grading"),
+        "sampling": layered(entry, "sampling"),
+        "evaluation": _shared(layered(entry, "evaluation"), ("greedy", "sampled")),
+        "post_training": procedure if procedure is None or uses_dpo else without_reasons(procedure, _OF_DPO),
+        "sft": layered(entry, "sft"),
+        "dpo": _dpo(entry) if uses_dpo else None,
+        "lora": layered(entry, "lora"),
+        "engines": _engines(layered(entry, "engines")),
+        "measure": _shared(layered(entry, "measure"), ("encoder",), keeps=True),
+    }
+
+
+def _uses_dpo(procedure: Node) -> bool:
+    schedule = procedure.get("schedule")
+    return schedule is not None and any(item.value == Method.DPO for item in schedule.items)
+
+
+def _datasets(entry: Entry, ood: tuple[str, Node] | None) -> Node:
+    task = entry.task_node
+    given = {split: dataset_of(entry.task, task, split) for split in ("train", "test")}
+    given["ood"] = None if ood is None else dataset_of(*ood, "test")
+    return mapping({split: merged(data, part(entry.node, split)) for split, data in given.items() if data}, task)
+
+
+def _prompt(entry: Entry) -> Node | None:
+    """The task's prompt; what its tokens are with each model need not be known."""
+    prompt = merged(of_task(entry.task_node, "prompt"), part(entry.node, "prompt"))
+    if prompt is None:
+        return None
+    return Node(value={"canaries": made([], prompt)} | prompt.entries, place=prompt.place)
+
+
+def _dpo(entry: Entry) -> Node | None:
+    """What dpo does not say of its optimisation is as for sft."""
+    dpo = layered(entry, "dpo")
+    if dpo is None:
+        return None
+    whole = shared_words(dpo, ("optimisation",), keeps=True)
+    optimisation = merged(layered(entry, "sft"), whole.get("optimisation")) or dpo
+    return Node(value=whole.entries | {"optimisation": optimisation}, place=dpo.place)
+
+
+def _engines(engines: Node | None) -> Node | None:
+    """Without the settings of vLLM where it does not sample."""
+    shared = _shared(engines, ("vllm", "probe"), keeps=True)
+    if shared is None or shared.need("sampler").value == "vllm":
+        return shared
+    return Node(value={key: item for key, item in shared.entries.items() if key != "vllm"}, place=shared.place)
+
+
+def _shared(block: Node | None, children: tuple[str, ...], *, keeps: bool = False) -> Node | None:
+    return None if block is None else shared_words(block, children, keeps=keeps)
