@@ -151,9 +151,10 @@ def test_plan_on_hardware_has_memory_hours_and_disk(make_manifest: ManifestMaker
     command = ("plan", manifest, "--home", tmp_path, "--hardware", "2xH200")
     result = _call(*command, "--json")
     found = _json(result)["hardware"]
-    assert (result.exit_code, found["hardware"], found["misfits"]) == (0, "2xH200", [])
-    assert {"costs", "gpu_hours", "gpu_hours_to_do", "disk_bytes", "peak_bytes", "rates"} <= set(found)
-    assert {"footprint", "per_device", "accumulation", "gpu_hours", "tokens"} <= set(found["costs"][0])
+    whole = found["whole"]
+    assert (result.exit_code, whole["hardware"], whole["misfits"]) == (0, "2xH200", [])
+    assert {"costs", "gpu_hours", "gpu_hours_to_do", "disk_bytes", "peak_bytes", "rates"} <= set(whole)
+    assert {"footprint", "per_device", "accumulation", "gpu_hours", "tokens"} <= set(whole["costs"][0])
     text = _call(*command).stdout
     assert "On 2xH200" in text and "GPU hours" in text and "(assumed)" in text and "accumulation" in text
 
@@ -169,7 +170,7 @@ def test_plan_on_hardware_too_small_says_why_and_exits_with_2(tmp_path: Path) ->
     result = _call(*command)
     assert result.exit_code == 2
     assert "Cannot run on 1xA100-40GB" in result.stdout and "38.2 GB" in result.stdout
-    assert _json(_call(*command, "--json"))["hardware"]["misfits"]
+    assert _json(_call(*command, "--json"))["hardware"]["whole"]["misfits"]
 
 
 @pytest.mark.parametrize("command", ["run", "reproduce"])
@@ -187,7 +188,7 @@ def test_unknown_hardware_is_refused_with_the_devices_there_are() -> None:
 def test_plan_of_a_suite_on_hardware_says_what_sharing_saves(tmp_path: Path) -> None:
     command = ("plan", "progress-or-regress", "--home", tmp_path, "--hardware", "8xA100-80GB")
     found = _json(_call(*command, "--json"))["hardware"]
-    runs = sum(member["runs"] for member in found["members"])
+    runs = sum(member["runs"] for member in found["experiments"])
     assert runs >= 36
     assert 0 < found["saved"]["expected"] < found["alone"]["expected"]
     text = " ".join(_call(*command).stdout.split())
@@ -196,7 +197,8 @@ def test_plan_of_a_suite_on_hardware_says_what_sharing_saves(tmp_path: Path) -> 
 
 
 def test_plan_says_which_claims_so_few_problems_cannot_decide(make_manifest: ManifestMaker) -> None:
-    claims = _json(_call("plan", make_manifest(counts=(8, 8, 8)), "--json"))["claims"]
+    (planned,) = _json(_call("plan", make_manifest(counts=(8, 8, 8)), "--json"))["experiments"]
+    claims = planned["claims"]
     assert [(claim["decidable"], "8 problems" in claim["reason"]) for claim in claims] == [(False, True)]
 
 

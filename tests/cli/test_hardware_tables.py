@@ -6,15 +6,12 @@ import re
 import pytest
 from rich.console import Console
 
-from selfimp_bench.cli.hardware_tables import outlook_tables, spread, suite_outlook_tables
-from selfimp_bench.manifest.catalog import find_suite
+from selfimp_bench.cli.hardware_tables import outlook_tables, spread, study_outlook_tables
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.hardware.cost import Range
 from selfimp_bench.runs.hardware.device import parse_hardware
-from selfimp_bench.runs.hardware.outlook import outlook
-from selfimp_bench.runs.hardware.suite_outlook import suite_outlook
-from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.runs.suite import open_suite, plan_suite
+from selfimp_bench.runs.hardware.outlook import outlook, study_outlook
+from selfimp_bench.runs.study import open_experiment, open_study
 
 
 @pytest.mark.parametrize(
@@ -43,18 +40,16 @@ def test_an_outlook_is_readable_at_120_columns() -> None:
     assert {cell[1].strip() for cell in cells} >= {"train sft-gold", "train dpo", "train sft", "sample train"}
 
 
-def test_a_suite_s_outlook_has_every_experiment_and_every_model_with_tokens_hours_and_disk() -> None:
-    path = find_suite("mind-the-gap")
-    assert path is not None
-    opened = open_suite(path, profile=Profile.PAPER, only="model=qwen2-7b", replicates=1)
-    found = suite_outlook(opened, plan_suite(opened), parse_hardware("8xA100-80GB"), done=frozenset())
+def test_an_outlook_of_several_experiments_has_each_and_every_model_with_tokens_hours_and_disk() -> None:
+    opened = open_study("mind-the-gap", profile=Profile.PAPER, only="model=qwen2-7b", replicates=1)
+    found = study_outlook(opened, parse_hardware("8xA100-80GB"), done=frozenset())
     screen = Console(file=io.StringIO(), width=160, highlight=False)
-    for part in suite_outlook_tables(found):
+    for part in study_outlook_tables(opened, found):
         screen.print(part)
     assert isinstance(screen.file, io.StringIO)
     cells = [[cell.strip() for cell in line.split("│")] for line in screen.file.getvalue().splitlines()]
     rows = {row[0]: row[1:] for row in cells if len(row) > 1}
-    assert {each.experiment for each in found.members} < rows.keys()
+    assert {each.experiment for each in found.experiments} < rows.keys()
     assert all(re.fullmatch(r"[\d.,]+( to [\d.,]+)?", amount) for amount in rows["nq-gv-gap"][3:])
     verifiers = {"qwen2-0.5b", "llama-2-70b"}
     assert verifiers | {"qwen2-7b"} < rows.keys() and len(rows["qwen2-7b"]) == 4

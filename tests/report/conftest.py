@@ -15,8 +15,8 @@ from selfimp_bench.protocols.post_training.metrics.case_study import CaseStep, G
 from selfimp_bench.report.write import write_report
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import CaseStudies, CaseStudy
-from selfimp_bench.runs.judge import FINDINGS
-from selfimp_bench.runs.record import FILE, Code, Environment, RecordedStep, RunRecord
+from selfimp_bench.runs.folders import FINDINGS, RECORD
+from selfimp_bench.runs.record import Code, Environment, RecordedStep, RunRecord
 from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.rows import MEASUREMENT_SCHEMA, PROBLEM_VALUE_SCHEMA
 from selfimp_bench.steps.store import StepFolder, pretty_json, write_atomically
@@ -273,7 +273,7 @@ def write_run_folder(
     writer.write_table(MEASUREMENTS, made.measurements, MEASUREMENT_SCHEMA)
     writer.write_table(PROBLEM_VALUES, made.problem_values, PROBLEM_VALUE_SCHEMA)
     write_atomically(folder / MANIFEST.name, MANIFEST.read_bytes())
-    write_atomically(folder / FILE, pretty_json(record(models, seeds, profile)))
+    write_atomically(folder / RECORD, pretty_json(record(models, seeds, profile)))
     write_atomically(folder / FINDINGS, to_json(example_findings(models[0]) if judged is None else judged))
     write_atomically(folder / CASE_STUDY, pretty_json(example_case(models)))
     write_atomically(folder / "reference_results" / "example" / "table2.csv", TABLE.encode())

@@ -15,7 +15,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.report import figures
 from selfimp_bench.report.write import REPORT, write_report
-from selfimp_bench.runs.judge import FINDINGS
+from selfimp_bench.runs.folders import FINDINGS
 from selfimp_bench.verdict.findings import Findings, Verdict, to_json
 
 _HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'

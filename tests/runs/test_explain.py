@@ -4,20 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs.test_suite import MODEL, _open, _Quiet, suite
+from runs.test_study import MODEL, _open, _Quiet, study_file
 from support import ManifestMaker
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile, ValueClaim
 from selfimp_bench.runs import explain
-from selfimp_bench.runs.execute import execute
-from selfimp_bench.runs.explain import Explanation, explain_run, explain_suite
+from selfimp_bench.runs.execute import execute, run_study
+from selfimp_bench.runs.explain import Explanation
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.runs.suite import run_suite
 from selfimp_bench.steps.progress import Silent
 from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Interval, Kind, Verdict
 
-__all__ = ["suite"]
+__all__ = ["study_file"]
 
 
 def _claim(form: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def _claim(form: str, body: dict[str, Any]) -> dict[str, Any]:
 def _explain(make_manifest: ManifestMaker, home: Path, claim: dict[str, Any], problems: int = 30) -> Explanation:
     manifest = make_manifest(counts=(20, problems, 10), change=lambda data: data["claims"].append(claim))
     experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=1)
-    return explain_run(execute(experiment, home, Silent()), claim["id"])
+    return explain.explain(execute(experiment, home, Silent()), claim["id"])
 
 
 def _value(*points: dict[str, Any]) -> dict[str, Any]:
@@ -110,20 +109,20 @@ def test_a_claim_that_is_not_made_is_refused_with_those_that_are(make_manifest: 
     experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=1)
     folder = execute(experiment, tmp_path, Silent())
     with pytest.raises(InputError, match="no such claim; did you mean accuracy-rises"):
-        explain_run(folder, "accuracy-rise")
+        explain.explain(folder, "accuracy-rise")
     with pytest.raises(InputError, match="its claims: accuracy-rises"):
-        explain_run(folder, "zzz")
+        explain.explain(folder, "zzz")
 
 
-def test_a_suites_claim_names_its_comparisons(suite: Path, tmp_path: Path) -> None:
-    folder = run_suite(_open(suite), tmp_path / "home", _Quiet())
-    found = explain_suite(folder, "dpo-is-better")
+def test_a_claim_across_experiments_names_its_comparisons(study_file: Path, tmp_path: Path) -> None:
+    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    found = explain.explain(folder, "dpo-is-better")
     (finding,) = found.findings
     assert (found.rule, finding.model, found.judged) == (explain.ACROSS, MODEL, True)
     assert any(term.source == "bootstrap over problems" for term in finding.terms)
     assert [need.verdict for need in found.to_decide] == [finding.verdict]
     with pytest.raises(InputError, match="both makes no such claim"):
-        explain_suite(folder, "accuracy-rises")
+        explain.explain(folder, "accuracy-rises")
 
 
 def test_every_rule_of_a_value_claim_has_its_words() -> None:

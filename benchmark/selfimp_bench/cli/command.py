@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
     from selfimp_bench.engines.base import Tracker, TrainOptions
     from selfimp_bench.runs.hardware.device import Hardware
-    from selfimp_bench.runs.study import Experiment
-    from selfimp_bench.runs.suite import OpenSuite
+    from selfimp_bench.runs.study import Study
     from selfimp_bench.steps.progress import Progress
 
 PROFILES = ("paper", "subset", "smoke")
 
 
 def complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    """The names of experiments and suites that begin so."""
+    """The names of studies that begin so."""
     from click.shell_completion import CompletionItem
 
     from selfimp_bench.manifest.catalog import entries, suites
@@ -180,29 +179,17 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return grouped
 
 
-def open_one(name: str, profile: str, only: str | None, seeds: int) -> "Experiment":
-    """An experiment as asked for."""
+def open_study(name: str, profile: str, only: str | None, seeds: int) -> "Study":
+    """What is asked for. A mistyped name is answered before anything is imported that a name does not need."""
+    from selfimp_bench.manifest.catalog import find_manifest, find_suite
+
+    if find_suite(name) is None:
+        find_manifest(name)
+
     from selfimp_bench.manifest.model import Profile
-    from selfimp_bench.runs.study import open_experiment
+    from selfimp_bench.runs import study
 
-    return open_experiment(name, profile=Profile(profile), only=only, replicates=seeds)
-
-
-def open_several(path: Path, profile: str, only: str | None, seeds: int) -> "OpenSuite":
-    """A suite as asked for."""
-    from selfimp_bench.manifest.model import Profile
-    from selfimp_bench.runs.suite import open_suite
-
-    return open_suite(path, profile=Profile(profile), only=only, replicates=seeds)
-
-
-def open_experiments(name: str, profile: str, only: str | None) -> "tuple[Experiment, ...]":
-    """An experiment, or those of a suite."""
-    from selfimp_bench.manifest.catalog import find_suite
-
-    if (suite := find_suite(name)) is not None:
-        return open_several(suite, profile, only, 1).experiments
-    return (open_one(name, profile, only, 1),)
+    return study.open_study(name, profile=Profile(profile), only=only, replicates=seeds)
 
 
 def training_options(save_every: int, log_to: "Tracker | None") -> "TrainOptions":

@@ -9,7 +9,7 @@ from selfimp_bench.cli.command import (
     complete_name,
     home_option,
     only_option,
-    open_experiments,
+    open_study,
     print_json,
     profile_option,
     volume,
@@ -27,9 +27,10 @@ def doctor_command(*, name: str | None, profile: str, only: str | None, online: 
 
     Home, packages, engines, GPU, memory, disk, models and data, licences and token, sandbox. Needs no network.
     """
+    experiments = () if name is None else open_study(name, profile, only, 1).experiments
+
     from selfimp_bench.runs.doctor import diagnose
 
-    experiments = () if name is None else open_experiments(name, profile, only)
     found = diagnose(experiments, home, volume=volume(), online=online, endpoint=None)
     if as_json:
         print_json({"sound": found.sound, "checks": found.checks})

@@ -13,13 +13,14 @@ from selfimp_bench.cli.command import command, home_option, print_json
 @home_option
 def explain_command(*, run: str, claim: str, home: Path, as_json: bool) -> None:
     """Why a claim got its verdict in a finished run: the rule, every term and its source, and what would decide it."""
-    from selfimp_bench.cli.screen import console, explanation_parts
-    from selfimp_bench.runs.explain import explain_run, explain_suite
-    from selfimp_bench.runs.judge import find_run
-    from selfimp_bench.runs.suite import find_suite_run
+    from selfimp_bench.runs.folders import find_run
 
-    suite = find_suite_run(run, home)
-    found = explain_run(find_run(run, home), claim) if suite is None else explain_suite(suite, claim)
+    folder = find_run(run, home)
+
+    from selfimp_bench.cli.screen import console, explanation_parts
+    from selfimp_bench.runs.explain import explain
+
+    found = explain(folder, claim)
     if as_json:
         print_json(found)
         return

@@ -9,7 +9,7 @@ from selfimp_bench.cli.command import (
     home_option,
     name_argument,
     only_option,
-    open_experiments,
+    open_study,
     print_json,
     profile_option,
     volume,
@@ -25,16 +25,18 @@ from selfimp_bench.cli.command import (
 def fetch_command(
     *, name: str, profile: str, only: str | None, mirrors: tuple[str, ...], home: Path, as_json: bool
 ) -> None:
-    """Bring an experiment's or suite's models and data from the hub, proved; afterwards it runs with no network.
+    """Bring a study's models and data from the hub, proved; afterwards it runs with no network.
 
     What is there is hashed again. The same command goes on where one broke off. Gated models need HF_TOKEN.
     """
+    study = open_study(name, profile, only, 1)
+
     from selfimp_bench.machine import ready_home
     from selfimp_bench.runs.fetch import fetch, parse_mirror
     from selfimp_bench.runs.hub_needs import hub_needs
 
     ready_home(home, volume())
-    needs = hub_needs(open_experiments(name, profile, only))
+    needs = hub_needs(study.experiments)
     report = fetch(
         needs,
         home,

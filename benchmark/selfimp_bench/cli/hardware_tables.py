@@ -9,9 +9,9 @@ from selfimp_bench.runs.hardware.cost import Range, StepCost, total
 from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.runs.hardware.footprint import USABLE
 from selfimp_bench.runs.hardware.lengths import CHARACTERS_PER_TOKEN
-from selfimp_bench.runs.hardware.outlook import Outlook
-from selfimp_bench.runs.hardware.suite_outlook import SuiteOutlook
+from selfimp_bench.runs.hardware.outlook import Outlook, StudyOutlook
 from selfimp_bench.runs.hardware.training import CORRECT_SHARE
+from selfimp_bench.runs.study import Study
 
 _COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
 _AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
@@ -92,7 +92,12 @@ def _short(number: float) -> str:
     return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def suite_outlook_tables(found: SuiteOutlook) -> Iterator[RenderableType]:
+def study_outlook_tables(study: Study, found: StudyOutlook) -> Iterator[RenderableType]:
+    """Of one experiment its own outlook; of several what each asks and what sharing saves."""
+    yield from outlook_tables(found.whole) if study.across is None else _shared_outlook(found)
+
+
+def _shared_outlook(found: StudyOutlook) -> Iterator[RenderableType]:
     """What each experiment asks by itself, the sums with equal steps done once, what that saves, and each model's."""
     rows = [
         (
@@ -105,7 +110,7 @@ def suite_outlook_tables(found: SuiteOutlook) -> Iterator[RenderableType]:
             spread(each.own_gpu_hours),
             spread(each.disk_bytes * 1e-9),
         )
-        for each in found.members
+        for each in found.experiments
     ]
     tokens, hours, disk = _AMOUNTS
     columns = ("experiment", "runs", "peak GB", "fits", tokens, hours, "after those above", disk)
@@ -119,7 +124,7 @@ def suite_outlook_tables(found: SuiteOutlook) -> Iterator[RenderableType]:
         ("model", "GPUs", "M tokens", "GPU hours", "GB on disk"),
         models,
     )
-    runs = sum(each.runs for each in found.members)
+    runs = sum(each.runs for each in found.experiments)
     yield (
         f"\n{runs} runs: {spread(found.alone)} GPU hours if each ran alone; sharing saves {spread(found.saved)} of them"
     )

@@ -1,9 +1,7 @@
 """`plan`: what a run would do and cost."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from selfimp_bench.cli.command import (
     command,
@@ -11,8 +9,7 @@ from selfimp_bench.cli.command import (
     home_option,
     name_argument,
     only_option,
-    open_one,
-    open_several,
+    open_study,
     parsed_hardware,
     print_json,
     profile_option,
@@ -20,8 +17,9 @@ from selfimp_bench.cli.command import (
 )
 
 if TYPE_CHECKING:
-    from selfimp_bench.runs.hardware.device import Hardware
-    from selfimp_bench.runs.suite import OpenSuite
+    from selfimp_bench.runs.forecast import Forecast
+    from selfimp_bench.runs.hardware.outlook import StudyOutlook
+    from selfimp_bench.runs.study import Study
 
 
 @command("plan")
@@ -38,49 +36,46 @@ def plan_command(
 
     With --hardware also GPU hours, memory, batch and disk there, and exit code 2 when a step cannot run there.
     """
-    from selfimp_bench.cli.hardware_tables import outlook_tables
-    from selfimp_bench.cli.screen import console, forecast_tables
-    from selfimp_bench.manifest.catalog import find_suite
-    from selfimp_bench.runs.forecast import forecast
-    from selfimp_bench.runs.hardware.outlook import outlook
-    from selfimp_bench.runs.judge import decidable_claims
-    from selfimp_bench.steps.store import Store
-
     hardware = parsed_hardware(hardware_text)
-    if (suite := find_suite(name)) is not None:
-        return _plan_suite(open_several(suite, profile, only, seeds), home, hardware, as_json=as_json)
-    experiment = open_one(name, profile, only, seeds)
-    plan = experiment.plan()
-    expected = forecast(plan, Store(home / "store"))
-    claims = decidable_claims(experiment)
-    found = None if hardware is None else outlook(plan, hardware, done=expected.done())
-    if as_json:
-        print_json({"experiment": experiment.manifest.name, "forecast": expected, "claims": claims, "hardware": found})
-    else:
-        for part in (*forecast_tables(expected, claims), *(outlook_tables(found) if found is not None else ())):
-            console().print(part)
-    return 2 if found is not None and found.misfits else 0
+    study = open_study(name, profile, only, seeds)
 
-
-def _plan_suite(opened: "OpenSuite", home: Path, hardware: "Hardware | None", *, as_json: bool) -> int:
-    from selfimp_bench.cli.hardware_tables import suite_outlook_tables
-    from selfimp_bench.cli.screen import console
-    from selfimp_bench.cli.screen_suite import suite_plan_tables
     from selfimp_bench.runs.forecast import forecast
-    from selfimp_bench.runs.hardware.suite_outlook import suite_outlook
-    from selfimp_bench.runs.suite import plan_suite
+    from selfimp_bench.runs.hardware.outlook import study_outlook
     from selfimp_bench.steps.store import Store
 
-    planned = plan_suite(opened)
-    expected = forecast(planned.plan, Store(home / "store"))
-    found = None if hardware is None else suite_outlook(opened, planned, hardware, done=expected.done())
+    expected = forecast(study.plan().plan, Store(home / "store"))
+    found = None if hardware is None else study_outlook(study, hardware, done=expected.done())
     if as_json:
-        whole = {"suite": opened.suite.name, "experiments": planned.members, "forecast": expected, "hardware": found}
-        print_json(whole)
-        return 2 if found is not None and found.whole.misfits else 0
-    for part in (*suite_plan_tables(planned, expected), *(suite_outlook_tables(found) if found is not None else ())):
-        console().print(part)
-    for member in opened.suite.experiments:
-        if member.pending is not None:
-            click.echo(f"left out: {member.name}: {member.pending}")
+        print_json(_document(study, expected, found))
+    else:
+        _show(study, expected, found)
     return 2 if found is not None and found.whole.misfits else 0
+
+
+def _document(study: "Study", expected: "Forecast", found: "StudyOutlook | None") -> dict[str, Any]:
+    from selfimp_bench.runs.judge import decidable_claims
+
+    return {
+        "study": study.name,
+        "forecast": expected,
+        "experiments": [
+            {
+                "experiment": part.experiment,
+                "steps": part.steps,
+                "shared": part.shared,
+                "claims": decidable_claims(experiment),
+            }
+            for part, experiment in zip(study.plan().experiments, study.experiments, strict=True)
+        ],
+        "hardware": found,
+    }
+
+
+def _show(study: "Study", expected: "Forecast", found: "StudyOutlook | None") -> None:
+    from selfimp_bench.cli.hardware_tables import study_outlook_tables
+    from selfimp_bench.cli.screen import console, plan_tables
+
+    for part in plan_tables(study, expected):
+        console().print(part)
+    for part in () if found is None else study_outlook_tables(study, found):
+        console().print(part)

@@ -1,4 +1,4 @@
-"""`report`: the page of a finished run."""
+"""`report`: the pages of a finished run."""
 
 from pathlib import Path
 
@@ -11,18 +11,15 @@ from selfimp_bench.cli.command import command, home_option, print_json
 @click.argument("run", metavar="RUN")
 @home_option
 def report_command(*, run: str, home: Path, as_json: bool) -> None:
-    """Write report.html and figures/ of a finished run, or of a suite's and all its experiments'. Needs no GPU."""
-    from selfimp_bench.report.write import write_report
-    from selfimp_bench.report.write_suite import write_suite_report
-    from selfimp_bench.runs.judge import find_run, judge_run
-    from selfimp_bench.runs.suite import find_suite_run
+    """Write report.html and figures/ of a finished run, and of every experiment in it. Needs no GPU."""
+    from selfimp_bench.runs.folders import find_run
 
-    if (suite := find_suite_run(run, home)) is not None:
-        path = write_suite_report(suite).page
-    else:
-        folder = find_run(run, home)
-        judge_run(folder)
-        path = write_report(folder)
+    folder = find_run(run, home)
+
+    from selfimp_bench.report.write_study import write_study_report
+    from selfimp_bench.runs.judge import judge_study
+
+    path = write_study_report(judge_study(folder)).page
     if as_json:
         print_json({"report": str(path)})
     else:

@@ -9,18 +9,30 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from selfimp_bench.manifest.conflicts import RecordedConflict
 from selfimp_bench.manifest.model import Manifest, Optimisation, PreferenceOptimisation, Sampling
+from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.protocols.verification.cells import selection_name
 from selfimp_bench.protocols.verification.manifest import Generation, VerificationManifest
 from selfimp_bench.runs.describe import Decidability
 from selfimp_bench.runs.explain import Explanation
 from selfimp_bench.runs.forecast import Forecast
-from selfimp_bench.runs.judge import Judgement
+from selfimp_bench.runs.judge import Judgement, StudyJudgement, decidable_claims
+from selfimp_bench.runs.study import Study
+from selfimp_bench.runs.validate import PaperJudgement
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.probe import probe_words
 from selfimp_bench.tasks.sandbox.selftest import SelfTest
+from selfimp_bench.verdict.comparisons import Truth
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict
+from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
+
+_CASES = 2
+"""Contradicting groups shown for a claim; `--json` has them all."""
+
+_ROWS = 3
+"""Rows shown for a recorded conflict, likewise."""
 
 PLAIN_WIDTH = 160
 """Columns of a table that goes into a file or a pipe, where rich would otherwise assume 80."""
@@ -126,6 +138,15 @@ def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
         yield f"probe      {probe.prompts} test problems x {probe.samples} samples, replayed in other batches"
 
 
+def across_lines(suite: Suite) -> Iterator[str]:
+    """A suite in a few lines; `show --json` has it whole."""
+    yield f"{suite.name} v{suite.version} (suite): {suite.title}"
+    yield suite.summary
+    yield f"from         {suite.paper.title}, {suite.paper.section}"
+    for member in suite.experiments:
+        yield f"experiment   {member.name} v{member.version}: {', '.join(member.models)}"
+
+
 def _post_training(manifest: Manifest) -> Iterator[str]:
     yield f"schedule   {', '.join(f't={t} {m}' for t, m in enumerate(manifest.post_training.schedule, start=1))}"
     yield f"sampling   {_sampling(manifest.sampling)}"
@@ -174,6 +195,19 @@ def _optimisation(block: Optimisation) -> str:
         f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
         f"batch {block.batch_size}, {length}, {block.precision}"
     )
+
+
+def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
+    """The findings of every experiment, then those across them."""
+    for each in judgement.experiments:
+        yield from findings_table(each)
+    if not judgement.across or not judgement.judged:
+        return
+    rows = [(found.claim, found.statement, found.verdict) for found in judgement.findings.findings]
+    yield table(f"{judgement.study}: findings across experiments", ("claim", "statement", "verdict"), rows)
+    for found in judgement.findings.findings:
+        if found.verdict is not Verdict.REPRODUCED:
+            yield f"\n{found.claim} ({found.model}): {found.verdict}: {found.reason}".replace("[", "\\[")
 
 
 def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
@@ -246,6 +280,25 @@ def _short(number: Decimal | float) -> str:
     return f"{number:.4f}"
 
 
+def plan_tables(study: Study, expected: Forecast) -> Iterator[RenderableType]:
+    """Of one experiment every step and what its claims can decide; of several what each adds, equal steps once."""
+    if study.across is None:
+        yield from forecast_tables(expected, decidable_claims(study.experiments[0]))
+        return
+    parts = study.plan().experiments
+    rows = [(each.experiment, str(each.steps), str(each.shared), str(each.steps - each.shared)) for each in parts]
+    yield table(None, ("experiment", "steps", "shared with one above", "its own"), rows)
+    yield (
+        f"\n{len(expected.steps)} steps in all, {expected.to_do} to do; at most "
+        f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
+        f"{expected.tokens_to_train_at_most:,} to train on; samples about {on_disk(expected.disk_bytes)} on "
+        "disk, checkpoints on top (equal steps of several experiments counted once)"
+    )
+    for member in study.across.experiments:
+        if member.pending is not None:
+            yield f"left out: {member.name}: {member.pending}".replace("[", "\\[")
+
+
 def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Iterator[RenderableType]:
     """A plan's steps, what is still to do, and which claims can be decided."""
     rows = [
@@ -301,3 +354,33 @@ def selftest_lines(tested: SelfTest) -> Iterator[RenderableType]:
     yield table(f"{tested.mechanism}", ("", "attack", "what it tries", "ended", "because"), rows)
     held = sum(result.held for result in tested.results)
     yield f"{tested.mechanism}: {held} of {len(tested.results)} attacks ended as they should"
+
+
+def paper_lines(papers: Sequence[PaperJudgement]) -> Iterator[str]:
+    """The claims of every file against the paper's own numbers: counts, and what the paper contradicts, and where."""
+    for paper in papers:
+        counts = Counter(judged.outcome for judged in paper.judgements)
+        counted = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+        yield f"{paper.file}: {len(paper.judgements)} claims on the paper's own numbers: {counted}"
+        for judged in paper.judgements:
+            if judged.outcome is Outcome.CONTRADICTED:
+                yield from _contradiction(judged)
+        for conflict in paper.conflicts:
+            yield from _recorded(conflict)
+
+
+def _recorded(conflict: RecordedConflict) -> Iterator[str]:
+    yield f"  recorded: {conflict.id}: {conflict.says}"
+    more = f" and {len(conflict.rows) - _ROWS} more" if len(conflict.rows) > _ROWS else ""
+    rows = f" ({', '.join(conflict.rows[:_ROWS])}{more})" if conflict.rows else ""
+    yield f"    {conflict.between[0]} against {conflict.between[1]}{rows}"
+
+
+def _contradiction(judged: SelfJudgement) -> Iterator[str]:
+    yield f"  the paper contradicts its {judged.claim} ({judged.source}; {judged.reason})"
+    yield f"    says: {judged.statement}"
+    against = [case for case in judged.cases if case.truth is Truth.NO]
+    for case in against[:_CASES]:
+        yield f"    {case.group}: {case.detail}"
+    if len(against) > _CASES:
+        yield f"    and {len(against) - _CASES} more"

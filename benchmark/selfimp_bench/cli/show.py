@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from selfimp_bench.cli.command import command, name_argument, open_one, print_json, profile_option
+from selfimp_bench.cli.command import command, name_argument, open_study, print_json, profile_option
 
 
 @command("show")
@@ -18,7 +18,7 @@ def show_command(*, name: str, profile: str, as_json: bool) -> None:
     if (suite := find_suite(name)) is not None:
         _show_suite(suite, as_json=as_json)
         return
-    experiment = open_one(name, profile, None, 1)
+    experiment = open_study(name, profile, None, 1).experiments[0]
     found = assumptions(experiment.manifest)
     conflicts = conflicts_about(experiment.manifest.claims, lambda table: find_table(table, experiment.path))
     if as_json:
@@ -40,8 +40,7 @@ def show_command(*, name: str, profile: str, as_json: bool) -> None:
 
 
 def _show_suite(path: Path, *, as_json: bool) -> None:
-    from selfimp_bench.cli.screen import console, table
-    from selfimp_bench.cli.screen_suite import suite_lines
+    from selfimp_bench.cli.screen import across_lines, console, table
     from selfimp_bench.protocols.load_suite import load_suite
 
     suite = load_suite(path)
@@ -49,7 +48,7 @@ def _show_suite(path: Path, *, as_json: bool) -> None:
         print_json({"suite": suite})
         return
     screen = console()
-    for line in suite_lines(suite):
+    for line in across_lines(suite):
         screen.print(line, markup=False)
     claims = [(claim.id, claim.statement, claim.source) for claim in suite.claims]
     screen.print(table(f"\nClaims ({len(claims)})", ("id", "statement", "source"), claims))

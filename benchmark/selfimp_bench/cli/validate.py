@@ -13,7 +13,7 @@ def validate_command(*, names: tuple[str, ...], as_json: bool) -> int:
     Sound manifests' claims are then held against the paper's own numbers; what it contradicts is no problem of the
     manifest. NAME is an experiment or a suite, PATH a file or folder; without any, all that is shipped.
     """
-    from selfimp_bench.cli.screen_suite import paper_lines
+    from selfimp_bench.cli.screen import paper_lines
     from selfimp_bench.runs.validate import validate
 
     report = validate(names)

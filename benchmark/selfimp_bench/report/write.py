@@ -22,7 +22,8 @@ from selfimp_bench.report.provenance import provenance_view
 from selfimp_bench.report.svg import inline, is_current
 from selfimp_bench.report.verdicts import verdict_view, web_link
 from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
-from selfimp_bench.runs.judge import FINDINGS, RunFiles, read_run, run_table
+from selfimp_bench.runs.folders import FINDINGS
+from selfimp_bench.runs.judge import RunFiles, read_run, run_table
 from selfimp_bench.steps.store import write_atomically
 from selfimp_bench.verdict.figure_rows import table_names
 from selfimp_bench.verdict.findings import Findings, from_json

@@ -1,4 +1,4 @@
-"""From an experiment to a run folder: do the steps, then write record and measurements beside the manifest."""
+"""From a study to run folders: do the steps, then write record and measurements beside the manifests."""
 
 import shutil
 import time
@@ -20,11 +20,11 @@ from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
+from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
 from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.hub_needs import missing_words
-from selfimp_bench.runs.record import FILE as RECORD
-from selfimp_bench.runs.record import make_record
-from selfimp_bench.runs.study import Experiment
+from selfimp_bench.runs.record import make_record, make_study_record
+from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.plan import Plan, Stage
 from selfimp_bench.steps.probe import Probed
@@ -33,11 +33,36 @@ from selfimp_bench.steps.runner import PROBE, Engines, FinishedStep, Runner
 from selfimp_bench.steps.store import Store, pretty_json, write_atomically
 from selfimp_bench.verdict import figure_rows as beside
 from selfimp_bench.verdict.check import tables_of
+from selfimp_bench.verdict.paper_check import suite_tables
 
 TABLES = "reference_results"
 
 
 _ON_THE_DEVICE = (Stage.PROBE, Stage.SAMPLE, Stage.TRAIN, Stage.EMBED, Stage.VERIFY, Stage.TOURNAMENT)
+
+
+def run_study(
+    study: Study,
+    home: Path,
+    progress: Progress,
+    training: TrainOptions = PLAIN_TRAINING,
+    *,
+    image_digest: str | None = None,
+) -> Path:
+    """Run or resume every experiment and return the study's run folder; what is raised is as of ``execute``.
+
+    With claims across the experiments the folder holds its record, the file of the claims and the tables they need;
+    else it is the one experiment's own.
+    """
+    for experiment in study.experiments:
+        execute(experiment, home, progress, training, image_digest=image_digest)
+    folder = study.run_folder(home)
+    if study.across is not None:
+        _copy(study.path, folder / study.path.name)
+        for name in suite_tables(study.across):
+            _copy(find_table(name, study.path), folder / TABLES / name)
+        write_atomically(folder / STUDY_RECORD, pretty_json(make_study_record(study, study.across, home)))
+    return folder
 
 
 def execute(

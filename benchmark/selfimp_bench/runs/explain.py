@@ -9,9 +9,8 @@ from typing import Final
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.model import Claim
-from selfimp_bench.protocols.load_suite import load_suite
-from selfimp_bench.runs.judge import Judgement, judge_run, read_run
-from selfimp_bench.runs.suite import check_suite, read_suite_record
+from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.runs.judge import StudyJudgement, judge_study, read_run, read_study_run
 from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Finding, PointFinding, Verdict, describe
 from selfimp_bench.verdict.paired import deciding_problems
 
@@ -69,39 +68,40 @@ class Explanation:
     to_decide: tuple[ToDecide, ...]
 
 
-def explain_run(folder: Path, claim: str) -> Explanation:
-    """A claim of a finished experiment. Raises InputError for a claim that its manifest does not make."""
-    run = read_run(folder)
-    known = {each.id: each for each in run.manifest.claims}
-    _require(claim, tuple(known), run.manifest.name)
-    judgement: Judgement = judge_run(folder)
-    findings = [finding for finding in judgement.findings.findings if finding.claim == claim]
+def explain(folder: Path, claim: str) -> Explanation:
+    """A claim of a finished study, across its experiments or of the one there is.
+
+    Raises InputError for a claim that is not made.
+    """
+    run = read_study_run(folder)
+    return _explain_one(folder, claim) if run.across is None else _explain_across(folder, run.across, claim)
+
+
+def _explain_one(folder: Path, claim: str) -> Explanation:
+    manifest = read_run(folder).manifest
+    known = {each.id: each for each in manifest.claims}
+    _require(claim, tuple(known), manifest.name)
     found = known[claim]
-    return _explanation(folder, claim, found.statement, found.source, judgement.judged, _rule(found), findings)
+    return _explanation(judge_study(folder), claim, found.statement, found.source, _rule(found))
 
 
-def explain_suite(folder: Path, claim: str) -> Explanation:
-    """A claim across the experiments of a suite's finished run. Raises InputError for a claim it does not make."""
-    judgement = check_suite(folder)
-    suite = load_suite(folder / read_suite_record(folder).suite_file)
-    known = {each.id: each for each in suite.claims}
-    _require(claim, tuple(known), suite.name)
-    findings = [finding for finding in judgement.findings.findings if finding.claim == claim]
+def _explain_across(folder: Path, across: Suite, claim: str) -> Explanation:
+    known = {each.id: each for each in across.claims}
+    _require(claim, tuple(known), across.name)
     found = known[claim]
-    return _explanation(folder, claim, found.statement, found.source, judgement.judged, ACROSS, findings)
+    return _explanation(judge_study(folder), claim, found.statement, found.source, ACROSS)
 
 
-def _explanation(
-    folder: Path, claim: str, statement: str, source: str, judged: bool, rule: str, findings: Sequence[Finding]
-) -> Explanation:
+def _explanation(judgement: StudyJudgement, claim: str, statement: str, source: str, rule: str) -> Explanation:
+    findings = tuple(finding for finding in judgement.findings.findings if finding.claim == claim)
     return Explanation(
-        run=str(folder),
+        run=judgement.run,
         claim=claim,
         statement=statement,
         source=source,
-        judged=judged,
+        judged=judgement.judged,
         rule=rule,
-        findings=tuple(findings),
+        findings=findings,
         to_decide=tuple(each for finding in findings for each in _to_decide(finding)),
     )
 
@@ -146,7 +146,7 @@ def _of_point(point: PointFinding) -> str:
 
 
 def _of_finding(finding: Finding) -> ToDecide:
-    """An order or a trend says how few problems would have done; a suite's claim is a matter of many comparisons."""
+    """An order or a trend says how few problems would have done; a claim across experiments has many comparisons."""
     problems, words = finding.problems_to_decide, "decided"
     if finding.verdict is Verdict.NOT_MEASURED:
         words = _UNMEASURED

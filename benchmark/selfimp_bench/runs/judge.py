@@ -16,24 +16,26 @@ from selfimp_bench.manifest.measured import completions_behind
 from selfimp_bench.manifest.model import Cell, Manifest, Profile
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.reference_table import read_table as read_reference_table
+from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.places import REFERENCES
 from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.protocols.profile import resolve_profile
 from selfimp_bench.runs.describe import Decidability, decidabilities
 from selfimp_bench.runs.execute import TABLES, table_names
-from selfimp_bench.runs.record import FILE as RECORD
-from selfimp_bench.runs.record import RunRecord, read_record
+from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
+from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.store import read_table, write_atomically
 from selfimp_bench.verdict.check import check, tables_of
 from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Findings, exit_code, to_json
+from selfimp_bench.verdict.groups import MemberRun, judge_suite
+from selfimp_bench.verdict.paper_check import suite_tables
 from selfimp_bench.verdict.value import Divergence
-
-FINDINGS = "findings.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,33 @@ class Judgement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudyJudgement:
+    """A study judged.
+
+    findings: what ``findings.json`` in ``run`` holds: those across the experiments where there are claims ``across``
+    them, else those of the one experiment. exit_code: over all findings, those of ``experiments`` too.
+    """
+
+    study: str
+    run: str
+    judged: bool
+    across: bool
+    findings: Findings
+    experiments: tuple[Judgement, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRun:
+    """A study's run folder: the experiments' own, and the record and the claims across them where there are such."""
+
+    folder: Path
+    experiments: tuple[Path, ...]
+    record: StudyRecord | None
+    across: Suite | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFiles:
     """A run folder, read: record, resolved manifest, what was measured."""
 
@@ -62,30 +91,11 @@ class RunFiles:
     problem_values: tuple[ProblemValue, ...]
 
 
-def find_run(run: str, home: Path) -> Path:
-    """A run folder from its path, or from an experiment's NAME or NAME/ID under ``home``.
-
-    Raises InputError when there is none, or when NAME has several.
-    """
-    if (Path(run) / RECORD).is_file():
-        return Path(run)
-    under = home / "runs" / run
-    if (under / RECORD).is_file():
-        return under
-    found = sorted(path.parent for path in under.glob(f"*/{RECORD}"))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        named = ", ".join(f"{run}/{folder.name}" for folder in found)
-        raise InputError(f"{run}: {len(found)} runs; name one of {named}")
-    raise InputError(f"{run}: no finished run there, nor under {under}; `selfimp-bench run {run}` makes one")
-
-
 def read_run(folder: Path) -> RunFiles:
     """Read a run folder. Raises InputError when its manifest is not the one its record names, or a file is damaged."""
     record = read_record(folder)
     path = folder / record.manifest_file
-    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    found = _file_digest(path)
     if found != record.manifest_digest:
         raise InputError(f"{path}: digest {found}; {folder / RECORD} names {record.manifest_digest}; run again")
     manifest = resolve_profile(load_manifest(path), Profile(record.profile))
@@ -96,6 +106,68 @@ def read_run(folder: Path) -> RunFiles:
         measurements=_measured(folder / MEASUREMENTS, _measurements),
         problem_values=_measured(folder / PROBLEM_VALUES, _problem_values),
     )
+
+
+def read_study_run(folder: Path) -> StudyRun:
+    """A study's run folder. Raises InputError when its claims are not those of the file that its record names."""
+    if not is_of_several(folder):
+        return StudyRun(folder=folder, experiments=(folder,), record=None, across=None)
+    record = read_study_record(folder)
+    path = folder / record.study_file
+    if _file_digest(path) != record.study_digest:
+        raise InputError(f"{path}: not the file that {folder / STUDY_RECORD} names; run again")
+    return StudyRun(
+        folder=folder,
+        experiments=tuple(folder.parent.parent / run.folder for run in record.runs),
+        record=record,
+        across=load_suite(path),
+    )
+
+
+def judge_study(folder: Path) -> StudyJudgement:
+    """Judge a finished study: every experiment's run, and the claims across them, which go to its findings.json."""
+    run = read_study_run(folder)
+    experiments = tuple(judge_run(each) for each in run.experiments)
+    if run.across is None:
+        (own,) = experiments
+        return StudyJudgement(
+            study=own.experiment,
+            run=own.run,
+            judged=own.judged,
+            across=False,
+            findings=own.findings,
+            experiments=experiments,
+            exit_code=own.exit_code,
+        )
+    judged = all(each.judged for each in experiments)
+    findings = _judge_across(run, run.across) if judged else Findings(schema=1, findings=())
+    write_atomically(folder / FINDINGS, to_json(findings))
+    everything = (*findings.findings, *(finding for each in experiments for finding in each.findings.findings))
+    return StudyJudgement(
+        study=run.across.name,
+        run=str(folder),
+        judged=judged,
+        across=True,
+        findings=findings,
+        experiments=experiments,
+        exit_code=exit_code(Findings(schema=1, findings=everything)),
+    )
+
+
+def _judge_across(run: StudyRun, across: Suite) -> Findings:
+    tables = [run_table(run.folder, name) for name in suite_tables(across)]
+    return judge_suite(across, [_member_run(each) for each in run.experiments], tables)
+
+
+def _member_run(folder: Path) -> MemberRun:
+    run = read_run(folder)
+    data = datasets_by_split(run.manifest)
+    digests = {split: one.digest for split, one in data.items() if one.digest is not None}
+    return MemberRun(experiment=run.manifest.name, digests=digests, values=run.problem_values)
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
 
 
 def judge_run(folder: Path) -> Judgement:

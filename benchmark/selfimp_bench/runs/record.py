@@ -12,8 +12,10 @@ import msgspec
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.machine import Image, describe_image
+from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.places import PACKAGE
-from selfimp_bench.runs.study import Experiment
+from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
+from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.plan import GradeBlock
 from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.runner import FinishedStep
@@ -24,7 +26,6 @@ from selfimp_bench.tasks.sandbox.cells import sandbox_status
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
 
 SCHEMA = 1
-FILE = "record.json"
 _PACKAGES = (
     "accelerate",
     "datasets",
@@ -111,6 +112,48 @@ class RunRecord:
     """What replaying found, by model (``engines.probe``); empty where the manifest asks for no probe."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExperimentRun:
+    """One experiment's run in a study's: ``folder`` is relative to the folder that holds all runs."""
+
+    experiment: str
+    version: int
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """What ``study.json`` holds: the runs of the experiments, and the file whose claims are across them."""
+
+    schema: int
+    study: str
+    version: int
+    study_file: str
+    study_digest: str
+    profile: str
+    runs: tuple[ExperimentRun, ...]
+
+
+def make_study_record(study: Study, across: Suite, home: Path) -> StudyRecord:
+    """The record of several experiments' finished runs."""
+    return StudyRecord(
+        schema=SCHEMA,
+        study=across.name,
+        version=across.version,
+        study_file=study.path.name,
+        study_digest=study.digest,
+        profile=study.profile,
+        runs=tuple(
+            ExperimentRun(
+                experiment=experiment.manifest.name,
+                version=experiment.manifest.version,
+                folder=str(experiment.run_folder(home).relative_to(home / "runs")),
+            )
+            for experiment in study.experiments
+        ),
+    )
+
+
 def make_record(
     experiment: Experiment,
     finished: Sequence[FinishedStep],
@@ -150,13 +193,24 @@ def make_record(
 
 def read_record(run_folder: Path) -> RunRecord:
     """The record of a run folder. Raises InputError when there is none or it cannot be read."""
-    path = run_folder / FILE
+    path = run_folder / RECORD
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunRecord)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; expected the folder of a finished run") from None
     except msgspec.DecodeError as error:
         raise InputError(f"{path}: not a run record of this version ({error})") from None
+
+
+def read_study_record(folder: Path) -> StudyRecord:
+    """The record of several experiments' runs. Raises InputError when there is none or it cannot be read."""
+    path = folder / STUDY_RECORD
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=StudyRecord)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; expected the folder of several experiments' runs") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: not a study's record of this version ({error})") from None
 
 
 def describe_code() -> Code:

@@ -1,20 +1,27 @@
-"""An experiment as asked for on the command line: manifest, profile, models, seeds; its plan and its run folder."""
+"""What was asked for on the command line: one experiment, or several and the claims across them; planned once.
+
+A study is found by name, resolved for a profile, and handed down whole: to plans, runs, judgements and reports.
+"""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.manifest.catalog import find_manifest, find_member, find_suite
 from selfimp_bench.manifest.model import Manifest, ModelRef, Profile
 from selfimp_bench.manifest.prompt_files import read_prompts
+from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.protocols.any_manifest import AnyManifest
 from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.protocols.post_training.plan import post_training_plan
 from selfimp_bench.protocols.profile import resolve_profile
 from selfimp_bench.protocols.verification.plan import verification_plan
-from selfimp_bench.steps.plan import Plan
+from selfimp_bench.steps.plan import Plan, Step, plan_keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,25 +50,161 @@ class Experiment:
         return home / "runs" / self.manifest.name / self.run_id
 
     def plan(self) -> Plan:
-        """The steps of this experiment."""
+        """The steps of this experiment; made when first asked for, and the same from then on."""
+        return self._plan
+
+    @cached_property
+    def _plan(self) -> Plan:
         if isinstance(self.manifest, Manifest):
             return post_training_plan(self.manifest, self.models, self.replicates)
         texts = read_prompts(self.manifest, self.path.parent)
         return verification_plan(self.manifest, self.models, self.replicates, texts)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExperimentPlan:
+    """An experiment's part of a study's plan: ``shared`` of its steps are those of an experiment before it."""
+
+    experiment: str
+    steps: int
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """Every piece of work of a study, and what each experiment adds.
+
+    plan: of one experiment, its own; of several, every piece of work once, the steps named by their keys.
+    """
+
+    experiments: tuple[ExperimentPlan, ...]
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Experiments, all for one profile, number of replicates and selection of models.
+
+    path, digest: the file that names them and the sha256 of its bytes. across: the claims across the experiments, with
+    what they compare; None for one experiment by itself, whose run is then all of the study's.
+    """
+
+    path: Path
+    digest: str
+    profile: Profile
+    experiments: tuple[Experiment, ...]
+    across: Suite | None
+
+    @property
+    def name(self) -> str:
+        """What it is asked for by."""
+        return self.experiments[0].manifest.name if self.across is None else self.across.name
+
+    def run_folder(self, home: Path) -> Path:
+        """Where the study's record and findings lie; equal for equal requests."""
+        if self.across is None:
+            return self.experiments[0].run_folder(home)
+        asked = [self.digest, *(experiment.run_id for experiment in self.experiments)]
+        return home / "runs" / self.name / digest(asked)[:12]
+
+    def plan(self) -> StudyPlan:
+        """The experiments' plans as one; made when first asked for, and the same from then on."""
+        return self._plan
+
+    @cached_property
+    def _plan(self) -> StudyPlan:
+        return _joint_plan(self.experiments) if self.across is not None else _single_plan(self.experiments[0])
+
+
+def open_study(name: str, *, profile: Profile, only: str | None, replicates: int) -> Study:
+    """Load and resolve what is called ``name``. With ``only`` (``model=ID``) the experiments that have the model.
+
+    Raises InputError for what does not exist.
+    """
+    source = _read(name, only)
+    experiments = []
+    for each in source.experiments:
+        experiment = _resolve(each, profile=profile, only=only, replicates=replicates)
+        if profile is Profile.PAPER:
+            _check_models(source.path, each.models, experiment)
+        experiments.append(experiment)
+    return Study(
+        path=source.path,
+        digest=_file_digest(source.path),
+        profile=profile,
+        experiments=tuple(experiments),
+        across=source.across,
+    )
+
+
 def open_experiment(name: str, *, profile: Profile, only: str | None, replicates: int) -> Experiment:
-    """Load and resolve. ``only`` is ``model=ID``. Raises InputError for what does not exist."""
-    path = find_manifest(name)
-    manifest = resolve_profile(load_manifest(path), profile)
+    """Load and resolve one experiment. Raises InputError for what does not exist or is several."""
+    source = _read(name, only)
+    if source.across is not None:
+        raise InputError(f"{name}: expected one experiment, found {len(source.experiments)}")
+    return _resolve(source.experiments[0], profile=profile, only=only, replicates=replicates)
+
+
+# ---- where what a name stands for is read ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ExperimentSource:
+    """An experiment as its file has it. ``models``: those that claims across experiments speak of."""
+
+    path: Path
+    manifest: AnyManifest
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StudySource:
+    path: Path
+    experiments: tuple[_ExperimentSource, ...]
+    across: Suite | None
+
+
+def _read(name: str, only: str | None) -> _StudySource:
+    """The one place where what a name stands for is read from files. ``only`` leaves out what lacks the model."""
+    path = find_suite(name)
+    if path is None:
+        path = find_manifest(name)
+        one = _ExperimentSource(path=path, manifest=load_manifest(path), models=())
+        return _StudySource(path=path, experiments=(one,), across=None)
+    across = load_suite(path)
+    experiments = []
+    for member in _wanted(path, across, only):
+        file = find_member(member.name, member.version, path)
+        experiments.append(_ExperimentSource(path=file, manifest=load_manifest(file), models=member.models))
+    return _StudySource(path=path, experiments=tuple(experiments), across=across)
+
+
+def _wanted(path: Path, across: Suite, only: str | None) -> list[Member]:
+    wanted = None if only is None else only.partition("=")[2]
+    ready = [member for member in across.experiments if member.pending is None]
+    if not ready:
+        raise InputError(f"{path}: none of its experiments has a manifest yet; there is nothing to plan or to run")
+    found = [member for member in ready if wanted is None or wanted in member.models]
+    if not found:
+        known = ", ".join(sorted({model for member in ready for model in member.models}))
+        raise InputError(f"--only {only}: expected model=ID with one of {known}")
+    return found
+
+
+def _resolve(source: _ExperimentSource, *, profile: Profile, only: str | None, replicates: int) -> Experiment:
+    manifest = resolve_profile(source.manifest, profile)
     return Experiment(
-        path=path,
-        manifest_digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        path=source.path,
+        manifest_digest=_file_digest(source.path),
         manifest=manifest,
         profile=profile,
         models=_selected(manifest, only),
         replicates=replicates,
     )
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _selected(manifest: AnyManifest, only: str | None) -> tuple[ModelRef, ...]:
@@ -73,3 +216,37 @@ def _selected(manifest: AnyManifest, only: str | None) -> tuple[ModelRef, ...]:
     if axis != "model" or not chosen:
         raise InputError(f"--only {only}: expected model=ID with one of {known}")
     return chosen
+
+
+def _check_models(path: Path, named: Sequence[str], experiment: Experiment) -> None:
+    known = [model.id for model in experiment.manifest.models]
+    unknown = [model for model in named if model not in known]
+    if unknown:
+        raise InputError(
+            f"{path}: {experiment.manifest.name} has no model {', '.join(unknown)}; it has {', '.join(known)}"
+        )
+
+
+# ---- plans ----
+
+
+def _single_plan(experiment: Experiment) -> StudyPlan:
+    plan = experiment.plan()
+    own = ExperimentPlan(experiment=experiment.manifest.name, steps=len(plan.steps), shared=0)
+    return StudyPlan(experiments=(own,), plan=plan)
+
+
+def _joint_plan(experiments: Sequence[Experiment]) -> StudyPlan:
+    """Every piece of work once."""
+    steps: dict[str, Step] = {}
+    found = []
+    for experiment in experiments:
+        plan = experiment.plan()
+        keys = plan_keys(plan)
+        own = dict.fromkeys(keys.values())
+        shared = sum(key in steps for key in own)
+        for step in plan.steps:
+            inputs = {name: keys[source] for name, source in step.inputs.items()}
+            steps.setdefault(keys[step.id], replace(step, id=keys[step.id], inputs=inputs))
+        found.append(ExperimentPlan(experiment=experiment.manifest.name, steps=len(plan.steps), shared=shared))
+    return StudyPlan(experiments=tuple(found), plan=Plan(steps=tuple(steps.values())))

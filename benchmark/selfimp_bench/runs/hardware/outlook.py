@@ -1,15 +1,18 @@
-"""A plan's outlook on given hardware: every step's cost, the sums, and what cannot run there."""
+"""A plan's outlook on given hardware: every step's cost, the sums, what cannot run there, what sharing steps saves."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.catalog import find_table
+from selfimp_bench.manifest.reference_table import Reference, read_table
 from selfimp_bench.runs.hardware.calibration import Rates, read_rates
 from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost, total
 from selfimp_bench.runs.hardware.device import Hardware
 from selfimp_bench.runs.hardware.sampling import sample_cost, verify_cost
 from selfimp_bench.runs.hardware.training import train_cost
-from selfimp_bench.steps.plan import Plan, Stage, Step
+from selfimp_bench.runs.study import Experiment, Study
+from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
 
 COSTS: Mapping[Stage, Callable[[Step, Setting], StepCost | None]] = {
     Stage.SAMPLE: sample_cost,
@@ -18,6 +21,10 @@ COSTS: Mapping[Stage, Callable[[Step, Setting], StepCost | None]] = {
     Stage.TRAIN: train_cost,
 }
 """The stages that use a GPU for long. Embedding's encoder has a hundredth of the models' size; the probe is short."""
+
+
+PUBLISHED_HOURS = "gpu-hours"
+"""The metric of a reference row that says what the source's own runs took."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,38 @@ class Outlook:
     misfits: tuple[Misfit, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExperimentOutlook:
+    """An experiment's part of a study: runs are its models times its replicates.
+
+    tokens, disk_bytes, gpu_hours: by itself. own_gpu_hours: of the steps that no experiment before it has, and that can
+    run.
+    """
+
+    experiment: str
+    runs: int
+    peak_bytes: int
+    fits: bool
+    tokens: Range
+    disk_bytes: Range
+    gpu_hours: Range
+    own_gpu_hours: Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOutlook:
+    """whole: every piece of work once. alone: the sum over experiments that share nothing. saved: the difference.
+
+    published: what the tables that the claims across experiments name say of GPU hours.
+    """
+
+    experiments: tuple[ExperimentOutlook, ...]
+    whole: Outlook
+    alone: Range
+    saved: Range
+    published: tuple[Reference, ...]
+
+
 def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
     """What the steps of a plan ask, those ``done`` too (their ids). Raises InputError for a model of unknown sizes."""
     setting = Setting(steps=plan.by_id(), hardware=hardware, rates=read_rates(hardware.name))
@@ -63,6 +102,48 @@ def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
         peak_bytes=max((cost.footprint.total for cost in costs), default=0),
         misfits=_misfits(costs),
     )
+
+
+def study_outlook(study: Study, hardware: Hardware, *, done: Set[str]) -> StudyOutlook:
+    """The outlook of a study and its plan; ``done`` as for ``outlook``, which says what it raises."""
+    found, seen = [], set[str]()
+    for experiment in study.experiments:
+        plan = experiment.plan()
+        keys = plan_keys(plan)
+        found.append(_experiment_outlook(experiment, outlook(plan, hardware, done=frozenset()), keys, seen))
+        seen.update(keys.values())
+    whole = outlook(study.plan().plan, hardware, done=done)
+    alone = total(each.gpu_hours for each in found)
+    return StudyOutlook(
+        experiments=tuple(found),
+        whole=whole,
+        alone=alone,
+        saved=alone - whole.gpu_hours,
+        published=tuple(_published(study)),
+    )
+
+
+def _experiment_outlook(
+    experiment: Experiment, found: Outlook, keys: Mapping[str, str], seen: Set[str]
+) -> ExperimentOutlook:
+    """``keys``: of the experiment's steps. ``seen``: those of the experiments before it."""
+    own = [cost for cost in found.costs if not cost.misfits and keys[cost.step] not in seen]
+    return ExperimentOutlook(
+        experiment=experiment.manifest.name,
+        runs=len(experiment.models) * experiment.replicates,
+        peak_bytes=found.peak_bytes,
+        fits=not found.misfits,
+        tokens=total(cost.tokens for cost in found.costs),
+        disk_bytes=found.disk_bytes,
+        gpu_hours=found.gpu_hours,
+        own_gpu_hours=total(cost.gpu_hours for cost in own),
+    )
+
+
+def _published(study: Study) -> Iterator[Reference]:
+    for name in () if study.across is None else study.across.published.tables:
+        table = read_table(find_table(name, study.path), name)
+        yield from (row for row in table.rows if row.metric == PUBLISHED_HOURS)
 
 
 def refuse_misfits(found: Outlook) -> None:

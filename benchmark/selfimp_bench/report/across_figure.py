@@ -1,18 +1,18 @@
-"""The methods of a suite side by side: greedy pass@1 by iteration, a panel for every data set and model."""
+"""Methods side by side: greedy pass@1 by iteration, a panel for every data set and model."""
 
 from collections.abc import Iterator, Sequence
 
 from selfimp_bench.manifest.model import Metric
+from selfimp_bench.report.across_page import MemberResult, find_series, place_of
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Words
 from selfimp_bench.report.curves import COLUMNS, curve_of
-from selfimp_bench.report.suite_page import MemberResult, find_series, place_of
 from selfimp_bench.verdict.findings import Findings
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 
 _NO_CLAIMS = Findings(schema=1, findings=())
 
 
-def suite_figure(results: Sequence[MemberResult], numbers: PublishedNumbers) -> Figure | None:
+def across_figure(results: Sequence[MemberResult], numbers: PublishedNumbers) -> Figure | None:
     """The figure, published curves dashed over the runs'; None where no experiment measured pass@1."""
     methods = list(dict.fromkeys(each.member.method for each in results))
     keys = dict.fromkeys((each.member.dataset, model) for each in results for model in each.run.record.models)
@@ -24,7 +24,7 @@ def suite_figure(results: Sequence[MemberResult], numbers: PublishedNumbers) -> 
     if not panels:
         return None
     return Figure(
-        name="suite-pass-1",
+        name="methods-pass-1",
         words=Words(
             title="Greedy pass@1 of every method",
             see="Each method's own line and, dashed, what is published for it.",

@@ -1,4 +1,4 @@
-"""Suites of small fake experiments: planned together, run, judged; and on the command line."""
+"""Studies of small fake experiments: planned together, run, judged; and on the command line."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,11 @@ from support import ManifestMaker, quiet
 from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.runs.execute import run_study
 from selfimp_bench.runs.forecast import forecast
-from selfimp_bench.runs.suite import OpenSuite, check_suite, open_suite, plan_suite, read_suite_record, run_suite
+from selfimp_bench.runs.judge import judge_study
+from selfimp_bench.runs.record import read_study_record
+from selfimp_bench.runs.study import Study, open_study
 from selfimp_bench.steps.plan import plan_keys
 from selfimp_bench.steps.store import Store
 from selfimp_bench.verdict.findings import Verdict
@@ -31,8 +34,8 @@ def _member(name: str, method: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def suite(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
-    """A suite of two experiments that share everything up to the second training."""
+def study_file(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
+    """The file of two experiments that share everything up to the second training."""
     make_manifest(name="one", schedule=("sft-gold", "dpo"))
     make_manifest(name="two", schedule=("sft-gold", "sft"))
     (tmp_path / "numbers.csv").write_text(TABLE)
@@ -79,21 +82,21 @@ class _Quiet:
         """Nobody watches."""
 
 
-def _open(path: Path) -> OpenSuite:
-    return open_suite(path, profile=Profile.PAPER, only=None, replicates=1)
+def _open(path: Path) -> Study:
+    return open_study(str(path), profile=Profile.PAPER, only=None, replicates=1)
 
 
 def _call(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
-def test_equal_steps_of_two_experiments_are_planned_once(suite: Path, tmp_path: Path) -> None:
-    opened = _open(suite)
-    planned = plan_suite(opened)
+def test_equal_steps_of_two_experiments_are_planned_once(study_file: Path, tmp_path: Path) -> None:
+    opened = _open(study_file)
+    planned = opened.plan()
     keys = [set(plan_keys(experiment.plan()).values()) for experiment in opened.experiments]
-    assert [member.experiment for member in planned.members] == ["one", "two"]
-    assert planned.members[0].shared == 0
-    assert planned.members[1].shared == len(keys[0] & keys[1]) > 0
+    assert [member.experiment for member in planned.experiments] == ["one", "two"]
+    assert planned.experiments[0].shared == 0
+    assert planned.experiments[1].shared == len(keys[0] & keys[1]) > 0
     assert len(planned.plan.steps) == len(keys[0] | keys[1])
     seen: set[str] = set()
     for step in planned.plan.steps:
@@ -102,10 +105,10 @@ def test_equal_steps_of_two_experiments_are_planned_once(suite: Path, tmp_path: 
     assert forecast(planned.plan, Store(tmp_path / "store")).to_do == len(planned.plan.steps)
 
 
-def test_a_suites_run_names_its_members_runs_and_judges_over_all(suite: Path, tmp_path: Path) -> None:
+def test_a_studys_run_names_its_experiments_runs_and_judges_over_all(study_file: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    judgement = check_suite(run_suite(_open(suite), home, _Quiet()))
-    record = read_suite_record(Path(judgement.run))
+    judgement = judge_study(run_study(_open(study_file), home, _Quiet()))
+    record = read_study_record(Path(judgement.run))
     assert [run.experiment for run in record.runs] == ["one", "two"]
     assert all((home / "runs" / run.folder / "record.json").is_file() for run in record.runs)
     (finding,) = judgement.findings.findings
@@ -113,94 +116,94 @@ def test_a_suites_run_names_its_members_runs_and_judges_over_all(suite: Path, tm
     assert judgement.exit_code == 3 or any(each.exit_code == 1 for each in judgement.experiments)
     findings = Path(judgement.run) / "findings.json"
     before = findings.read_bytes()
-    again = check_suite(run_suite(_open(suite), home, _Quiet()))
+    again = judge_study(run_study(_open(study_file), home, _Quiet()))
     assert (again.run, findings.read_bytes()) == (judgement.run, before)
-    planned = plan_suite(_open(suite))
+    planned = _open(study_file).plan()
     assert forecast(planned.plan, Store(home / "store")).to_do == 0
 
 
-def test_a_suite_that_is_not_the_recorded_one_is_not_judged(suite: Path, tmp_path: Path) -> None:
-    folder = run_suite(_open(suite), tmp_path / "home", _Quiet())
-    kept = folder / suite.name
+def test_a_file_that_is_not_the_recorded_one_is_not_judged(study_file: Path, tmp_path: Path) -> None:
+    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    kept = folder / study_file.name
     kept.write_text(kept.read_text().replace("DPO is better.", "DPO is worse."))
-    with pytest.raises(InputError, match=r"not the suite that .*suite\.json names; run again"):
-        check_suite(folder)
+    with pytest.raises(InputError, match=r"not the file that .*study\.json names; run again"):
+        judge_study(folder)
 
 
-def test_the_command_line_plans_shows_validates_and_reproduces_a_suite(suite: Path, tmp_path: Path) -> None:
+def test_the_command_line_plans_shows_validates_and_reproduces_a_study(study_file: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    planned = json.loads(_call("plan", suite, "--home", home, "--json").stdout)
+    planned = json.loads(_call("plan", study_file, "--home", home, "--json").stdout)
     assert [each["experiment"] for each in planned["experiments"]] == ["one", "two"]
-    assert "shared with one above" in _call("plan", suite, "--home", home).stdout
-    assert "dpo-is-better" in _call("show", suite).stdout
-    assert json.loads(_call("show", suite, "--json").stdout)["suite"]["name"] == "both"
-    done = _call("reproduce", suite, "--home", home, "--json")
+    assert "shared with one above" in _call("plan", study_file, "--home", home).stdout
+    assert "dpo-is-better" in _call("show", study_file).stdout
+    assert json.loads(_call("show", study_file, "--json").stdout)["suite"]["name"] == "both"
+    done = _call("reproduce", study_file, "--home", home, "--json")
     found = json.loads(done.stdout)
-    assert (found["suite"], found["exit_code"]) == ("both", done.exit_code)
+    assert (found["study"], found["exit_code"]) == ("both", done.exit_code)
     checked = _call("check", "both", "--home", home, "--json")
     assert (json.loads(checked.stdout), checked.exit_code) == (found, done.exit_code)
-    text = _call("reproduce", suite, "--home", home).stdout
-    assert "findings across experiments" in text and "suite.json" in text
+    text = _call("reproduce", study_file, "--home", home).stdout
+    assert "findings across experiments" in text and "study.json" in text
 
 
-def test_validate_holds_the_suite_against_the_published_numbers(suite: Path, tmp_path: Path) -> None:
-    report = json.loads(_call("validate", suite, "--json").stdout)
+def test_validate_holds_the_claims_across_against_the_published_numbers(study_file: Path, tmp_path: Path) -> None:
+    report = json.loads(_call("validate", study_file, "--json").stdout)
     assert report["flaws"] == []
     assert report["papers"][0]["judgements"][0]["outcome"] == "supported"
     turned = TABLE.replace("d1,tiny-gsm-base,toy,dpo,pass@1,1,50", "d1,tiny-gsm-base,toy,dpo,pass@1,1,5")
     (tmp_path / "numbers.csv").write_text(turned)
-    against = _call("validate", suite)
+    against = _call("validate", study_file)
     assert against.exit_code == 0, "what a paper contradicts is no flaw"
     assert "1 claims on the paper's own numbers: 1 contradicted" in against.stdout
     assert "numbers.csv#d1" in against.stdout and "numbers.csv#s1" in against.stdout
 
 
-def test_an_experiment_that_is_not_there_is_noted_and_cannot_run(suite: Path, tmp_path: Path) -> None:
+def test_an_experiment_that_is_not_there_is_noted_and_cannot_run(study_file: Path, tmp_path: Path) -> None:
     (tmp_path / "two.v1.yaml").unlink()
-    report = json.loads(_call("validate", suite, "--json").stdout)
+    report = json.loads(_call("validate", study_file, "--json").stdout)
     assert report["flaws"] == []
-    assert report["notes"] == [f"{suite}: experiment two v1 is not there; it cannot run yet"]
-    result = _call("plan", suite, "--home", tmp_path / "home")
+    assert report["notes"] == [f"{study_file}: experiment two v1 is not there; it cannot run yet"]
+    result = _call("plan", study_file, "--home", tmp_path / "home")
     assert (result.exit_code, "two@1: no experiment of this name" in result.stderr) == (2, True)
 
 
-def test_models_that_a_member_lacks_and_models_of_nobody_are_refused(suite: Path) -> None:
+def test_models_that_an_experiment_lacks_and_models_of_nobody_are_refused(study_file: Path) -> None:
     with pytest.raises(InputError, match="expected model=ID with one of tiny-gsm-base"):
-        open_suite(suite, profile=Profile.PAPER, only="model=other", replicates=1)
-    suite.write_text(suite.read_text().replace(MODEL, "other"))
+        open_study(str(study_file), profile=Profile.PAPER, only="model=other", replicates=1)
+    study_file.write_text(study_file.read_text().replace(MODEL, "other"))
     with pytest.raises(InputError, match="one has no model other; it has tiny-gsm-base"):
-        _open(suite)
+        _open(study_file)
 
 
-def test_a_suite_without_any_manifest_yet_has_nothing_to_plan(suite: Path) -> None:
-    pending = suite.read_text().replace("  name: one\n", "  name: one\n  pending: later\n")
-    suite.write_text(pending.replace("  name: two\n", "  name: two\n  pending: later\n"))
+def test_a_study_without_any_manifest_yet_has_nothing_to_plan(study_file: Path) -> None:
+    pending = study_file.read_text().replace("  name: one\n", "  name: one\n  pending: later\n")
+    study_file.write_text(pending.replace("  name: two\n", "  name: two\n  pending: later\n"))
     with pytest.raises(InputError, match="none of its experiments has a manifest yet"):
-        _open(suite)
+        _open(study_file)
 
 
-def test_a_cell_that_an_experiment_does_not_measure_is_a_flaw(suite: Path) -> None:
-    text = suite.read_text()
-    suite.write_text(
+def test_a_cell_that_an_experiment_does_not_measure_is_a_flaw(study_file: Path) -> None:
+    text = study_file.read_text()
+    study_file.write_text(
         text.replace("iterations: [1]", "iterations: [7]").replace("iterations:\n      - 1", "iterations:\n      - 7")
     )
-    assert suite.read_text() != text
-    result = _call("validate", suite)
+    assert study_file.read_text() != text
+    result = _call("validate", study_file)
     assert result.exit_code == 2
     assert "$.claims[0]: one does not measure pass@1 test t=7" in result.stdout
 
 
-def test_a_reference_that_is_not_there_is_a_flaw(suite: Path) -> None:
-    text = suite.read_text()
-    suite.write_text(text.replace("numbers.csv", "nowhere.csv"))
-    result = _call("validate", suite)
+def test_a_reference_that_is_not_there_is_a_flaw(study_file: Path) -> None:
+    text = study_file.read_text()
+    study_file.write_text(text.replace("numbers.csv", "nowhere.csv"))
+    result = _call("validate", study_file)
     assert result.exit_code == 2
     assert "reference table nowhere.csv not found" in result.stdout
 
 
-def test_a_folder_without_a_suites_record_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected the folder of a suite's run"):
-        read_suite_record(tmp_path)
-    (tmp_path / "suite.json").write_text("{}")
-    with pytest.raises(InputError, match="not a suite's record of this version"):
-        read_suite_record(tmp_path)
+def test_a_folder_without_a_studys_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected the folder of several experiments' runs"):
+        read_study_record(tmp_path)
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(InputError, match="not a study's record of this version"):
+        read_study_record(tmp_path)

@@ -1,4 +1,4 @@
-"""The report of a suite, of runs on the fake engines, and its parts on hand-made runs."""
+"""The report of a study, of runs on the fake engines, and its parts on hand-made runs."""
 
 import re
 from collections.abc import Sequence
@@ -7,30 +7,30 @@ from pathlib import Path
 
 import pytest
 from page import read_page, seen_in
-from runs.test_suite import MODEL, _call, _open, _Quiet, suite
+from runs.test_study import MODEL, _call, _open, _Quiet, study_file
 
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.suite_model import Member, Published
 from selfimp_bench.measurement import Measurement, Split
-from selfimp_bench.report.suite_figure import suite_figure
-from selfimp_bench.report.suite_page import MemberResult, suite_page
-from selfimp_bench.report.write_suite import write_suite_report
-from selfimp_bench.runs.judge import Judgement, read_run
-from selfimp_bench.runs.suite import run_suite
+from selfimp_bench.report.across_figure import across_figure
+from selfimp_bench.report.across_page import MemberResult, across_page
+from selfimp_bench.report.write_study import write_study_report
+from selfimp_bench.runs.execute import run_study
+from selfimp_bench.runs.judge import Judgement, judge_study, read_run
 from selfimp_bench.verdict.findings import Findings
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 
-__all__ = ["suite"]
+__all__ = ["study_file"]
 
 
 @pytest.fixture
-def folder(suite: Path, tmp_path: Path) -> Path:
-    """The folder of a suite's finished run."""
-    return run_suite(_open(suite), tmp_path / "home", _Quiet())
+def folder(study_file: Path, tmp_path: Path) -> Path:
+    """The folder of a finished study."""
+    return run_study(_open(study_file), tmp_path / "home", _Quiet())
 
 
 def test_the_page_has_every_experiment_with_a_link_that_leads_to_its_report(folder: Path) -> None:
-    written = write_suite_report(folder)
+    written = write_study_report(judge_study(folder))
     read = read_page(written.page.read_text())
     links = [target for target in read.targets if target.startswith("../")]
     assert [(folder / link).resolve() for link in links] == [path.resolve() for path in written.experiments]
@@ -38,7 +38,7 @@ def test_the_page_has_every_experiment_with_a_link_that_leads_to_its_report(fold
 
 
 def test_a_claim_has_its_verdict_on_the_runs_and_on_the_papers_numbers(folder: Path) -> None:
-    seen = seen_in(write_suite_report(folder).page.read_text())
+    seen = seen_in(write_study_report(judge_study(folder)).page.read_text())
     assert "DPO is better." in seen and "dpo-is-better" in seen
     assert "The paper's own numbers: supported claimed of all 1: 1 yes" in seen
     assert re.search(r"These runs: (reproduced|inconclusive|not reproduced)", seen)
@@ -46,19 +46,19 @@ def test_a_claim_has_its_verdict_on_the_runs_and_on_the_papers_numbers(folder: P
 
 
 def test_the_page_is_well_formed_needs_no_network_and_is_the_same_again(folder: Path) -> None:
-    page = write_suite_report(folder).page
+    page = write_study_report(judge_study(folder)).page
     text = page.read_text()
     read = read_page(text)
     assert len(read.ids) == len(set(read.ids))
     assert {target[1:] for target in read.targets if target.startswith("#")} <= set(read.ids)
     assert not {"script", "link", "img", "iframe", "object"} & read.tags
     assert text.count('class="scroll"') == text.count('class="scroll" role="region" tabindex="0"')
-    assert write_suite_report(folder).page.read_text() == text
+    assert write_study_report(judge_study(folder)).page.read_text() == text
 
 
-def test_report_and_reproduce_write_the_pages(suite: Path, tmp_path: Path) -> None:
+def test_report_and_reproduce_write_the_pages(study_file: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    made = _call("reproduce", suite, "--home", home)
+    made = _call("reproduce", study_file, "--home", home)
     named = [Path(line.removeprefix("report: ")) for line in made.stdout.splitlines() if line.startswith("report: ")]
     assert len(named) == 3 and all(path.is_file() for path in named)
     named[-1].unlink()
@@ -120,13 +120,15 @@ def _numbers(*rows: tuple[str, int, str]) -> PublishedNumbers:
     return PublishedNumbers(published, [ReferenceTable(name="t.csv", rows=found)])
 
 
-def _page(suite: Path, results, numbers):
-    return suite_page(_open(suite).suite, results, (), (), numbers)
+def _page(study_file: Path, results, numbers):
+    across = _open(study_file).across
+    assert across is not None
+    return across_page(across, results, (), (), numbers)
 
 
-def test_the_best_of_every_method_stands_side_by_side_and_the_winner_is_marked(write_run, suite) -> None:
+def test_the_best_of_every_method_stands_side_by_side_and_the_winner_is_marked(write_run, study_file) -> None:
     results = [_result(write_run, "one", "dpo", (0.5, 0.75, 0.25)), _result(write_run, "two", "sft", (0.5, 0.6))]
-    (line,) = _page(suite, results, _numbers(("dpo", 1, "40"), ("dpo", 2, "50"), ("dpo", 3, "45"))).best
+    (line,) = _page(study_file, results, _numbers(("dpo", 1, "40"), ("dpo", 2, "50"), ("dpo", 3, "45"))).best
     dpo, sft = line.methods
     assert dpo is not None and sft is not None
     assert (dpo.text, dpo.won, sft.text, sft.won) == ("0.7500 at t = 2", True, "0.6000 at t = 2", False)
@@ -134,21 +136,21 @@ def test_the_best_of_every_method_stands_side_by_side_and_the_winner_is_marked(w
     assert (line.first.text, line.coverage.text) == ("0.5000", "0.5000")
 
 
-def test_without_any_defined_value_nobody_has_won(write_run, suite) -> None:
-    (line,) = _page(suite, [_result(write_run, "one", "dpo", (None,))], _numbers()).best
+def test_without_any_defined_value_nobody_has_won(write_run, study_file) -> None:
+    (line,) = _page(study_file, [_result(write_run, "one", "dpo", (None,))], _numbers()).best
     assert line.methods[0] is not None
     assert (line.methods[0].text, line.methods[0].won, line.methods[1]) == ("undefined", False, None)
     assert line.first.text == "undefined"
 
 
-def test_an_experiment_without_a_run_says_so(write_run, suite) -> None:
-    one, two = _page(suite, [_result(write_run, "one", "dpo", (0.5,))], _numbers()).members
+def test_an_experiment_without_a_run_says_so(write_run, study_file) -> None:
+    one, two = _page(study_file, [_result(write_run, "one", "dpo", (0.5,))], _numbers()).members
     assert (one.link, two.link, two.counts) == ("../../one/0/report.html", None, "not run")
 
 
 def test_the_figure_has_a_line_for_every_method_and_the_published_one_over_it(write_run) -> None:
     results = [_result(write_run, "one", "dpo", (0.5, 0.75)), _result(write_run, "two", "sft", (0.5, 0.6))]
-    figure = suite_figure(results, _numbers(("dpo", 1, "40"), ("dpo", 2, "50")))
+    figure = across_figure(results, _numbers(("dpo", 1, "40"), ("dpo", 2, "50")))
     assert figure is not None
     (panel,) = figure.panels
     assert [(curve.label, curve.paper, curve.style) for curve in panel.curves] == [
@@ -163,4 +165,4 @@ def test_the_figure_has_a_line_for_every_method_and_the_published_one_over_it(wr
 
 
 def test_without_any_result_there_is_no_figure() -> None:
-    assert suite_figure([], _numbers()) is None
+    assert across_figure([], _numbers()) is None

@@ -1,9 +1,8 @@
-"""What a suite's report shows: its experiments, their best iterations side by side, its claims, the paper on itself."""
+"""The page across experiments: their verdicts, best iterations side by side, the claims, the paper on itself."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from selfimp_bench.manifest.model import Cell, Metric, Profile
@@ -21,7 +20,7 @@ from selfimp_bench.verdict.paper_numbers import PublishedNumbers, Range
 
 @dataclass(frozen=True, kw_only=True)
 class MemberRow:
-    """An experiment of the suite; without a run (``badge`` says why) it has no link and no counts."""
+    """One of the experiments; without a run (``badge`` says why) it has no link and no counts."""
 
     name: str
     dataset: str
@@ -69,7 +68,7 @@ class BestLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuitePage:
+class AcrossPage:
     """The whole page but its figure."""
 
     badge: Badge
@@ -83,7 +82,7 @@ class SuitePage:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberResult:
-    """An experiment of a suite with its run and its own judgement."""
+    """An experiment with what is claimed across of it, its run and its own judgement."""
 
     member: Member
     folder: str
@@ -99,25 +98,25 @@ _PAPER_STYLES: Mapping[Outcome, str] = {
 }
 
 
-def suite_page(
-    suite: Suite,
+def across_page(
+    across: Suite,
     results: Sequence[MemberResult],
     findings: Sequence[Finding],
     paper: Sequence[SelfJudgement],
     numbers: PublishedNumbers,
-) -> SuitePage:
-    """The page from what was run and judged. ``paper`` has one judgement for every claim of the suite, in order."""
+) -> AcrossPage:
+    """The page from what was run and judged. ``paper`` has one judgement for every claim across, in order."""
     counts = Counter(judged.outcome for judged in paper)
-    methods = tuple(dict.fromkeys(member.method for member in suite.experiments))
+    methods = tuple(dict.fromkeys(member.method for member in across.experiments))
     every = [*findings, *(finding for each in results for finding in each.judgement.findings.findings)]
     smoke = any(each.run.record.profile == Profile.SMOKE for each in results)
-    return SuitePage(
+    return AcrossPage(
         badge=_overall(every, smoke),
         sentence=_sentence(findings, results, smoke),
-        members=tuple(_member_row(member, results) for member in suite.experiments),
+        members=tuple(_member_row(member, results) for member in across.experiments),
         methods=methods,
         best=tuple(_best_lines(results, methods, numbers)),
-        claims=tuple(_claim_row(suite, findings, judged) for judged in paper),
+        claims=tuple(_claim_row(across, findings, judged) for judged in paper),
         paper_counts=", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]),
     )
 
@@ -161,8 +160,8 @@ def _member_row(member: Member, results: Sequence[MemberResult]) -> MemberRow:
     )
 
 
-def _claim_row(suite: Suite, findings: Sequence[Finding], judged: SelfJudgement) -> ClaimRow:
-    claim = next(each for each in suite.claims if each.id == judged.claim)
+def _claim_row(across: Suite, findings: Sequence[Finding], judged: SelfJudgement) -> ClaimRow:
+    claim = next(each for each in across.claims if each.id == judged.claim)
     found = next((finding for finding in findings if finding.claim == judged.claim), None)
     return ClaimRow(
         claim=judged.claim,
@@ -184,7 +183,7 @@ def _claim_row(suite: Suite, findings: Sequence[Finding], judged: SelfJudgement)
 def _best_lines(
     results: Sequence[MemberResult], methods: Sequence[str], numbers: PublishedNumbers
 ) -> Iterator[BestLine]:
-    """A line for every data set and model of which greedy pass@1 was measured, in the order of the suite."""
+    """A line for every data set and model of which greedy pass@1 was measured, in the order of the experiments."""
     keys = dict.fromkeys((each.member.dataset, model) for each in results for model in each.run.record.models)
     for dataset, model in keys:
         own = {each.member.method: each for each in results if each.member.dataset == dataset and _has(each, model)}
@@ -261,8 +260,3 @@ def _shown(found: Range | None) -> str:
         return ""
     low, high = (round(float(each), 4) for each in (found.low, found.high))
     return show(low) if low == high else f"{show(low)} to {show(high)}"
-
-
-def runs_folder(folder: Path) -> Path:
-    """The folder that holds all runs, from a suite's run folder in it."""
-    return folder.parent.parent

@@ -1,0 +1,74 @@
+"""Writing the report of a study: its experiments' pages, and with claims across them a page that links to those."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.report.across_figure import across_figure
+from selfimp_bench.report.across_page import MemberResult, across_page
+from selfimp_bench.report.chart import Figure
+from selfimp_bench.report.svg import inline
+from selfimp_bench.report.verdicts import web_link
+from selfimp_bench.report.write import REPORT, drawing, template, write_report
+from selfimp_bench.runs.judge import StudyJudgement, StudyRun, read_run, read_study_run, run_table
+from selfimp_bench.runs.record import StudyRecord
+from selfimp_bench.steps.store import write_atomically
+from selfimp_bench.verdict.paper_check import suite_self_judgement, suite_tables
+from selfimp_bench.verdict.paper_numbers import PublishedNumbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReport:
+    """The pages that were written: of one experiment by itself its own, which is then ``page`` too."""
+
+    page: Path
+    experiments: tuple[Path, ...]
+
+
+def write_study_report(judgement: StudyJudgement) -> StudyReport:
+    """Write the report of a study that was just judged, and those of its experiments."""
+    folder = Path(judgement.run)
+    run = read_study_run(folder)
+    pages = tuple(write_report(each) for each in run.experiments)
+    if run.record is None or run.across is None:
+        return StudyReport(page=pages[0], experiments=pages)
+    page = folder / REPORT
+    write_atomically(page, _render(run, run.record, run.across, judgement).encode())
+    return StudyReport(page=page, experiments=pages)
+
+
+def _render(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJudgement) -> str:
+    tables = [run_table(run.folder, name) for name in suite_tables(across)]
+    numbers = PublishedNumbers(across.published, tables)
+    results = _results(run, record, across, judgement)
+    paper = suite_self_judgement(across, tables)
+    figure = across_figure(results, numbers)
+    return template("study.html.j2").render(
+        across=across,
+        record=record,
+        paper_link=web_link(across.paper.url),
+        page=across_page(across, results, judgement.findings.findings, paper, numbers),
+        figure=figure,
+        drawing=None if figure is None else _inlined(run.folder, figure),
+    )
+
+
+def _results(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJudgement) -> Sequence[MemberResult]:
+    """The experiments that were run, in the order of the record."""
+    by_name = {(member.name, member.version): member for member in across.experiments}
+    return [
+        MemberResult(
+            member=by_name[named.experiment, named.version],
+            folder=named.folder,
+            run=read_run(folder),
+            judgement=own,
+        )
+        for named, folder, own in zip(record.runs, run.experiments, judgement.experiments, strict=True)
+    ]
+
+
+def _inlined(folder: Path, figure: Figure) -> Markup:
+    return Markup(inline(drawing(folder, figure)))  # checked or drawn by it

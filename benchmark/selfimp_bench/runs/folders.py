@@ -1,0 +1,42 @@
+"""Run folders by name: an experiment's holds its record.json, that of several experiments together study.json."""
+
+from pathlib import Path
+from typing import Final
+
+from selfimp_bench.errors import InputError
+
+RECORD: Final = "record.json"
+STUDY_RECORD: Final = "study.json"
+FINDINGS: Final = "findings.json"
+
+
+def find_run(run: str, home: Path) -> Path:
+    """A run folder from its path, or from NAME or NAME/ID under ``home``.
+
+    Raises InputError when there is none, or when NAME has several.
+    """
+    under = home / "runs" / run
+    for folder in (Path(run), under):
+        if _is_run(folder):
+            return folder
+    found = [folder for folder in sorted(under.glob("*")) if _is_run(folder)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        named = ", ".join(f"{run}/{folder.name}" for folder in found)
+        raise InputError(f"{run}: {len(found)} runs; name one of {named}")
+    raise InputError(f"{run}: no finished run there, nor under {under}; `selfimp-bench run {run}` makes one")
+
+
+def is_of_several(folder: Path) -> bool:
+    """Whether a run folder is that of several experiments together."""
+    return (folder / STUDY_RECORD).is_file()
+
+
+def record_path(folder: Path) -> Path:
+    """The record of a run folder."""
+    return folder / (STUDY_RECORD if is_of_several(folder) else RECORD)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RECORD).is_file() or (folder / STUDY_RECORD).is_file()
