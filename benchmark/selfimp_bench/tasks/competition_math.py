@@ -4,6 +4,7 @@ r"""MATH (competition mathematics) as a task: a worked solution whose last ``\bo
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from selfimp_bench.errors import InputError
@@ -44,23 +45,47 @@ def gold_answer(problem: Problem) -> str:
     return gold
 
 
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    r"""What a ``\boxed`` or ``\fbox`` holds, and where it stands, closing brace included."""
+
+    text: str
+    start: int
+    end: int
+
+
 def last_box(solution: str) -> str | None:
     r"""What the last ``\boxed`` or ``\fbox`` holds, to its closing brace (``\boxed 5$``: to the end of the formula).
 
     None without a box, or where the last one is never closed.
     """
-    boxes = list(_BOX.finditer(solution))
-    if not boxes:
-        return None
-    start = boxes[-1].end()
+    boxes = last_boxes(solution, at_most=1)
+    return boxes[-1].text if boxes else None
+
+
+def last_boxes(solution: str, *, at_most: int) -> tuple[Box, ...]:
+    """The last boxes of a text, in order; none where the last one is never closed, and none before an open one."""
+    found: list[Box] = []
+    for place in list(_BOX.finditer(solution))[-1 : -at_most - 1 : -1]:
+        box = _box(solution, place)
+        if box is None:
+            break
+        found.append(box)
+    return tuple(reversed(found))
+
+
+def _box(solution: str, place: re.Match[str]) -> Box | None:
+    start = place.end()
     if solution[start : start + 1] != "{":
-        end = _BARE_END.search(solution, start)
-        return solution[start : end.start() if end else None].strip().rstrip(".") or None
+        found = _BARE_END.search(solution, start)
+        end = found.start() if found else len(solution)
+        text = solution[start:end].strip().rstrip(".")
+        return Box(text=text, start=place.start(), end=end) if text else None
     depth = 0
     for brace in _BRACES.finditer(solution, start):
         depth += {"{": 1, "}": -1}.get(brace.group(), 0)
         if depth == 0:
-            return solution[start + 1 : brace.start()].strip()
+            return Box(text=solution[start + 1 : brace.start()].strip(), start=place.start(), end=brace.end())
     return None
 
 

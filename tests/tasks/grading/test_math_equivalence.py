@@ -21,7 +21,9 @@ def test_the_order_of_gold_and_answer_matters():
 
 
 def test_a_text_that_is_no_mathematics_is_compared_as_text_and_says_so():
-    assert compare("5", "}{") == Comparison(verdict=Verdict.DIFFERENT, detail="math-verify compared the answer as text")
+    assert compare("5", "}{") == Comparison(
+        verdict=Verdict.DIFFERENT, detail="the answer could not be read and was compared as text"
+    )
 
 
 def test_a_runaway_is_timed_out_and_the_next_question_is_answered():

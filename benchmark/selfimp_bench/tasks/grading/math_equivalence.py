@@ -27,11 +27,16 @@ _SOURCE_ROOT: Final = Path(selfimp_bench.__file__).resolve().parents[1]
 
 
 class Verdict(StrEnum):
-    """How a comparison ended. Only EQUAL and DIFFERENT say something about the answer."""
+    """How a comparison ended.
+
+    TIMED_OUT: it took more time or memory than an answer is given. FAILED: the library failed on this pair, every time.
+    Both come from the answer. CRASHED does not: the process could not be started, or was killed from outside.
+    """
 
     EQUAL = "equal"
     DIFFERENT = "different"
     TIMED_OUT = "timed out"
+    FAILED = "failed"
     CRASHED = "crashed"
 
 
@@ -44,9 +49,9 @@ class Comparison:
 
 
 def compare(gold: str, answer: str) -> Comparison:
-    """Whether math-verify finds ``answer`` equal to ``gold``; both are LaTeX or plain, without dollar signs.
+    """Whether the formula ``answer`` equals the formula ``gold``; both are LaTeX or plain, without dollar signs.
 
-    Never raises; takes at most 5 s of CPU time (``math_worker.CPU_SECONDS``).
+    Never raises; takes at most 7 s of CPU time (``math_worker.CPU_SECONDS``).
     """
     try:
         worker = _WORKERS.take()
@@ -70,7 +75,9 @@ def _comparison(reply: bytes) -> Comparison:
     if verdict not in (Verdict.EQUAL, Verdict.DIFFERENT):
         return Comparison(verdict=verdict, detail=said["detail"])
     unread = " and ".join(said["unread"])
-    return Comparison(verdict=verdict, detail=f"math-verify compared the {unread} as text" if unread else None)
+    return Comparison(
+        verdict=verdict, detail=f"the {unread} could not be read and was compared as text" if unread else None
+    )
 
 
 class _Worker:

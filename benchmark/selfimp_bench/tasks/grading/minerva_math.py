@@ -10,11 +10,12 @@ flexible: the strict answer where there is one; else the flexible rule of ``grad
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from selfimp_bench.tasks.competition_math import gold_answer
 from selfimp_bench.tasks.grading.math_answer import grade_by_value, grade_math
-from selfimp_bench.tasks.grading.math_text import FoundAnswer
+from selfimp_bench.tasks.grading.math_text import FoundAnswer, statement
 from selfimp_bench.tasks.grading.outcome import BothGrades, Grade, Outcome
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.response import response_of
@@ -49,4 +50,5 @@ def grade_minerva_math(completion: str, problem: Problem, *, truncated: bool) ->
 def _stated(text: str) -> FoundAnswer | None:
     match = _STATED.search(text)
     answer = match["answer"].strip().rstrip(".").strip("*_ \t") if match else ""
-    return FoundAnswer(text=answer, complete=match is not None and bool(match["end"])) if answer else None
+    found = statement(answer, ended=True) if answer else None
+    return replace(found, complete=match is not None and bool(match["end"])) if found else None
