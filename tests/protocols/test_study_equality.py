@@ -22,6 +22,7 @@ PROSE = frozenset(("title", "summary", "source", "assumed", "statement", "sectio
 
 # Ids that had to change: two claims of one id that differed by experiment, and one id for a claim of each kind.
 RENAMED = {
+    "diversity-of-correct-outputs": "diversity",
     "ood-harmed": "ood-changes",
     "ood-improved": "ood-changes",
     "ood-harmed-more": "ood-trend",
