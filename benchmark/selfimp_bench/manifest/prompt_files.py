@@ -8,6 +8,7 @@ from pathlib import Path
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
+from selfimp_bench.places import ASSETS
 from selfimp_bench.protocols.verification.manifest import (
     GenerationPrompt,
     PromptFile,
@@ -87,9 +88,15 @@ def prompt_paths(manifest: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(placed.file.path for placed in prompt_files(manifest, ())))
 
 
+def prompt_place(path: str, folder: Path) -> Path:
+    """Where a prompt file lies: beside the manifest, or, of those that a smoke run takes, in the package."""
+    beside, shipped = folder / path, ASSETS / path
+    return shipped if shipped.is_file() and not beside.is_file() else beside
+
+
 def read_prompt(file: PromptFile, folder: Path) -> str:
     """The text of one prompt file, without its last newline. Raises InputError."""
-    path = folder / file.path
+    path = prompt_place(file.path, folder)
     try:
         content = path.read_bytes()
     except OSError as error:

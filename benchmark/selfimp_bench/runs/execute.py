@@ -15,7 +15,7 @@ from selfimp_bench.engines.open import open_sampler, open_trainer
 from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
-from selfimp_bench.manifest.prompt_files import prompt_paths
+from selfimp_bench.manifest.prompt_files import prompt_paths, prompt_place
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
@@ -93,7 +93,7 @@ def execute(
         _gather(store, finished, name, folder / name)
     _copy(experiment.path, folder / experiment.path.name)
     for prompt in prompt_paths(load_manifest(experiment.path)):  # of every profile, for all are checked when it is read
-        _copy(experiment.path.parent / prompt, folder / prompt)
+        _copy(prompt_place(prompt, experiment.path.parent), folder / prompt)
     for table in table_names(experiment):
         _copy(find_table(table, experiment.path), folder / TABLES / table)
     write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))
