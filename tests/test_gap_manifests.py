@@ -15,8 +15,9 @@ from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.protocols.profile import resolve_profile
 from selfimp_bench.protocols.verification.manifest import VerificationManifest
 from selfimp_bench.protocols.verification.measure import CORRELATION
+from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.steps.plan import SampleBlock, VerifyBlock
+from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.comparisons import Place, expand
 

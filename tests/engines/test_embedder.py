@@ -11,14 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selfimp_bench.engines.base import Embedder, EmbedderSettings
 from selfimp_bench.engines.embed import encoder as module
-from selfimp_bench.engines.embed.encoder import (
-    Embedder,
-    EmbedderSettings,
-    FakeEmbedder,
-    SentenceEmbedder,
-    packaged_minilm,
-)
+from selfimp_bench.engines.embed.encoder import FakeEmbedder, SentenceEmbedder, packaged_minilm
 from selfimp_bench.engines.open import engine_version
 from selfimp_bench.engines.worker.child import SOURCE_ROOT
 from selfimp_bench.engines.worker.process import WorkerProcess

@@ -17,8 +17,7 @@ from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import CaseStudies, CaseStudy
 from selfimp_bench.runs.folders import FINDINGS, RECORD
 from selfimp_bench.runs.record import Code, Environment, RecordedStep, RunRecord
-from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
-from selfimp_bench.steps.rows import MEASUREMENT_SCHEMA, PROBLEM_VALUE_SCHEMA
+from selfimp_bench.steps.measured import MEASUREMENT_SCHEMA, MEASUREMENTS, PROBLEM_VALUE_SCHEMA, PROBLEM_VALUES
 from selfimp_bench.steps.store import StepFolder, pretty_json, write_atomically
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem

@@ -16,9 +16,8 @@ from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.dataset import problems_digest
-from selfimp_bench.steps.inputs import GRADES, SAMPLES
-from selfimp_bench.steps.plan import Role
 from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.rows import GRADES, SAMPLES, Role
 from selfimp_bench.steps.store import read_table
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.tiny_gsm import generate

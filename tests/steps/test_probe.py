@@ -24,8 +24,9 @@ from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import StepFailed
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS
-from selfimp_bench.steps.plan import ProbeBlock, Role, SampleBlock
-from selfimp_bench.steps.probe import Probed, Stamp, compare, probe, probe_words, shuffled, spread
+from selfimp_bench.steps.probe import ProbeBlock, Probed, Stamp, compare, probe, probe_words, shuffled, spread
+from selfimp_bench.steps.rows import Role
+from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tiny_gsm import generate
 

@@ -12,17 +12,18 @@ import pytest
 from support import ManifestMaker
 
 from selfimp_bench.engines.base import PLAIN_TRAINING, Sampler, SamplerSettings
-from selfimp_bench.engines.open import open_sampler, open_trainer
+from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.judge import judge_run
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.steps.plan import Plan, SampleBlock, plan_keys
+from selfimp_bench.steps.plan import Places, plan_keys
 from selfimp_bench.steps.probe import Stamp
 from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.runner import Engines, Runner
+from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.steps.store import Store
 
 COMMAND = [sys.executable, "-m", "selfimp_bench"]
@@ -249,11 +250,13 @@ def test_another_sampler_is_opened_where_a_step_wants_other_settings(
         return open_sampler(engine, settings)
 
     Runner(
-        manifest=experiment.manifest,
-        base=experiment.path.parent,
-        plan=Plan(steps=tuple(steps)),
+        plan=replace(experiment.plan(), steps=tuple(steps)),
         store=Store(tmp_path / "store"),
-        hub=tmp_path / "hub",
-        engines=Engines(open_sampler=open_fake, trainer=open_trainer(experiment.manifest.engines, PLAIN_TRAINING)),
+        places=Places(base=experiment.path.parent, hub=tmp_path / "hub"),
+        engines=Engines(
+            open_sampler=open_fake,
+            open_embedder=open_embedder,
+            trainer=open_trainer(experiment.manifest.engines, PLAIN_TRAINING),
+        ),
     ).run(Silent())
     assert opened == [1, 7]

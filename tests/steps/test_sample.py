@@ -11,8 +11,8 @@ from selfimp_bench.engines.base import Decoding, SamplerSettings
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError
 from selfimp_bench.places import ASSETS
-from selfimp_bench.steps.plan import Role, SampleBlock
-from selfimp_bench.steps.sample import prompts_of, render_prompt, until_stop
+from selfimp_bench.steps.rows import Role
+from selfimp_bench.steps.sample import SampleBlock, prompts_of, render_prompt, until_stop
 from selfimp_bench.tasks.problem import Problem
 
 CODEC = load_codec(ASSETS / "tiny-gsm-base")

@@ -10,9 +10,9 @@ from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.places import ASSETS
-from selfimp_bench.steps.plan import CorrectSelection, PairSelection, Role, SelectBlock
-from selfimp_bench.steps.rows import PairRow, SampleRow, SftRow
-from selfimp_bench.steps.select import JudgedSample, select
+from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow
+from selfimp_bench.steps.select import CorrectSelection, SelectBlock, select
+from selfimp_bench.steps.training_rows import PairRow, PairSelection, SftRow
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
 

@@ -14,18 +14,19 @@ import pytest
 from support import ROOT, ManifestMaker
 
 from selfimp_bench.engines.open import engine_module
+from selfimp_bench.protocols.post_training.measure import MeasureBlock
+from selfimp_bench.protocols.post_training.stages import STAGES as post_training
+from selfimp_bench.protocols.verification.measure import MeasureGapBlock
+from selfimp_bench.protocols.verification.stages import STAGES as verification
 from selfimp_bench.steps import versions
+from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.plan import Stage
-from selfimp_bench.steps.versions import STAGE_MODULES, reachable, stage_version
+from selfimp_bench.steps.sample import SampleBlock
+from selfimp_bench.steps.train import TrainBlock
+from selfimp_bench.steps.versions import modules_of, reachable
 
-ENGINES = {
-    Stage.PROBE: "hf",
-    Stage.SAMPLE: "vllm",
-    Stage.EMBED: "embedder",
-    Stage.VERIFY: "hf",
-    Stage.TOURNAMENT: "hf",
-    Stage.TRAIN: "trl",
-}
+ENGINES = {"probe": "hf", "sample": "vllm", "embed": "embedder", "verify": "hf", "tournament": "hf", "train": "trl"}
+STAGES = {stage.block: stage for table in (post_training, verification) for stage in table.values()}
 COMMAND = [sys.executable, "-m", "selfimp_bench"]
 
 
@@ -38,50 +39,68 @@ def fresh() -> Iterator[None]:
 
 
 def _forget() -> None:
-    for remembered in (versions.stage_version, versions.code_digest, versions._code, versions._tree):
+    for remembered in (versions._version, versions.code_digest, versions._code, versions._tree, versions._reached_from):
         remembered.cache_clear()
 
 
-def _modules(stage: Stage) -> frozenset[str]:
-    names = [f"selfimp_bench.{module}" for module in STAGE_MODULES[stage]]
-    engine = [engine_module(ENGINES[stage])] if stage in ENGINES else []
-    return reachable(*names, *engine)
+def _version(stage: Stage[Any]) -> str:
+    return versions._version(modules_of(stage), ENGINES.get(stage.name), ())
 
 
-@pytest.mark.parametrize("stage", Stage)
+def _modules(block: type) -> frozenset[str]:
+    stage = STAGES[block]
+    engine = [engine_module(ENGINES[stage.name])] if stage.name in ENGINES else []
+    return reachable(*modules_of(stage), *engine)
+
+
+@pytest.mark.parametrize("block", STAGES, ids=lambda block: block.__name__)
 @pytest.mark.usefixtures("fresh")
 def test_a_changed_constant_anywhere_that_a_stage_reaches_is_another_version(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    block: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, known = stage_version(stage, ENGINES.get(stage)), versions._code
-    for module in sorted(_modules(stage)):
+    before, known = _version(STAGES[block]), versions._code
+    for module in sorted(_modules(block)):
         edited = ast.parse(versions._source(module).read_text() + "\n_CHANGED = 1\n")  # type: ignore[union-attr]
         assert ast.dump(edited) != known(module)
         with monkeypatch.context() as patch:
             patch.setattr(versions, "_code", lambda name, m=module: "changed" if name == m else known(name))
-            versions.stage_version.cache_clear()
+            versions._version.cache_clear()
             versions.code_digest.cache_clear()
-            assert stage_version(stage, ENGINES.get(stage)) != before, module
+            assert _version(STAGES[block]) != before, module
 
 
-def test_a_stage_reaches_what_it_imports_late_and_the_processes_it_starts() -> None:
-    assert {f"selfimp_bench.engines.trl.{name}" for name in ("worker", "launcher", "trainers")} <= _modules(Stage.TRAIN)
-    assert "selfimp_bench.engines.vllm.model" in _modules(Stage.SAMPLE)
-    assert "selfimp_bench.tasks.sandbox.examiner" in _modules(Stage.GRADE)
-    assert "selfimp_bench.manifest.measured" in _modules(Stage.MEASURE)
-    assert not any(".report." in name for stage in Stage for name in _modules(stage))
+def test_a_stage_reaches_its_own_module_what_it_imports_late_and_the_processes_it_starts() -> None:
+    assert {f"selfimp_bench.engines.trl.{name}" for name in ("worker", "launcher", "trainers")} <= _modules(TrainBlock)
+    assert "selfimp_bench.engines.vllm.model" in _modules(SampleBlock)
+    assert "selfimp_bench.tasks.sandbox.examiner" in _modules(GradeBlock)
+    assert "selfimp_bench.manifest.measured" in _modules(MeasureBlock)
+    assert "selfimp_bench.steps.rows" in _modules(MeasureGapBlock)
+    assert all(block.__module__ in _modules(block) for block in STAGES)
+
+
+def test_a_stage_reaches_no_other_room_no_other_protocol_and_no_engine_but_its_own() -> None:
+    def rooms(block: type) -> set[str]:
+        return {name.split(".")[1] for name in _modules(block) if "." in name}
+
+    assert not any(rooms(block) & {"cli", "report", "runs", "verdict"} for block in STAGES)
+    assert not any("protocols" in rooms(block) for block in STAGES if ".steps." in block.__module__)
+    own = {"post_training": _modules(MeasureBlock), "verification": _modules(MeasureGapBlock)}
+    assert not any(".verification." in name for name in own["post_training"])
+    assert not any(".post_training." in name for name in own["verification"])
+    engines = (".engines.hf", ".engines.vllm", ".engines.trl.worker", ".engines.embed.")
+    assert not any(name.startswith(f"selfimp_bench{engine}") for name in _modules(GradeBlock) for engine in engines)
 
 
 @pytest.mark.usefixtures("fresh")
 def test_comments_and_docstrings_change_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "selfimp_bench"
     shutil.copytree(versions._PACKAGE, package, ignore=shutil.ignore_patterns("assets", "__pycache__"))
-    before = stage_version(Stage.GRADE)
+    before = _version(STAGES[GradeBlock])
     for source in package.rglob("*.py"):
         source.write_text(source.read_text().replace('"""', '"""In other words: ', 1) + "# a remark\n")
     monkeypatch.setattr(versions, "_PACKAGE", package)
     _forget()
-    assert stage_version(Stage.GRADE) == before
+    assert _version(STAGES[GradeBlock]) == before
 
 
 def test_after_a_changed_constant_the_steps_that_reach_it_are_to_do(

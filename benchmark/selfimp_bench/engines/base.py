@@ -1,4 +1,5 @@
-"""The two seams: a Sampler turns prompts into completions, a Trainer turns a training set into a checkpoint.
+"""The seams: a Sampler turns prompts into completions, a Trainer a training set into a checkpoint, an Embedder texts
+into vectors.
 
 The value types have no defaults: every number an engine sees was written in a manifest or derived from one, and an
 adapter adds, drops or renames none.
@@ -8,10 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from selfimp_bench.engines.trl.machines import Machines
 from selfimp_bench.manifest.model import Engines, Lora, ModelRef, Optimisation, PreferenceOptimisation, VllmSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class FinishReason(StrEnum):
@@ -219,4 +224,30 @@ class Trainer(Protocol):
         Raises StepFailed with the end of the child's log when it fails, InputError when the job cannot be run as
         it is (a batch that these devices cannot share, no such device).
         """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedderSettings:
+    """What an embedder is opened with. ``max_batch_rows`` texts go through the model at a time."""
+
+    device: Literal["cpu", "cuda"]
+    max_batch_rows: int
+    threads: int
+
+
+class Embedder(Protocol):
+    """Embeds texts, all with the same model."""
+
+    def embed(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """One vector per text, shape (texts, dimensions), in the order of the texts; (0, dimensions) for none.
+
+        Equal texts have equal vectors, and the same texts in any order have the same ones to the last bit. Which
+        other texts there are decides only the last bits. A text longer than the model reads is cut at its end.
+        Raises StepFailed when the engine's process dies, InputError when the model cannot be loaded.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the engine's process and return its memory. The next ``embed`` opens it again."""
         ...

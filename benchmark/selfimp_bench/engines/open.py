@@ -7,8 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from selfimp_bench.engines.base import Sampler, SamplerSettings, Trainer, TrainOptions
-from selfimp_bench.engines.embed.encoder import Embedder, EmbedderSettings
+from selfimp_bench.engines.base import Embedder, EmbedderSettings, Sampler, SamplerSettings, Trainer, TrainOptions
 from selfimp_bench.manifest.model import Engines
 
 

@@ -10,7 +10,6 @@ from selfimp_bench.report.summary import count, seconds
 from selfimp_bench.runs.describe import Assumption, assumptions
 from selfimp_bench.runs.judge import RunFiles
 from selfimp_bench.runs.record import RecordedStep
-from selfimp_bench.steps.plan import Stage
 from selfimp_bench.steps.probe import probe_words
 
 _TOKENS = "tokens"
@@ -159,7 +158,7 @@ def _ordered(names: set[str]) -> list[str]:
 
 
 def _stage_rows(steps: Sequence[RecordedStep]) -> Iterator[StageRow]:
-    for stage in [stage for stage in Stage if any(step.stage == stage for step in steps)]:
+    for stage in dict.fromkeys(step.stage for step in steps):
         own = [step for step in steps if step.stage == stage]
         tokens = [step.counts[_TOKENS] for step in own if _TOKENS in step.counts]
         total = sum(step.seconds for step in own)

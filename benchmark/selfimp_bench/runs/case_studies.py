@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.protocols.post_training.measure import MeasureBlock
 from selfimp_bench.protocols.post_training.metrics.case_study import CaseStep, GradedText, case_step, choose_case
-from selfimp_bench.steps.inputs import GRADES, PROBLEMS, SAMPLES
-from selfimp_bench.steps.plan import MeasureBlock, Role, Step
+from selfimp_bench.steps.plan import Step
+from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, Role
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.store import Store, read_table
 from selfimp_bench.tasks.grading.outcome import Outcome

@@ -15,6 +15,7 @@ from selfimp_bench.engines.open import engine_version
 from selfimp_bench.errors import InputError
 from selfimp_bench.machine import ready_home
 from selfimp_bench.manifest.model import Encoder, Engines, ModelRef
+from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.runs.forecast import BYTES_PER_SAMPLED_TOKEN, forecast
 from selfimp_bench.runs.hardware.cost import sources
@@ -25,8 +26,11 @@ from selfimp_bench.runs.hardware.training import STORED_BYTES
 from selfimp_bench.runs.hub_needs import Shortfall, fetch_command, hub_needs, shortfalls
 from selfimp_bench.runs.record import driver
 from selfimp_bench.runs.study import Experiment
-from selfimp_bench.steps.plan import EmbedBlock, GradeBlock, ModelBlock, Plan, Stage, Step, TrainBlock, plan_keys
+from selfimp_bench.steps.grade import GradeBlock
+from selfimp_bench.steps.model import ModelBlock
+from selfimp_bench.steps.plan import Plan, Step, plan_keys
 from selfimp_bench.steps.store import Store
+from selfimp_bench.steps.train import TrainBlock
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
 
@@ -215,10 +219,10 @@ def _disk(experiments: Iterable[Experiment], missing: Iterable[Shortfall], home:
 
 def _bytes_on_disk(step: Step, plan: Plan) -> int:
     """What a step writes at most: its samples or judgements, or a checkpoint, stored like the base model."""
-    if step.stage in (Stage.SAMPLE, Stage.VERIFY, Stage.TOURNAMENT):
+    if plan.stage(step).tokens == "generated":
         return step.tokens_at_most * BYTES_PER_SAMPLED_TOKEN
-    if step.stage is Stage.TRAIN:
-        nearest = sources(step, Stage.MODEL, plan.by_id())[0]
+    if isinstance(step.block, TrainBlock):
+        nearest = sources(step, ModelBlock, plan.by_id())[0]
         return STORED_BYTES * (_parameters(nearest) or 0)
     return 0
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.hub.fetched import hub_folder
-from selfimp_bench.engines.open import open_sampler, open_trainer
+from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
 from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
@@ -25,20 +25,17 @@ from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.hub_needs import missing_words
 from selfimp_bench.runs.record import make_record, make_study_record
 from selfimp_bench.runs.study import Experiment, Study
-from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
-from selfimp_bench.steps.plan import Plan, Stage
-from selfimp_bench.steps.probe import Probed
+from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.steps.plan import Places, Plan
+from selfimp_bench.steps.probe import PROBE, Probed
 from selfimp_bench.steps.progress import Progress
-from selfimp_bench.steps.runner import PROBE, Engines, FinishedStep, Runner
+from selfimp_bench.steps.runner import Engines, FinishedStep, Runner
 from selfimp_bench.steps.store import Store, pretty_json, write_atomically
 from selfimp_bench.verdict import figure_rows as beside
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables
 
 TABLES = "reference_results"
-
-
-_ON_THE_DEVICE = (Stage.PROBE, Stage.SAMPLE, Stage.TRAIN, Stage.EMBED, Stage.VERIFY, Stage.TOURNAMENT)
 
 
 def run_study(
@@ -112,12 +109,14 @@ def execute(
 def open_runner(experiment: Experiment, home: Path, training: TrainOptions) -> Runner:
     """A runner of the experiment's plan; its engines start with the first step that needs them."""
     return Runner(
-        manifest=experiment.manifest,
-        base=experiment.path.parent,
         plan=experiment.plan(),
         store=Store(home / "store"),
-        hub=hub_folder(home),
-        engines=Engines(open_sampler=open_sampler, trainer=open_trainer(experiment.manifest.engines, training)),
+        places=Places(base=experiment.path.parent, hub=hub_folder(home)),
+        engines=Engines(
+            open_sampler=open_sampler,
+            open_embedder=open_embedder,
+            trainer=open_trainer(experiment.manifest.engines, training),
+        ),
     )
 
 
@@ -132,7 +131,7 @@ def _lack_of_gpu(experiment: Experiment, plan: Plan, store: Store) -> str | None
     if experiment.manifest.engines.device != "cuda" or visible_gpus():
         return None
     done = forecast(plan, store).done()
-    to_do = [step.id for step in plan.steps if step.stage in _ON_THE_DEVICE and step.id not in done]
+    to_do = [step.id for step in plan.steps if plan.stage(step).on_device and step.id not in done]
     if not to_do:
         return None
     return (
@@ -144,12 +143,8 @@ def _lack_of_gpu(experiment: Experiment, plan: Plan, store: Store) -> str | None
 
 
 def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:
-    """One table from those of all measuring steps, in the order of the plan."""
-    parts = [
-        pq.read_table(store.folder(done.record.fingerprint) / name)
-        for done in finished
-        if done.step.stage is Stage.MEASURE
-    ]
+    """One table from those of all steps that write it, in the order of the plan."""
+    parts = [pq.read_table(store.folder(done.record.fingerprint) / name) for done in finished if _wrote(done, name)]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.concat_tables(parts), sink, compression="zstd")
     write_atomically(target, sink.getvalue().to_pybytes())
@@ -162,8 +157,12 @@ def _probes(store: Store, finished: tuple[FinishedStep, ...]) -> dict[str, Probe
             (store.folder(done.record.fingerprint) / PROBE).read_bytes(), type=Probed
         )
         for done in finished
-        if done.step.stage is Stage.PROBE
+        if _wrote(done, PROBE)
     }
+
+
+def _wrote(done: FinishedStep, name: str) -> bool:
+    return any(artifact.path == name for artifact in done.record.artifacts)
 
 
 def _copy(source: Path, target: Path) -> None:

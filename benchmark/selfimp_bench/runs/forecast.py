@@ -1,9 +1,10 @@
 """What a plan will cost on this home: what is done already, and how long the rest takes at rates measured here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
+from typing import Any
 
 import msgspec
 
@@ -20,9 +21,6 @@ class State(StrEnum):
 
     DONE = "done"
     TO_DO = "to do"
-
-
-GENERATING = (Stage.PROBE, Stage.SAMPLE, Stage.VERIFY, Stage.TOURNAMENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +58,19 @@ def forecast(plan: Plan, store: Store) -> Forecast:
         if record is not None:
             records[step.id] = record
         state = State.DONE if record is not None else State.TO_DO
-        steps.append(StepForecast(step=step, state=state, seconds=_seconds(step, rates)))
+        steps.append(StepForecast(step=step, state=state, seconds=_seconds(step, plan.stage(step), rates)))
     to_do = [made for made in steps if made.state is State.TO_DO]
-    generated = _total(made.step.tokens_at_most for made in to_do if made.step.stage in GENERATING)
+    tokens = {
+        kind: sum(made.step.tokens_at_most for made in to_do if plan.stage(made.step).tokens == kind)
+        for kind in ("generated", "trained on")
+    }
     known = [made.seconds for made in to_do if made.seconds is not None]
     return Forecast(
         steps=tuple(steps),
         to_do=len(to_do),
-        tokens_to_generate_at_most=generated,
-        tokens_to_train_at_most=_total(made.step.tokens_at_most for made in to_do if made.step.stage is Stage.TRAIN),
-        disk_bytes=generated * BYTES_PER_SAMPLED_TOKEN,
+        tokens_to_generate_at_most=tokens["generated"],
+        tokens_to_train_at_most=tokens["trained on"],
+        disk_bytes=tokens["generated"] * BYTES_PER_SAMPLED_TOKEN,
         seconds=sum(known) if len(known) == len(to_do) else None,
     )
 
@@ -97,12 +98,8 @@ def _units(counts: Mapping[str, int]) -> int:
     return next((counts[name] for name in ("completions", "rows", "judgements", "matches") if counts.get(name)), 1)
 
 
-def _seconds(step: Step, rates: Mapping[str, float]) -> float | None:
+def _seconds(step: Step, stage: Stage[Any], rates: Mapping[str, float]) -> float | None:
     if step.stage not in rates:
         return None
-    units = step.rows_at_most if step.stage in (*GENERATING, Stage.TRAIN, Stage.SELECT) else 1
+    units = step.rows_at_most if stage.rated_by_rows else 1
     return rates[step.stage] * max(1, units)
-
-
-def _total(values: Iterable[int]) -> int:
-    return sum(values)

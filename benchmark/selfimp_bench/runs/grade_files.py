@@ -16,9 +16,9 @@ from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.steps.dataset import iterate_rows, read_problems
-from selfimp_bench.steps.grade import grade
+from selfimp_bench.steps.grade import STAGE, GradeBlock, grade
 from selfimp_bench.steps.rows import GRADE_SCHEMA, GradeRow
-from selfimp_bench.steps.versions import grade_version
+from selfimp_bench.steps.versions import version_of
 from selfimp_bench.tasks.problem import Problem
 
 _ROWS_AT_ONCE: Final = 4096
@@ -56,7 +56,8 @@ def grade_files(
     missing = [path for path in samples if not path.is_file()]
     if missing:
         raise InputError(f"{missing[0]}: no such file; expected a .jsonl or .parquet file")
-    inputs = digest([grading, grade_version(grading.task), *(file_sha256(path) for path in (problems, *samples))])
+    version = version_of(STAGE, GradeBlock(grading=grading))
+    inputs = digest([grading, version, *(file_sha256(path) for path in (problems, *samples))])
     partial = out.with_name(f".{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

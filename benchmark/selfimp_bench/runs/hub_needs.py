@@ -17,9 +17,12 @@ from selfimp_bench.engines.hub.fetched import (
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import entries
 from selfimp_bench.manifest.model import DatasetRef, Encoder, ModelRef, Profile
+from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.study import Experiment
-from selfimp_bench.steps.plan import EmbedBlock, ModelBlock, ProblemsBlock, Step
+from selfimp_bench.steps.dataset import ProblemsBlock
+from selfimp_bench.steps.model import ModelBlock
+from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.store import Store
 
 

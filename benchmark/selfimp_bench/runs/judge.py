@@ -28,7 +28,7 @@ from selfimp_bench.runs.execute import TABLES, table_names
 from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
 from selfimp_bench.runs.study import Experiment
-from selfimp_bench.steps.outputs import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.store import read_table, write_atomically
 from selfimp_bench.verdict.check import check, tables_of

@@ -16,7 +16,7 @@ from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.places import PACKAGE
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
 from selfimp_bench.runs.study import Experiment, Study
-from selfimp_bench.steps.plan import GradeBlock
+from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.store import Artifact

@@ -21,7 +21,7 @@ from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.protocols.post_training.plan import post_training_plan
 from selfimp_bench.protocols.profile import resolve_profile
 from selfimp_bench.protocols.verification.plan import verification_plan
-from selfimp_bench.steps.plan import Plan, Step, plan_keys
+from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,9 +239,11 @@ def _single_plan(experiment: Experiment) -> StudyPlan:
 def _joint_plan(experiments: Sequence[Experiment]) -> StudyPlan:
     """Every piece of work once."""
     steps: dict[str, Step] = {}
+    stages: dict[type, Stage[object]] = {}
     found = []
     for experiment in experiments:
         plan = experiment.plan()
+        stages |= plan.stages
         keys = plan_keys(plan)
         own = dict.fromkeys(keys.values())
         shared = sum(key in steps for key in own)
@@ -249,4 +251,4 @@ def _joint_plan(experiments: Sequence[Experiment]) -> StudyPlan:
             inputs = {name: keys[source] for name, source in step.inputs.items()}
             steps.setdefault(keys[step.id], replace(step, id=keys[step.id], inputs=inputs))
         found.append(ExperimentPlan(experiment=experiment.manifest.name, steps=len(plan.steps), shared=shared))
-    return StudyPlan(experiments=tuple(found), plan=Plan(steps=tuple(steps.values())))
+    return StudyPlan(experiments=tuple(found), plan=Plan(steps=tuple(steps.values()), stages=stages))

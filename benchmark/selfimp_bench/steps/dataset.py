@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +13,21 @@ from selfimp_bench.canonical import digest
 from selfimp_bench.engines.hub.fetched import locate_fetched, pinned_dataset, snapshot_folder
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef, Generator
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import PROBLEM_SCHEMA, PROBLEMS
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
 
 _ROWS_AT_ONCE: Final = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemsBlock:
+    """Load a data set and prove that it is the pinned one. ``task`` tells how rows of a hub are laid out."""
+
+    dataset: DatasetRef
+    task: str
 
 
 def problems_digest(problems: Iterable[Problem]) -> str:
@@ -133,3 +145,13 @@ def _refuse_duplicates(path: Path, problems: list[Problem]) -> None:
 
 def _without_none(problem: Problem) -> Mapping[str, Any]:
     return {key: value for key, value in msgspec.to_builtins(problem).items() if value is not None}
+
+
+def _do(block: ProblemsBlock, work: Work) -> Counts:
+    places = work.inputs.places
+    problems = load_dataset(block.dataset, block.task, places.base, places.hub)
+    work.folder.write_table(PROBLEMS, problems, PROBLEM_SCHEMA)
+    return {"problems": len(problems)}
+
+
+STAGE: Final = Stage(name="problems", block=ProblemsBlock, do=_do)

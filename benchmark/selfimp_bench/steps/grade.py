@@ -4,16 +4,26 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
-from selfimp_bench.steps.rows import GradeRow
-from selfimp_bench.tasks.grading.graders import GRADERS, PARALLEL
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import GRADE_SCHEMA, GRADES, GradeRow
+from selfimp_bench.steps.work import Work
+from selfimp_bench.tasks.grading.graders import GRADERS, LIBRARIES, PARALLEL
 from selfimp_bench.tasks.grading.outcome import Grade
 from selfimp_bench.tasks.problem import Problem
 
 _AHEAD: Final = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeBlock:
+    """Judge completions. Inputs: samples, problems."""
+
+    grading: Grading
 
 
 class Gradable(Protocol):
@@ -85,3 +95,16 @@ def _row(sample: Gradable, decides: Grade, other: Grade) -> GradeRow:
         other_outcome=other.outcome,
         other_extracted=other.extracted,
     )
+
+
+def _do(block: GradeBlock, work: Work) -> Counts:
+    graded = tuple(grade(block.grading, work.inputs.problems_by_id(), work.inputs.samples("samples")))
+    work.folder.write_table(GRADES, graded, GRADE_SCHEMA)
+    return {outcome: sum(row.outcome == outcome for row in graded) for outcome in {row.outcome for row in graded}}
+
+
+def _libraries(block: GradeBlock) -> tuple[str, ...]:
+    return tuple(LIBRARIES.get(block.grading.task, ()))
+
+
+STAGE: Final = Stage(name="grade", block=GradeBlock, do=_do, libraries=_libraries)

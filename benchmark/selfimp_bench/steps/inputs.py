@@ -3,44 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from selfimp_bench.manifest.model import ModelRef
-from selfimp_bench.steps.model import locate_model
-from selfimp_bench.steps.plan import ModelBlock, Plan, Stage, Step
-from selfimp_bench.steps.rows import GradeRow, SampleRow
-from selfimp_bench.steps.select import JudgedSample, judge
+from selfimp_bench.steps.plan import Places, Plan, Step
+from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, GradeRow, JudgedSample, SampleRow, judge
 from selfimp_bench.steps.store import StepRecord, Store, read_table
 from selfimp_bench.tasks.problem import Problem
-
-PROBLEMS: Final = "problems.parquet"
-SAMPLES: Final = "samples.parquet"
-GRADES: Final = "grades.parquet"
 
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepInputs:
-    """The inputs of one step by the names it gives them.
-
-    records: those of the steps done so far, by step id. models: by model id; base: the folder of the manifest;
-    hub: where what was fetched lies.
-    """
+    """The inputs of one step by the names it gives them. ``records``: those of the steps done so far, by step id."""
 
     step: Step
     plan: Plan
     records: Mapping[str, StepRecord]
     store: Store
-    models: Mapping[str, ModelRef]
-    base: Path
-    hub: Path
+    places: Places
 
     def named(self, prefix: str) -> list[str]:
         """The inputs whose names begin so, ``samples.10`` after ``samples.9``."""
         return sorted((name for name in self.step.inputs if name.startswith(prefix)), key=_numbered)
+
+    def has(self, name: str) -> bool:
+        """Whether the step has this input."""
+        return name in self.step.inputs
 
     def artifact(self, name: str, file: str) -> Path:
         """A file that the step behind an input wrote."""
@@ -77,11 +68,10 @@ class StepInputs:
     def checkpoint(self, name: str) -> Path:
         """The folder of a checkpoint: what a training step wrote, or where the base model lies."""
         source = self.plan.by_id()[self.step.inputs[name]]
-        if isinstance(source.block, ModelBlock):
-            return locate_model(self.models[source.block.model.id], self.base, self.hub)
-        if source.stage is not Stage.TRAIN:
+        found = self.plan.stage(source).checkpoint
+        if found is None:
             raise ValueError(f"{self.step.id}: input {name} is {source.id}, which makes no checkpoint")
-        return self.store.folder(self.records[source.id].fingerprint)
+        return found(source.block, self.store.folder(self.records[source.id].fingerprint), self.places)
 
 
 def _numbered(name: str) -> tuple[tuple[int, str], ...]:

@@ -3,18 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.hub.fetched import FETCH_AGAIN, locate_fetched, pinned_model, snapshot_folder
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import ModelRef
+from selfimp_bench.manifest.model import Canary, ModelRef
 from selfimp_bench.places import ASSETS
-from selfimp_bench.steps.plan import ModelBlock
+from selfimp_bench.steps.plan import Counts, Places, Stage
 from selfimp_bench.steps.sample import render_prompt
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 
+MODEL: Final = "model.json"
 WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelBlock:
+    """Find the base model M_0, prove that its weights are the pinned ones, and try its canary prompts."""
+
+    model: ModelRef
+    prompt_template: str
+    add_bos: bool
+    canaries: tuple[Canary, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +91,18 @@ def examine_model(block: ModelBlock, folder: Path, fetched: Mapping[str, str]) -
 
 def _is_read(file: Path) -> bool:
     return file.is_file() and file.suffix in {".json", ".safetensors", ".jinja"}
+
+
+def _do(block: ModelBlock, work: Work) -> Counts:
+    places = work.inputs.places
+    folder = locate_model(block.model, places.base, places.hub)
+    files = examine_model(block, folder, fetched_hashes(block.model, places.hub))
+    work.folder.write_json(MODEL, files)
+    return {"files": len(files.files), "canaries": len(block.canaries)}
+
+
+def _checkpoint(block: ModelBlock, _own: Path, places: Places) -> Path:
+    return locate_model(block.model, places.base, places.hub)
+
+
+STAGE: Final = Stage(name="model", block=ModelBlock, do=_do, checkpoint=_checkpoint)

@@ -13,11 +13,14 @@ from typing import Final
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, Prompt, Sampler
-from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import StepFailed
-from selfimp_bench.steps.plan import ProbeBlock
-from selfimp_bench.steps.sample import prompts_of
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.sample import SampleBlock, prompts_of
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
+
+PROBE: Final = "probe.json"
 
 REPLAYS: Final = 3
 """Times that each completion is made: in natural order together, reversed and prompt by prompt, shuffled together."""
@@ -27,6 +30,17 @@ WEIGHED_PROMPTS: Final = 8
 
 LABELS: Final = 16
 """Tokens whose probabilities are compared, at most: any will do, for behind each stands the whole softmax."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeBlock:
+    """Sample ``prompts`` of the problems, spread evenly, in several batches and orders, and compare.
+
+    Inputs: model, problems. ``sample`` is what would be asked of all problems; its iteration is 0, the base model.
+    """
+
+    sample: SampleBlock
+    prompts: int
 
 
 class Stamp(StrEnum):
@@ -185,3 +199,28 @@ def probe_words(probed: Probed) -> str:
         f"{probed.stamp}: {probed.diverged} of {probed.completions} completions of {probed.prompts} problems differ in "
         f"other batches and orders; log-probabilities are {bits}"
     )
+
+
+def _do(block: ProbeBlock, work: Work) -> Counts:
+    """Replays are never resumed: they are about one engine's life."""
+    of = REPLAYS * block.prompts * block.sample.samples_per_problem
+    checkpoint = work.inputs.checkpoint("model")
+    probed = probe(
+        block,
+        work.inputs.problems(),
+        load_codec(checkpoint),
+        work.engines.sampler(block.sample.engine, block.sample.settings),
+        checkpoint,
+        lambda done: work.on_progress(done, of),
+    )
+    work.folder.write_json(PROBE, probed)
+    return {"prompts": probed.prompts, "completions": probed.completions, "diverged": probed.diverged}
+
+
+def _engine(block: ProbeBlock) -> str:
+    return block.sample.engine
+
+
+STAGE: Final = Stage(
+    name="probe", block=ProbeBlock, do=_do, engine=_engine, on_device=True, tokens="generated", rated_by_rows=True
+)

@@ -1,14 +1,36 @@
-"""The rows of artifacts, and their Parquet schemas."""
+"""Rows that several stages read or write, their Parquet schemas, and the names of their files."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from typing import Final
 
 import pyarrow as pa
 
 from selfimp_bench.engines.base import FinishReason
-from selfimp_bench.protocols.verification.metrics.tournament import Side
-from selfimp_bench.steps.plan import Role
+from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.grading.outcome import Outcome
+
+PROBLEMS: Final = "problems.parquet"
+SAMPLES: Final = "samples.parquet"
+GRADES: Final = "grades.parquet"
+
+
+class Role(StrEnum):
+    """What completions are for (the ``role`` of the samples format)."""
+
+    GREEDY = "greedy"
+    SAMPLE = "sample"
+    TRAIN = "train"
+    OOD = "ood"
+
+
+SPLIT_OF_ROLE: Mapping[Role, Split] = {
+    Role.GREEDY: Split.TEST,
+    Role.SAMPLE: Split.TEST,
+    Role.TRAIN: Split.TRAIN,
+    Role.OOD: Split.OOD,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,87 +64,26 @@ class GradeRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftRow:
-    """One SFT example. ``sample_index`` is None for a gold solution; ``iteration`` is the i of the M_i sampled."""
+class JudgedSample:
+    """A sample of M_``iteration`` with its outcome, and that by the rule of extraction that does not decide."""
 
-    problem_id: str
-    iteration: int | None
-    sample_index: int | None
-    prompt_ids: tuple[int, ...]
-    completion_ids: tuple[int, ...]
+    sample: SampleRow
+    outcome: Outcome
+    other_outcome: Outcome | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairRow:
-    """One DPO pair, both completions from the same M_i."""
-
-    problem_id: str
-    iteration: int
-    chosen_index: int
-    rejected_index: int
-    prompt_ids: tuple[int, ...]
-    chosen_ids: tuple[int, ...]
-    rejected_ids: tuple[int, ...]
+def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[JudgedSample, ...]:
+    """Samples with their grades, matched by problem and sample index."""
+    graded = {(grade.problem_id, grade.sample_index): grade for grade in grades}
+    matched = ((sample, graded[sample.problem_id, sample.sample_index]) for sample in samples)
+    return tuple(
+        JudgedSample(sample=sample, outcome=grade.outcome, other_outcome=grade.other_outcome)
+        for sample, grade in matched
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SideValue:
-    """The Sentence-BERT diversity of one problem's correct or incorrect outputs; None where it is undefined."""
-
-    problem_id: str
-    side: Literal["correct", "incorrect"]
-    value: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgementRow:
-    """A verifier's judgement of one response: the labels' log-probabilities, or a written text; the others are None."""
-
-    problem_id: str
-    sample_index: int
-    repeat: int
-    logprob_correct: float | None
-    logprob_incorrect: float | None
-    text: str | None
-    finish_reason: FinishReason | None
-    seed: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreRow:
-    """A judgement read. ``outcome`` is ``weighed`` or one of ``JudgementOutcome``; score is None unless usable.
-
-    label_mass: the probability of both labels together, where labels were weighed.
-    """
-
-    problem_id: str
-    sample_index: int
-    repeat: int
-    outcome: str
-    score: float | None
-    label_mass: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatchRow:
-    """A match of a tournament: responses ``a`` (shown first) and ``b`` and the winner, by sample index.
-
-    judgement: None where the text was not usable (``outcome``), so that a coin decided.
-    """
-
-    problem_id: str
-    round: int
-    a: int
-    b: int
-    outcome: str
-    judgement: Side | None
-    winner: int
-    text: str
-    finish_reason: FinishReason
-    seed: str
-
-
-_IDS = pa.list_(pa.int32())
+IDS = pa.list_(pa.int32())
+"""Token ids."""
 
 PROBLEM_SCHEMA = pa.schema(
     [
@@ -149,7 +110,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("finish_reason", pa.string()),
         ("seed", pa.string()),
         ("prompt_sha256", pa.string()),
-        ("token_ids", _IDS),
+        ("token_ids", IDS),
     ]
 )
 GRADE_SCHEMA = pa.schema(
@@ -163,81 +124,5 @@ GRADE_SCHEMA = pa.schema(
         ("detail", pa.string()),
         ("other_outcome", pa.string()),
         ("other_extracted", pa.string()),
-    ]
-)
-SFT_SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("iteration", pa.int32()),
-        ("sample_index", pa.int32()),
-        ("prompt_ids", _IDS),
-        ("completion_ids", _IDS),
-    ]
-)
-PAIR_SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("iteration", pa.int32()),
-        ("chosen_index", pa.int32()),
-        ("rejected_index", pa.int32()),
-        ("prompt_ids", _IDS),
-        ("chosen_ids", _IDS),
-        ("rejected_ids", _IDS),
-    ]
-)
-JUDGEMENT_SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("sample_index", pa.int32()),
-        ("repeat", pa.int32()),
-        ("logprob_correct", pa.float64()),
-        ("logprob_incorrect", pa.float64()),
-        ("text", pa.string()),
-        ("finish_reason", pa.string()),
-        ("seed", pa.string()),
-    ]
-)
-SCORE_SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("sample_index", pa.int32()),
-        ("repeat", pa.int32()),
-        ("outcome", pa.string()),
-        ("score", pa.float64()),
-        ("label_mass", pa.float64()),
-    ]
-)
-MATCH_SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("round", pa.int32()),
-        ("a", pa.int32()),
-        ("b", pa.int32()),
-        ("outcome", pa.string()),
-        ("judgement", pa.string()),
-        ("winner", pa.int32()),
-        ("text", pa.string()),
-        ("finish_reason", pa.string()),
-        ("seed", pa.string()),
-    ]
-)
-SIDE_VALUE_SCHEMA = pa.schema([("problem_id", pa.string()), ("side", pa.string()), ("value", pa.float64())])
-_CELL = [
-    ("model", pa.string()),
-    ("metric", pa.string()),
-    ("split", pa.string()),
-    ("iteration", pa.int32()),
-    ("replicate", pa.int32()),
-]
-PROBLEM_VALUE_SCHEMA = pa.schema([*_CELL, ("problem_id", pa.string()), ("value", pa.float64())])
-MEASUREMENT_SCHEMA = pa.schema(
-    [
-        *_CELL,
-        ("value", pa.float64()),
-        ("unit", pa.string()),
-        ("n", pa.int32()),
-        ("undefined", pa.int32()),
-        ("standard_error", pa.float64()),
-        ("reason", pa.string()),
     ]
 )

@@ -4,18 +4,36 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
+from typing import Final
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.base import Completion, FinishReason, Prompt, Sampler
-from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.engines.base import Completion, Decoding, FinishReason, Prompt, Sampler, SamplerSettings
+from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.steps.plan import SampleBlock
-from selfimp_bench.steps.rows import SampleRow
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, Role, SampleRow
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 
 _FIELD = re.compile(r"\{(question|choices|tests)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleBlock:
+    """Generate ``samples_per_problem`` completions of every problem. Inputs: model, checkpoint, problems."""
+
+    engine: str
+    settings: SamplerSettings
+    role: Role
+    iteration: int
+    seed: int
+    samples_per_problem: int
+    decoding: Decoding
+    prompt_template: str
+    add_bos: bool
 
 
 def render_prompt(template: str, problem: Problem) -> str:
@@ -117,3 +135,28 @@ def until_stop(token_ids: tuple[int, ...], stop: Sequence[str], codec: TokenCode
     while not text.startswith(codec.decode(token_ids[:kept])):  # half a character
         kept -= 1
     return token_ids[:kept]
+
+
+def _do(block: SampleBlock, work: Work) -> Counts:
+    inputs = work.inputs
+    problems = inputs.problems()
+    of = len(problems) * block.samples_per_problem
+    made = sample(
+        block,
+        problems,
+        load_codec(inputs.checkpoint("model")),
+        work.resuming(block.engine, block.settings),
+        inputs.checkpoint("checkpoint"),
+        lambda done: work.on_progress(done, of),
+    )
+    work.folder.write_table(SAMPLES, made, SAMPLE_SCHEMA)
+    return {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
+
+
+def _engine(block: SampleBlock) -> str:
+    return block.engine
+
+
+STAGE: Final = Stage(
+    name="sample", block=SampleBlock, do=_do, engine=_engine, on_device=True, tokens="generated", rated_by_rows=True
+)

@@ -6,42 +6,50 @@ What is left out is counted, never silent: ``counts`` goes into the step record.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from selfimp_bench.engines.base import FinishReason
-from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.steps.plan import CorrectSelection, PairSelection, SelectBlock
-from selfimp_bench.steps.rows import GradeRow, PairRow, SampleRow, SftRow
-from selfimp_bench.steps.training_rows import RowMaker, deduplicated, draw_pairs
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.training_rows import (
+    PairRow,
+    PairSelection,
+    RowMaker,
+    SftRow,
+    TrainingSet,
+    deduplicated,
+    draw_pairs,
+    write_training_set,
+)
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.tasks.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedSample:
-    """A sample of M_``iteration`` with its outcome, and that by the rule of extraction that does not decide."""
+class CorrectSelection:
+    """Which correct samples SFT trains on (the fields of ``PostTraining`` of the same names)."""
 
-    sample: SampleRow
-    outcome: Outcome
-    other_outcome: Outcome | None
+    deduplicate: str
+    max_correct_per_problem: int | None
+    without_correct: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSet:
-    """The rows of one iteration's training set (all SFT examples or all pairs) and what was counted on the way."""
+class SelectBlock:
+    """Build the training set of one iteration.
 
-    rows: tuple[SftRow, ...] | tuple[PairRow, ...]
-    counts: Mapping[str, int]
+    Inputs: model (its tokenizer), problems, and for every pooled iteration i ``samples.i`` and ``grades.i``.
+    Gold solutions (``correct`` and ``pairs`` both None), own correct samples, or pairs.
+    """
 
-
-def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[JudgedSample, ...]:
-    """Samples with their grades, matched by problem and sample index."""
-    graded = {(grade.problem_id, grade.sample_index): grade for grade in grades}
-    matched = ((sample, graded[sample.problem_id, sample.sample_index]) for sample in samples)
-    return tuple(
-        JudgedSample(sample=sample, outcome=grade.outcome, other_outcome=grade.other_outcome)
-        for sample, grade in matched
-    )
+    prompt_template: str
+    add_bos: bool
+    completion_prefix: str
+    correct: CorrectSelection | None
+    pairs: PairSelection | None
 
 
 def select(
@@ -137,3 +145,15 @@ def _is_usable_correct(judged: JudgedSample) -> bool:
 def _is_usable_wrong(judged: JudgedSample) -> bool:
     """Wrong, unparsed, truncated or too slow. A grader that crashed has not judged, and teaches nothing."""
     return judged.outcome not in {Outcome.CORRECT, *UNJUDGED} and len(judged.sample.token_ids) > 0
+
+
+def _do(block: SelectBlock, work: Work) -> Counts:
+    inputs = work.inputs
+    judged: list[JudgedSample] = []
+    for name in inputs.named("samples."):
+        judged.extend(inputs.judged(name, name.replace("samples", "grades")))
+    chosen = select(block, inputs.problems(), judged, load_codec(inputs.checkpoint("model")))
+    return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
+
+
+STAGE: Final = Stage(name="select", block=SelectBlock, do=_do, rated_by_rows=True)

@@ -1,17 +1,94 @@
-"""The rows of training sets: a problem's prompt and sampled token ids, alone or in pairs."""
+"""Training sets: rows of a problem's prompt and sampled token ids, alone or in pairs, and how they are drawn."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Final
+
+import pyarrow as pa
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.tokens import TokenCodec
-from selfimp_bench.steps.plan import PairSelection
-from selfimp_bench.steps.rows import PairRow, SampleRow, SftRow
+from selfimp_bench.steps.plan import Counts
+from selfimp_bench.steps.rows import IDS, SampleRow
 from selfimp_bench.steps.sample import render_prompt
+from selfimp_bench.steps.store import StepFolder
 from selfimp_bench.tasks.problem import Problem
+
+TRAINING_SET: Final = "training_set.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSelection:
+    """Which (correct, wrong) pairs DPO trains on (the fields of ``PostTraining`` of the same names)."""
+
+    deduplicate: str
+    pairing: str
+    pairs_per_problem: int | None
+    without_pair: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftRow:
+    """One SFT example. ``sample_index`` is None for a gold solution; ``iteration`` is the i of the M_i sampled."""
+
+    problem_id: str
+    iteration: int | None
+    sample_index: int | None
+    prompt_ids: tuple[int, ...]
+    completion_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRow:
+    """One DPO pair, both completions from the same M_i."""
+
+    problem_id: str
+    iteration: int
+    chosen_index: int
+    rejected_index: int
+    prompt_ids: tuple[int, ...]
+    chosen_ids: tuple[int, ...]
+    rejected_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """The rows of one iteration's training set (all SFT examples or all pairs) and what was counted on the way."""
+
+    rows: tuple[SftRow, ...] | tuple[PairRow, ...]
+    counts: Mapping[str, int]
+
+
+SFT_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("iteration", pa.int32()),
+        ("sample_index", pa.int32()),
+        ("prompt_ids", IDS),
+        ("completion_ids", IDS),
+    ]
+)
+PAIR_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("iteration", pa.int32()),
+        ("chosen_index", pa.int32()),
+        ("rejected_index", pa.int32()),
+        ("prompt_ids", IDS),
+        ("chosen_ids", IDS),
+        ("rejected_ids", IDS),
+    ]
+)
+
+
+def write_training_set(folder: StepFolder, chosen: TrainingSet, *, pairs: bool) -> Counts:
+    """Write a training set of pairs, or of single completions."""
+    folder.write_table(TRAINING_SET, chosen.rows, PAIR_SCHEMA if pairs else SFT_SCHEMA)
+    return chosen.counts
 
 
 @dataclass(frozen=True, kw_only=True)

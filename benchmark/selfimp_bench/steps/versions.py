@@ -1,10 +1,11 @@
 """What does each stage, as a version string: a part of every fingerprint.
 
-A version digests all code inside the package that the stage can reach: its own module, everything that this imports,
-wherever the import stands, and the modules it starts as processes of their own. Nothing is listed by hand, so a
-corrected constant can never meet a stale result. Comments and docstrings change nothing. What only carries words,
-``errors`` and ``progress``, is left out. Stages that use an engine also reach the engine, whose module names the
-libraries (``LIBRARIES``) that go into the version.
+A version digests all code that the stage can reach: the modules of its block and its function, everything that these
+import, wherever the import stands, and the modules they start as processes of their own; inside this package, and for
+a protocol that comes with another package inside that one, too. Nothing is listed by hand, so a corrected constant can
+never meet a stale result. Comments and docstrings change nothing. What only carries words, ``errors`` and
+``progress``, is left out. Stages that use an engine also reach the engine, whose module names the libraries
+(``LIBRARIES``) that go into the version.
 """
 
 import ast
@@ -12,52 +13,56 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
 
 from selfimp_bench.engines.open import engine_module, engine_version
 from selfimp_bench.places import PACKAGE
-from selfimp_bench.steps.plan import Stage
-from selfimp_bench.tasks.grading.graders import LIBRARIES
+from selfimp_bench.steps.plan import Block, Stage, Stages, Step
 
 _PACKAGE = PACKAGE
 _NAME = _PACKAGE.name
-_CHANGE_NO_RESULT = frozenset({f"{_NAME}.errors", f"{_NAME}.progress"})
-STAGE_MODULES: Final[Mapping[Stage, tuple[str, ...]]] = {
-    Stage.PROBLEMS: ("steps.dataset",),
-    Stage.MODEL: ("steps.model",),
-    Stage.PROBE: ("steps.probe",),
-    Stage.SAMPLE: ("steps.sample",),
-    Stage.GRADE: ("steps.grade",),
-    Stage.EMBED: ("protocols.post_training.embed",),
-    Stage.VERIFY: ("protocols.verification.verify",),
-    Stage.SCORE: ("protocols.verification.score",),
-    Stage.TOURNAMENT: ("protocols.verification.tournament",),
-    Stage.SELECT: ("steps.select", "protocols.verification.keep"),
-    Stage.TRAIN: (),
-    Stage.MEASURE: ("protocols.post_training.measure", "protocols.verification.measure"),
-}
+_CHANGE_NO_RESULT = frozenset({f"{_NAME}.errors", f"{_NAME}.steps.progress"})
+
+
+def step_of(
+    stages: Stages, *, id: str, block: object, inputs: Mapping[str, str], rows_at_most: int = 0, tokens_at_most: int = 0
+) -> Step:
+    """A step of the stage that has this block, with the version of what does it."""
+    stage = stages[type(block)]
+    return Step(
+        id=id,
+        stage=stage.name,
+        block=block,
+        inputs=inputs,
+        version=version_of(stage, block),
+        rows_at_most=rows_at_most,
+        tokens_at_most=tokens_at_most,
+    )
+
+
+def version_of(stage: Stage[Block], block: Block) -> str:
+    """The version of what does a step with this block: its engine and libraries, and the code that it can reach."""
+    return _version(modules_of(stage), stage.engine(block), stage.libraries(block))
+
+
+def modules_of(stage: Stage[Block]) -> tuple[str, ...]:
+    """The modules that a stage begins in: those of its block and of its function."""
+    return tuple(sorted({stage.block.__module__, stage.do.__module__}))
 
 
 @cache
-def grade_version(task: str) -> str:
-    """The version of grading a task: our sources, and the libraries that decide grades of it."""
-    libraries = (f"{name} {version(name)}" for name in LIBRARIES.get(task, ()))
-    return ", ".join([stage_version(Stage.GRADE), *libraries])
-
-
-@cache
-def stage_version(stage: Stage, engine: str | None = None) -> str:
-    """The version of a stage; those that use an engine need its name."""
-    modules = [f"{_NAME}.{module}" for module in STAGE_MODULES[stage]]
-    if engine is None:
-        return f"source {code_digest(*modules)[:16]}"
-    return f"{engine_version(engine)}, source {code_digest(*modules, engine_module(engine))[:16]}"
+def _version(modules: tuple[str, ...], engine: str | None, libraries: tuple[str, ...]) -> str:
+    if engine is not None:
+        modules = (*modules, engine_module(engine))
+    parts = [] if engine is None else [engine_version(engine)]
+    parts += [f"source {code_digest(*modules)[:16]}", *(f"{name} {version(name)}" for name in libraries)]
+    return ", ".join(parts)
 
 
 @cache
 def code_digest(*modules: str) -> str:
-    """sha256 over what these modules of the package can reach inside it, names and code."""
+    """sha256 over what these modules can reach, names and code."""
     total = hashlib.sha256()
     for module in sorted(reachable(*modules)):
         total.update(f"{module}\0{_code(module)}\0".encode())
@@ -65,7 +70,7 @@ def code_digest(*modules: str) -> str:
 
 
 def reachable(*modules: str) -> frozenset[str]:
-    """The modules of the package that these can reach, themselves among them."""
+    """The modules that these can reach, themselves among them."""
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -89,22 +94,30 @@ def source_digest(*parts: str) -> str:
 
 
 def _source(module: str) -> Path | None:
-    """The file of a module of the package; None for any other name."""
-    if module != _NAME and not module.startswith(f"{_NAME}."):
+    """The file of a module that is Python code; None for any other name."""
+    top, *rest = module.split(".")
+    root = _PACKAGE.parent if top == _NAME else _root(top)
+    if root is None:
         return None
-    path = _PACKAGE.parent.joinpath(*module.split("."))
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
+    path = root.joinpath(top, *rest)
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def _root(top: str) -> Path | None:
+    """The folder that a package or module of this name lies in."""
+    spec = find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin)
+    return file.parent.parent if spec.submodule_search_locations else file.parent
 
 
 @cache
 def _reached_from(module: str) -> tuple[str, ...]:
-    """The modules of the package that this one imports, or names in a string, as one that starts a process does."""
-    tree = _tree(module)
-    names = [name for node in ast.walk(tree) for name in _named(node)]
-    return tuple(dict.fromkeys(name for name in names if _source(name) is not None))
+    """The modules of this package, or of its own, that a module imports, or names in a string to start a process."""
+    own = (_NAME, module.partition(".")[0])
+    names = dict.fromkeys(name for node in ast.walk(_tree(module)) for name in _named(node))
+    return tuple(name for name in names if name.partition(".")[0] in own and _source(name) is not None)
 
 
 def _named(node: ast.AST) -> Iterator[str]:
@@ -127,7 +140,7 @@ def _tree(module: str) -> ast.Module:
     """The code of a module, without docstrings and what only the type checker reads."""
     source = _source(module)
     if source is None:
-        raise ValueError(f"{module}: no module of this package")
+        raise ValueError(f"{module}: no module with source code")
     tree = ast.parse(source.read_bytes())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

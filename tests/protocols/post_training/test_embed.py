@@ -11,9 +11,7 @@ from scipy.spatial.distance import pdist
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.embed.encoder import FakeEmbedder
 from selfimp_bench.protocols.post_training.embed import outputs_by_side, sbert_values
-from selfimp_bench.steps.plan import Role
-from selfimp_bench.steps.rows import SampleRow
-from selfimp_bench.steps.select import JudgedSample
+from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow
 from selfimp_bench.tasks.grading.outcome import Outcome
 
 RIGHT, WRONG = Outcome.CORRECT, Outcome.WRONG

@@ -5,10 +5,10 @@ import pytest
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.manifest.model import Measure, Metric
 from selfimp_bench.measurement import Measurement, Split
-from selfimp_bench.protocols.post_training.measure import Evidence, JudgedSet, Measured, measure
-from selfimp_bench.steps.plan import MeasureBlock, Role
-from selfimp_bench.steps.rows import SampleRow, SideValue
-from selfimp_bench.steps.select import JudgedSample
+from selfimp_bench.protocols.post_training.embed import SideValue
+from selfimp_bench.protocols.post_training.measure import Evidence, JudgedSet, MeasureBlock, measure
+from selfimp_bench.steps.measured import Measured
+from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow
 from selfimp_bench.tasks.grading.outcome import Outcome
 
 

@@ -14,9 +14,8 @@ from selfimp_bench.engines.base import (
 )
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.places import ASSETS
-from selfimp_bench.protocols.verification.verify import Verifier
-from selfimp_bench.steps.plan import Role, Writing
-from selfimp_bench.steps.rows import SampleRow
+from selfimp_bench.protocols.verification.verify import Verifier, Writing
+from selfimp_bench.steps.rows import Role, SampleRow
 from selfimp_bench.tasks.problem import Problem
 
 CODEC = load_codec(ASSETS / "tiny-gsm-base")

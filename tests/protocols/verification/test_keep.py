@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from selfimp_bench.protocols.verification.keep import Pool, keep
+from selfimp_bench.protocols.verification.keep import KeepBlock, Pool, keep
 from selfimp_bench.protocols.verification.manifest import Selection
-from selfimp_bench.steps.plan import KeepBlock, PairSelection
-from selfimp_bench.steps.rows import PairRow, SftRow
-from selfimp_bench.steps.select import JudgedSample
+from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.training_rows import PairRow, PairSelection, SftRow
 from selfimp_bench.tasks.grading.outcome import Outcome
 
 from .judging import CODEC, PROBLEMS, sample_row

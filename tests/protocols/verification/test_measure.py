@@ -13,10 +13,11 @@ from selfimp_bench.protocols.verification.manifest import (
     VerifierKind,
     VerifierMethod,
 )
-from selfimp_bench.protocols.verification.measure import Point, measure_gaps
+from selfimp_bench.protocols.verification.measure import MeasureGapBlock, Point, measure_gaps
 from selfimp_bench.protocols.verification.metrics.tournament import Side
-from selfimp_bench.steps.plan import MeasureGapBlock
-from selfimp_bench.steps.rows import GradeRow, MatchRow, ScoreRow
+from selfimp_bench.protocols.verification.score import ScoreRow
+from selfimp_bench.protocols.verification.tournament import MatchRow
+from selfimp_bench.steps.rows import GradeRow
 from selfimp_bench.tasks.grading.outcome import Outcome
 
 M = VerificationMetric

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.protocols.verification.manifest import VerifierKind
-from selfimp_bench.protocols.verification.score import mean_scores, score
-from selfimp_bench.steps.rows import JudgementRow, ScoreRow
+from selfimp_bench.protocols.verification.score import ScoreRow, mean_scores, score
+from selfimp_bench.protocols.verification.verify import JudgementRow
 
 
 def weighed(correct: float, incorrect: float) -> JudgementRow:

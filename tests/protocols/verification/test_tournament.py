@@ -7,8 +7,7 @@ from support import quiet
 
 from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.protocols.verification.metrics.tournament import Side
-from selfimp_bench.protocols.verification.tournament import played_rounds, tournament
-from selfimp_bench.steps.plan import TournamentBlock
+from selfimp_bench.protocols.verification.tournament import TournamentBlock, played_rounds, tournament
 
 from .judging import CODEC, PROBLEMS, WRITING, Scripted, sample_row
 

@@ -8,8 +8,7 @@ from support import quiet
 from selfimp_bench.engines.base import FinishReason, SamplerSettings
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.protocols.verification.manifest import Labels
-from selfimp_bench.protocols.verification.verify import fill, label_ids, verify
-from selfimp_bench.steps.plan import VerifyBlock
+from selfimp_bench.protocols.verification.verify import VerifyBlock, fill, label_ids, verify
 
 from .judging import CODEC, PROBLEMS, WRITING, Scripted, sample_row
 

@@ -17,7 +17,7 @@ from selfimp_bench.runs.cluster.work import StepResult, StepTask, do_step
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import Experiment, open_experiment
-from selfimp_bench.steps.plan import Stage, plan_keys
+from selfimp_bench.steps.plan import plan_keys
 from selfimp_bench.steps.progress import Silent
 
 CPU = Share(gpus=0, machines=1)
@@ -96,14 +96,14 @@ def test_what_is_in_the_store_is_not_begun(both: tuple[Experiment, ...], tmp_pat
 
 
 def test_a_lost_step_is_done_again_and_the_rest_goes_on(both: tuple[Experiment, ...], tmp_path: Path) -> None:
-    pool = Here(lambda task, time: task.step().stage is Stage.TRAIN and time == 1)
+    pool = Here(lambda task, time: task.step().stage == "train" and time == 1)
     fill(both, tmp_path / "cluster", pool)
     assert max(map(pool.begun.count, pool.begun)) == 2
     assert findings(both, tmp_path / "cluster") == findings(both, tmp_path / "local")
 
 
 def test_a_step_that_is_always_lost_is_given_up_in_words(both: tuple[Experiment, ...], tmp_path: Path) -> None:
-    pool = Here(lambda task, _time: task.step().stage is Stage.TRAIN)
+    pool = Here(lambda task, _time: task.step().stage == "train")
     with pytest.raises(StepFailed, match=rf"train: lost {TRIES} times \(the machine went away\)"):
         fill(both, tmp_path / "cluster", pool)
     assert pool.closed
@@ -128,19 +128,19 @@ def test_only_steps_on_gpus_ask_for_them(both: tuple[Experiment, ...]) -> None:
     assert {needs(step.block, eight).gpus for step in both[0].plan().steps} == {0}
     paper = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only=None, replicates=1)
     asked = {step.stage: needs(step.block, eight) for step in paper.plan().steps}
-    assert asked[Stage.SAMPLE] == asked[Stage.TRAIN] == Needs(cpus=8, gpus=8, machines=1, engine_gpus=0)
-    assert asked[Stage.EMBED] == Needs(cpus=1, gpus=1, machines=1, engine_gpus=0)
-    assert asked[Stage.GRADE] == asked[Stage.MEASURE] == asked[Stage.PROBLEMS]
-    assert asked[Stage.GRADE] == Needs(cpus=1, gpus=0, machines=1, engine_gpus=0)
+    assert asked["sample"] == asked["train"] == Needs(cpus=8, gpus=8, machines=1, engine_gpus=0)
+    assert asked["embed"] == Needs(cpus=1, gpus=1, machines=1, engine_gpus=0)
+    assert asked["grade"] == asked["measure"] == asked["problems"]
+    assert asked["grade"] == Needs(cpus=1, gpus=0, machines=1, engine_gpus=0)
 
 
 def test_only_distributed_training_spans_machines_and_only_an_engine_too_large_for_one_spans_their_gpus() -> None:
     large = open_experiment("gsm8k-iter-sft-dpo-70b", profile=Profile.PAPER, only=None, replicates=1)
     asked = {step.stage: needs(step.block, Share(gpus=4, machines=2)) for step in large.plan().steps}
-    assert asked[Stage.TRAIN] == Needs(cpus=4, gpus=4, machines=2, engine_gpus=0)
-    assert asked[Stage.SAMPLE] == Needs(cpus=1, gpus=0, machines=1, engine_gpus=8)  # its tensor_parallel
+    assert asked["train"] == Needs(cpus=4, gpus=4, machines=2, engine_gpus=0)
+    assert asked["sample"] == Needs(cpus=1, gpus=0, machines=1, engine_gpus=8)  # its tensor_parallel
     of_eight = {step.stage: needs(step.block, Share(gpus=8, machines=1)) for step in large.plan().steps}
-    assert of_eight[Stage.SAMPLE].engine_gpus == 0
+    assert of_eight["sample"].engine_gpus == 0
 
 
 def test_a_step_that_loses_one_of_its_machines_is_tried_again(both: tuple[Experiment, ...], tmp_path: Path) -> None:

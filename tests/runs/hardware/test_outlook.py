@@ -9,12 +9,16 @@ from support import ManifestMaker
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import entries
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.protocols.verification.tournament import TournamentBlock
+from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.hardware.cost import Range, StepCost
 from selfimp_bench.runs.hardware.device import Hardware, parse_hardware
 from selfimp_bench.runs.hardware.fit import usable_bytes
 from selfimp_bench.runs.hardware.outlook import COSTS, Outlook, outlook, refuse_misfits
 from selfimp_bench.runs.study import Experiment, open_experiment
-from selfimp_bench.steps.plan import Plan, Stage, TrainBlock, fingerprint, plan_keys
+from selfimp_bench.steps.plan import Plan, fingerprint, plan_keys
+from selfimp_bench.steps.sample import SampleBlock
+from selfimp_bench.steps.train import TrainBlock
 
 EIGHT = parse_hardware("8xA100-80GB")
 
@@ -73,7 +77,7 @@ def test_a_checkpoint_takes_two_bytes_a_weight_and_a_sampled_token_three(gsm8k: 
 def test_sampling_generates_the_plan_s_tokens_at_most(gsm8k: dict[str, StepCost]) -> None:
     plan = _open("gsm8k-iter-sft-dpo").plan()
     for step in plan.steps:
-        if step.stage is Stage.SAMPLE:
+        if isinstance(step.block, SampleBlock):
             assert gsm8k[step.id].tokens.at_most == step.tokens_at_most
             assert gsm8k[step.id].tokens.expected < step.tokens_at_most
 
@@ -198,7 +202,7 @@ def test_accumulation_is_the_batch_over_what_all_devices_take_in_a_pass(gsm8k: d
 
 
 def test_a_step_is_costed_where_it_uses_a_gpu() -> None:
-    assert set(COSTS) == {Stage.SAMPLE, Stage.VERIFY, Stage.TOURNAMENT, Stage.TRAIN}
+    assert set(COSTS) == {SampleBlock, VerifyBlock, TournamentBlock, TrainBlock}
 
 
 def test_sizes_and_lengths_change_no_fingerprint(make_manifest: ManifestMaker) -> None:

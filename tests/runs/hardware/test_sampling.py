@@ -9,7 +9,7 @@ from selfimp_bench.runs.hardware.cost import Setting, StepCost
 from selfimp_bench.runs.hardware.device import parse_hardware
 from selfimp_bench.runs.hardware.sampling import sample_cost
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.steps.plan import SampleBlock
+from selfimp_bench.steps.sample import SampleBlock
 
 N = 6_738_415_616
 VLLM = VllmSettings(

@@ -11,7 +11,7 @@ from selfimp_bench.runs.hardware.cost import Setting, StepCost
 from selfimp_bench.runs.hardware.device import parse_hardware
 from selfimp_bench.runs.hardware.training import train_cost
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.steps.plan import TrainBlock
+from selfimp_bench.steps.train import TrainBlock
 
 N = 6_738_415_616
 LORA = Lora(

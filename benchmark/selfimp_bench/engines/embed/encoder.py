@@ -1,16 +1,16 @@
-"""The third seam: an Embedder turns texts into vectors. The real one is a thin client of ``embedder_worker.py``."""
+"""Embedders: the real one is a thin client of ``worker.py``."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Final, Literal, Protocol
+from typing import IO, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from selfimp_bench.engines.base import EmbedderSettings
 from selfimp_bench.engines.worker import wire
 from selfimp_bench.engines.worker.process import WorkerProcess, start_worker
 from selfimp_bench.errors import InputError, StepFailed
@@ -19,32 +19,6 @@ LIBRARIES: Final = ("sentence-transformers", "transformers", "torch", "tokenizer
 
 WEIGHTS: Final = "model.safetensors"
 FAKE_DIMENSIONS: Final = hashlib.sha256().digest_size
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbedderSettings:
-    """What an embedder is opened with. ``max_batch_rows`` texts go through the model at a time."""
-
-    device: Literal["cpu", "cuda"]
-    max_batch_rows: int
-    threads: int
-
-
-class Embedder(Protocol):
-    """Embeds texts, all with the same model."""
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One vector per text, shape (texts, dimensions), in the order of the texts; (0, dimensions) for none.
-
-        Equal texts have equal vectors, and the same texts in any order have the same ones to the last bit. Which
-        other texts there are decides only the last bits. A text longer than the model reads is cut at its end.
-        Raises StepFailed when the engine's process dies, InputError when the model cannot be loaded.
-        """
-        ...
-
-    def close(self) -> None:
-        """End the engine's process and return its memory. The next ``embed`` opens it again."""
-        ...
 
 
 class Embed(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from selfimp_bench.engines.embed.encoder import WEIGHTS, Embedded, EmbedderSettings, Vectors, read_request
+from selfimp_bench.engines.base import EmbedderSettings
+from selfimp_bench.engines.embed.encoder import WEIGHTS, Embedded, Vectors, read_request
 from selfimp_bench.engines.worker import wire
 from selfimp_bench.engines.worker.serve import claim_stdout
 from selfimp_bench.errors import InputError, StepFailed

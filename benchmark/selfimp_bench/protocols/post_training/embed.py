@@ -2,15 +2,47 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
 
-from selfimp_bench.engines.embed.encoder import Embedder
+import pyarrow as pa
+
+from selfimp_bench.engines.base import Embedder, EmbedderSettings
+from selfimp_bench.manifest.model import Encoder
+from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.protocols.post_training.metrics.sbert_diversity import sbert_diversity
-from selfimp_bench.steps.select import JudgedSample
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+
+EMBEDDINGS: Final = "embeddings.parquet"
 
 Side = Literal["correct", "incorrect"]
 ProblemSide = tuple[str, Side]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedBlock:
+    """Embed outputs, and from them their Sentence-BERT diversity by problem. Inputs: samples, grades."""
+
+    engine: str
+    encoder: Encoder
+    device: Literal["cpu", "cuda"]
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideValue:
+    """The Sentence-BERT diversity of one problem's correct or incorrect outputs; None where it is undefined."""
+
+    problem_id: str
+    side: Literal["correct", "incorrect"]
+    value: float | None
+
+
+SIDE_VALUE_SCHEMA = pa.schema([("problem_id", pa.string()), ("side", pa.string()), ("value", pa.float64())])
 
 
 def outputs_by_side(samples: Iterable[JudgedSample]) -> dict[ProblemSide, list[str]]:
@@ -48,3 +80,20 @@ def sbert_values(samples: Iterable[JudgedSample], embedder: Embedder) -> Mapping
         values[side] = sbert_diversity(vectors[start:end])
         start = end
     return values
+
+
+def _do(block: EmbedBlock, work: Work) -> Counts:
+    settings = EmbedderSettings(device=block.device, max_batch_rows=block.encoder.max_batch_rows, threads=block.threads)
+    folder = Path() if block.engine == "fake" else locate_encoder(block.encoder, work.inputs.places.hub)
+    embedder = work.engines.embedder(block.engine, folder, settings)
+    values = sbert_values(work.inputs.judged("samples", "grades"), embedder)
+    rows = [SideValue(problem_id=key[0], side=key[1], value=value) for key, value in values.items()]
+    work.folder.write_table(EMBEDDINGS, rows, SIDE_VALUE_SCHEMA)
+    return {"values": len(rows), "undefined": sum(row.value is None for row in rows)}
+
+
+def _engine(block: EmbedBlock) -> str:
+    return block.engine
+
+
+STAGE: Final = Stage(name="embed", block=EmbedBlock, do=_do, engine=_engine, on_device=True)

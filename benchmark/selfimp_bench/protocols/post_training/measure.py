@@ -9,10 +9,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Final
 
 from selfimp_bench.manifest.measured import EASIEST_LEVEL, HARDEST_LEVEL, by_other_rule, of_level
 from selfimp_bench.manifest.model import Measure, Metric
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
+from selfimp_bench.protocols.post_training.embed import EMBEDDINGS, SideValue
 from selfimp_bench.protocols.post_training.metrics.coverage import coverage
 from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations
 from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n
@@ -28,9 +30,10 @@ from selfimp_bench.protocols.post_training.metrics.improvement_set import (
     pass_at_n,
     pass_at_n_values,
 )
-from selfimp_bench.steps.plan import SPLIT_OF_ROLE, MeasureBlock, Role
-from selfimp_bench.steps.rows import SideValue
-from selfimp_bench.steps.select import JudgedSample
+from selfimp_bench.steps.measured import Measured, write_measured
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import SPLIT_OF_ROLE, JudgedSample, Role
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 
 UNIT = "share"
@@ -38,11 +41,19 @@ UNIT = "share"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """The measurements of one model and replicate, and the values per problem that they are means of."""
+class MeasureBlock:
+    """Compute every metric of one model and replicate.
 
-    measurements: tuple[Measurement, ...]
-    problem_values: tuple[ProblemValue, ...]
+    Inputs: ``samples.<role>.<t>`` and ``grades.<role>.<t>``; ``embeddings.<t>`` and ``problems`` (ood) where a metric
+    needs them. ``extraction``, ``ood_extraction``: the rules that decide on the test and the ood problems.
+    """
+
+    model: str
+    replicate: int
+    iterations: int
+    extraction: str
+    ood_extraction: str
+    measure: Measure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,3 +290,21 @@ _ROLES: Mapping[Metric, tuple[Role, ...]] = {
     Metric.DISTINCT_N: (Role.SAMPLE,),
     Metric.DISTINCT_EQUATIONS: (Role.SAMPLE,),
 }
+
+
+def _do(block: MeasureBlock, work: Work) -> Counts:
+    inputs, sets = work.inputs, []
+    for name in inputs.named("samples."):
+        _, role, iteration = name.split(".")
+        judged = inputs.judged(name, f"grades.{role}.{iteration}")
+        sets.append(JudgedSet(role=Role(role), iteration=int(iteration), samples=judged))
+    embeddings = {
+        int(name.removeprefix("embeddings.")): inputs.rows(name, EMBEDDINGS, SideValue)
+        for name in inputs.named("embeddings.")
+    }
+    grouped = inputs.problems() if inputs.has("problems") else ()
+    levels = {problem.problem_id: problem.level for problem in grouped}
+    return write_measured(work.folder, measure(block, Evidence(sets=sets, embeddings=embeddings, levels=levels)))
+
+
+STAGE: Final = Stage(name="measure", block=MeasureBlock, do=_do)

@@ -25,27 +25,20 @@ from selfimp_bench.manifest.model import (
 )
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.any_manifest import datasets_by_split
-from selfimp_bench.steps.plan import (
-    SPLIT_OF_ROLE,
-    CorrectSelection,
-    EmbedBlock,
-    GradeBlock,
-    MeasureBlock,
-    ModelBlock,
-    PairSelection,
-    Plan,
-    ProbeBlock,
-    ProblemsBlock,
-    Role,
-    SampleBlock,
-    SelectBlock,
-    Stage,
-    Step,
-    TrainBlock,
-    training_tokens_at_most,
-)
-from selfimp_bench.steps.probe import REPLAYS
-from selfimp_bench.steps.versions import grade_version, stage_version
+from selfimp_bench.protocols.post_training.embed import EmbedBlock
+from selfimp_bench.protocols.post_training.measure import MeasureBlock
+from selfimp_bench.protocols.post_training.stages import STAGES
+from selfimp_bench.steps.dataset import ProblemsBlock
+from selfimp_bench.steps.grade import GradeBlock
+from selfimp_bench.steps.model import ModelBlock
+from selfimp_bench.steps.plan import Plan, Step
+from selfimp_bench.steps.probe import REPLAYS, ProbeBlock
+from selfimp_bench.steps.rows import SPLIT_OF_ROLE, Role
+from selfimp_bench.steps.sample import SampleBlock
+from selfimp_bench.steps.select import CorrectSelection, SelectBlock
+from selfimp_bench.steps.train import TrainBlock, training_tokens_at_most
+from selfimp_bench.steps.training_rows import PairSelection
+from selfimp_bench.steps.versions import step_of
 
 
 def post_training_plan(manifest: Manifest, models: tuple[ModelRef, ...], replicates: int) -> Plan:
@@ -57,7 +50,7 @@ def post_training_plan(manifest: Manifest, models: tuple[ModelRef, ...], replica
             steps.append(_probe_step(manifest, model, manifest.engines.probe))
         for replicate in range(replicates):
             steps.extend(_Replicate(manifest=manifest, model=model, replicate=replicate).steps())
-    return Plan(steps=tuple(steps))
+    return Plan(steps=tuple(steps), stages=STAGES)
 
 
 def iterations_with_training_samples(manifest: Manifest) -> range:
@@ -67,14 +60,12 @@ def iterations_with_training_samples(manifest: Manifest) -> range:
 
 def _problem_steps(manifest: Manifest) -> Iterator[Step]:
     for split, dataset in datasets_by_split(manifest).items():
-        yield Step(
+        yield step_of(
+            STAGES,
             id=f"problems/{split}",
-            stage=Stage.PROBLEMS,
             block=ProblemsBlock(dataset=dataset, task=grading_of(manifest, split).task),
             inputs={},
-            version=stage_version(Stage.PROBLEMS),
             rows_at_most=dataset.rows,
-            tokens_at_most=0,
         )
 
 
@@ -84,9 +75,9 @@ def grading_of(manifest: Manifest, split: Split) -> Grading:
 
 
 def _model_step(manifest: Manifest, model: ModelRef) -> Step:
-    return Step(
+    return step_of(
+        STAGES,
         id=f"{model.id}/model",
-        stage=Stage.MODEL,
         block=ModelBlock(
             model=model,
             prompt_template=manifest.prompt.template,
@@ -94,9 +85,6 @@ def _model_step(manifest: Manifest, model: ModelRef) -> Step:
             canaries=tuple(canary for canary in manifest.prompt.canaries if canary.model == model.id),
         ),
         inputs={},
-        version=stage_version(Stage.MODEL),
-        rows_at_most=0,
-        tokens_at_most=0,
     )
 
 
@@ -104,9 +92,9 @@ def _probe_step(manifest: Manifest, model: ModelRef, probe: Probe) -> Step:
     """Probe the base model as the test problems are sampled: before anything long, whatever the seed."""
     decoding = _decoding_of(manifest, Role.SAMPLE)
     rows = REPLAYS * probe.prompts * probe.samples
-    return Step(
+    return step_of(
+        STAGES,
         id=f"{model.id}/probe",
-        stage=Stage.PROBE,
         block=ProbeBlock(
             sample=SampleBlock(
                 engine=manifest.engines.sampler,
@@ -122,7 +110,6 @@ def _probe_step(manifest: Manifest, model: ModelRef, probe: Probe) -> Step:
             prompts=probe.prompts,
         ),
         inputs={"model": f"{model.id}/model", "problems": f"problems/{Split.TEST}"},
-        version=stage_version(Stage.PROBE, manifest.engines.sampler),
         rows_at_most=rows,
         tokens_at_most=rows * decoding.max_tokens,
     )
@@ -174,9 +161,9 @@ class _Replicate:
             inputs[f"samples.{source}"] = self._id(source, f"sample.{Role.TRAIN}")
             inputs[f"grades.{source}"] = self._id(source, f"grade.{Role.TRAIN}")
         rows = self._training_rows_at_most(method, len(self._pooled(iteration)))
-        return Step(
+        return step_of(
+            STAGES,
             id=self._id(iteration, "select"),
-            stage=Stage.SELECT,
             block=SelectBlock(
                 prompt_template=self.manifest.prompt.template,
                 add_bos=self.manifest.prompt.add_bos,
@@ -187,9 +174,7 @@ class _Replicate:
                 else None,
             ),
             inputs=inputs,
-            version=stage_version(Stage.SELECT),
             rows_at_most=rows,
-            tokens_at_most=0,
         )
 
     def _pooled(self, iteration: int) -> range:
@@ -217,9 +202,9 @@ class _Replicate:
             inputs["reference"] = references[rules.dpo_reference]
         optimisation = optimisation_of(manifest, method, self.model)
         rows = self._training_rows_at_most(method, len(self._pooled(iteration)))
-        return Step(
+        return step_of(
+            STAGES,
             id=self._id(iteration, "train"),
-            stage=Stage.TRAIN,
             block=TrainBlock(
                 engine=manifest.engines.trainer,
                 method=method,
@@ -235,7 +220,6 @@ class _Replicate:
                 threads=manifest.engines.threads,
             ),
             inputs=inputs,
-            version=stage_version(Stage.TRAIN, manifest.engines.trainer),
             rows_at_most=rows,
             tokens_at_most=training_tokens_at_most(optimisation, rows) * (2 if method is Method.DPO else 1),
         )
@@ -247,9 +231,9 @@ class _Replicate:
         split = SPLIT_OF_ROLE[role]
         samples = sampling.samples_per_problem if sampling else 1
         rows = datasets_by_split(manifest)[split].rows * samples
-        return Step(
+        return step_of(
+            STAGES,
             id=self._id(iteration, f"sample.{role}"),
-            stage=Stage.SAMPLE,
             block=SampleBlock(
                 engine=manifest.engines.sampler,
                 settings=sampler_settings(manifest.engines, self.model),
@@ -266,34 +250,29 @@ class _Replicate:
                 "checkpoint": self._checkpoint(iteration),
                 "problems": f"problems/{split}",
             },
-            version=stage_version(Stage.SAMPLE, manifest.engines.sampler),
             rows_at_most=rows,
             tokens_at_most=rows * decoding.max_tokens,
         )
 
     def _grade(self, role: Role, iteration: int) -> Step:
         sample = self._sample(role, iteration)
-        return Step(
+        return step_of(
+            STAGES,
             id=self._id(iteration, f"grade.{role}"),
-            stage=Stage.GRADE,
             block=GradeBlock(grading=grading_of(self.manifest, SPLIT_OF_ROLE[role])),
             inputs={"samples": sample.id, "problems": f"problems/{SPLIT_OF_ROLE[role]}"},
-            version=grade_version(grading_of(self.manifest, SPLIT_OF_ROLE[role]).task),
             rows_at_most=sample.rows_at_most,
-            tokens_at_most=0,
         )
 
     def _embed(self, encoder: Encoder, iteration: int) -> Step:
         engines, sample = self.manifest.engines, self._sample(Role.SAMPLE, iteration)
         engine = "fake" if engines.sampler == "fake" else "embedder"
-        return Step(
+        return step_of(
+            STAGES,
             id=self._id(iteration, "embed"),
-            stage=Stage.EMBED,
             block=EmbedBlock(engine=engine, encoder=encoder, device=engines.device, threads=engines.threads),
             inputs={"samples": sample.id, "grades": self._id(iteration, f"grade.{Role.SAMPLE}")},
-            version=stage_version(Stage.EMBED, engine),
             rows_at_most=sample.rows_at_most,
-            tokens_at_most=0,
         )
 
     def _measure(self, total: int) -> Step:
@@ -306,9 +285,9 @@ class _Replicate:
             for role in self._roles(iteration):
                 inputs[f"samples.{role}.{iteration}"] = self._id(iteration, f"sample.{role}")
                 inputs[f"grades.{role}.{iteration}"] = self._id(iteration, f"grade.{role}")
-        return Step(
+        return step_of(
+            STAGES,
             id=f"{self.model.id}/seed{self._seed}/measure",
-            stage=Stage.MEASURE,
             block=MeasureBlock(
                 model=self.model.id,
                 replicate=self.replicate,
@@ -318,9 +297,6 @@ class _Replicate:
                 measure=self.manifest.measure,
             ),
             inputs=inputs,
-            version=stage_version(Stage.MEASURE),
-            rows_at_most=0,
-            tokens_at_most=0,
         )
 
 

@@ -6,21 +6,49 @@ What is left out is counted, never silent: ``counts`` goes into the step record.
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from selfimp_bench.engines.base import FinishReason
-from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import StepFailed
 from selfimp_bench.protocols.verification.filters import selection_of
+from selfimp_bench.protocols.verification.manifest import Selection
 from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
 from selfimp_bench.protocols.verification.metrics.selection import weights
-from selfimp_bench.steps.plan import KeepBlock, PairSelection
-from selfimp_bench.steps.rows import PairRow, SampleRow, SftRow
-from selfimp_bench.steps.select import JudgedSample, TrainingSet
-from selfimp_bench.steps.training_rows import RowMaker, deduplicated, draw_pairs
+from selfimp_bench.protocols.verification.score import SCORES, ScoreRow, mean_scores
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import JudgedSample, SampleRow
+from selfimp_bench.steps.training_rows import (
+    PairRow,
+    PairSelection,
+    RowMaker,
+    SftRow,
+    TrainingSet,
+    deduplicated,
+    draw_pairs,
+    write_training_set,
+)
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.tasks.problem import Problem
 
 Scores = Mapping[tuple[str, int], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepBlock:
+    """Build the training set of one iteration of self-improvement.
+
+    Inputs: model (its tokenizer), problems, and for every pooled iteration i ``samples.i``, ``grades.i`` and, unless
+    the gold grade decides (``selection`` None), ``scores.i``. With ``pairs`` rows are (kept, dropped) pairs.
+    """
+
+    prompt_template: str
+    add_bos: bool
+    selection: Selection | None
+    deduplicate: str
+    max_kept_per_problem: int | None
+    pairs: PairSelection | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,3 +146,16 @@ def _decided(block: KeepBlock, own: Sequence[JudgedSample], scores: Scores | Non
     ]
     weighed = weights(scored, selection_of(block.selection))
     return [None if each.score is None else bool(weight) for each, weight in zip(scored, weighed, strict=True)]
+
+
+def _do(block: KeepBlock, work: Work) -> Counts:
+    inputs, pools = work.inputs, []
+    for name in inputs.named("samples."):
+        number = name.removeprefix("samples.")
+        scores = None if block.selection is None else mean_scores(inputs.rows(f"scores.{number}", SCORES, ScoreRow))
+        pools.append(Pool(samples=inputs.judged(name, f"grades.{number}"), scores=scores))
+    chosen = keep(block, inputs.problems(), pools, load_codec(inputs.checkpoint("model")))
+    return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
+
+
+STAGE: Final = Stage(name="select", block=KeepBlock, do=_do, rated_by_rows=True)

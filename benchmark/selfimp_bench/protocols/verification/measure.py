@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from math import fsum
+from typing import Final
 
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
-from selfimp_bench.protocols.post_training.measure import Measured
 from selfimp_bench.protocols.verification.cells import (
     SCORES,
     VARIANCES,
@@ -24,7 +24,13 @@ from selfimp_bench.protocols.verification.cells import (
     temperature_ending,
 )
 from selfimp_bench.protocols.verification.filters import filter_of, selection_of
-from selfimp_bench.protocols.verification.manifest import Ensemble, VerificationMetric, VerifierKind
+from selfimp_bench.protocols.verification.manifest import (
+    Ensemble,
+    VerificationMeasure,
+    VerificationMetric,
+    VerifierKind,
+    VerifierMethod,
+)
 from selfimp_bench.protocols.verification.metrics.correlation import Variable, correlation_values
 from selfimp_bench.protocols.verification.metrics.distribution import deviation_values
 from selfimp_bench.protocols.verification.metrics.gap import (
@@ -42,10 +48,14 @@ from selfimp_bench.protocols.verification.metrics.position import preference
 from selfimp_bench.protocols.verification.metrics.scored import Responses, ScoredResponse
 from selfimp_bench.protocols.verification.metrics.tournament import PlayedRound, after_round, round_accuracies
 from selfimp_bench.protocols.verification.metrics.variance import verdict_variance
-from selfimp_bench.protocols.verification.score import mean_scores
-from selfimp_bench.protocols.verification.tournament import played_rounds
-from selfimp_bench.steps.plan import MeasureGapBlock
-from selfimp_bench.steps.rows import GradeRow, MatchRow, ScoreRow
+from selfimp_bench.protocols.verification.score import SCORES as SCORE_TABLE
+from selfimp_bench.protocols.verification.score import ScoreRow, mean_scores
+from selfimp_bench.protocols.verification.tournament import MATCHES, MatchRow, played_rounds
+from selfimp_bench.steps.inputs import StepInputs
+from selfimp_bench.steps.measured import Measured, write_measured
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import GradeRow
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 
 SHARE, CORRELATION, VARIANCE = "share", "correlation", "variance"
@@ -53,6 +63,25 @@ SHARE, CORRELATION, VARIANCE = "share", "correlation", "variance"
 _M = VerificationMetric
 Values = Mapping[str, float | None]
 Reweighing = Mapping[str, Reweighted]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureGapBlock:
+    """Compute every metric of one generator and replicate of the verification protocol.
+
+    Inputs: ``grades.<t>.<k>``, and for every judge j (``judges_of``) ``scores.<j>.<t>.<k>`` or ``matches.<j>.<t>.<k>``;
+    k numbers the temperatures, and is 0 where there is one only.
+    """
+
+    model: str
+    replicate: int
+    iterations: int
+    temperatures: tuple[float, ...] | None
+    extraction: str
+    measure: VerificationMeasure
+    verification: tuple[VerifierMethod, ...]
+    verifiers: tuple[str, ...]
+    ensembles: tuple[Ensemble, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,3 +485,32 @@ _OF_JUDGES: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric,
     _M.TOURNAMENT_STEPS: _tournament_steps,
     _M.FIRST_PREFERRED: _first_preferred,
 }
+
+
+def _do(block: MeasureGapBlock, work: Work) -> Counts:
+    points = [_point(block, work.inputs, name) for name in work.inputs.named("grades.")]
+    return write_measured(work.folder, measure_gaps(block, points))
+
+
+def _point(block: MeasureGapBlock, inputs: StepInputs, grades: str) -> Point:
+    _, iteration, number = grades.split(".")
+    place = f"{iteration}.{number}"
+    judges = tuple(enumerate(judges_of(block.verification, block.verifiers)))
+    return Point(
+        iteration=int(iteration),
+        temperature=None if block.temperatures is None else block.temperatures[int(number)],
+        grades=inputs.grades(grades),
+        scores={
+            judge.name: inputs.rows(f"scores.{index}.{place}", SCORE_TABLE, ScoreRow)
+            for index, judge in judges
+            if judge.method.rounds is None
+        },
+        matches={
+            judge.name: inputs.rows(f"matches.{index}.{place}", MATCHES, MatchRow)
+            for index, judge in judges
+            if judge.method.rounds is not None
+        },
+    )
+
+
+STAGE: Final = Stage(name="measure", block=MeasureGapBlock, do=_do)

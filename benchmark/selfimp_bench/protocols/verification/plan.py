@@ -16,6 +16,7 @@ from selfimp_bench.manifest.prompt_files import PromptTexts
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.any_manifest import datasets_by_split, models_of
 from selfimp_bench.protocols.verification.cells import Judge, judges_of
+from selfimp_bench.protocols.verification.keep import KeepBlock
 from selfimp_bench.protocols.verification.manifest import (
     SELF,
     Generation,
@@ -25,26 +26,20 @@ from selfimp_bench.protocols.verification.manifest import (
     VerificationManifest,
     VerifierKind,
 )
-from selfimp_bench.steps.plan import (
-    GradeBlock,
-    KeepBlock,
-    MeasureGapBlock,
-    ModelBlock,
-    PairSelection,
-    Plan,
-    ProblemsBlock,
-    Role,
-    SampleBlock,
-    ScoreBlock,
-    Stage,
-    Step,
-    TournamentBlock,
-    TrainBlock,
-    VerifyBlock,
-    Writing,
-    training_tokens_at_most,
-)
-from selfimp_bench.steps.versions import grade_version, stage_version
+from selfimp_bench.protocols.verification.measure import MeasureGapBlock
+from selfimp_bench.protocols.verification.score import ScoreBlock
+from selfimp_bench.protocols.verification.stages import STAGES
+from selfimp_bench.protocols.verification.tournament import TournamentBlock
+from selfimp_bench.protocols.verification.verify import VerifyBlock, Writing
+from selfimp_bench.steps.dataset import ProblemsBlock
+from selfimp_bench.steps.grade import GradeBlock
+from selfimp_bench.steps.model import ModelBlock
+from selfimp_bench.steps.plan import Plan, Step
+from selfimp_bench.steps.rows import Role
+from selfimp_bench.steps.sample import SampleBlock
+from selfimp_bench.steps.train import TrainBlock, training_tokens_at_most
+from selfimp_bench.steps.training_rows import PairSelection
+from selfimp_bench.steps.versions import step_of
 
 
 def verification_plan(
@@ -59,19 +54,17 @@ def verification_plan(
     for model in models:
         for replicate in range(replicates):
             steps.extend(_Replicate(manifest=manifest, texts=texts, model=model, replicate=replicate).steps())
-    return Plan(steps=tuple(steps))
+    return Plan(steps=tuple(steps), stages=STAGES)
 
 
 def _problem_step(manifest: VerificationManifest, split: Split) -> Step:
     dataset = datasets_by_split(manifest)[split]
-    return Step(
+    return step_of(
+        STAGES,
         id=f"problems/{split}",
-        stage=Stage.PROBLEMS,
         block=ProblemsBlock(dataset=dataset, task=manifest.grading.task),
         inputs={},
-        version=stage_version(Stage.PROBLEMS),
         rows_at_most=dataset.rows,
-        tokens_at_most=0,
     )
 
 
@@ -87,9 +80,9 @@ def _needed(manifest: VerificationManifest, models: tuple[ModelRef, ...]) -> Ite
 
 
 def _model_step(manifest: VerificationManifest, model: ModelRef, texts: PromptTexts) -> Step:
-    return Step(
+    return step_of(
+        STAGES,
         id=f"{model.id}/model",
-        stage=Stage.MODEL,
         block=ModelBlock(
             model=model,
             prompt_template=texts.of(manifest.prompt.file),
@@ -97,9 +90,6 @@ def _model_step(manifest: VerificationManifest, model: ModelRef, texts: PromptTe
             canaries=tuple(canary for canary in manifest.prompt.canaries if canary.model == model.id),
         ),
         inputs={},
-        version=stage_version(Stage.MODEL),
-        rows_at_most=0,
-        tokens_at_most=0,
     )
 
 
@@ -202,9 +192,9 @@ class _Replicate:
 
     def _sample(self, responses: _Responses, generation: Generation) -> Step:
         manifest, rows = self.manifest, self._rows(responses)
-        return Step(
+        return step_of(
+            STAGES,
             id=responses.step("sample"),
-            stage=Stage.SAMPLE,
             block=SampleBlock(
                 engine=manifest.engines.sampler,
                 settings=sampler_settings(manifest.engines, self.model),
@@ -221,21 +211,18 @@ class _Replicate:
                 "checkpoint": self._checkpoint(responses.iteration),
                 "problems": f"problems/{responses.split}",
             },
-            version=stage_version(Stage.SAMPLE, manifest.engines.sampler),
             rows_at_most=rows,
             tokens_at_most=rows * generation.max_tokens,
         )
 
     def _grade(self, responses: _Responses) -> Step:
         grading = self.manifest.grading
-        return Step(
+        return step_of(
+            STAGES,
             id=responses.step("grade"),
-            stage=Stage.GRADE,
             block=GradeBlock(grading=grading),
             inputs={"samples": responses.step("sample"), "problems": f"problems/{responses.split}"},
-            version=grade_version(grading.task),
             rows_at_most=self._rows(responses),
-            tokens_at_most=0,
         )
 
     def _judge(self, judge: Judge, responses: _Responses) -> Iterator[Step]:
@@ -243,14 +230,12 @@ class _Replicate:
             yield self._tournament(judge, responses)
             return
         yield self._verify(judge, responses)
-        yield Step(
+        yield step_of(
+            STAGES,
             id=responses.step(f"score.{judge.name}"),
-            stage=Stage.SCORE,
             block=ScoreBlock(kind=judge.method.kind),
             inputs={"judgements": responses.step(f"verify.{judge.name}")},
-            version=stage_version(Stage.SCORE),
             rows_at_most=self._judgements(judge, responses),
-            tokens_at_most=0,
         )
 
     def _judgements(self, judge: Judge, responses: _Responses) -> int:
@@ -285,9 +270,9 @@ class _Replicate:
     def _verify(self, judge: Judge, responses: _Responses) -> Step:
         manifest, method, rows = self.manifest, judge.method, self._judgements(judge, responses)
         judging = method.judging
-        return Step(
+        return step_of(
+            STAGES,
             id=responses.step(f"verify.{judge.name}"),
-            stage=Stage.VERIFY,
             block=VerifyBlock(
                 engine=manifest.engines.sampler,
                 settings=sampler_settings(manifest.engines, self._judging_model(judge)),
@@ -298,7 +283,6 @@ class _Replicate:
                 writing=None if judging is None else self._writing(judging, responses),
             ),
             inputs=self._judged(judge, responses),
-            version=stage_version(Stage.VERIFY, manifest.engines.sampler),
             rows_at_most=rows,
             tokens_at_most=rows if judging is None else rows * judging.max_tokens,
         )
@@ -307,9 +291,9 @@ class _Replicate:
         manifest, method, rows = self.manifest, judge.method, self._judgements(judge, responses)
         if method.judging is None or method.rounds is None:
             raise ValueError("a tournament has judging and rounds; the loader refuses a manifest without them")
-        return Step(
+        return step_of(
+            STAGES,
             id=responses.step(f"tournament.{judge.name}"),
-            stage=Stage.TOURNAMENT,
             block=TournamentBlock(
                 engine=manifest.engines.sampler,
                 settings=sampler_settings(manifest.engines, self._judging_model(judge)),
@@ -320,7 +304,6 @@ class _Replicate:
                 writing=self._writing(method.judging, responses),
             ),
             inputs=self._judged(judge, responses),
-            version=stage_version(Stage.TOURNAMENT, manifest.engines.sampler),
             rows_at_most=rows,
             tokens_at_most=rows * method.judging.max_tokens,
         )
@@ -337,9 +320,9 @@ class _Replicate:
             if improvement.kept_by is not None:
                 judge = self._training_judge(improvement.kept_by)
                 inputs[f"scores.{source}"] = responses.step(f"score.{judge.name}")
-        return Step(
+        return step_of(
+            STAGES,
             id=self._id(iteration, "select"),
-            stage=Stage.SELECT,
             block=KeepBlock(
                 prompt_template=self.texts.of(improvement.file),
                 add_bos=self.manifest.prompt.add_bos,
@@ -349,9 +332,7 @@ class _Replicate:
                 pairs=_pair_selection(improvement, derive_seed(self._seed, "pairs", iteration)),
             ),
             inputs=inputs,
-            version=stage_version(Stage.SELECT),
             rows_at_most=self._training_rows(improvement, iteration),
-            tokens_at_most=0,
         )
 
     def _training_rows(self, improvement: SelfImprovement, iteration: int) -> int:
@@ -371,9 +352,9 @@ class _Replicate:
         preference = self._preference()
         optimisation = self._optimisation() if preference is None else preference.optimisation
         rows = self._training_rows(improvement, iteration)
-        return Step(
+        return step_of(
+            STAGES,
             id=self._id(iteration, "train"),
-            stage=Stage.TRAIN,
             block=TrainBlock(
                 engine=engines.trainer,
                 method=method,
@@ -389,7 +370,6 @@ class _Replicate:
                 threads=engines.threads,
             ),
             inputs=inputs,
-            version=stage_version(Stage.TRAIN, engines.trainer),
             rows_at_most=rows,
             tokens_at_most=training_tokens_at_most(optimisation, rows) * (2 if method is Method.DPO else 1),
         )
@@ -415,9 +395,9 @@ class _Replicate:
                     is_tournament = judge.method.kind is VerifierKind.TOURNAMENT
                     kind, step = ("matches", "tournament") if is_tournament else ("scores", "score")
                     inputs[f"{kind}.{index}.{iteration}.{number}"] = tested.step(f"{step}.{judge.name}")
-        return Step(
+        return step_of(
+            STAGES,
             id=f"{self.model.id}/seed{self._seed}/measure",
-            stage=Stage.MEASURE,
             block=MeasureGapBlock(
                 model=self.model.id,
                 replicate=self.replicate,
@@ -430,9 +410,6 @@ class _Replicate:
                 ensembles=manifest.ensembles or (),
             ),
             inputs=inputs,
-            version=stage_version(Stage.MEASURE),
-            rows_at_most=0,
-            tokens_at_most=0,
         )
 
 

@@ -1,16 +1,58 @@
 """Scoring: judgements become numbers, or outcomes that say why not."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.protocols.verification.judgement import ScoreJudgement, parse_correctness, parse_score
 from selfimp_bench.protocols.verification.manifest import VerifierKind
-from selfimp_bench.steps.rows import JudgementRow, ScoreRow
+from selfimp_bench.protocols.verification.verify import JUDGEMENTS, JudgementRow
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.work import Work
+
+SCORES: Final = "scores.parquet"
 
 WEIGHED = "weighed"
 """The outcome of a judgement by label probabilities; written ones have those of ``JudgementOutcome``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreBlock:
+    """Read judgements as scores. Inputs: judgements."""
+
+    kind: VerifierKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """A judgement read. ``outcome`` is ``weighed`` or one of ``JudgementOutcome``; score is None unless usable.
+
+    label_mass: the probability of both labels together, where labels were weighed.
+    """
+
+    problem_id: str
+    sample_index: int
+    repeat: int
+    outcome: str
+    score: float | None
+    label_mass: float | None
+
+
+SCORE_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("sample_index", pa.int32()),
+        ("repeat", pa.int32()),
+        ("outcome", pa.string()),
+        ("score", pa.float64()),
+        ("label_mass", pa.float64()),
+    ]
+)
 
 
 def score(kind: VerifierKind, judgements: Sequence[JudgementRow]) -> tuple[ScoreRow, ...]:
@@ -62,3 +104,12 @@ def _weighed(row: JudgementRow) -> ScoreRow:
 
 def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _do(block: ScoreBlock, work: Work) -> Counts:
+    scored = score(block.kind, work.inputs.rows("judgements", JUDGEMENTS, JudgementRow))
+    work.folder.write_table(SCORES, scored, SCORE_SCHEMA)
+    return Counter(row.outcome for row in scored)
+
+
+STAGE: Final = Stage(name="score", block=ScoreBlock, do=_do)

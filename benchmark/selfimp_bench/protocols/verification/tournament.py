@@ -1,11 +1,14 @@
 """Tournaments: a model compares a problem's responses two by two, round by round."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.engines.base import FinishReason, SamplerSettings
 from selfimp_bench.protocols.verification.judgement import parse_preference
 from selfimp_bench.protocols.verification.metrics.tournament import (
     Match,
@@ -17,10 +20,69 @@ from selfimp_bench.protocols.verification.metrics.tournament import (
     play,
 )
 from selfimp_bench.protocols.verification.shown import clean_response
-from selfimp_bench.protocols.verification.verify import Judgement, Verifier, fill, write
-from selfimp_bench.steps.plan import TournamentBlock
-from selfimp_bench.steps.rows import MatchRow, SampleRow
+from selfimp_bench.protocols.verification.verify import (
+    Judgement,
+    Verifier,
+    Writing,
+    count_tokens,
+    fill,
+    verifier_of,
+    write,
+)
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import SampleRow
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
+
+MATCHES: Final = "matches.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TournamentBlock:
+    """Play single elimination in batches of 2^rounds responses. Inputs as of ``VerifyBlock``."""
+
+    engine: str
+    settings: SamplerSettings
+    task: str
+    prompt_template: str
+    add_bos: bool
+    rounds: int
+    writing: Writing
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchRow:
+    """A match of a tournament: responses ``a`` (shown first) and ``b`` and the winner, by sample index.
+
+    judgement: None where the text was not usable (``outcome``), so that a coin decided.
+    """
+
+    problem_id: str
+    round: int
+    a: int
+    b: int
+    outcome: str
+    judgement: Side | None
+    winner: int
+    text: str
+    finish_reason: FinishReason
+    seed: str
+
+
+MATCH_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("round", pa.int32()),
+        ("a", pa.int32()),
+        ("b", pa.int32()),
+        ("outcome", pa.string()),
+        ("judgement", pa.string()),
+        ("winner", pa.int32()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("seed", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +201,28 @@ def played_rounds(rows: Sequence[MatchRow]) -> dict[str, tuple[PlayedRound, ...]
     return {
         name: tuple(PlayedRound(matches=tuple(own[number])) for number in sorted(own)) for name, own in rounds.items()
     }
+
+
+def _do(block: TournamentBlock, work: Work) -> Counts:
+    inputs = work.inputs
+    verifier = verifier_of(block.engine, block.settings, work)
+    played = tournament(block, inputs.problems_by_id(), inputs.samples("samples"), verifier, work.on_progress)
+    work.folder.write_table(MATCHES, played, MATCH_SCHEMA)
+    outcomes = Counter(row.outcome for row in played)
+    tokens = count_tokens((row.text for row in played), verifier.codec)
+    return {"matches": len(played), "tokens": tokens, **outcomes}
+
+
+def _engine(block: TournamentBlock) -> str:
+    return block.engine
+
+
+STAGE: Final = Stage(
+    name="tournament",
+    block=TournamentBlock,
+    do=_do,
+    engine=_engine,
+    on_device=True,
+    tokens="generated",
+    rated_by_rows=True,
+)

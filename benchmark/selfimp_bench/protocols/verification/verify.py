@@ -4,21 +4,89 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.base import Completion, FinishReason, LabelPrompt, LabelScores, Prompt, Sampler
-from selfimp_bench.engines.tokens import TokenCodec
+from selfimp_bench.engines.base import (
+    Completion,
+    Decoding,
+    FinishReason,
+    LabelPrompt,
+    LabelScores,
+    Prompt,
+    Sampler,
+    SamplerSettings,
+)
+from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.protocols.verification.manifest import Labels
 from selfimp_bench.protocols.verification.shown import clean_response
-from selfimp_bench.steps.plan import VerifyBlock, Writing
-from selfimp_bench.steps.rows import JudgementRow, SampleRow
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.rows import Role, SampleRow
 from selfimp_bench.steps.sample import until_stop
+from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 
-"""A part of every verification's fingerprint: raise it when a change here would give other prompts, seeds or texts."""
+JUDGEMENTS: Final = "judgements.parquet"
 
 _FIELD = re.compile(r"\{(question|response|response_a|response_b)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How judgements are written: decoding, how many of each response or pair, and what their seeds follow from."""
+
+    decoding: Decoding
+    repeats: int
+    seed: int
+    role: Role
+    iteration: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyBlock:
+    """Judge every response once (by the labels' probabilities) or ``writing.repeats`` times (in writing).
+
+    Inputs: samples, problems, and of the verifier model and checkpoint. ``task`` says what of a completion is shown.
+    """
+
+    engine: str
+    settings: SamplerSettings
+    task: str
+    prompt_template: str
+    add_bos: bool
+    labels: Labels | None
+    writing: Writing | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgementRow:
+    """A verifier's judgement of one response: the labels' log-probabilities, or a written text; the others are None."""
+
+    problem_id: str
+    sample_index: int
+    repeat: int
+    logprob_correct: float | None
+    logprob_incorrect: float | None
+    text: str | None
+    finish_reason: FinishReason | None
+    seed: str | None
+
+
+JUDGEMENT_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("sample_index", pa.int32()),
+        ("repeat", pa.int32()),
+        ("logprob_correct", pa.float64()),
+        ("logprob_incorrect", pa.float64()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("seed", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,3 +251,34 @@ def _judgement(completion: Completion, stop: Iterable[str], codec: TokenCodec) -
 def _refuse_missing(found: int, wanted: int) -> None:
     if found != wanted:
         raise StepFailed(f"the sampler gave {found} of {wanted} judgements; run again to retry the step")
+
+
+def verifier_of(engine: str, settings: SamplerSettings, work: Work) -> Verifier:
+    """Who judges in a step: its inputs ``model`` and ``checkpoint``, asked by this engine."""
+    return Verifier(
+        codec=load_codec(work.inputs.checkpoint("model")),
+        sampler=work.resuming(engine, settings),
+        checkpoint=work.inputs.checkpoint("checkpoint"),
+    )
+
+
+def count_tokens(texts: Iterable[str | None], codec: TokenCodec) -> int:
+    """The tokens of what was written."""
+    return sum(len(codec.encode(text)) for text in texts if text is not None)
+
+
+def _do(block: VerifyBlock, work: Work) -> Counts:
+    inputs = work.inputs
+    verifier = verifier_of(block.engine, block.settings, work)
+    judged = verify(block, inputs.problems_by_id(), inputs.samples("samples"), verifier, work.on_progress)
+    work.folder.write_table(JUDGEMENTS, judged, JUDGEMENT_SCHEMA)
+    return {"judgements": len(judged), "tokens": count_tokens((row.text for row in judged), verifier.codec)}
+
+
+def _engine(block: VerifyBlock) -> str:
+    return block.engine
+
+
+STAGE: Final = Stage(
+    name="verify", block=VerifyBlock, do=_do, engine=_engine, on_device=True, tokens="generated", rated_by_rows=True
+)

@@ -7,12 +7,14 @@ from typing import Final, Protocol
 
 from selfimp_bench.engines.base import TrainOptions
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.runs.cluster.work import StepResult, StepTask
 from selfimp_bench.runs.hub_needs import refuse_shortfalls
 from selfimp_bench.runs.study import Experiment
-from selfimp_bench.steps.plan import Block, EmbedBlock, Step, TrainBlock, fingerprint, plan_keys
+from selfimp_bench.steps.plan import Step, fingerprint, plan_keys
 from selfimp_bench.steps.progress import Progress
 from selfimp_bench.steps.store import StepRecord, Store
+from selfimp_bench.steps.train import TrainBlock
 
 TRIES: Final = 4
 """How often a step is begun whose machine or process is lost. A step that fails by itself is not tried again."""
@@ -127,7 +129,7 @@ def fill_store(
         pool.close()
 
 
-def needs(block: Block, share: Share) -> Needs:
+def needs(block: object, share: Share) -> Needs:
     """For sampling, verifying and training the share, for embedding one GPU, on a CPU none; and a CPU for each.
 
     Only training that is distributed spans machines, and an engine only when it needs more GPUs than its share.

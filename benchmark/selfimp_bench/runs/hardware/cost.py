@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from selfimp_bench.runs.hardware.calibration import Rates
 from selfimp_bench.runs.hardware.device import Hardware
 from selfimp_bench.runs.hardware.footprint import Footprint
-from selfimp_bench.steps.plan import Stage, Step
+from selfimp_bench.steps.plan import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +63,14 @@ class Setting:
     rates: Rates
 
 
-def sources(step: Step, stage: Stage, steps: Mapping[str, Step]) -> tuple[Step, ...]:
-    """The steps of a stage among what a step is made from, nearest first, each once."""
+def sources(step: Step, block: type, steps: Mapping[str, Step]) -> tuple[Step, ...]:
+    """The steps with such a block among what a step is made from, nearest first, each once."""
     found: dict[str, Step] = {}
     waiting = list(step.inputs.values())
     seen = set(waiting)
     while waiting:
         source = steps[waiting.pop(0)]
-        if source.stage is stage:
+        if isinstance(source.block, block):
             found[source.id] = source
         new = [name for name in source.inputs.values() if name not in seen]
         seen.update(new)

@@ -6,21 +6,25 @@ from dataclasses import dataclass
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.reference_table import Reference, read_table
+from selfimp_bench.protocols.verification.tournament import TournamentBlock
+from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.hardware.calibration import Rates, read_rates
 from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost, total
 from selfimp_bench.runs.hardware.device import Hardware
 from selfimp_bench.runs.hardware.sampling import sample_cost, verify_cost
 from selfimp_bench.runs.hardware.training import train_cost
 from selfimp_bench.runs.study import Experiment, Study
-from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
+from selfimp_bench.steps.plan import Plan, Step, plan_keys
+from selfimp_bench.steps.sample import SampleBlock
+from selfimp_bench.steps.train import TrainBlock
 
-COSTS: Mapping[Stage, Callable[[Step, Setting], StepCost | None]] = {
-    Stage.SAMPLE: sample_cost,
-    Stage.VERIFY: verify_cost,
-    Stage.TOURNAMENT: verify_cost,
-    Stage.TRAIN: train_cost,
+COSTS: Mapping[type, Callable[[Step, Setting], StepCost | None]] = {
+    SampleBlock: sample_cost,
+    VerifyBlock: verify_cost,
+    TournamentBlock: verify_cost,
+    TrainBlock: train_cost,
 }
-"""The stages that use a GPU for long. Embedding's encoder has a hundredth of the models' size; the probe is short."""
+"""Blocks whose steps use a GPU for long. An encoder has a hundredth of the models' size, and the probe is short."""
 
 
 PUBLISHED_HOURS = "gpu-hours"
@@ -89,7 +93,7 @@ class StudyOutlook:
 def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
     """What the steps of a plan ask, those ``done`` too (their ids). Raises InputError for a model of unknown sizes."""
     setting = Setting(steps=plan.by_id(), hardware=hardware, rates=read_rates(hardware.name))
-    found = (COSTS[step.stage](step, setting) for step in plan.steps if step.stage in COSTS)
+    found = (COSTS[type(step.block)](step, setting) for step in plan.steps if type(step.block) in COSTS)
     costs = tuple(cost for cost in found if cost is not None)
     able = [cost for cost in costs if not cost.misfits]
     return Outlook(

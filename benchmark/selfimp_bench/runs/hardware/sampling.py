@@ -5,6 +5,8 @@ from math import ceil
 
 from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.manifest.model import Architecture
+from selfimp_bench.protocols.verification.tournament import TournamentBlock
+from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.forecast import BYTES_PER_SAMPLED_TOKEN
 from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost
 from selfimp_bench.runs.hardware.fit import most_that_fits, too_large, usable_bytes
@@ -12,7 +14,10 @@ from selfimp_bench.runs.hardware.footprint import USABLE, Footprint, sampling_fo
 from selfimp_bench.runs.hardware.lengths import Lengths, lengths_of
 from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.hardware.workload import Decode, decode_seconds, forward_seconds
-from selfimp_bench.steps.plan import ModelBlock, ProblemsBlock, SampleBlock, Step, TournamentBlock, VerifyBlock
+from selfimp_bench.steps.dataset import ProblemsBlock
+from selfimp_bench.steps.model import ModelBlock
+from selfimp_bench.steps.plan import Step
+from selfimp_bench.steps.sample import SampleBlock
 
 BYTES_OF_PRECISION = {"bfloat16": 2, "float32": 4}
 

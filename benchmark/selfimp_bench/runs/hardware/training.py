@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from selfimp_bench.engines.trl.training_set import BatchShare, share_batch
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Architecture, Lora, Method, Optimisation
+from selfimp_bench.protocols.verification.keep import KeepBlock
 from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost, sources
 from selfimp_bench.runs.hardware.fit import too_large, usable_bytes
 from selfimp_bench.runs.hardware.footprint import (
@@ -21,16 +22,12 @@ from selfimp_bench.runs.hardware.footprint import (
 from selfimp_bench.runs.hardware.lengths import Lengths, lengths_of
 from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.hardware.workload import forward_seconds, training_seconds
-from selfimp_bench.steps.plan import (
-    KeepBlock,
-    ModelBlock,
-    ProblemsBlock,
-    SampleBlock,
-    SelectBlock,
-    Stage,
-    Step,
-    TrainBlock,
-)
+from selfimp_bench.steps.dataset import ProblemsBlock
+from selfimp_bench.steps.model import ModelBlock
+from selfimp_bench.steps.plan import Step
+from selfimp_bench.steps.sample import SampleBlock
+from selfimp_bench.steps.select import SelectBlock
+from selfimp_bench.steps.train import TrainBlock
 
 CORRECT_SHARE = 0.5
 """Assumed share of samples that are correct and distinct: what SFT on own samples trains on."""
@@ -147,7 +144,7 @@ def train_cost(step: Step, setting: Setting) -> StepCost | None:
     assert isinstance(block, TrainBlock)
     if block.device == "cpu" or block.engine == "fake":
         return None
-    model = sources(step, Stage.MODEL, setting.steps)[0].block  # the nearest; a verifier's lies behind what it judged
+    model = sources(step, ModelBlock, setting.steps)[0].block  # the nearest; a verifier's lies behind what it judged
     assert isinstance(model, ModelBlock)
     sizes = architecture_of(model.model)
     work = _Training(block=block, sizes=sizes, rows=_training_rows(step, block, setting), setting=setting)

@@ -1,0 +1,19 @@
+"""The stages of this protocol: each is a module with its block, what it does, and its rows."""
+
+from typing import Final
+
+from selfimp_bench.protocols.post_training import embed, measure
+from selfimp_bench.steps import dataset, grade, model, probe, sample, select, train
+from selfimp_bench.steps.plan import stages_by_block
+
+STAGES: Final = stages_by_block(
+    dataset.STAGE,
+    model.STAGE,
+    probe.STAGE,
+    sample.STAGE,
+    grade.STAGE,
+    embed.STAGE,
+    select.STAGE,
+    train.STAGE,
+    measure.STAGE,
+)

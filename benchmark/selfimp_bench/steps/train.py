@@ -1,0 +1,110 @@
+"""Training: a training set becomes a checkpoint; an empty one carries the checkpoint over, or ends the run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from selfimp_bench.engines.base import Checkpoint, TrainFolders, TrainJob
+from selfimp_bench.errors import StepFailed
+from selfimp_bench.manifest.model import Lora, Method, Optimisation, PreferenceOptimisation
+from selfimp_bench.steps.inputs import StepInputs
+from selfimp_bench.steps.plan import Counts, Places, Stage
+from selfimp_bench.steps.training_rows import TRAINING_SET
+from selfimp_bench.steps.work import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainBlock:
+    """Train M_t. Inputs: start, training_set, and for DPO reference."""
+
+    engine: str
+    method: Method
+    optimisation: Optimisation
+    preference: PreferenceOptimisation | None
+    lora: Lora | None
+    empty_training_set: str
+    seed: int
+    device: Literal["cpu", "cuda"]
+    micro_batch_size: int
+    gradient_checkpointing: bool
+    distributed: Literal["ddp", "deepspeed-zero3"] | None
+    threads: int
+
+
+def training_tokens_at_most(optimisation: Optimisation, rows: int) -> int:
+    """The most tokens that training on so many rows, each one sequence, passes through the model."""
+    seen = (
+        rows * (optimisation.epochs or 0)
+        if optimisation.steps is None
+        else optimisation.steps * optimisation.batch_size
+    )
+    return seen * optimisation.max_length
+
+
+def _do(block: TrainBlock, work: Work) -> Counts:
+    inputs = work.inputs
+    start = inputs.checkpoint("start")
+    if inputs.counts("training_set")["rows"] == 0:
+        return _keep_previous(block, work, start)
+    if block.device == "cuda":  # training needs the memory
+        work.engines.close()
+    folders = TrainFolders(out=work.folder.path, work=work.scratch(), log=work.logs())
+    return _counts(work.engines.trainer.train(_job(inputs, block, start), folders, work.on_progress))
+
+
+def _keep_previous(block: TrainBlock, work: Work, start: Path) -> Counts:
+    if block.empty_training_set == "stop":
+        source = work.inputs.step.inputs["training_set"]
+        raise StepFailed(
+            f"the training set is empty (see the counts of step {source}) and the manifest says "
+            "`empty_training_set: stop`; `keep-previous` would carry the checkpoint over unchanged"
+        )
+    work.folder.copy_in(start)
+    return {"kept previous checkpoint, training set empty": 1, "optimizer steps": 0, "rows": 0, "tokens": 0}
+
+
+def _job(inputs: StepInputs, block: TrainBlock, start: Path) -> TrainJob:
+    return TrainJob(
+        method="dpo" if block.method is Method.DPO else "sft",
+        start=start,
+        reference=inputs.checkpoint("reference") if inputs.has("reference") else None,
+        training_set=inputs.artifact("training_set", TRAINING_SET),
+        optimisation=block.optimisation,
+        preference=block.preference,
+        lora=block.lora,
+        seed=block.seed,
+        device=block.device,
+        micro_batch_size=block.micro_batch_size,
+        gradient_checkpointing=block.gradient_checkpointing,
+        distributed=block.distributed,
+        threads=block.threads,
+    )
+
+
+def _counts(trained: Checkpoint) -> Counts:
+    return {
+        "optimizer steps": trained.optimizer_steps,
+        "rows": trained.rows,
+        "tokens": trained.tokens,
+        "processes": trained.processes,
+    }
+
+
+def _engine(block: TrainBlock) -> str:
+    return block.engine
+
+
+def _checkpoint(_block: TrainBlock, own: Path, _places: Places) -> Path:
+    return own
+
+
+STAGE: Final = Stage(
+    name="train",
+    block=TrainBlock,
+    do=_do,
+    engine=_engine,
+    on_device=True,
+    tokens="trained on",
+    rated_by_rows=True,
+    checkpoint=_checkpoint,
+)
