@@ -1,161 +1,260 @@
-"""The schema and the dataclasses say the same, field by field and both ways."""
+"""Schemas: made from the dataclasses, checked in as made, and judged by as a JSON Schema library judges."""
 
-import dataclasses
-import enum
+import copy
 import json
-import types
-import typing
+import re
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
+from jsonschema.validators import extend  # type: ignore[import-untyped]
 
-from selfimp_bench.manifest import model
-from selfimp_bench.manifest.schema_check import _MESSAGES, SCHEMA_FILE, VERIFICATION_SCHEMA_FILE
-from selfimp_bench.protocols.verification import manifest as verification_model
+from selfimp_bench.manifest.json_schema import json_schema, schema_text
+from selfimp_bench.manifest.kinds import SOME, UNIQUE, Assumed, Count, Name, Share, Source, Text, TopK
+from selfimp_bench.manifest.schema_check import (
+    _KEYWORDS,
+    SCHEMA_FILE,
+    SUITE_SCHEMA_FILE,
+    VERIFICATION_SCHEMA_FILE,
+    faults_by,
+    schema_faults,
+)
+from selfimp_bench.manifest.yaml_source import read_yaml
+from selfimp_bench.protocols.schemas import ROOTS, TABLES
 
-SCHEMAS: dict[str, dict[str, Any]] = {
-    module.__name__: json.loads(file.read_text(encoding="utf-8"))
-    for module, file in ((model, SCHEMA_FILE), (verification_model, VERIFICATION_SCHEMA_FILE))
+VALID = Path(__file__).parent / "valid"
+EXAMPLES = {
+    SCHEMA_FILE: VALID / "example-iter-dpo.v1.yaml",
+    SUITE_SCHEMA_FILE: VALID / "example.suite.v1.yaml",
+    VERIFICATION_SCHEMA_FILE: VALID / "example-gv-gap.v1.yaml",
 }
-BLOCKS: dict[str, dict[str, Any]] = {
-    name: block for schema in SCHEMAS.values() for name, block in {schema["title"]: schema, **schema["$defs"]}.items()
-}
-DATACLASSES = {
-    name: value
-    for module in (model, verification_model)
-    for name, value in vars(module).items()
-    if isinstance(value, type) and dataclasses.is_dataclass(value)
-}
-every_schema = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
+every_schema = pytest.mark.parametrize("file", ROOTS, ids=lambda file: file.name)
 
 
 @every_schema
-def test_the_schema_is_a_schema(schema: dict[str, Any]) -> None:
+def test_a_schema_is_as_its_dataclasses_make_it(file: Path) -> None:
+    made = schema_text(ROOTS[file], file.name, TABLES)
+    assert file.read_text(encoding="utf-8") == made, "run python -m selfimp_bench.protocols.schemas"
+
+
+@every_schema
+def test_a_schema_is_a_schema_at_an_address_and_whole_in_itself(file: Path) -> None:
+    schema = _read(file)
     Draft202012Validator.check_schema(schema)
-
-
-def test_every_dataclass_is_a_block_of_the_schema_and_the_other_way_round() -> None:
-    assert set(BLOCKS) - {"Assumed"} == set(DATACLASSES)
-
-
-@pytest.mark.parametrize("name", DATACLASSES)
-def test_a_block_has_the_fields_of_its_dataclass(name: str) -> None:
-    fields = dataclasses.fields(DATACLASSES[name])
-    block = BLOCKS[name]
-    assert list(block["properties"]) == [field.name for field in fields]
-    assert block["required"] == [field.name for field in fields if field.default is dataclasses.MISSING]
-    assert all(field.default in (dataclasses.MISSING, None) for field in fields)
-    assert block["additionalProperties"] is False
-
-
-@pytest.mark.parametrize("name", DATACLASSES)
-def test_a_block_s_fields_have_the_types_of_its_dataclass(name: str) -> None:
-    for key, hint in typing.get_type_hints(DATACLASSES[name]).items():
-        module = DATACLASSES[name].__module__
-        _assert_same_type(BLOCKS[name]["properties"][key], hint, f"{name}.{key}", module)
-
-
-@pytest.mark.parametrize("name", BLOCKS)
-def test_everything_is_explained_to_whoever_writes_a_manifest(name: str) -> None:
-    assert BLOCKS[name]["description"]
-    for key, fragment in BLOCKS[name].get("properties", {}).items():
-        assert fragment.get("title"), f"{name}.{key} has no title"
-        assert fragment.get("description"), f"{name}.{key} has no description"
-
-
-def test_assumed_is_a_reason_or_reasons_by_key() -> None:
-    assert model.Assumed == str | dict[str, str]
-    assert BLOCKS["Assumed"]["type"] == ["string", "object"]
-    assert BLOCKS["Assumed"]["additionalProperties"]["type"] == "string"
-
-
-def test_every_keyword_that_can_fail_has_its_words() -> None:
-    annotations = {"$schema", "$id", "$defs", "$ref", "title", "description", "errorMessage", "properties", "items"}
-    used = {keyword for schema in SCHEMAS.values() for fragment in _fragments(schema) for keyword in fragment}
-    assert used - annotations - {"anyOf"} == set(_MESSAGES)
+    assert schema["$id"] == f"https://selfimp-bench.org/schema/{file.name}"
+    assert {ref for ref in _values_of("$ref", schema) if not ref.startswith("#/$defs/")} == set()
 
 
 @every_schema
-def test_every_pattern_says_in_words_what_it_wants(schema: dict[str, Any]) -> None:
-    for fragment in _fragments(schema):
-        if "pattern" in fragment or "not" in fragment:
-            assert fragment["errorMessage"]
+def test_a_schema_uses_only_keywords_that_have_their_words(file: Path) -> None:
+    notes = {"$schema", "$id", "$defs", "$ref", "anyOf", "type", "title", "description", "errorMessage"}
+    assert {keyword for fragment in _fragments(_read(file)) for keyword in fragment} - notes <= set(_KEYWORDS)
 
 
 @every_schema
-def test_every_any_of_is_a_block_or_null(schema: dict[str, Any]) -> None:
-    for fragment in _fragments(schema):
-        if "anyOf" in fragment:
-            block, null = fragment["anyOf"]
-            assert list(block) == ["$ref"]
-            assert null == {"type": "null"}
+def test_everything_is_explained_to_whoever_writes_a_document(file: Path) -> None:
+    schema = _read(file)
+    for name, block in {"the document": schema, **schema["$defs"]}.items():
+        assert block["description"], name
+        for key, fragment in block["properties"].items():
+            assert fragment["title"] and fragment["description"], f"{name}.{key}"
 
 
-def _assert_same_type(fragment: dict[str, Any], hint: Any, where: str, own: str) -> None:
-    """``own`` is the module of the dataclass that has this field; another module's blocks are in another schema."""
-    is_union = get_origin(hint) in (types.UnionType, typing.Union)  # the latter of Literal[...] | None
-    options = get_args(hint) if is_union else (hint,)
-    kinds = [option for option in options if option is not types.NoneType]
-    nullable = len(kinds) < len(options)
-    if set(kinds) == {str, dict[str, str]}:
-        assert fragment["anyOf"] == [{"$ref": _ref("Assumed", model.__name__, own)}, {"type": "null"}], where
-        return
-    (kind,) = kinds
-    if dataclasses.is_dataclass(kind):
-        ref = {"$ref": _ref(kind.__name__, kind.__module__, own)}  # type: ignore[union-attr]
-        expected = [ref, {"type": "null"}] if nullable else ref["$ref"]
-        assert fragment["anyOf" if nullable else "$ref"] == expected, where
-        return
-    _assert_same_plain_type(fragment, kind, nullable, where, own)
+# ---- what a dataclass becomes ----
 
 
-def _ref(name: str, module: str, own: str) -> str:
-    file = "" if module == own else SCHEMAS[module]["$id"]
-    return f"{file}#/$defs/{name}"
+class Colour(StrEnum):
+    """A colour."""
+
+    RED = "red"
+    BLUE = "blue"
 
 
-def _assert_same_plain_type(fragment: dict[str, Any], kind: Any, nullable: bool, where: str, own: str) -> None:
-    found = fragment["type"] if isinstance(fragment["type"], list) else [fragment["type"]]
-    expected, choices = _json_type(kind)
-    assert found == [expected, *(["null"] if nullable else [])], where
-    if get_origin(kind) is tuple:
-        _assert_same_type(fragment["items"], get_args(kind)[0], f"{where}[]", own)
-    elif get_origin(kind) is dict:
-        keys, value = get_args(kind)
-        assert set(fragment["properties"]) == set(get_args(keys)), where
-        assert fragment["additionalProperties"] is False, where
-        for key, inner in fragment["properties"].items():
-            _assert_same_type(inner, value, f"{where}.{key}", own)
-    elif where not in NAMES_OF_TABLES:
-        assert fragment.get("enum", [fragment["const"]] if "const" in fragment else None) == choices, where
+@dataclass(frozen=True, kw_only=True)
+class Wheel:
+    """A part."""
+
+    radius: Share | None = None
+    """In metres."""
 
 
-# A task is a plain text to the dataclasses, which know no task; tests/tasks/test_tables.py compares its enum.
-NAMES_OF_TABLES = ("Grading.task", "Generator.task")
+@dataclass(frozen=True, kw_only=True)
+class Cart:
+    """A thing with ``wheels``.
+
+    More about it.
+    """
+
+    schema: Literal[2]
+    """Version."""
+    colour: Colour | None = None
+    """Of the outside, as
+    painted."""
+    wheels: Annotated[tuple[Wheel, ...], SOME]
+    """All of them."""
+    spare: Wheel | None = None
+    """One more."""
+    named: dict[Name, Wheel | Text]
+    """By name, whole or in words."""
+    sides: dict[Literal["left", "right"], Count] | None = None
+    """How many there."""
+    top_k: TopK = -1
+    """As in sampling."""
+    source: Source | None = None
+    assumed: Assumed | None = None
 
 
-def _json_type(kind: Any) -> tuple[str, list[Any] | None]:
-    if get_origin(kind) is Literal:
-        return JSON_TYPES[type(get_args(kind)[0])], list(get_args(kind))
-    if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
-        return "string", [member.value for member in kind]
-    if get_origin(kind) is tuple:
-        return "array", None
-    if get_origin(kind) is dict:
-        return "object", None
-    return JSON_TYPES[kind], None
+CART = json_schema(Cart, "cart.v2.json")
+
+
+def test_a_dataclass_becomes_a_block_with_its_words_types_and_bounds() -> None:
+    assert CART["description"] == "A thing with `wheels`."
+    assert CART["required"] == ["schema", "wheels", "named"]
+    fields = CART["properties"]
+    assert fields["schema"] == {"title": "Schema", "description": "Version.", "type": "integer", "const": 2}
+    assert fields["colour"] == {
+        "title": "Colour",
+        "description": "Of the outside, as painted.",
+        "type": ["string", "null"],
+        "enum": ["red", "blue", None],
+    }
+    assert (fields["wheels"]["items"], fields["wheels"]["minItems"]) == ({"$ref": "#/$defs/Wheel"}, 1)
+    assert fields["spare"]["anyOf"] == [{"$ref": "#/$defs/Wheel"}, {"type": "null"}]
+    assert list(fields["sides"]["properties"]) == ["left", "right"]
+    assert fields["source"]["description"].startswith("Where in the paper")
+    assert CART["$defs"]["Wheel"]["properties"]["radius"]["exclusiveMinimum"] == 0
+
+
+def _cart(**changes: object) -> list[str]:
+    found = faults_by(CART, {"schema": 2, "wheels": [{}], "named": {}} | changes)
+    return [f"{'.'.join(map(str, fault.path))}: {fault.message}" for fault in found]
+
+
+def test_a_document_is_judged_by_a_made_schema() -> None:
+    assert _cart(named={"front": {"radius": 0.5}, "rear": "as the other"}, colour=None, sides={"left": 1}) == []
+    assert _cart(schema=1) == ["schema: expected 2, found 1; this version of selfimp-bench reads no other"]
+    assert _cart(colour="rad") == ['colour: expected one of red, blue, found "rad"; did you mean red?']
+    assert _cart(named={"front": 3}) == ["named.front: expected a mapping or text, found 3; put it in quotes"]
+    assert _cart(named={"Front": "x"})[0].startswith("named.Front: expected lower-case letters")
+    assert _cart(sides={"left": 0, "lift": 1}) == [
+        "sides.left: expected at least 1, found 0",
+        "sides.lift: unknown key \"lift\"; did you mean 'left'?",
+    ]
+    assert _cart(assumed={}) == ["assumed: expected at least one key, found none; fill it, or remove it"]
+    assert _cart(top_k=0) == ["top_k: expected -1 (off), or 1 and more, found 0"]
+
+
+def test_a_field_without_words_is_refused() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Silent:
+        """Says nothing of its field."""
+
+        field: int
+
+    with pytest.raises(TypeError, match=r"Silent\.field has no description; write one below the field"):
+        json_schema(Silent, "silent.v1.json")
+
+
+def test_a_type_that_no_schema_can_say_is_refused() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Odd:
+        """Has a set."""
+
+        field: Annotated[set[int], UNIQUE]
+        """A set."""
+
+    with pytest.raises(TypeError, match=r"Odd\.field: no schema can say set\[int\]"):
+        json_schema(Odd, "odd.v1.json")
+
+
+# ---- our verdicts are those of a JSON Schema library ----
+
+
+@cache
+def _library(file: Path) -> Any:
+    """The library's validator, with 5.0 no integer, and patterns that match the whole text."""
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return extend(Draft202012Validator, validators={"pattern": _whole}, type_checker=types)(_read(file))
+
+
+def _whole(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError("pattern")
+
+
+ODD_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 25),
+    st.sampled_from(
+        [0.0, 0.5, 1.0, 1.5, -0.1, "", "x", "Name\n", "0" * 64, "previous", "test", [], {}, [1, 1], {"a": "b"}]
+    ),
+)
+
+
+@st.composite
+def changed_documents(draw: st.DrawFn) -> tuple[Path, Any]:
+    """A valid document with one to three values replaced, left out, repeated, or added."""
+    file = draw(st.sampled_from(sorted(EXAMPLES)))
+    data = copy.deepcopy(_valid(file))
+    for _ in range(draw(st.integers(1, 3))):
+        inside = draw(st.sampled_from(list(_collections(data))))
+        if isinstance(inside, list):
+            inside.append(draw(ODD_VALUES | st.sampled_from(inside or [0])))
+            continue
+        key = draw(st.sampled_from([*inside, "assumed", "new"]))
+        if key in inside and draw(st.booleans()):
+            del inside[key]
+        else:
+            inside[key] = draw(ODD_VALUES)
+    return file, data
+
+
+@settings(max_examples=300, deadline=None)
+@given(document=changed_documents())
+def test_a_document_is_right_exactly_where_a_json_schema_library_says_so(document: tuple[Path, Any]) -> None:
+    file, data = document
+    assert (not schema_faults(data, file)) == _library(file).is_valid(data)
+
+
+@every_schema
+def test_the_examples_are_right_to_both(file: Path) -> None:
+    assert schema_faults(_valid(file), file) == ()
+    assert _library(file).is_valid(_valid(file))
+
+
+@cache
+def _valid(file: Path) -> Any:
+    return read_yaml(EXAMPLES[file]).data
+
+
+@cache
+def _read(file: Path) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return schema
+
+
+def _collections(data: Any) -> Iterator[Any]:
+    if isinstance(data, dict | list):
+        yield data
+        for inner in data.values() if isinstance(data, dict) else data:
+            yield from _collections(inner)
+
+
+def _values_of(keyword: str, schema: dict[str, Any]) -> Iterator[Any]:
+    yield from (fragment[keyword] for fragment in _fragments(schema) if keyword in fragment)
 
 
 def _fragments(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield schema
-    for name in ("properties", "$defs"):
-        for inner in schema.get(name, {}).values():
-            yield from _fragments(inner)
-    for name in ("items", "additionalProperties"):
-        if isinstance(schema.get(name), dict):
-            yield from _fragments(schema[name])
-    for inner in schema.get("anyOf", ()):
-        yield from _fragments(inner)
+    inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values(), *schema.get("anyOf", ())]
+    inner += [schema[name] for name in ("items", "additionalProperties", "propertyNames") if schema.get(name)]
+    for fragment in inner:
+        yield from _fragments(fragment)

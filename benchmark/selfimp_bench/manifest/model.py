@@ -7,11 +7,40 @@ give, ``assumed``: one reason for the whole block, or a reason per field.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
+from selfimp_bench.manifest.kinds import (
+    FILLED,
+    SOME,
+    TWO,
+    UNIQUE,
+    Address,
+    Assumed,
+    BelowHalf,
+    BelowOne,
+    Capitals,
+    Commit,
+    Confidence,
+    Count,
+    EncoderPackage,
+    Fraction,
+    FromZero,
+    GeneratorName,
+    GraderName,
+    Name,
+    NotNegative,
+    Positive,
+    Repository,
+    Resamples,
+    Several,
+    Sha256,
+    Share,
+    Source,
+    Text,
+    Texts,
+    TopK,
+)
 from selfimp_bench.measurement import Split
-
-Assumed = str | dict[str, str]
 
 
 class Profile(StrEnum):
@@ -47,10 +76,14 @@ class Metric(StrEnum):
 class Paper:
     """What the experiment comes from. ``section`` names the place inside it."""
 
-    id: str
-    title: str
-    url: str | None = None
-    section: str
+    id: Name
+    """Short name of the paper, for example its arXiv number."""
+    title: Text
+    """Title of the paper."""
+    url: Address | None = None
+    """Where to read it."""
+    section: Text
+    """The place inside the paper, for example "Section 5, Figure 3"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +94,23 @@ class Architecture:
     ``head_dim`` each.
     """
 
-    parameters: int
-    layers: int
-    hidden_size: int
-    intermediate_size: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocab_size: int
-    source: str | None = None
+    parameters: Count
+    """Number of weights."""
+    layers: Count
+    """Transformer layers."""
+    hidden_size: Count
+    """Width of the residual stream."""
+    intermediate_size: Count
+    """Width of the MLP."""
+    heads: Count
+    """Query heads of a layer."""
+    kv_heads: Count
+    """Heads of keys and of values of a layer."""
+    head_dim: Count
+    """Width of a head."""
+    vocab_size: Count
+    """Rows of the embedding table."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -83,17 +124,27 @@ class ModelRef:
     one number of GPUs. ``architecture`` lets a plan forecast a hub model whose files are not at hand.
     """
 
-    id: str
-    repo: str | None = None
-    revision: str | None = None
-    asset: str | None = None
-    path: str | None = None
-    weights_sha256: str | None = None
-    sft_learning_rate: float | None = None
-    dpo_learning_rate: float | None = None
-    tensor_parallel: int | None = None
+    id: Name
+    """The model's name in this manifest, its tables and its reports."""
+    repo: Repository | None = None
+    """Hub repository; needs a revision."""
+    revision: Commit | None = None
+    """The commit of the hub repository."""
+    asset: Name | None = None
+    """Name of a model that the package ships; needs weights_sha256."""
+    path: Text | None = None
+    """A folder with a model; needs weights_sha256."""
+    weights_sha256: Sha256 | None = None
+    """sha256 of model.safetensors; required for an asset or a path."""
+    sft_learning_rate: Positive | None = None
+    """Takes the place of the sft block's peak learning rate for this model."""
+    dpo_learning_rate: Positive | None = None
+    """Takes the place of the dpo block's peak learning rate for this model."""
+    tensor_parallel: Count | None = None
+    """Takes the place of engines.vllm.tensor_parallel for this model: GPUs one engine spans."""
     architecture: Architecture | None = None
-    source: str | None = None
+    """Lets a plan forecast a hub model whose files are not at hand."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -101,10 +152,14 @@ class ModelRef:
 class Generator:
     """A seeded generator of problems that the package ships (``GENERATORS`` in ``tasks/tables.py``)."""
 
-    task: str
+    task: GeneratorName
+    """Whose problems it makes."""
     split: Split
-    count: int
-    seed: int
+    """Which part it makes; equals the part that the data set plays."""
+    count: Count
+    """Number of problems; equals rows."""
+    seed: FromZero
+    """Seed of the generator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +169,15 @@ class Characters:
     ``prompt`` is the question, with its choices and tests where it has them; ``answer`` is the gold solution.
     """
 
-    prompt_mean: float
-    prompt_longest: int
-    answer_mean: float
-    answer_longest: int
-    source: str | None = None
+    prompt_mean: Positive
+    """Question, with choices and tests where it has them."""
+    prompt_longest: Count
+    """The longest of them."""
+    answer_mean: Positive
+    """The gold solution."""
+    answer_longest: Count
+    """The longest of them."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -131,17 +190,28 @@ class DatasetRef:
     ``digest`` is null where the rows of a hub data set were not at hand, and only its revision pins it.
     """
 
-    id: str
-    repo: str | None = None
-    revision: str | None = None
-    configs: tuple[str, ...] | None = None
-    split: str | None = None
-    path: str | None = None
+    id: Name
+    """The data set's name in this manifest and its reports."""
+    repo: Repository | None = None
+    """Hub repository; needs a revision and a split."""
+    revision: Commit | None = None
+    """The commit of the hub repository."""
+    configs: Texts | None = None
+    """Configurations of the hub repository whose rows are joined, in this order, where it has several."""
+    split: Text | None = None
+    """Split of the hub repository."""
+    path: Text | None = None
+    """A problems file (JSONL or Parquet), relative to the manifest."""
     generator: Generator | None = None
-    rows: int
-    digest: str | None
+    """A seeded generator of problems that the package ships."""
+    rows: Count
+    """Number of problems."""
+    digest: Sha256 | None
+    """sha256 over the canonical JSON of the problems, in order; proves a mirror. Null only for a repo whose rows were
+    not at hand."""
     characters: Characters | None = None
-    source: str | None = None
+    """How long the rows are, for what a plan forecasts."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -150,8 +220,11 @@ class Datasets:
     """The data sets by the part they play; ``ood`` may be absent."""
 
     train: DatasetRef
+    """Problems with gold solutions to train on and to sample from."""
     test: DatasetRef
+    """Problems that every M_t answers, greedily and sampled."""
     ood: DatasetRef | None = None
+    """Problems of another kind that every M_t answers greedily; may be absent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,11 +234,16 @@ class Canary:
     ``choices`` and ``tests`` are there where the template has a field for them.
     """
 
-    model: str
-    question: str
-    choices: tuple[str, ...] | None = None
-    tests: tuple[str, ...] | None = None
-    token_ids: tuple[int, ...]
+    model: Text
+    """Id of one of the models."""
+    question: Text
+    """The question that takes the place of {question}."""
+    choices: Annotated[tuple[Text, ...], SOME] | None = None
+    """The choices that take the place of {choices}, where the template has that field."""
+    tests: Annotated[tuple[Text, ...], SOME] | None = None
+    """The tests that take the place of {tests}, where the template has that field."""
+    token_ids: Annotated[tuple[FromZero, ...], SOME]
+    """The whole prompt as token ids, BOS included where it is added."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,11 +255,15 @@ class Prompt:
     ``add_bos`` prepends the model's BOS id once; a prompt that already begins with it is refused.
     """
 
-    template: str
+    template: Text
+    """The prompt; {question} stands in it exactly once, {choices} and {tests} at most once; LaTeX braces are text."""
     completion_prefix: str
+    """What stands between the prompt and a gold solution in training; may be empty."""
     add_bos: bool
+    """Put the model's BOS id in front, once."""
     canaries: tuple[Canary, ...]
-    source: str | None = None
+    """Prompts with their token ids, at least one for every model that is an asset or a path."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -192,9 +274,11 @@ class Grading:
     The judgement of the other rule is recorded beside it.
     """
 
-    task: str
+    task: GraderName
+    """Whose answers are judged."""
     extraction: Literal["strict", "flexible"]
-    source: str | None = None
+    """The rule that decides; the other one is recorded beside it."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -202,12 +286,17 @@ class Grading:
 class Sampling:
     """Random sampling. ``top_k`` -1 and ``top_p`` 1.0 switch that filter off; ``max_tokens`` counts new tokens."""
 
-    samples_per_problem: int
-    temperature: float
-    top_p: float
-    top_k: int
-    max_tokens: int
-    source: str | None = None
+    samples_per_problem: Count
+    """Completions drawn for every problem."""
+    temperature: Positive
+    """Divides the logits; greedy decoding has its own block."""
+    top_p: Share
+    """Nucleus of this probability; 1 switches the filter off."""
+    top_k: TopK
+    """The k most likely tokens; -1 switches the filter off."""
+    max_tokens: Count
+    """Longest completion, in tokens."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -215,8 +304,9 @@ class Sampling:
 class Greedy:
     """Greedy decoding: the most likely token, one completion per problem."""
 
-    max_tokens: int
-    source: str | None = None
+    max_tokens: Count
+    """Longest completion, in tokens."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -225,7 +315,9 @@ class Evaluation:
     """What is generated from every M_t to be measured: greedy on test and ood, samples on test."""
 
     greedy: Greedy
+    """One completion per problem, on test and ood."""
     sampled: Sampling
+    """Several completions per problem, on test."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,18 +337,29 @@ class PostTraining:
     empty_training_set: M_t is M_{t-1} unchanged (``keep-previous``), or the run stops.
     """
 
-    schedule: tuple[Method, ...]
+    schedule: Annotated[tuple[Method, ...], SOME]
+    """The method of every iteration t = 1..T; the first, and only the first, is sft-gold."""
     start_from: Literal["previous", "base"]
+    """The checkpoint that training starts from: M_{t-1} (previous) or M_0 (base)."""
     dpo_reference: Literal["start", "first", "base"]
+    """The frozen reference policy: where training starts (start), M_1 (first) or M_0 (base)."""
     pooling: Literal["current", "all"]
+    """Train on the samples of M_{t-1} only (current), or of M_1 .. M_{t-1} together (all)."""
     deduplicate: Literal["none", "exact"]
-    max_correct_per_problem: int | None
+    """Keep every correct sample, or one per distinct text of a problem."""
+    max_correct_per_problem: Count | None
+    """SFT samples per problem after de-duplication; null is no cap."""
     pairing: Literal["random", "all"]
-    pairs_per_problem: int | None
+    """Draw pairs_per_problem pairs at random without replacement, or take all."""
+    pairs_per_problem: Count | None
+    """DPO pairs per problem; null exactly when pairing is all."""
     without_correct: Literal["drop", "gold"]
+    """An SFT problem without a correct sample is dropped, or trained on its gold solution."""
     without_pair: Literal["drop", "stop"]
+    """A DPO problem without a correct or a wrong sample is dropped, or the run stops."""
     empty_training_set: Literal["keep-previous", "stop"]
-    source: str | None = None
+    """M_t is M_{t-1} unchanged, or the run stops."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -269,20 +372,34 @@ class Optimisation:
     """
 
     optimizer: Literal["adamw"]
-    learning_rate: float
-    adam_beta1: float
-    adam_beta2: float
-    adam_epsilon: float
-    weight_decay: float
-    max_grad_norm: float
+    """AdamW, with decoupled weight decay."""
+    learning_rate: Positive
+    """Peak learning rate."""
+    adam_beta1: BelowOne
+    """Decay of the first moment."""
+    adam_beta2: BelowOne
+    """Decay of the second moment."""
+    adam_epsilon: Positive
+    """Added to the denominator."""
+    weight_decay: NotNegative
+    """0 switches it off."""
+    max_grad_norm: Positive
+    """Gradients are clipped to this norm."""
     scheduler: Literal["cosine", "linear", "constant"]
-    warmup_ratio: float
-    batch_size: int
-    epochs: int | None = None
-    steps: int | None = None
-    max_length: int
+    """Learning rate after the warm-up."""
+    warmup_ratio: Fraction
+    """Part of all steps in which the learning rate rises."""
+    batch_size: Count
+    """Global batch in rows (DPO: pairs); a multiple of engines.micro_batch_size."""
+    epochs: Count | None = None
+    """Passes over the training set; exactly one of epochs and steps."""
+    steps: Count | None = None
+    """Optimiser steps, over as many passes as they take; exactly one of epochs and steps."""
+    max_length: Count
+    """In tokens, prompt and completion together; above sampling.max_tokens."""
     precision: Literal["float32", "bfloat16"]
-    source: str | None = None
+    """Of weights and arithmetic in training."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -293,12 +410,17 @@ class PreferenceOptimisation:
     ``sft_coefficient`` weighs the SFT loss on the chosen completions that is added (RPO); without it there is none.
     """
 
-    beta: float
+    beta: Positive
+    """Weight of the KL term."""
     loss: Literal["sigmoid"]
-    label_smoothing: float
-    sft_coefficient: float | None = None
+    """Form of the loss."""
+    label_smoothing: BelowHalf
+    """0 for plain DPO."""
+    sft_coefficient: Positive | None = None
+    """Weight of the SFT loss on the chosen completions that is added to DPO's (RPO); absent: no such term."""
     optimisation: Optimisation
-    source: str | None = None
+    """The training run itself."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -314,17 +436,27 @@ class VllmSettings:
     kv_cache_gib (CPU): the size of its key-value cache.
     """
 
-    max_model_len: int
-    max_num_batched_tokens: int
+    max_model_len: Count
+    """Tokens of prompt and completion together."""
+    max_num_batched_tokens: Count
+    """Tokens that one step of the scheduler may handle."""
     chunked_prefill: bool
+    """Whether a prompt may be split over steps; not on a CPU."""
     prefix_caching: bool
+    """Whether equal beginnings of prompts are computed once."""
     enforce_eager: bool
-    attention_backend: str
+    """No compilation and no CUDA graphs."""
+    attention_backend: Capitals
+    """A name of vLLM's registry, for example FLASH_ATTN or CPU_ATTN."""
     batch_invariant: bool
-    tensor_parallel: int
-    gpu_memory_utilization: float | None
-    kv_cache_gib: int | None
-    source: str | None = None
+    """Kernels whose results do not depend on the batch; on GPUs only."""
+    tensor_parallel: Count
+    """GPUs that one engine spans."""
+    gpu_memory_utilization: Share | None
+    """Share of a GPU's memory that the engine takes; null on a CPU."""
+    kv_cache_gib: Count | None
+    """Its size in GiB on a CPU; null on GPUs."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -337,8 +469,11 @@ class Quantisation:
     """
 
     format: Literal["nf4-4bit"]
+    """4-bit NormalFloat."""
     double_quant: bool
+    """Quantise the quantisation constants too."""
     compute_dtype: Literal["float32", "bfloat16"]
+    """What 4-bit weights become in a matrix product."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,13 +486,19 @@ class Lora:
         in: M_t is a whole checkpoint.
     """
 
-    rank: int
-    alpha: int
-    dropout: float
-    target_modules: tuple[str, ...]
+    rank: Count
+    """Of every adapter."""
+    alpha: Count
+    """Adapters count alpha / rank."""
+    dropout: BelowOne
+    """On the adapters' input, in SFT; DPO has none."""
+    target_modules: Texts
+    """Names of the linear layers that get an adapter, for example q_proj."""
     quantisation: Quantisation | None = None
+    """How the frozen weights are stored in training; absent: float32."""
     evaluation: Literal["merged"]
-    source: str | None = None
+    """Adapters are added to the start's own weights: M_t is a whole checkpoint."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -368,9 +509,11 @@ class Probe:
     It changes no completion; what comes out otherwise is recorded, and the checker allows for it.
     """
 
-    prompts: int
-    samples: int
-    source: str | None = None
+    prompts: Several
+    """How many test problems, spread evenly over the data set."""
+    samples: Count
+    """Completions of each, with the parameters of evaluation.sampled."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -386,17 +529,29 @@ class Engines:
     """
 
     sampler: Literal["hf", "vllm", "fake"]
+    """Who generates."""
     trainer: Literal["trl", "fake"]
+    """Who trains."""
     device: Literal["cpu", "cuda"]
+    """Where both run."""
     sampler_precision: Literal["float32", "bfloat16"]
-    max_batch_rows: int
-    micro_batch_size: int
+    """Of weights and arithmetic in sampling."""
+    max_batch_rows: Count
+    """Most rows that the sampler has in flight."""
+    micro_batch_size: Count
+    """Most rows per device and pass in training; divides batch_size."""
     gradient_checkpointing: bool
+    """Compute activations again in the backward pass, to save memory."""
     distributed: Literal["ddp", "deepspeed-zero3"] | None = None
-    threads: int
+    """How training is spread over the machine's devices: whole copies (ddp), or shards of weights, gradients and
+    optimiser state (deepspeed-zero3). Absent: one process on one device."""
+    threads: Count
+    """CPU threads per process."""
     vllm: VllmSettings | None = None
+    """Its settings; present exactly when it is the sampler."""
     probe: Probe | None = None
-    source: str | None = None
+    """What is replayed to see whether batches change completions. Absent: nothing."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -408,13 +563,19 @@ class Encoder:
     in flight.
     """
 
-    id: str
-    repo: str | None = None
-    revision: str | None = None
-    package: str | None = None
-    weights_sha256: str | None = None
-    max_batch_rows: int
-    source: str | None = None
+    id: Name
+    """The model's name in this manifest, its tables and its reports."""
+    repo: Repository | None = None
+    """Hub repository; needs a revision."""
+    revision: Commit | None = None
+    """The commit of the hub repository."""
+    package: EncoderPackage | None = None
+    """Name of the Python package that carries it."""
+    weights_sha256: Sha256 | None = None
+    """sha256 of model.safetensors; required for an asset or a path."""
+    max_batch_rows: Count
+    """Texts in flight."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -427,11 +588,16 @@ class Measure:
     paper leaves out of how.
     """
 
-    metrics: tuple[Metric, ...]
-    k: tuple[int, ...]
-    ngram_max: int
-    improvement_n: tuple[int, ...] | None = None
+    metrics: Annotated[tuple[Metric, ...], SOME, UNIQUE]
+    """Which metrics."""
+    k: Annotated[tuple[Several, ...], UNIQUE]
+    """The k of pass@k, each at most evaluation.sampled.samples_per_problem; empty without pass@k."""
+    ngram_max: Count
+    """distinct-n averages n = 1 .. ngram_max."""
+    improvement_n: Annotated[tuple[Count, ...], SOME, UNIQUE] | None = None
+    """The N of M_1's pass@N on the improvement sets; present exactly with is-pass@n."""
     encoder: Encoder | None = None
+    """Embeds outputs; present exactly with sbert-diversity."""
     assumed: Assumed | None = None
 
 
@@ -439,19 +605,26 @@ class Measure:
 class Cell:
     """One measured number: a measurement's name (``pass@1``, ``distinct-n.correct`` ...), split and iteration."""
 
-    metric: str
+    metric: Text
+    """Its name: pass@1, pass@K, coverage, distinct-n.correct, ..."""
     split: Split
-    iteration: int
+    """On which part."""
+    iteration: FromZero
+    """1 is the model after the first training; verification counts from 0, the model as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValuePoint:
     """A cell and the id of its row in a reference table."""
 
-    metric: str
+    metric: Text
+    """Its name: pass@1, pass@K, coverage, distinct-n.correct, ..."""
     split: Split
-    iteration: int
-    reference: str
+    """On which part."""
+    iteration: FromZero
+    """1 is the model after the first training; verification counts from 0, the model as it is."""
+    reference: Text
+    """Id of the row in the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -463,9 +636,11 @@ class SingleRun:
         number differs from point to point: then as many as this run has.
     """
 
-    seed_sd: float
-    problems: int | None
-    source: str | None = None
+    seed_sd: NotNegative
+    """Assumed standard deviation over training seeds, in the unit of the rows."""
+    problems: Count | None
+    """How many problems the published numbers are over; null: as many as this run has."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -479,20 +654,28 @@ class ValueClaim:
     the printed error + q sqrt(seed_sd^2 (1 + 1/K) + the sampling variance of both sides) with the normal q.
     """
 
-    table: str
-    points: tuple[ValuePoint, ...]
+    table: Text
+    """The reference table: beside the manifest, or in reference_results/."""
+    points: Annotated[tuple[ValuePoint, ...], SOME]
+    """What is compared."""
     rule: Literal["prediction-interval", "published-value"]
-    confidence: float
+    """How far apart is still equal."""
+    confidence: Confidence
+    """Of all points together; between 0 and 1, both excluded."""
     single_run: SingleRun | None = None
+    """What stands in for the spread of numbers from one run; present exactly with published-value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
     """Paired bootstrap over problems: two-sided ``confidence``, number of ``resamples``, seed."""
 
-    confidence: float
-    resamples: int
-    seed: int
+    confidence: Confidence
+    """Two-sided; between 0 and 1, both excluded."""
+    resamples: Resamples
+    """Number of resamples."""
+    seed: FromZero
+    """Seed of the resampling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -500,29 +683,41 @@ class OrderClaim:
     """One cell is greater than another, on the same problems."""
 
     greater: Cell
+    """The cell that the paper finds greater."""
     lesser: Cell
+    """The cell that the paper finds smaller."""
     bootstrap: Bootstrap
+    """How the difference is judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrendClaim:
     """A metric goes up or down over these iterations: the sign of its least-squares slope."""
 
-    metric: str
+    metric: Text
+    """Its name: pass@1, pass@K, coverage, distinct-n.correct, ..."""
     split: Split
-    iterations: tuple[int, ...]
+    """On which part."""
+    iterations: Annotated[tuple[FromZero, ...], TWO]
+    """Two or more, strictly increasing."""
     direction: Literal["up", "down"]
+    """Where the paper sees it go."""
     bootstrap: Bootstrap
+    """How the slope is judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimReading:
     """One way to read a claim, ``name``d in words, as exactly one of a value, an order or a trend."""
 
-    name: str
+    name: Text
+    """The reading in words."""
     value: ValueClaim | None = None
+    """Measured values equal published ones."""
     order: OrderClaim | None = None
+    """One measured number is greater than another."""
     trend: TrendClaim | None = None
+    """A metric goes up or down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -532,13 +727,20 @@ class Claim:
     ``any_of`` stands for the form where the words have several readings: the claim holds if one of them does.
     """
 
-    id: str
-    statement: str
-    source: str
+    id: Name
+    """The claim's name in reports."""
+    statement: Text
+    """What the paper says, in one sentence."""
+    source: Text
+    """Where the paper says it."""
     value: ValueClaim | None = None
+    """Measured values equal published ones."""
     order: OrderClaim | None = None
+    """One measured number is greater than another."""
     trend: TrendClaim | None = None
-    any_of: tuple[ClaimReading, ...] | None = None
+    """A metric goes up or down."""
+    any_of: Annotated[tuple[ClaimReading, ...], TWO] | None = None
+    """Several readings of the words, each with its form; the claim holds if one does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -553,22 +755,32 @@ class FigurePanel:
     level: a horizontal line that the paper draws.
     """
 
-    metrics: tuple[str, ...]
+    metrics: Texts
+    """Their names, a line or column each; in form by-number with * for every number: is-pass@*.first."""
     split: Split
-    title: str | None = None
-    labels: tuple[str, ...] | None = None
-    x: str | None = None
-    models: tuple[str, ...] | None = None
+    """On which part."""
+    title: Text | None = None
+    """Words for the panel."""
+    labels: Texts | None = None
+    """Words for each measurement."""
+    x: Text | None = None
+    """Form by-number only: what the numbers are."""
+    models: Texts | None = None
+    """Drawn together; without it every model has axes of its own (by-compute and table: all together)."""
     level: float | None = None
+    """A horizontal line that the paper draws, in the measurements' unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Beside:
     """The published rows of a reference table with this ``dataset`` and ``method`` (or no method), of every model."""
 
-    table: str
-    dataset: str
-    method: str
+    table: Text
+    """Under reference_results/."""
+    dataset: Text
+    """The rows' dataset."""
+    method: Text
+    """The rows' method; rows without one belong to every method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -584,33 +796,59 @@ class PaperFigure:
     bin_width: distribution only.
     """
 
-    id: str
-    title: str
-    source: str
+    id: Name
+    """Unique among the figures; names the file."""
+    title: Text
+    """What it shows."""
+    source: Text
+    """Where in the paper."""
     form: Literal["by-iteration", "by-number", "by-compute", "distribution", "table", "best"]
-    panels: tuple[FigurePanel, ...]
+    """by-iteration: over t; by-number: over a number in the names; by-compute: over the models' pre-training compute;
+    distribution: a histogram over problems; table: a row for every model; best: a table of M_1 and the best iteration.
+    """
+    panels: Annotated[tuple[FigurePanel, ...], SOME]
+    """One after the other."""
     beside: Beside | None = None
-    unpublished: str | None = None
-    compute: str | None = None
-    bin_width: float | None = None
+    """The published rows; exactly one of this and unpublished."""
+    unpublished: Text | None = None
+    """Why no published numbers stand beside it."""
+    compute: Text | None = None
+    """Form by-compute only: the reference table of the models' families, parameters and training tokens."""
+    bin_width: Positive | None = None
+    """Form distribution only: the width of a bin, in the measurements' unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileBlocks:
     """What another profile replaces: whole blocks, never parts of one. An absent block stays as it is."""
 
-    models: tuple[ModelRef, ...] | None = None
+    models: Annotated[tuple[ModelRef, ...], SOME] | None = None
+    """The base models M_0."""
     datasets: Datasets | None = None
+    """The problems, by the part they play."""
     prompt: Prompt | None = None
+    """How a problem becomes token ids."""
     ood_grading: Grading | None = None
+    """Replaces the ood_grading block."""
     sampling: Sampling | None = None
+    """How training samples are drawn from M_{t-1}."""
     evaluation: Evaluation | None = None
+    """What every M_t generates to be measured."""
     post_training: PostTraining | None = None
+    """The procedure."""
     sft: Optimisation | None = None
+    """Every supervised training run."""
     dpo: PreferenceOptimisation | None = None
+    """Every DPO run; present exactly when the schedule has dpo."""
     lora: Lora | None = None
+    """Adapters that every training run trains instead of the weights; absent: the weights are trained."""
     engines: Engines | None = None
+    """Which engines run."""
     measure: Measure | None = None
+    """What is measured."""
+
+
+Profiles = Annotated[dict[Literal["subset", "smoke"], Annotated[ProfileBlocks, FILLED]], FILLED]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -622,27 +860,52 @@ class Manifest:
     """
 
     schema: Literal[1]
-    name: str
-    version: int
-    title: str
-    summary: str
-    corrects: str | None = None
+    """Version of this format."""
+    name: Name
+    """The experiment's name; the file is called NAME.vVERSION.yaml."""
+    version: Count
+    """1, or more for a correction."""
+    title: Text
+    """One line."""
+    summary: Text
+    """What is done and what is claimed, in a few sentences."""
+    corrects: Text | None = None
+    """What this version corrects in the one before; present exactly from version 2 on."""
     paper: Paper
+    """What the experiment comes from."""
     protocol: Literal["iterative-post-training"]
-    seed: int
-    models: tuple[ModelRef, ...]
+    """The procedure that the manifest follows."""
+    seed: FromZero
+    """Every other seed follows from it."""
+    models: Annotated[tuple[ModelRef, ...], SOME]
+    """The base models M_0."""
     datasets: Datasets
+    """The problems, by the part they play."""
     prompt: Prompt
+    """How a problem becomes token ids."""
     grading: Grading
+    """How an answer is judged."""
     ood_grading: Grading | None = None
+    """How an answer to an ood problem is judged, where those are another task's."""
     sampling: Sampling
+    """How training samples are drawn from M_{t-1}."""
     evaluation: Evaluation
+    """What every M_t generates to be measured."""
     post_training: PostTraining
+    """The procedure."""
     sft: Optimisation
+    """Every supervised training run."""
     dpo: PreferenceOptimisation | None = None
+    """Every DPO run; present exactly when the schedule has dpo."""
     lora: Lora | None = None
+    """Adapters that every training run trains instead of the weights; absent: the weights are trained."""
     engines: Engines
+    """Which engines run."""
     measure: Measure
-    claims: tuple[Claim, ...]
-    figures: tuple[PaperFigure, ...] | None = None
-    profiles: dict[Literal["subset", "smoke"], ProfileBlocks] | None = None
+    """What is measured."""
+    claims: Annotated[tuple[Claim, ...], SOME]
+    """What the paper says."""
+    figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
+    """The paper's figures, drawn from a run beside the paper's numbers."""
+    profiles: Profiles | None = None
+    """What the smaller profiles replace."""

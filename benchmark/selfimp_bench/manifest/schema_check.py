@@ -1,82 +1,109 @@
-"""What the schemas of ``schema/`` find wrong in plain data, said in short human sentences."""
+"""What a schema of ``schema/`` finds wrong in plain data, said in short human sentences.
+
+The schemas are made from the dataclasses (``json_schema.py``). They use few keywords, each of which has its words here;
+a test holds the verdicts against those of a JSON Schema library.
+"""
 
 import json
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
-from jsonschema.validators import extend  # type: ignore[import-untyped]
-from referencing import Registry, Resource
+from typing import Any, Literal, NamedTuple
 
 from selfimp_bench.manifest.fault import Fault, JsonPath, shown
+from selfimp_bench.manifest.json_schema import Fragment, as_list
+from selfimp_bench.manifest.kinds import WORDS
 from selfimp_bench.manifest.yaml_scalar import Json
 
 SCHEMA_FILE = Path(__file__).parent / "schema" / "manifest.v1.json"
 SUITE_SCHEMA_FILE = SCHEMA_FILE.with_name("suite.v1.json")
 VERIFICATION_SCHEMA_FILE = SCHEMA_FILE.with_name("verification.v1.json")
-"""Its blocks that post-training has too are references into ``manifest.v1.json``."""
 
 
 def schema_faults(data: Json, schema_file: Path = SCHEMA_FILE) -> tuple[Fault, ...]:
     """Every fault, a value of the wrong type once: its range is not looked at."""
-    errors = [leaf for error in _validator(schema_file).iter_errors(data) for leaf in _leaves(error)]
-    wrong_type = {_path(error) for error in errors if error.validator == "type"}
-    relevant = [error for error in errors if error.validator == "type" or _path(error) not in wrong_type]
-    return tuple(dict.fromkeys(fault for error in relevant for fault in _MESSAGES[error.validator](error)))
+    return faults_by(_schema(schema_file), data)
+
+
+def faults_by(schema: Fragment, data: Json) -> tuple[Fault, ...]:
+    """What a schema finds that is whole in itself, each fault once."""
+    return tuple(dict.fromkeys(_faults(_Place(data, (), schema, schema.get("$defs", {})))))
 
 
 @cache
-def _validator(schema_file: Path) -> Any:
-    schema, shared = (json.loads(file.read_text(encoding="utf-8")) for file in (schema_file, SCHEMA_FILE))
-    # JSON Schema takes 5.0 for an integer, and Python's "$" matches before a final newline: neither is wanted.
-    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    strict = extend(Draft202012Validator, validators={"pattern": _whole_pattern}, type_checker=types)
-    return strict(schema, registry=Registry().with_resource(shared["$id"], Resource.from_contents(shared)))
+def _schema(schema_file: Path) -> Fragment:
+    schema: Fragment = json.loads(schema_file.read_text(encoding="utf-8"))
+    return schema
 
 
-def _whole_pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not re.fullmatch(pattern, value):
-        yield ValidationError("pattern")
+class _Place(NamedTuple):
+    """A value, where it stands, the part of the schema that is about it, and the schema's blocks by name."""
+
+    value: Any
+    path: JsonPath
+    schema: Fragment
+    blocks: Mapping[str, Fragment]
+
+    def inside(self, part: str | int, schema: Fragment) -> "_Place":
+        """The value under a key or at an index of this one."""
+        return _Place(self.value[part], (*self.path, part), schema, self.blocks)
 
 
-def _leaves(error: ValidationError) -> Iterator[ValidationError]:
-    """An error, or for "this block or null" the errors of the block."""
-    if error.validator != "anyOf":
-        yield error
+def _faults(place: _Place) -> Iterator[Fault]:
+    place = place._replace(schema=_meant(place))
+    if not _has_type(place.value, place.schema["type"]):
+        yield from _wrong_type(place)
         return
-    for inner in error.context:
-        if inner.relative_schema_path[0] == 0:
-            yield from _leaves(inner)
+    for keyword, (type_, find) in _KEYWORDS.items():
+        if keyword in place.schema and _has_type(place.value, type_):
+            yield from find(place, place.schema[keyword])
 
 
-def _path(error: ValidationError) -> JsonPath:
-    return tuple(error.absolute_path)
+def _meant(place: _Place) -> Fragment:
+    """The place's schema with the block that it refers to; of alternatives the one that takes a value of this type."""
+    if "anyOf" not in place.schema:
+        return _with_block(place.schema, place.blocks)
+    options = [_with_block(option, place.blocks) for option in place.schema["anyOf"]]
+    types = [name for option in options for name in as_list(option["type"])]
+    return next((option for option in options if _has_type(place.value, option["type"])), {"type": types})
 
 
-def _expected(error: ValidationError, expected: str, advice: str = "") -> Iterator[Fault]:
-    hint = f"; {advice}" if advice else ""
-    yield Fault(path=_path(error), message=f"expected {expected}, found {shown(error.instance)}{hint}")
+def _with_block(schema: Fragment, blocks: Mapping[str, Fragment]) -> Fragment:
+    if "$ref" not in schema:
+        return schema
+    block = blocks[schema["$ref"].removeprefix("#/$defs/")]
+    return block | {"minProperties": schema["minProperties"]} if "minProperties" in schema else block
 
 
-_TYPE_WORDS: Mapping[str, str] = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "null",
+_TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "object": ("a mapping", lambda value: isinstance(value, dict)),
+    "array": ("a list", lambda value: isinstance(value, list)),
+    "string": ("text", lambda value: isinstance(value, str)),
+    "integer": ("a whole number", lambda value: type(value) is int),
+    "number": ("a number", lambda value: type(value) in (int, float)),
+    "boolean": ("true or false", lambda value: isinstance(value, bool)),
+    "null": ("null", lambda value: value is None),
 }
+"""By the schema's word for a type: our words, and whether a value has it (5.0 is no integer here)."""
 
 
-def _type(error: ValidationError) -> Iterator[Fault]:
-    wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-    expected = " or ".join(_TYPE_WORDS[name] for name in wanted)
-    return _expected(error, expected, _type_advice(set(wanted), error.instance))
+def _has_type(value: Any, names: str | list[str]) -> bool:
+    return any(_TYPES[name][1](value) for name in as_list(names))
+
+
+def _expected(place: _Place, expected: str, advice: str = "") -> Iterator[Fault]:
+    hint = f"; {advice}" if advice else ""
+    yield Fault(path=place.path, message=f"expected {expected}, found {shown(place.value)}{hint}")
+
+
+def _wrong_type(place: _Place) -> Iterator[Fault]:
+    wanted = as_list(place.schema["type"])
+    expected = " or ".join(_TYPES[name][0] for name in wanted)
+    return _expected(place, expected, _type_advice(set(wanted), place.value))
 
 
 def _type_advice(wanted: set[str], found: object) -> str:
@@ -91,80 +118,118 @@ def _type_advice(wanted: set[str], found: object) -> str:
     return ""
 
 
-def _required(error: ValidationError) -> Iterator[Fault]:
-    for key in error.validator_value:
-        if key not in error.instance:
-            title = error.schema["properties"][key]["description"]
-            yield Fault(path=_path(error), message=f"key '{key}' is missing; add it ({title.rstrip('.')})")
+def _required(place: _Place, wanted: list[str]) -> Iterator[Fault]:
+    for key in wanted:
+        if key not in place.value:
+            title = place.schema["properties"][key]["description"]
+            yield Fault(path=place.path, message=f"key '{key}' is missing; add it ({title.rstrip('.')})")
+
+
+def _properties(place: _Place, known: Mapping[str, Fragment]) -> Iterator[Fault]:
+    for key in place.value:
+        if key in known:
+            yield from _faults(place.inside(key, known[key]))
 
 
 _MOST_GUESSES = 100
 
 
-def _unknown_keys(error: ValidationError) -> Iterator[Fault]:
-    known = list(error.schema["properties"])
-    unknown = [key for key in error.instance if key not in known]
-    for key in unknown:
+def _other_keys(place: _Place, allowed: Fragment | Literal[False]) -> Iterator[Fault]:
+    known = list(place.schema.get("properties", ()))
+    others = [key for key in place.value if key not in known]
+    for key in others:
+        if allowed:
+            yield from _faults(place.inside(key, allowed))
+            continue
         # The search is slow, and a file of nothing but unknown keys is no slip of the pen.
-        near = get_close_matches(key, known, n=1) if len(unknown) <= _MOST_GUESSES else []
+        near = get_close_matches(key, known, n=1) if len(others) <= _MOST_GUESSES else []
         hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
-        yield Fault(path=(*_path(error), key), message=f"unknown key {shown(key)}; {hint}", on_key=True)
+        yield Fault(path=(*place.path, key), message=f"unknown key {shown(key)}; {hint}", on_key=True)
 
 
-def _enum(error: ValidationError) -> Iterator[Fault]:
-    choices = error.validator_value
-    near = get_close_matches(str(error.instance), choices, n=1)
-    expected = f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
-    return _expected(error, expected, f"did you mean {near[0]}?" if near else "")
+def _key_spelling(place: _Place, spelling: Fragment) -> Iterator[Fault]:
+    for key in place.value:
+        for fault in _faults(_Place(key, (*place.path, key), {"type": "string"} | spelling, place.blocks)):
+            yield replace(fault, on_key=True)
 
 
-def _const(error: ValidationError) -> Iterator[Fault]:
-    return _expected(error, str(error.validator_value), "this version of selfimp-bench reads no other")
+def _items(place: _Place, schema: Fragment) -> Iterator[Fault]:
+    for index in range(len(place.value)):
+        yield from _faults(place.inside(index, schema))
 
 
-def _said_by_schema(error: ValidationError) -> Iterator[Fault]:
-    return _expected(error, error.schema["errorMessage"])
+def _enum(place: _Place, choices: list[Any]) -> Iterator[Fault]:
+    words = [str(choice) for choice in choices if choice is not None]
+    if place.value in choices:
+        return
+    near = get_close_matches(str(place.value), words, n=1)
+    expected = f"one of {', '.join(words)}" if len(words) > 1 else words[0]
+    yield from _expected(place, expected, f"did you mean {near[0]}?" if near else "")
 
 
-def _length(error: ValidationError) -> Iterator[Fault]:
-    return _expected(error, "some text")
+def _const(place: _Place, wanted: int) -> Iterator[Fault]:
+    if place.value != wanted:
+        yield from _expected(place, str(wanted), "this version of selfimp-bench reads no other")
 
 
-def _items(error: ValidationError) -> Iterator[Fault]:
-    wanted, found = error.validator_value, len(error.instance)
-    entries = "entry" if wanted == 1 else "entries"
-    yield Fault(path=_path(error), message=f"expected at least {wanted} {entries}, found {found or 'none'}")
+def _pattern(place: _Place, pattern: str) -> Iterator[Fault]:
+    # Python's "$" matches before a final newline, too, which is not wanted.
+    if not re.fullmatch(pattern, place.value):
+        yield from _expected(place, place.schema[WORDS])
 
 
-def _keys(error: ValidationError) -> Iterator[Fault]:
-    yield Fault(path=_path(error), message="expected at least one key, found none; fill it, or remove it")
+def _not(place: _Place, refused: Fragment) -> Iterator[Fault]:
+    if place.value == refused["const"]:
+        yield from _expected(place, place.schema[WORDS])
 
 
-def _unique(error: ValidationError) -> Iterator[Fault]:
-    for index, item in enumerate(error.instance):
-        if item in error.instance[:index]:
-            yield Fault(path=(*_path(error), index), message=f"{shown(item)} is in this list already; remove one")
+def _text_length(place: _Place, least: int) -> Iterator[Fault]:
+    if len(place.value) < least:
+        yield from _expected(place, "some text")
 
 
-def _bound(words: str) -> Callable[[ValidationError], Iterator[Fault]]:
-    return lambda error: _expected(error, f"{words} {error.validator_value}")
+def _list_length(place: _Place, least: int) -> Iterator[Fault]:
+    if len(place.value) < least:
+        found, entries = len(place.value) or "none", "entry" if least == 1 else "entries"
+        yield Fault(path=place.path, message=f"expected at least {least} {entries}, found {found}")
 
 
-# One for every keyword that the schema uses; a test compares the two.
-_MESSAGES: Mapping[str, Callable[[ValidationError], Iterator[Fault]]] = {
-    "type": _type,
-    "required": _required,
-    "additionalProperties": _unknown_keys,
-    "enum": _enum,
-    "const": _const,
-    "pattern": _said_by_schema,
-    "not": _said_by_schema,
-    "minimum": _bound("at least"),
-    "maximum": _bound("at most"),
-    "exclusiveMinimum": _bound("more than"),
-    "exclusiveMaximum": _bound("less than"),
-    "minLength": _length,
-    "minItems": _items,
-    "minProperties": _keys,
-    "uniqueItems": _unique,
+def _key_count(place: _Place, least: int) -> Iterator[Fault]:
+    if len(place.value) < least:
+        yield Fault(path=place.path, message="expected at least one key, found none; fill it, or remove it")
+
+
+def _unique(place: _Place, _wanted: bool) -> Iterator[Fault]:
+    for index, item in enumerate(place.value):
+        if item in place.value[:index]:
+            yield Fault(path=(*place.path, index), message=f"{shown(item)} is in this list already; remove one")
+
+
+def _bound(words: str, holds: Callable[[Any, Any], bool]) -> Callable[[_Place, Any], Iterator[Fault]]:
+    def find(place: _Place, bound: float) -> Iterator[Fault]:
+        if not holds(place.value, bound):
+            yield from _expected(place, f"{words} {bound}")
+
+    return find
+
+
+_KEYWORDS: Mapping[str, tuple[str, Callable[[_Place, Any], Iterator[Fault]]]] = {
+    "required": ("object", _required),
+    "properties": ("object", _properties),
+    "additionalProperties": ("object", _other_keys),
+    "propertyNames": ("object", _key_spelling),
+    "minProperties": ("object", _key_count),
+    "items": ("array", _items),
+    "minItems": ("array", _list_length),
+    "uniqueItems": ("array", _unique),
+    "enum": ("string", _enum),
+    "pattern": ("string", _pattern),
+    "minLength": ("string", _text_length),
+    "const": ("integer", _const),
+    "not": ("integer", _not),
+    "minimum": ("number", _bound("at least", operator.ge)),
+    "maximum": ("number", _bound("at most", operator.le)),
+    "exclusiveMinimum": ("number", _bound("more than", operator.gt)),
+    "exclusiveMaximum": ("number", _bound("less than", operator.lt)),
 }
+"""By keyword: the type of the values that it is about, and what it finds. A test knows that schemas use no other."""

@@ -8,8 +8,9 @@ are in the unit of the measurements (a share, not percent).
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
+from selfimp_bench.manifest.kinds import SOME, TWO, UNIQUE, Count, FromZero, Name, NotNegative, Positive, Text, Texts
 from selfimp_bench.manifest.model import Bootstrap, Paper
 from selfimp_bench.measurement import Split
 
@@ -46,46 +47,62 @@ class Member:
     claimed of it is NOT_MEASURED.
     """
 
-    name: str
-    version: int
-    dataset: str
-    ood: str | None = None
-    method: str
-    models: tuple[str, ...]
-    pending: str | None = None
+    name: Name
+    """Its name."""
+    version: Count
+    """1, or more for a correction."""
+    dataset: Text
+    """Name of the data set in the reference tables."""
+    ood: Text | None = None
+    """Name of the out-of-distribution data set in the reference tables."""
+    method: Text
+    """Name of the method in the reference tables."""
+    models: Annotated[tuple[Name, ...], SOME, UNIQUE]
+    """The models, by id."""
+    pending: Text | None = None
+    """Why the experiment has no manifest yet; it is left out of plans and runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """Models that are compared with each other, in the order of a series (as a rule, the smallest first)."""
 
-    name: str
-    models: tuple[str, ...]
+    name: Name
+    """Its name in claims."""
+    models: Texts
+    """The models, by id, the smallest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
     """Floating-point operations of a model's pre-training."""
 
-    model: str
-    flops: float
+    model: Text
+    """The model, by id."""
+    flops: Positive
+    """Floating-point operations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Renamed:
     """A measurement that the tables call otherwise."""
 
-    measured: str
-    published: str
+    measured: Text
+    """The measurement's name."""
+    published: Text
+    """The tables' metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedBest:
     """The tables' name for the greatest of a measurement over these iterations."""
 
-    measured: str
-    iterations: tuple[int, ...]
-    published: str
+    measured: Text
+    """The measurement's name."""
+    iterations: Annotated[tuple[Count, ...], SOME, UNIQUE]
+    """Iterations; 1 is the model after the first SFT."""
+    published: Text
+    """The tables' metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,21 +112,30 @@ class Published:
     A row without a method is one for every method.
     """
 
-    tables: tuple[str, ...]
+    tables: Texts
+    """Reference tables, beside the suite or in reference_results/."""
     renamed: tuple[Renamed, ...]
+    """Measurements that the tables call otherwise."""
     best: tuple[PublishedBest, ...]
+    """What the tables call the greatest value over iterations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Over:
     """The groups of a claim: every combination of these. An axis that is left out is given by the quantities."""
 
-    dataset: tuple[str, ...] | None = None
-    method: tuple[str, ...] | None = None
-    model: tuple[str, ...] | None = None
-    metric: tuple[str, ...] | None = None
-    iteration: tuple[int, ...] | None = None
-    family: tuple[str, ...] | None = None
+    dataset: Texts | None = None
+    """Name of the data set in the reference tables."""
+    method: Texts | None = None
+    """Name of the method in the reference tables."""
+    model: Texts | None = None
+    """The model, by id."""
+    metric: Texts | None = None
+    """The measurement's name."""
+    iteration: Annotated[tuple[FromZero, ...], SOME, UNIQUE] | None = None
+    """Iterations, one group each."""
+    family: Texts | None = None
+    """Families of models, one group each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,14 +146,23 @@ class Quantity:
     it is that number over the models of the group's family, at one iteration.
     """
 
-    metric: str | None = None
+    metric: Text | None = None
+    """The measurement's name."""
     split: Split
-    iterations: tuple[int, ...] | None = None
-    minus_iteration: int | None = None
-    dataset: str | None = None
-    method: str | None = None
-    model: str | None = None
+    """On which part."""
+    iterations: Annotated[tuple[FromZero, ...], SOME, UNIQUE] | None = None
+    """Iterations; 0 is the pre-trained model, 1 the model after the first SFT."""
+    minus_iteration: FromZero | None = None
+    """The iteration whose value is taken away."""
+    dataset: Text | None = None
+    """Name of the data set in the reference tables."""
+    method: Text | None = None
+    """Name of the method in the reference tables."""
+    model: Text | None = None
+    """The model, by id."""
     fit: Fit | None = None
+    """This number of the models of the group's family: their mean, or of the line through them against log10 of their
+    compute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +170,13 @@ class Above:
     """``greater`` is above ``lesser`` (times the factor ``times``), or above ``bound``: exactly one of the two."""
 
     greater: Quantity
+    """What is greater."""
     lesser: Quantity | None = None
+    """What it is greater than."""
     bound: float | None = None
-    times: float | None = None
+    """What it is above, in the measurement's unit."""
+    times: Positive | None = None
+    """Factor of lesser; 1 without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +184,13 @@ class Best:
     """Of ``among`` on ``axis``, one of ``winners`` has the greatest ``quantity``."""
 
     quantity: Quantity
+    """What is compared."""
     axis: Axis
-    among: tuple[str, ...]
-    winners: tuple[str, ...]
+    """What the compared differ in."""
+    among: Texts
+    """Who is compared."""
+    winners: Texts
+    """One of them is the greatest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +201,19 @@ class Rule:
     """
 
     condition: Quantity
+    """What decides between above and below."""
     threshold: float
+    """Where it decides, in the measurement's unit."""
     quantity: Quantity
+    """What is compared."""
     axis: Axis
-    among: tuple[str, ...]
-    above: tuple[str, ...]
-    below: tuple[str, ...]
+    """What the compared differ in."""
+    among: Texts
+    """Who is compared."""
+    above: Texts
+    """One of them is the greatest where the condition is above the threshold."""
+    below: Texts
+    """One of them is the greatest where it is below."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +221,9 @@ class Peak:
     """Over the iterations of ``quantity`` the greatest value is at one of ``at``."""
 
     quantity: Quantity
-    at: tuple[int, ...]
+    """What is compared."""
+    at: Annotated[tuple[FromZero, ...], SOME, UNIQUE]
+    """The greatest value is at one of these iterations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +235,13 @@ class Monotone:
     """
 
     quantity: Quantity
+    """What is compared."""
     direction: Literal["up", "down"]
+    """Where the paper sees it go."""
     axis: Axis | None = None
-    among: tuple[str, ...] | None = None
+    """What the terms differ in; the iterations of quantity without it."""
+    among: Texts | None = None
+    """The terms, in order; the models of the group's family without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +249,11 @@ class Within:
     """``quantity`` is above ``low`` and below ``high``, or one of the two."""
 
     quantity: Quantity
+    """What is compared."""
     low: float | None = None
+    """What it is above, in the measurement's unit."""
     high: float | None = None
+    """What it is below, in the measurement's unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,23 +261,35 @@ class Equals:
     """``quantity`` is the number of a row; ``seed_sd`` is its assumed spread over seeds, in the row's unit."""
 
     quantity: Quantity
-    table: str
-    reference: str
-    seed_sd: float
+    """What is compared."""
+    table: Text
+    """The reference table."""
+    reference: Text
+    """Id of the row in the table."""
+    seed_sd: NotNegative
+    """Assumed standard deviation over training seeds, in the row's unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """One way to read a claim, ``name``d in words, as exactly one form."""
 
-    name: str
+    name: Text
+    """The reading in words."""
     above: Above | None = None
+    """A quantity is above another, or above a bound."""
     best: Best | None = None
+    """Who has the greatest quantity."""
     rule: Rule | None = None
+    """Who has it, by a condition."""
     peak: Peak | None = None
+    """Where a series is greatest."""
     monotone: Monotone | None = None
+    """A series goes one way at every step."""
     equals: Equals | None = None
+    """A quantity is a published number."""
     within: Within | None = None
+    """A quantity lies between bounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,21 +300,36 @@ class SuiteClaim:
     assumed: why these bounds, where the paper's sentence gives none.
     """
 
-    id: str
-    statement: str
-    source: str
-    assumed: str | None = None
+    id: Name
+    """The claim's name in reports."""
+    statement: Text
+    """What the paper says, in one sentence."""
+    source: Text
+    """Where the paper says it."""
+    assumed: Text | None = None
+    """Why these bounds, where the paper gives none."""
     over: Over | None = None
+    """The groups: every combination."""
     holds: Literal["all", "most", "any", "at-least"]
-    at_least: int | None = None
+    """In all groups, in more than half of them, in one, or in at_least so many."""
+    at_least: Count | None = None
+    """In so many groups; exactly where holds is at-least."""
     above: Above | None = None
+    """A quantity is above another, or above a bound."""
     best: Best | None = None
+    """Who has the greatest quantity."""
     rule: Rule | None = None
+    """Who has it, by a condition."""
     peak: Peak | None = None
+    """Where a series is greatest."""
     monotone: Monotone | None = None
+    """A series goes one way at every step."""
     equals: Equals | None = None
+    """A quantity is a published number."""
     within: Within | None = None
-    any_of: tuple[Reading, ...] | None = None
+    """A quantity lies between bounds."""
+    any_of: Annotated[tuple[Reading, ...], TWO] | None = None
+    """Several readings of the words, each with its form; the claim holds if one does."""
 
 
 FORMS = ("above", "best", "rule", "peak", "monotone", "equals", "within")
@@ -269,16 +355,30 @@ class Suite:
     """Experiments that are planned and run together, and the claims across them."""
 
     schema: Literal[1]
+    """Version of this format."""
     kind: Literal["suite"]
-    name: str
-    version: int
-    title: str
-    summary: str
-    corrects: str | None = None
+    """This is a suite, not an experiment."""
+    name: Name
+    """Its name."""
+    version: Count
+    """1, or more for a correction."""
+    title: Text
+    """One line."""
+    summary: Text
+    """What is run and what is claimed, in a few sentences."""
+    corrects: Text | None = None
+    """What this version corrects in the one before; present exactly from version 2 on."""
     paper: Paper
-    experiments: tuple[Member, ...]
-    families: tuple[Family, ...] | None = None
-    compute: tuple[Compute, ...] | None = None
+    """What the suite comes from."""
+    experiments: Annotated[tuple[Member, ...], SOME]
+    """Its experiments."""
+    families: Annotated[tuple[Family, ...], SOME] | None = None
+    """Models that claims compare with each other."""
+    compute: Annotated[tuple[Compute, ...], SOME] | None = None
+    """Pre-training compute of the models that claims fit a line through."""
     published: Published
+    """Where the paper's own numbers stand."""
     bootstrap: Bootstrap
-    claims: tuple[SuiteClaim, ...]
+    """How runs are judged; the confidence is that of all comparisons of a claim together."""
+    claims: Annotated[tuple[SuiteClaim, ...], SOME]
+    """What the paper says across experiments."""

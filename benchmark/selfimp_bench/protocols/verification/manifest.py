@@ -6,10 +6,30 @@ have the same meaning in both protocols are those of ``model.py``.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from selfimp_bench.manifest.model import (
+from selfimp_bench.manifest.kinds import (
+    FILLED,
+    SOME,
+    TWO,
+    UNIQUE,
     Assumed,
+    Count,
+    Fraction,
+    FromZero,
+    Name,
+    PathBelow,
+    Positive,
+    Rounds,
+    Several,
+    Sha256,
+    Share,
+    Source,
+    Text,
+    TopK,
+    UndottedName,
+)
+from selfimp_bench.manifest.model import (
     Canary,
     Claim,
     DatasetRef,
@@ -64,8 +84,10 @@ class VerificationMetric(StrEnum):
 class PromptFile:
     """A prompt's text: a file beside the manifest, UTF-8, its last newline not counted; ``sha256`` of its bytes."""
 
-    path: str
-    sha256: str
+    path: PathBelow
+    """Relative to the manifest, without '..'."""
+    sha256: Sha256
+    """sha256 of the file's bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +98,12 @@ class GenerationPrompt:
     """
 
     file: PromptFile
+    """The prompt with the field {question}, once."""
     add_bos: bool
+    """Prepend the model's BOS id once, also to the verifiers' prompts."""
     canaries: tuple[Canary, ...]
-    source: str | None = None
+    """Questions whose prompts must become exactly these token ids."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -86,13 +111,19 @@ class GenerationPrompt:
 class Generation:
     """Random sampling, and the texts at the first of which a completion ends (they are no part of it)."""
 
-    samples_per_problem: int
-    temperature: float
-    top_p: float
-    top_k: int
-    max_tokens: int
-    stop: tuple[str, ...]
-    source: str | None = None
+    samples_per_problem: Count
+    """Responses per problem."""
+    temperature: Positive
+    """Divides the logits; greedy decoding has its own block."""
+    top_p: Share
+    """Nucleus of this probability; 1 switches the filter off."""
+    top_k: TopK
+    """The k most likely tokens; -1 switches the filter off."""
+    max_tokens: Count
+    """Longest completion, in tokens."""
+    stop: Annotated[tuple[Text, ...], UNIQUE]
+    """A completion ends before the first of these; [] for none."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -103,8 +134,10 @@ class Labels:
     The first token of each is weighed; labels that begin with the same token are refused when the model is read.
     """
 
-    correct: str
-    incorrect: str
+    correct: Text
+    """For example ' Correct'; its first token is weighed."""
+    incorrect: Text
+    """For example ' Incorrect'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +148,20 @@ class Judging:
         tournament a seeded ``coin`` decides.
     """
 
-    repeats: int
-    temperature: float
-    top_p: float
-    top_k: int
-    max_tokens: int
-    stop: tuple[str, ...]
+    repeats: Count
+    """Judgements of each response or pair; their mean is the score."""
+    temperature: Positive
+    """Divides the logits; greedy decoding has its own block."""
+    top_p: Share
+    """Nucleus of this probability; 1 switches the filter off."""
+    top_k: TopK
+    """The k most likely tokens; -1 switches the filter off."""
+    max_tokens: Count
+    """Longest completion, in tokens."""
+    stop: Annotated[tuple[Text, ...], UNIQUE]
+    """A completion ends before the first of these; [] for none."""
     unparsed: Literal["no-score", "coin"]
+    """What becomes of a response (pair) whose judgement cannot be read: no-score, or in a tournament a seeded coin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +173,12 @@ class Selection:
     reweight: none is dropped; each weighs exp(score / reweight).
     """
 
-    quantile: float | None = None
+    quantile: Fraction | None = None
+    """Keep what is at least this quantile of the problem's scores; 0.8 keeps the best fifth."""
     threshold: float | None = None
-    reweight: float | None = None
+    """Keep what is at least this score, for all problems."""
+    reweight: Positive | None = None
+    """Keep all; each weighs exp(score / this)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,14 +190,21 @@ class VerifierMethod:
     selections: all but the tournament.
     """
 
-    id: str
+    id: UndottedName
+    """What measurements call it."""
     kind: VerifierKind
+    """How it judges."""
     file: PromptFile
+    """Its prompt, with {question} and {response}, or {response_a} and {response_b}."""
     labels: Labels | None = None
+    """Of a multiple choice."""
     judging: Judging | None = None
-    rounds: int | None = None
-    selections: tuple[Selection, ...] | None = None
-    source: str | None = None
+    """Of every other kind."""
+    rounds: Rounds | None = None
+    """Of a tournament, in batches of 2^rounds responses."""
+    selections: Annotated[tuple[Selection, ...], SOME, UNIQUE] | None = None
+    """The filters to measure; not of a tournament."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -163,15 +213,18 @@ class Filtered:
     """A verifier method by its id, with a selection of its own (a tournament has none: its last round counts)."""
 
     verifier: str
+    """The id of a method."""
     selection: Selection | None = None
+    """Absent for a tournament: its last round counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
     """Responses that every one of these filters keeps (no tournament, no reweighting)."""
 
-    members: tuple[Filtered, ...]
-    source: str | None = None
+    members: Annotated[tuple[Filtered, ...], TWO, UNIQUE]
+    """The filters; at least two."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -184,8 +237,11 @@ class TrainingFilter:
     """
 
     verifier: str
+    """The id of a method; no tournament."""
     model: str
+    """self (the newest model), or the id of a model."""
     selection: Selection
+    """What it keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +253,11 @@ class PairRules:
     """
 
     pairing: Literal["random", "all"]
-    pairs_per_problem: int | None
+    """Draw pairs at random, or take all."""
+    pairs_per_problem: Count | None
+    """Drawn without replacement; null with pairing all."""
     reference: Literal["start", "base"]
+    """The frozen policy: where training starts, or the base model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,20 +278,33 @@ class SelfImprovement:
     max_kept_per_problem: cap on the kept after de-duplication, in sample order; null is no cap.
     """
 
-    iterations: int
+    iterations: Count
+    """T: how often the model is trained."""
     split: Literal["train", "test"]
+    """Whose problems are sampled for training."""
     sampling: Sampling
+    """How training responses are drawn (the stop texts are those of generation)."""
     utility: Literal["verifier", "gold"]
+    """What keeps a response: a verifier, or the gold grade."""
     kept_by: TrainingFilter | None = None
+    """Which verifier; with utility verifier only."""
     method: Literal["rejection", "rpo"]
+    """rejection: SFT on what is kept. rpo: DPO with an SFT term on pairs of kept and dropped."""
     file: PromptFile
+    """The prompt that training sees, with the field {question}."""
     start_from: Literal["previous", "base"]
+    """The checkpoint that training starts from."""
     pooling: Literal["current", "all"]
+    """Train on the responses of the newest model, or of all models so far."""
     deduplicate: Literal["none", "exact"]
-    max_kept_per_problem: int | None
+    """Keep every response, or one per distinct text of a problem."""
+    max_kept_per_problem: Count | None
+    """Most responses per problem after de-duplication; null is no cap."""
     pairs: PairRules | None = None
+    """Which pairs rpo trains on; with rpo only."""
     empty_training_set: Literal["keep-previous", "stop"]
-    source: str | None = None
+    """Keep the model of the iteration before, or stop."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -245,11 +317,15 @@ class VerificationMeasure:
     correlate: the verifications that the three correlations compare; there exactly when one of those is asked for.
     """
 
-    metrics: tuple[VerificationMetric, ...]
-    k: tuple[int, ...]
+    metrics: Annotated[tuple[VerificationMetric, ...], SOME, UNIQUE]
+    """Which metrics."""
+    k: Annotated[tuple[Several, ...], UNIQUE]
+    """The k of pass@k; accuracy is pass@1."""
     empty_filter: Literal["zero", "left-out"]
-    correlate: tuple[Filtered, ...] | None = None
-    source: str | None = None
+    """What a problem counts for whose filter keeps nothing: gap 0, or left out."""
+    correlate: Annotated[tuple[Filtered, ...], TWO, UNIQUE] | None = None
+    """The verifications that the correlations compare; at least two."""
+    source: Source | None = None
     assumed: Assumed | None = None
 
 
@@ -258,29 +334,50 @@ class VerificationDatasets:
     """The data sets by the part they play; ``train`` is there exactly when a self-improvement trains on it."""
 
     test: DatasetRef
+    """The problems that everything is measured on."""
     train: DatasetRef | None = None
+    """The problems that a self-improvement trains on; only with one that does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationProfileBlocks:
     """What another profile replaces: whole blocks, never parts of one. An absent block stays as it is."""
 
-    models: tuple[ModelRef, ...] | None = None
-    verifiers: tuple[str, ...] | None = None
-    verifier_models: tuple[ModelRef, ...] | None = None
+    models: Annotated[tuple[ModelRef, ...], SOME] | None = None
+    """The generators."""
+    verifiers: Annotated[tuple[str, ...], SOME, UNIQUE] | None = None
+    """Who judges every generator's responses: self, or models by their ids."""
+    verifier_models: Annotated[tuple[ModelRef, ...], SOME] | None = None
+    """Models that only verify."""
     datasets: VerificationDatasets | None = None
+    """The problems, by the part they play."""
     prompt: GenerationPrompt | None = None
+    """How a problem becomes token ids."""
     grading: Grading | None = None
+    """How an answer is judged against the gold one."""
     generation: Generation | None = None
-    temperatures: tuple[float, ...] | None = None
-    verification: tuple[VerifierMethod, ...] | None = None
-    ensembles: tuple[Ensemble, ...] | None = None
+    """How responses are drawn."""
+    temperatures: Annotated[tuple[Positive, ...], SOME, UNIQUE] | None = None
+    """Do everything once at each of these, in the place of every other temperature."""
+    verification: Annotated[tuple[VerifierMethod, ...], SOME] | None = None
+    """The ways to verify."""
+    ensembles: Annotated[tuple[Ensemble, ...], SOME] | None = None
+    """Filters that are joined by AND."""
     self_improvement: SelfImprovement | None = None
+    """Train on what verification keeps, again and again."""
     sft: Optimisation | None = None
+    """How rejection trains."""
     dpo: PreferenceOptimisation | None = None
+    """How rpo trains."""
     lora: Lora | None = None
+    """Adapters that every training run trains instead of the weights; absent: the weights are trained."""
     engines: Engines | None = None
+    """Which engines run."""
     measure: VerificationMeasure | None = None
+    """What is measured."""
+
+
+Profiles = Annotated[dict[Literal["subset", "smoke"], Annotated[VerificationProfileBlocks, FILLED]], FILLED]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,30 +392,58 @@ class VerificationManifest:
     """
 
     schema: Literal[1]
-    name: str
-    version: int
-    title: str
-    summary: str
-    corrects: str | None = None
+    """Version of this format."""
+    name: Name
+    """The experiment's name; the file is called NAME.vVERSION.yaml."""
+    version: Count
+    """1, or more for a correction."""
+    title: Text
+    """One line."""
+    summary: Text
+    """What is done and what is claimed, in a few sentences."""
+    corrects: Text | None = None
+    """What this version corrects in the one before; present exactly from version 2 on."""
     paper: Paper
+    """What the experiment comes from."""
     protocol: Literal["verification-gap"]
-    seed: int
-    models: tuple[ModelRef, ...]
-    verifiers: tuple[str, ...]
-    verifier_models: tuple[ModelRef, ...] | None = None
+    """The procedure that the manifest follows."""
+    seed: FromZero
+    """Every other seed follows from it."""
+    models: Annotated[tuple[ModelRef, ...], SOME]
+    """The generators."""
+    verifiers: Annotated[tuple[str, ...], SOME, UNIQUE]
+    """Who judges every generator's responses: self, or models by their ids."""
+    verifier_models: Annotated[tuple[ModelRef, ...], SOME] | None = None
+    """Models that only verify."""
     datasets: VerificationDatasets
+    """The problems, by the part they play."""
     prompt: GenerationPrompt
+    """How a problem becomes token ids."""
     grading: Grading
+    """How an answer is judged against the gold one."""
     generation: Generation
-    temperatures: tuple[float, ...] | None = None
-    verification: tuple[VerifierMethod, ...]
-    ensembles: tuple[Ensemble, ...] | None = None
+    """How responses are drawn."""
+    temperatures: Annotated[tuple[Positive, ...], SOME, UNIQUE] | None = None
+    """Do everything once at each of these, in the place of every other temperature."""
+    verification: Annotated[tuple[VerifierMethod, ...], SOME]
+    """The ways to verify."""
+    ensembles: Annotated[tuple[Ensemble, ...], SOME] | None = None
+    """Filters that are joined by AND."""
     self_improvement: SelfImprovement | None = None
+    """Train on what verification keeps, again and again."""
     sft: Optimisation | None = None
+    """How rejection trains."""
     dpo: PreferenceOptimisation | None = None
+    """How rpo trains."""
     lora: Lora | None = None
+    """Adapters that every training run trains instead of the weights; absent: the weights are trained."""
     engines: Engines
+    """Which engines run."""
     measure: VerificationMeasure
-    claims: tuple[Claim, ...]
-    figures: tuple[PaperFigure, ...] | None = None
-    profiles: dict[Literal["subset", "smoke"], VerificationProfileBlocks] | None = None
+    """What is measured."""
+    claims: Annotated[tuple[Claim, ...], SOME]
+    """What the paper says."""
+    figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
+    """The paper's figures, drawn from a run beside the paper's numbers."""
+    profiles: Profiles | None = None
+    """What the smaller profiles replace."""
