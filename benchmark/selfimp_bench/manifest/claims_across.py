@@ -1,7 +1,8 @@
 """Claims across experiments: from a study's words to a suite (``suite_model.py``), which is judged over their runs.
 
 A claim with ``holds: all|most|any|at-least`` (and ``at_least: N``) is across experiments. Its groups are every
-combination of ``over``: {dataset, method, model, metric, iteration, family}, each a list or ``all`` of the study's;
+combination of ``over``: {dataset, method, model, metric, iteration, family}, each a list, ``all`` of the study's, or
+for models the name of a family;
 ``where``: {dataset, method, model} is what no quantity says itself. ``assumed`` says why these bounds. QUANTITY is a
 text (``claims_text.py``): the greatest value over its iterations, less that at another. FORM is one of
 
@@ -27,7 +28,7 @@ from selfimp_bench.manifest.claims_rows import Tables, iterations_of, table_name
 from selfimp_bench.manifest.claims_text import read_cell
 from selfimp_bench.manifest.fault import Fault
 from selfimp_bench.manifest.measured import NUMBER, numbered
-from selfimp_bench.manifest.study import Entry, cited, entry, models_of, ood_task, task_word
+from selfimp_bench.manifest.study import Entry, cited, entry, models_of, of_family, ood_task, task_word
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, only_keys, plain, sequence
 from selfimp_bench.manifest.yaml_scalar import Json
 
@@ -41,8 +42,9 @@ ALL = "all"
 
 @dataclass(frozen=True, kw_only=True)
 class _Words:
-    """What the study's experiments are called on every axis, and what every quantity of a claim is ``where``."""
+    """A study, what its experiments are called on every axis, and what every quantity of a claim is ``where``."""
 
+    study: Node
     all: Mapping[str, tuple[str, ...]]
     where: Mapping[str, Json]
 
@@ -168,7 +170,9 @@ def _claim(name: str, node: Node, study: Node, everything: Mapping[str, tuple[st
     if where is not None:
         only_keys(where, _WHERE)
     words = _Words(
-        all=everything, where={} if where is None else {key: plain(each) for key, each in where.entries.items()}
+        study=study,
+        all=everything,
+        where={} if where is None else {key: plain(each) for key, each in where.entries.items()},
     )
     given = {
         "id": made(name, node),
@@ -190,11 +194,18 @@ def _over(over: Node | None, words: _Words) -> Node | None:
 
 
 def _list(node: Node, axis: str, words: _Words) -> Node:
+    if axis == "model" and isinstance(node.value, str) and (node.value != ALL or _is_family(ALL, words.study)):
+        return of_family(node, words.study)
     if node.value != ALL:
         return node
     if axis not in words.all:
         raise Misfit(node, f"expected a list; 'all' is known of {', '.join(words.all)}")
     return made(list(words.all[axis]), node)
+
+
+def _is_family(name: str, study: Node) -> bool:
+    families = study.get("families")
+    return families is not None and name in families.entries
 
 
 def _any_form(node: Node, words: _Words, study: Node) -> dict[str, Node]:

@@ -81,7 +81,7 @@ def table_name(folder: str, name: str) -> str:
 
 
 def selected(rows: Node, scope: Scope, tables: Tables) -> tuple[Point, ...]:
-    """The points that a ``rows`` names: metric by metric, split by split, in the order of the table."""
+    """The points that a ``rows`` names: by metric, by split, by model, in the order of the table."""
     names = rows.need("table")
     wanted: tuple[str | None, ...] = _texts(rows, "metric") or (None,)
     splits: tuple[Split | None, ...] = tuple(Split(each) for each in _texts(rows, "split")) or (None,)
@@ -90,7 +90,8 @@ def selected(rows: Node, scope: Scope, tables: Tables) -> tuple[Point, ...]:
         table = tables(names, table_name(scope.folder, name))
         for metric in wanted:
             for split in splits:
-                found += _points(rows, scope, table, metric, split)
+                points = _points(rows, scope, table, metric, split)
+                found += sorted(points, key=lambda point: scope.models.index(point.model))
     return tuple(dict.fromkeys(found))
 
 

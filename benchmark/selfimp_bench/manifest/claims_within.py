@@ -149,14 +149,15 @@ def _single_run(rows: Node, point: Point, judging: Node, scope: Scope) -> Node:
     own = rows.get("one_run")
     listed = judging.get("one_run")
     for each in [own] if own is not None else (listed.items if listed is not None else []):
-        metrics = each.get("metrics")
-        if metrics is None or any(fits(wanted, point.metric) for wanted in metrics.texts):
+        metrics, task = each.get("metrics"), each.get("task")
+        is_of_task = task is None or scope.task in task.texts
+        if is_of_task and (metrics is None or any(fits(wanted, point.metric) for wanted in metrics.texts)):
             return _spread(each, point.split, scope)
     raise Misfit(rows, f"nothing in judging.one_run says what stands in for the spread of {point.metric}; add it")
 
 
 def _spread(one_run: Node, split: Split, scope: Scope) -> Node:
-    only_keys(one_run, ("metrics", "seed_sd", "problems", "source", "assumed"))
+    only_keys(one_run, ("metrics", "task", "seed_sd", "problems", "source", "assumed"))
     problems = one_run.get("problems") or made(None, one_run)
     if problems.value == "all":
         problems = made(scope.problems[split], problems)

@@ -8,7 +8,7 @@ protocol's own manifest), which is what runs record and are judged by:
     models        id: the model, with ``hub: REPO@REVISION`` or an asset or a path
     tasks         key: train, test, prompt and grading; ``ood`` names the task whose ``test`` is out of distribution
     methods       key: what a method changes
-    experiments   name: {task, method, models}; ``models`` picks some of the study's, or gives the experiment its own;
+    experiments   name: {task, method, models}; ``models`` picks some of the study's or a family, or gives its own;
                   ``ood: null`` leaves out what the task has out of distribution; ``apart`` says why
                   ``reproduce STUDY`` leaves the experiment out
     BLOCK         any block of the protocol's resolved manifest: sampling, engines, measure ...
@@ -31,7 +31,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from selfimp_bench.manifest.fault import nearest, shown
-from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, sequence
+from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, plain, sequence
 from selfimp_bench.manifest.yaml_scalar import Json
 
 OF_STUDY = (
@@ -212,10 +212,22 @@ def models_of(entry_: Entry) -> Node:
     if own is None:
         return sequence(list(_models(study)), study)
     known = {model.need("id").text: model for model in _models(study)}
-    for item in own.items:
+    picked = of_family(own, entry_.study)
+    for item in picked.items:
         if item.text not in known:
             raise Misfit(item, f"{shown(item.text)} is none of models; {nearest(item.text, list(known))}")
-    return sequence([known[item.text] for item in own.items], own)
+    return sequence([known[item.text] for item in picked.items], own)
+
+
+def of_family(models: Node, study: Node) -> Node:
+    """Models as a list: as they are listed, or those of the study's family that a text names. Raises Misfit."""
+    if not isinstance(models.value, str):
+        return models
+    families = study.get("families")
+    known = {} if families is None else families.entries
+    if models.text not in known:
+        raise Misfit(models, f"{shown(models.text)} is none of families; {nearest(models.text, list(known))}")
+    return made(plain(known[models.text]), models)
 
 
 def _models(models: Node) -> Iterator[Node]:

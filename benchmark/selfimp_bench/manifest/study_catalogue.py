@@ -31,11 +31,13 @@ class _Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def with_facts(blocks: dict[str, Node | None], file: Path = FILE) -> dict[str, Node | None]:
     """The blocks of an experiment with the catalogue's facts about its models and data sets."""
-    models, datasets = blocks.get("models"), blocks.get("datasets")
+    datasets = blocks.get("datasets")
     catalogue = _read(file)
     found = dict(blocks)
-    if models is not None:
-        found["models"] = sequence([_model(model, catalogue) for model in models.items], models)
+    for block in ("models", "verifier_models"):
+        models = blocks.get(block)
+        if models is not None:
+            found[block] = sequence([_model(model, catalogue) for model in models.items], models)
     if datasets is not None:
         found["datasets"] = mapping(
             {key: _dataset(node, catalogue) for key, node in datasets.entries.items()}, datasets

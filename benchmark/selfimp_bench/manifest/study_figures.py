@@ -14,11 +14,13 @@ from selfimp_bench.manifest.claims_rows import Scope, table_name
 from selfimp_bench.manifest.claims_text import read_cell
 from selfimp_bench.manifest.fault import Fault
 from selfimp_bench.manifest.measured import numbered
-from selfimp_bench.manifest.study import cited
+from selfimp_bench.manifest.study import cited, of_family
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, only_keys, sequence
 from selfimp_bench.measurement import Split
 
-_FIGURE = ("title", "source", "form", "rows", "panels", "unpublished", "compute", "bin_width", "only", "except", "x")
+_FIGURE = (
+    "title", "source", "form", "rows", "panels", "unpublished", "compute", "bin_width", "only", "except", "x", "models",
+)  # fmt: skip
 _PANEL = ("of", "title", "labels", "x", "models", "level", "only", "except")
 
 
@@ -50,7 +52,7 @@ def _is_drawn(part: Node, scope: Scope) -> bool:
 
 
 def _figure(name: str, node: Node, study: Node, scope: Scope) -> Node | None:
-    panels = [_panel(each, node, scope) for each in node.need("panels").items]
+    panels = [_panel(each, node, study, scope) for each in node.need("panels").items]
     kept = [panel for panel in panels if panel is not None]
     if not kept:
         return None
@@ -74,7 +76,7 @@ def _compute(figure: Node, scope: Scope) -> Node | None:
     return None if table is None else made(table_name(scope.folder, table.text), table)
 
 
-def _panel(panel: Node, figure: Node, scope: Scope) -> Node | None:
+def _panel(panel: Node, figure: Node, study: Node, scope: Scope) -> Node | None:
     """The panel with those of its cells that are measured; None where none is."""
     words = panel if isinstance(panel.value, dict) else mapping({"of": panel}, panel)
     only_keys(words, _PANEL)
@@ -89,13 +91,14 @@ def _panel(panel: Node, figure: Node, scope: Scope) -> Node | None:
     if not kept:
         return None
     labels = words.get("labels")
+    models = words.get("models") or figure.get("models")
     given = {
         "metrics": sequence([made(cells[index][1].metric, cells[index][0]) for index in kept], words.need("of")),
         "split": made(split.value, panel),
         "title": words.get("title"),
         "labels": None if labels is None else sequence([labels.items[index] for index in kept], labels),
         "x": words.get("x") or figure.get("x"),
-        "models": words.get("models"),
+        "models": None if models is None else of_family(models, study),
         "level": words.get("level"),
     }
     return mapping(given, panel)

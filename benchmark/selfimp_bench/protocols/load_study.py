@@ -26,6 +26,8 @@ from selfimp_bench.manifest.study_tree import Misfit, Node, mapping, origins, pl
 from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks
+from selfimp_bench.protocols.verification.study import BLOCKS as VERIFICATION_BLOCKS
+from selfimp_bench.protocols.verification.study import verification_blocks, verification_blocks_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,9 @@ def _post_training_cells(data: dict[str, Json]) -> tuple[MeasuredCell, ...]:
 
 STUDY_PARTS: Final = {
     "iterative-post-training": StudyPart(blocks=BLOCKS, expand=post_training_blocks, cells=_post_training_cells),
+    "verification-gap": StudyPart(
+        blocks=VERIFICATION_BLOCKS, expand=verification_blocks, cells=verification_blocks_cells
+    ),
 }
 
 
