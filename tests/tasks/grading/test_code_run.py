@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import json
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -100,14 +101,34 @@ def test_a_program_without_end_is_timed_out_by_its_cpu_time(program, monkeypatch
 
 
 def test_a_program_that_only_sleeps_is_timed_out_by_the_clock(monkeypatch):
-    monkeypatch.setattr(cells, "SIEVE", Limits(cpu_seconds=1, wall_seconds=0.3))
-    monkeypatch.setattr(policy, "FULL", Limits(cpu_seconds=1, wall_seconds=0.6))
+    for name in ("SIEVE", "FULL"):
+        monkeypatch.setattr(policy, name, Limits(cpu_seconds=1, wall_seconds=0.6, idle_seconds=60))
     strict = grade_code("import time\ntime.sleep(60)\n", problem(), truncated=False).strict
     assert (strict.outcome, strict.detail) == (Outcome.TIMED_OUT, "timed out waiting: more than 0.6 s")
 
 
+@pytest.mark.parametrize("sleep", ["time.sleep(60)", "while True: time.sleep(0.01)"])
+def test_a_program_that_does_nothing_is_timed_out_soon(sleep):
+    began = time.monotonic()
+    strict = grade_code(f"import time\n{sleep}\n", problem(), truncated=False).strict
+    assert (strict.outcome, strict.detail) == (
+        Outcome.TIMED_OUT,
+        "timed out waiting: more than 1 s without doing anything",
+    )
+    assert time.monotonic() - began < 20
+
+
+def test_a_program_may_wait_where_the_reference_solution_does(monkeypatch):
+    for name in ("SIEVE", "SHORTEST"):
+        monkeypatch.setattr(policy, name, Limits(cpu_seconds=1, wall_seconds=20, idle_seconds=0.2))
+    waits = "import time\ndef double(x):\n    time.sleep({seconds})\n    return 2 * x\n"
+    for reference, outcome in ((waits.format(seconds=0.3), "correct"), (GOOD, "timed out")):
+        each = problem(tests=TESTS[:1], answer=reference)
+        assert grade_code(waits.format(seconds=1.0), each, truncated=False).strict.outcome == outcome
+
+
 def test_a_program_that_is_slow_only_among_others_is_judged_by_its_time_alone(monkeypatch):
-    monkeypatch.setattr(cells, "SIEVE", Limits(cpu_seconds=0.05, wall_seconds=10))
+    monkeypatch.setattr(policy, "SIEVE", Limits(cpu_seconds=0.05, wall_seconds=10))
     slow = "import time\ndef double(x):\n    end = time.process_time() + 0.06\n" + (
         "    while time.process_time() < end: pass\n    return 2 * x\n"
     )
@@ -115,7 +136,7 @@ def test_a_program_that_is_slow_only_among_others_is_judged_by_its_time_alone(mo
 
 
 def test_where_there_is_a_reference_solution_its_time_decides(monkeypatch):
-    monkeypatch.setattr(cells, "SIEVE", Limits(cpu_seconds=0.05, wall_seconds=10))
+    monkeypatch.setattr(policy, "SIEVE", Limits(cpu_seconds=0.05, wall_seconds=10))
     monkeypatch.setattr(policy, "SHORTEST", Limits(cpu_seconds=0.1, wall_seconds=10))
     burn = "import time\ndef double(x):\n    end = time.process_time() + {seconds}\n" + (
         "    while time.process_time() < end: pass\n    return 2 * x\n"
@@ -123,8 +144,18 @@ def test_where_there_is_a_reference_solution_its_time_decides(monkeypatch):
     for reference, outcome in ((GOOD, "timed out"), (burn.format(seconds=0.03), "correct")):
         each = problem(tests=TESTS[:1], answer=reference)
         assert grade_code(burn.format(seconds=0.15), each, truncated=False).strict.outcome == outcome
-    wrong = problem(tests=TESTS[:1], answer="def double(x): return 0")
-    assert grade_code(burn.format(seconds=0.15), wrong, truncated=False).strict.outcome == "correct"
+
+
+def test_where_the_reference_solution_fails_its_own_tests_nothing_can_be_judged():
+    wrong = problem(answer="def double(x): return 0")
+    for completion in (GOOD, "def double(x): return 1", "no program ("):
+        both = grade_code(completion, wrong, truncated=False)
+        assert both.strict == both.flexible
+        assert (both.strict.outcome, both.strict.detail) == (
+            Outcome.UNJUDGEABLE,
+            "cannot be judged here: its reference solution does not pass its tests here "
+            "(failed: test 1 of 3: AssertionError)",
+        )
 
 
 def test_a_program_with_a_state_is_called_once_for_every_call_in_the_tests():
@@ -156,7 +187,7 @@ def test_what_no_sandbox_takes_is_a_wrong_program_or_an_input_error_that_names_t
 
 
 def test_a_failure_of_the_machinery_is_crashed_and_not_wrong(monkeypatch):
-    def broken(_mechanism):
+    def broken(*_, **__):
         raise CellBroken("no zygote today")
 
     monkeypatch.setattr(cells, "Cell", broken)

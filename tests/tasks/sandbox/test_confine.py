@@ -5,7 +5,9 @@ import struct
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import numpy
 import pytest
 from mechanisms import needs_bubblewrap
 
@@ -94,8 +96,9 @@ def verdict(program, arch, number, *arguments):
 
 
 @needs_bubblewrap
-def test_under_bubblewrap_there_is_nothing_but_the_interpreter():
-    given = command(Mechanism.BUBBLEWRAP, 0)
+@pytest.mark.parametrize(("wide", "expected"), [(False, []), (True, ["numpy", "numpy.libs"])])
+def test_under_bubblewrap_there_is_nothing_but_the_interpreter_and_the_packages_of_the_list(wide, expected):
+    given = command(Mechanism.BUBBLEWRAP, 0, wide=wide)
     above = {each.split("/")[1] for each in given if each.startswith("/")}  # what is bound lies in these folders
     foreign = {"etc", "home", "tmp", "proc", "sys", "var", "bin"} - above
     code = f"""
@@ -104,6 +107,7 @@ packages = os.path.join(os.path.dirname(os.__file__), "site-packages")
 print(os.getpid() < 5, os.listdir("/dev"), len(socket.if_nameindex()))
 print([name for name in {foreign} if os.path.exists(f"/{{name}}")])
 print(os.listdir(packages) if os.path.exists(packages) else [])
+print(sorted(os.listdir({str(Path(numpy.__file__).parents[1])!r})) if {wide} else [])
 """
     run = subprocess.run([*given[:-1], code], capture_output=True, text=True, env={})
-    assert (run.stdout, run.stderr) == ("True ['null'] 1\n[]\n[]\n", "")
+    assert (run.stdout, run.stderr) == (f"True ['null'] 1\n[]\n[]\n{expected}\n", "")

@@ -10,7 +10,9 @@ from there, as in the "HumanEval" format; a test that defines ``check`` is then 
 
 What the program raises, its being no program, using up its memory or ending itself is WRONG; the detail begins with
 the kind. Using up its time, twice, the second time alone (``sandbox/policy.py`` says
-how much that is), is TIMED_OUT. CRASHED is kept for failures of the sandbox.
+how much that is), is TIMED_OUT. CRASHED is kept for failures of the sandbox, and UNJUDGEABLE for what tests
+cannot tell here (``sandbox/ways.py``): the problem's own solution does not pass them, or a program passes them only
+where it could have forged that. Both are left out, as if never drawn.
 """
 
 import ast
@@ -36,6 +38,7 @@ _OUTCOMES: Final = {
     Ending.DIED: Outcome.WRONG,
     Ending.CPU: Outcome.TIMED_OUT,
     Ending.WALL: Outcome.TIMED_OUT,
+    Ending.UNJUDGED: Outcome.UNJUDGEABLE,
     Ending.BROKEN: Outcome.CRASHED,
 }
 _PYTHON_FENCE: Final = re.compile(r"```[ \t]{0,5}(?:python3?|py3?)[ \t]*\r?\n", re.IGNORECASE)

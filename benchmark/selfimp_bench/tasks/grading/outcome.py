@@ -8,7 +8,8 @@ from typing import Final
 class Outcome(StrEnum):
     """The judgement of one completion. Only CORRECT counts as right; the others are kept apart, never merged.
 
-    TIMED_OUT: a program used up its time. CRASHED: the grader failed, or gave up.
+    TIMED_OUT: a program used up its time. CRASHED: the grader failed, or gave up. UNJUDGEABLE: the
+    problem's tests cannot tell here whether it is right.
     """
 
     CORRECT = "correct"
@@ -17,9 +18,10 @@ class Outcome(StrEnum):
     TRUNCATED = "truncated"
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
+    UNJUDGEABLE = "cannot be judged here"
 
 
-UNJUDGED: Final = frozenset({Outcome.CRASHED})
+UNJUDGED: Final = frozenset({Outcome.CRASHED, Outcome.UNJUDGEABLE})
 """Outcomes that say something about the grader and nothing about the completion: left out, as if never drawn."""
 
 

@@ -1,6 +1,7 @@
 """The process that runs the program. Nothing in it is secret, and nothing it says is believed but as a value.
 
-It gets the program, and from then on is asked for values (``peer.py``). It never sees a test.
+It gets the setup and the program, and from then on is asked for values (``peer.py``); it never sees a test. Only where
+tests are run beside the program (``together.py``) they come here, after it.
 """
 
 import ast
@@ -11,6 +12,8 @@ from typing import Any, Final
 
 from selfimp_bench.tasks.sandbox.channel import Channel, ChannelClosed
 from selfimp_bench.tasks.sandbox.peer import OPERATIONS, Peer, error_tree
+from selfimp_bench.tasks.sandbox.setup import run_before
+from selfimp_bench.tasks.sandbox.together import kept, run_beside
 
 MODULE: Final = 0
 """The number of the program's module: the object to begin with."""
@@ -28,9 +31,13 @@ def run_candidate(channel: Channel) -> None:
         program = _compiled(channel, order)
         if program is None:
             return
-        channel.send({"raised": _raised(program, order["imports"], module)})
         peer = Peer(channel, "candidate", OPERATIONS)
         peer.hold(module)
+        keep = kept() if order["together"] else {}
+        rest = run_before(order["setup"], module.__dict__)
+        channel.send({"raised": _raised(program, module)})
+        if order["together"]:
+            run_beside(channel, module, keep, rest)
         peer.serve()
     except ChannelClosed:
         return
@@ -50,11 +57,10 @@ def _compiled(channel: Channel, order: dict[str, Any]) -> types.CodeType | None:
     return program
 
 
-def _raised(program: types.CodeType, imports: str, module: types.ModuleType) -> dict[str, Any] | None:
-    """Run program, then the imports of the tests' setup, on which a program may build; what was raised."""
+def _raised(program: types.CodeType, module: types.ModuleType) -> dict[str, Any] | None:
+    """Run the program; what was raised."""
     try:
         exec(program, module.__dict__)
-        exec(imports, module.__dict__)
     except BaseException as error:  # SystemExit too: a program that leaves has not passed
         return error_tree(error)
     return None

@@ -16,6 +16,7 @@ import msgspec
 from selfimp_bench.tasks.sandbox.channel import Channel, ChannelClosed
 from selfimp_bench.tasks.sandbox.mechanism import Mechanism, command, environment
 from selfimp_bench.tasks.sandbox.policy import LONGEST_PROGRAM, Limits
+from selfimp_bench.tasks.sandbox.preload import are_wide
 
 _START_SECONDS: Final = 60.0
 _EXTRA_SECONDS: Final = 30.0
@@ -32,32 +33,49 @@ class Ending(StrEnum):
     DIED = "crashed"
     CPU = "timed out"
     WALL = "timed out waiting"
+    UNJUDGED = "cannot be judged here"
+    """Neither way of running tests tells right from wrong; not of one run, but of all together (``ways.py``)."""
     BROKEN = "broken"
     """Our machinery failed; nothing is known about the program."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A program and its tests, as Python source. ``rescue`` cuts the program back to the lines that compile."""
+    """A program and its tests, as Python source.
+
+    ``rescue`` cuts the program back to the lines that compile. ``together`` has the tests run beside the program
+    (``together.py``). ``own``: names of built-ins that tests mean as the program's.
+    """
 
     program: str
     setup: str
     tests: Sequence[str]
     entry_point: str | None
     rescue: bool
+    together: bool = False
+    own: Sequence[str] = ()
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs a wide cell."""
+        return are_wide((self.program, self.setup, *self.tests))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examination:
     """An ending; where and by what (for people, None when passed); how many characters of the program were used.
 
-    ``cpu_seconds`` is the program's, and differs from time to time.
+    ``objects``: whether a call of the program gave what travels as a stub only. ``cpu_seconds`` is the program's, and
+    ``idle_seconds`` how long it waited for nothing; both differ from time to time. ``idle``: that was what ended it.
     """
 
     ending: Ending
     remark: str | None
     characters: int
     cpu_seconds: float
+    idle_seconds: float = 0.0
+    idle: bool = False
+    objects: bool = False
 
 
 class CellBroken(Exception):
@@ -67,13 +85,17 @@ class CellBroken(Exception):
 class Cell:
     """A zygote in its isolation. One thread at a time uses it."""
 
-    def __init__(self, mechanism: Mechanism) -> None:
-        """Start it. Raises MechanismMissing, CellBroken, OSError."""
+    def __init__(self, mechanism: Mechanism, *, wide: bool = False) -> None:
+        """Start it; a wide one has the longer list of modules (``preload.py``).
+
+        Raises MechanismMissing, CellBroken, OSError.
+        """
+        self.wide = wide
         self._control, theirs = socket.socketpair()
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    command(mechanism, theirs.fileno()),
+                    command(mechanism, theirs.fileno(), wide=wide),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
@@ -151,14 +173,16 @@ class _Verdict(msgspec.Struct, forbid_unknown_fields=True):
     at: str
     error: str
     characters: int
+    objects: bool
 
 
 class _Report(msgspec.Struct, forbid_unknown_fields=True):
     """What a zygote sends: which limit ended the examination, and how the candidate ended by itself."""
 
-    cut: Literal["cpu", "wall"] | None
+    cut: Literal["cpu", "wall", "idle"] | None
     exit_code: int | None
     cpu_seconds: float
+    idle_seconds: float
 
 
 def _verdict(connection: socket.socket, order: Order, patience: float) -> _Verdict | None:
@@ -182,6 +206,9 @@ def _judged(verdict: _Verdict | None, report: _Report, order: Order, limits: Lim
         remark=remark,
         characters=characters or len(order.program),
         cpu_seconds=report.cpu_seconds,
+        idle_seconds=report.idle_seconds,
+        idle=report.cut == "idle",
+        objects=verdict is not None and verdict.objects,
     )
 
 
@@ -199,6 +226,8 @@ def _ending(verdict: _Verdict | None, report: _Report, limits: Limits) -> tuple[
         return Ending.CPU, f"more than {limits.cpu_seconds:g} s of CPU time"
     if report.cut == "wall":
         return Ending.WALL, f"more than {limits.wall_seconds:g} s"
+    if report.cut == "idle":
+        return Ending.WALL, f"more than {limits.idle_seconds:g} s without doing anything"
     if verdict is None:
         return Ending.BROKEN, "the examiner ended without a verdict"
     said = _printable(f"{verdict.at}: {verdict.error}")[:_LONGEST_REMARK]

@@ -6,47 +6,68 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from threading import Condition
+from threading import Condition, Lock
 from typing import Final
 
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.tasks.sandbox.cell import Cell, CellBroken, Ending, Examination, Order
 from selfimp_bench.tasks.sandbox.mechanism import Mechanism
-from selfimp_bench.tasks.sandbox.policy import PATIENCE, SHORTEST, SIEVE, TIMES_REFERENCE, Limits, limits_by_reference
+from selfimp_bench.tasks.sandbox.policy import (
+    PATIENCE,
+    SHORTEST,
+    TIMES_REFERENCE,
+    Limits,
+    first_limits,
+    limits_by_reference,
+)
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus, status
+from selfimp_bench.tasks.sandbox.ways import Known, judge, known_of
 
 _ATTEMPTS: Final = 2
 
 
 def examine(order: Order, reference: Order | None) -> Examination:
-    """Run a program and its tests in the sandbox; what took too long is run again, alone, and only that counts.
+    """Run a program and its tests in the sandbox, in the ways that these need (``ways.py``).
 
-    reference: the same tests with a program that passes them, if there is one; its time decides what is too long.
+    reference: the same tests with a program that passes them, if there is one. It is run before the first program of
+    its tests is; its time decides what is too long.
     Raises InputError if this machine offers no isolation that passes the self-test.
     """
     mechanism = _usable(sandbox_status())
+    known = _known(order, reference, mechanism)
+    return judge(order, known, lambda each: _timed(each, known, mechanism))
+
+
+def _known(order: Order, reference: Order | None, mechanism: Mechanism) -> Known:
+    """What is known about tests, found out once."""
+
+    def patient(each: Order) -> Examination:
+        with _CELLS.beside_others():
+            return _examine(each, PATIENCE, mechanism)
+
+    key = digest(reference or replace(order, program="", rescue=False))
+    with _CELLS.found_out_once(key):
+        if key not in _CELLS.known:
+            _CELLS.known[key] = known_of(order, reference, patient)
+    return _CELLS.known[key]
+
+
+def _timed(order: Order, known: Known, mechanism: Mechanism) -> Examination:
+    """Run a program and its tests in one way; what took too long is run again, alone, and only that counts."""
+    limits = limits_by_reference(known.cpu_seconds, known.idle_seconds)
     with _CELLS.beside_others():
-        found = _examine(order, SIEVE, mechanism)
-    if found.ending not in (Ending.CPU, Ending.WALL):
+        found = _examine(order, first_limits(known.idle_seconds), mechanism)
+    if found.idle:  # what needs no processor need not be alone with it
+        with _CELLS.beside_others():
+            found = _examine(order, limits, mechanism)
+    if found.ending not in (Ending.CPU, Ending.WALL) or found.idle:
         return found
     with _CELLS.alone():
-        seconds = _reference_seconds(reference, mechanism)
-        again = _examine(order, limits_by_reference(seconds), mechanism)
-    if seconds is None or again.ending not in (Ending.CPU, Ending.WALL):
+        again = _examine(order, limits, mechanism)
+    if known.cpu_seconds is None or again.idle or again.ending not in (Ending.CPU, Ending.WALL):
         return again
     return replace(again, remark=f"more than {SHORTEST.cpu_seconds:g} s and {TIMES_REFERENCE} times the reference")
-
-
-def _reference_seconds(reference: Order | None, mechanism: Mechanism) -> float | None:
-    """The CPU time of a reference solution, measured once; None if there is none, or it does not pass."""
-    if reference is None:
-        return None
-    key = digest(reference)
-    if key not in _CELLS.reference_seconds:
-        found = _examine(reference, PATIENCE, mechanism)
-        _CELLS.reference_seconds[key] = found.cpu_seconds if found.ending is Ending.PASSED else None
-    return _CELLS.reference_seconds[key]
 
 
 def sandbox_status() -> SandboxStatus:
@@ -67,10 +88,10 @@ def _usable(found: SandboxStatus) -> Mechanism:
 
 def _examine(order: Order, limits: Limits, mechanism: Mechanism) -> Examination:
     """In an idle or a new cell; in another one if that broke."""
-    remark = ""
+    remark, wide = "", order.wide
     for _ in range(_ATTEMPTS):
         try:
-            cell = _CELLS.take(mechanism)
+            cell = _CELLS.take(mechanism, wide=wide)
         except (CellBroken, OSError) as error:
             remark = str(error)
             continue
@@ -100,14 +121,20 @@ class _Cells:
         self._running = 0
         self._alone = False
         self._status: SandboxStatus | None = None
-        self.reference_seconds: dict[str, float | None] = {}
-        """By digest; read and written by who is alone."""
+        self.known: dict[str, Known] = {}
+        """By digest; written by who finds out."""
+        self._finding_out: dict[str, Lock] = {}
 
     def status(self) -> SandboxStatus:
         with self._changed:
             if self._status is None:
                 self._status = status()
             return self._status
+
+    def found_out_once(self, key: str) -> Lock:
+        """What is held while what belongs to the key is found out."""
+        with self._changed:
+            return self._finding_out.setdefault(key, Lock())
 
     @contextmanager
     def beside_others(self) -> Iterator[None]:
@@ -136,11 +163,13 @@ class _Cells:
                 self._alone = False
                 self._changed.notify_all()
 
-    def take(self, mechanism: Mechanism) -> Cell:
+    def take(self, mechanism: Mechanism, *, wide: bool) -> Cell:
         with self._changed:
-            if self._idle:
-                return self._idle.pop()
-        return Cell(mechanism)
+            for cell in self._idle:
+                if cell.wide is wide:
+                    self._idle.remove(cell)
+                    return cell
+        return Cell(mechanism, wide=wide)
 
     def give_back(self, cell: Cell) -> None:
         with self._changed:
@@ -149,6 +178,7 @@ class _Cells:
     def forget(self) -> None:
         """After a fork: the idle cells are the parent's, and the lock may have been held in another thread."""
         self._changed = Condition()
+        self._finding_out = {}
         for cell in self._idle:
             cell.forget()
         self._of_the_parent += self._idle

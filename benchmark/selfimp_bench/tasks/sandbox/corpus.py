@@ -2,6 +2,7 @@
 
     # what: one line about it
     # ends: an ``Ending``
+    # together: yes, where the tests are run beside the program (may be missing)
     # first: another attack, examined in the same cell immediately before (may be missing)
     # setup: the setup of its tests (may be missing)
     # test: a test; lines may follow that begin with a number sign and five blanks; there may be several
@@ -29,6 +30,7 @@ class Attack:
     what: str
     ends: Ending
     first: str | None
+    together: bool
     setup: str
     tests: tuple[str, ...]
     program: str
@@ -36,7 +38,7 @@ class Attack:
     def order(self, places: Mapping[str, str]) -> Order:
         """What is examined, with places filled in."""
         setup, program, *tests = (_filled(text, places) for text in (self.setup, self.program, *self.tests))
-        return Order(program=program, setup=setup, tests=tests, entry_point=None, rescue=False)
+        return Order(program=program, setup=setup, tests=tests, entry_point=None, rescue=False, together=self.together)
 
 
 def read_corpus() -> tuple[Attack, ...]:
@@ -46,7 +48,7 @@ def read_corpus() -> tuple[Attack, ...]:
 
 def _read(path: Path) -> Attack:
     head, _, program = path.read_text("utf-8").partition("\n\n")
-    fields: dict[str, list[str]] = {"what": [], "ends": [], "first": [], "setup": [], "test": []}
+    fields: dict[str, list[str]] = {"what": [], "ends": [], "together": [], "first": [], "setup": [], "test": []}
     key = ""
     for line in head.splitlines():
         if line.startswith(_CONTINUED):
@@ -60,6 +62,7 @@ def _read(path: Path) -> Attack:
         what=what,
         ends=Ending(ends),
         first=fields["first"][0] if fields["first"] else None,
+        together=fields["together"] == ["yes"],
         setup="\n".join(fields["setup"]),
         tests=tuple(fields["test"]),
         program=program,

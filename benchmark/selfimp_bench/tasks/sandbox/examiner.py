@@ -7,6 +7,7 @@ process, which the program cannot reach, came to the end of the last one.
 import ast
 import importlib
 import mmap
+import os
 from collections.abc import Sequence
 from enum import IntFlag
 from typing import Any, Final
@@ -18,6 +19,7 @@ from selfimp_bench.tasks.sandbox.names import Names, names_in
 from selfimp_bench.tasks.sandbox.parts import SETUP, Part, parts_of
 from selfimp_bench.tasks.sandbox.peer import Peer, Remote, describe, error_from
 from selfimp_bench.tasks.sandbox.purity import leave_nothing
+from selfimp_bench.tasks.sandbox.together import CONTROL, beside, require
 
 _RESERVE_BYTES: Final = 1 << 24
 """Address space kept free to say so when values of the program have used up the rest."""
@@ -44,7 +46,7 @@ def run_examiner(grader: Channel, candidate: Channel) -> After:
     reserve = mmap.mmap(-1, _RESERVE_BYTES)
     try:
         parts = parts_of(order["setup"], order["tests"], order["entry_point"])
-        if leave_nothing([part.tree for part in parts]):
+        if order["together"] or leave_nothing([part.tree for part in parts]):
             after = After.NOTHING
         verdict = _examine(order, parts, candidate)
     except ChannelClosed as error:
@@ -60,13 +62,7 @@ def run_examiner(grader: Channel, candidate: Channel) -> After:
 
 
 def _examine(order: dict[str, Any], parts: Sequence[Part], candidate: Channel) -> dict[str, Any]:
-    imports = [
-        ast.unparse(node)
-        for part in parts
-        for node in part.tree.body
-        if part.at == SETUP and isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    candidate.send({"program": order["program"], "rescue": order["rescue"], "imports": "\n".join(imports)})
+    candidate.send({name: order[name] for name in ("program", "rescue", "setup", "together")})
     compiled = candidate.receive()
     if "raised" in compiled:
         return _failed("the code", error_from(compiled["raised"])) | {"kind": "no program"}
@@ -76,17 +72,39 @@ def _examine(order: dict[str, Any], parts: Sequence[Part], candidate: Channel) -
     if loaded.get("raised") is not None:
         verdict = _failed("the code", error_from(loaded["raised"]))
     else:
-        verdict = _run(parts, order["entry_point"], candidate)
+        names = names_in([part.tree for part in parts], order["entry_point"], order["own"])
+        verdict = (_run_beside if order["together"] else _run)(parts, names, candidate)
     return verdict | {"characters": compiled["characters"]}
 
 
-def _run(parts: Sequence[Part], entry_point: str | None, candidate: Channel) -> dict[str, Any]:
+def _run_beside(parts: Sequence[Part], names: Names, candidate: Channel) -> dict[str, Any]:
+    """Have the parts run beside the program, one after the other, each sent when the one before came to its end."""
+    sources = beside([part.tree for part in parts], names)
+    texts = [(part.at, None if part.at == SETUP else source) for part, source in zip(parts, sources, strict=True)]
+    control = os.urandom(1)[0] % (len(texts) + 1)
+    texts.insert(control, ("the control", CONTROL))
+    for number, (at, text) in enumerate(texts):
+        word = os.urandom(16).hex()
+        own = names.builtin if text is not None else ()
+        candidate.send({"at": at, "text": text, "word": word, "modules": names.modules, "own": own})
+        reply = candidate.receive()
+        if not isinstance(reply, dict):
+            raise ChannelClosed("no message of ours")
+        if "raised" not in reply and reply.get("word") != word:
+            raise ChannelClosed("an end that was not reached")
+        if "raised" in reply and number != control:
+            return _failed(at, error_from(reply["raised"]))
+        if "raised" not in reply and number == control:
+            return _verdict("failed", at=at, error="what cannot be true was said to be")
+    return _verdict("passed")
+
+
+def _run(parts: Sequence[Part], names: Names, candidate: Channel) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "tests"}
     peer = Peer(candidate, "examiner", _MAY_ASK)
     at = "the tests"
     try:
         trees = [part.tree for part in parts]
-        names = names_in(trees, entry_point)
         namespace |= {name: importlib.import_module(name) for name in names.modules}
         _bind(namespace, names, peer)
         if parts[0].at != SETUP:
@@ -98,10 +116,10 @@ def _run(parts: Sequence[Part], entry_point: str | None, candidate: Channel) -> 
     except BaseException as error:
         if peer.lost:
             raise ChannelClosed(at) from None
-        return _failed(at, error)
+        return _failed(at, error) | {"objects": peer.objects}
     if peer.lost:
         raise ChannelClosed("at the end")
-    return _verdict("passed")
+    return _verdict("passed") | {"objects": peer.objects}
 
 
 def _foresee(trees: Sequence[ast.Module], namespace: dict[str, Any], names: Names, peer: Peer) -> None:
@@ -120,9 +138,12 @@ def _bind(namespace: dict[str, Any], names: Names, peer: Peer) -> None:
         if isinstance(namespace.get(name), Remote):
             continue
         try:
+            objects = peer.objects
             namespace[name] = peer.ask("attribute", MODULE, name)
+            peer.objects = objects
         except AttributeError:
             namespace.pop(name, None)
+            require({name} & set(names.builtin), namespace)
 
 
 def _failed(at: str, error: BaseException) -> dict[str, Any]:
@@ -131,4 +152,4 @@ def _failed(at: str, error: BaseException) -> dict[str, Any]:
 
 
 def _verdict(kind: str, *, at: str = "", error: str = "") -> dict[str, Any]:
-    return {"kind": kind, "at": at, "error": error, "characters": 0}
+    return {"kind": kind, "at": at, "error": error, "characters": 0, "objects": False}

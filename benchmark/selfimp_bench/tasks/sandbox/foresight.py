@@ -34,6 +34,22 @@ def foreseen_calls(tests: Sequence[ast.Module], program: Sequence[str]) -> list[
     return calls
 
 
+def all_plain(tests: Sequence[ast.Module], program: Sequence[str]) -> bool:
+    """Whether the program is asked in asserts only, in each of them once, for a result of values without names."""
+    statements = [statement for tree in tests for statement in tree.body]
+    for statement, names in _straight(statements, {name: name for name in program}):
+        if _names_of(statement, names):
+            asked = ast.Assert(test=statement.test) if isinstance(statement, ast.Assert) else statement
+            call = _only_call(asked, names)
+            if call is None or any(
+                isinstance(node, ast.Name | ast.Call) for each in call.args for node in ast.walk(each)
+            ):
+                return False
+        elif not isinstance(statement, _PLAIN):
+            return False
+    return True
+
+
 def _straight(statements: Sequence[ast.stmt], names: dict[str, str]) -> Iterator[tuple[ast.stmt, dict[str, str]]]:
     """The statements as they are run, each with the names that mean the program's things.
 
@@ -55,14 +71,27 @@ def _straight(statements: Sequence[ast.stmt], names: dict[str, str]) -> Iterator
 
 def _calls(statement: ast.stmt, names: dict[str, str]) -> list[Call] | None:
     """What a statement asks of the program; None if that is not certain."""
-    used = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id in names]
+    used = _names_of(statement, names)
     if not used:
         return [] if isinstance(statement, _PLAIN) else None
+    call = _only_call(statement, names)
+    if call is None:
+        return None
+    try:
+        return [Call(name=names[used[0].id], arguments=tuple(ast.literal_eval(each) for each in call.args))]
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _names_of(statement: ast.stmt, names: dict[str, str]) -> list[ast.Name]:
+    return [node for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id in names]
+
+
+def _only_call(statement: ast.stmt, names: dict[str, str]) -> ast.Call | None:
+    """The one call in an assert that is certain to be made there; None if there is no such."""
+    used = _names_of(statement, names)
     calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call) and node.func in used]
     uncertain = any(isinstance(node, _PERHAPS) for node in ast.walk(statement))
     if not isinstance(statement, ast.Assert) or uncertain or len(used) != 1 or len(calls) != 1 or calls[0].keywords:
         return None
-    try:
-        return [Call(name=names[used[0].id], arguments=tuple(ast.literal_eval(each) for each in calls[0].args))]
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
+    return calls[0]

@@ -16,12 +16,13 @@ class _Info(ctypes.Structure):
 _VISIT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Info), ctypes.c_size_t, ctypes.c_void_p)
 
 
-def report() -> None:
+def report(packages: str) -> None:
     """Load what programs may use, and write the names of all loaded libraries to standard output, as JSON.
 
+    packages: the folder of packages, for a wide zygote; else nothing.
     The names are those that the loader looked for, not what a symbolic link leads to.
     """
-    load_modules()
+    load_modules(packages=packages or None)
     names: list[str] = []
 
     def visit(info: "ctypes._Pointer[_Info]", _size: int, _data: int | None) -> int:

@@ -14,9 +14,16 @@ class Names:
     program: tuple[str, ...]
     modules: tuple[str, ...]
 
+    @property
+    def builtin(self) -> tuple[str, ...]:
+        """Those of the program's that a built-in has, too."""
+        return tuple(name for name in self.program if hasattr(builtins, name))
 
-def names_in(trees: Sequence[ast.Module], entry_point: str | None) -> Names:
+
+def names_in(trees: Sequence[ast.Module], entry_point: str | None, own: Sequence[str] = ()) -> Names:
     """The free names of setup and tests.
+
+    own: names of built-ins that mean the program's things here, because the reference solution defines them.
 
     Built-in names keep their meaning whatever the program defines, or it could redefine ``all`` or ``abs`` under a
     test; but where nothing else is free, the function under test has a built-in's name (``assert sum(1, 2) == 3``).
@@ -24,12 +31,17 @@ def names_in(trees: Sequence[ast.Module], entry_point: str | None) -> Names:
     """
     nodes = [node for tree in trees for node in ast.walk(tree)]
     loaded = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    free = loaded - set(_bound(nodes))
+    free = loaded - bound(nodes)
     modules = {name for name in free & set(sys.stdlib_module_names) if _only_as_module(name, nodes)} - {entry_point}
-    program = {name for name in free - modules if not hasattr(builtins, name)}
+    program = {name for name in free - modules if not hasattr(builtins, name) or name in own}
     if entry_point is not None:
         program.add(entry_point)
     return Names(program=tuple(sorted(program or set(_asserted(nodes)))), modules=tuple(sorted(modules)))
+
+
+def bound(nodes: Sequence[ast.AST]) -> set[str]:
+    """The names that these nodes give a meaning themselves."""
+    return set(_bound(nodes))
 
 
 def _bound(nodes: Sequence[ast.AST]) -> Iterator[str]:

@@ -93,6 +93,8 @@ class Peer:
         self._remotes: dict[int, Remote] = {}
         self._foreseen: deque[bytes] = deque()
         self._early: deque[Mapping[str, Any]] = deque()
+        self.objects = False
+        """Whether an object of the other side came as a result of a call."""
         self.lost = False
         """Whether the other side was found to be gone, or to make no sense; a test may have hidden that."""
 
@@ -227,6 +229,7 @@ class Peer:
     def _unpack(self, tree: Any) -> Any:
         def resolve(tag: str, content: Any) -> Any:
             if tag == "mine":
+                self.objects = True
                 return self.remote(content)
             if tag == "yours" and type(content) is int and content >= 0:
                 return self._objects[content]

@@ -1,6 +1,7 @@
 """The self-test: every hostile program of the corpus against a mechanism on this machine, here and now."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,14 +100,15 @@ def selftest(mechanism: Mechanism) -> Iterator[AttackResult]:
     """Run the corpus, one attack after the other. Raises MechanismMissing, CellBroken or OSError if it cannot start."""
     corpus = read_corpus()
     by_name = {attack.name: attack for attack in corpus}
-    with outside() as places:
-        cell = Cell(mechanism)
-        try:
-            for attack in corpus:
-                before = [by_name[attack.first]] if attack.first else []
-                yield _attempt(cell, [*before, attack], places)
-        finally:
-            cell.end()
+    with outside() as places, ExitStack() as stack:
+        cells: dict[bool, Cell] = {}
+        for attack in corpus:
+            before = [by_name[attack.first]] if attack.first else []
+            wide = attack.order(places.places).wide
+            if wide not in cells:
+                cells[wide] = Cell(mechanism, wide=wide)
+                stack.callback(cells[wide].end)
+            yield _attempt(cells[wide], [*before, attack], places)
 
 
 def _attempt(cell: Cell, attacks: Sequence[Attack], places: Outside) -> AttackResult:

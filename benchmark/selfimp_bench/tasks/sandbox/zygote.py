@@ -34,6 +34,10 @@ from selfimp_bench.tasks.sandbox.preload import load_modules
 
 _SHORTEST_WAIT: Final = 0.001
 _LAST_SECONDS: Final = 0.2
+_SLICE_SECONDS: Final = 0.1
+_PUNCTUAL_SECONDS: Final = 0.02
+_IDLE_SHARE: Final = 0.05
+_PROBE_SECONDS: Final = 0.003
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +99,7 @@ class _Zygote:
         socket.send_fds(examiner.connection, [b"x"], [grader, ours])
         for descriptor in (ours, theirs, grader):
             os.close(descriptor)
-        cut, cpu_seconds = self._wait(candidate, examiner, limits)
+        cut, cpu_seconds, idle_seconds = self._wait(candidate, examiner, limits)
         after = None if cut else examiner.connection.recv(1)
         if after and not after[0] & After.USED:
             self._examiner = examiner
@@ -106,7 +110,7 @@ class _Zygote:
             exit_code = _own_end(candidate)
         else:
             _end(candidate)
-        return {"cut": cut, "exit_code": exit_code, "cpu_seconds": cpu_seconds}
+        return {"cut": cut, "exit_code": exit_code, "cpu_seconds": cpu_seconds, "idle_seconds": idle_seconds}
 
     def _fork_candidate(self, connection: int, limits: Limits) -> _Child:
         def run() -> None:
@@ -127,39 +131,86 @@ class _Zygote:
         theirs.close()
         return _Examiner(child=child, connection=ours)
 
-    def _wait(self, candidate: _Child, examiner: _Examiner, limits: Limits) -> tuple[str | None, float]:
-        """Until the examiner is done, or a limit is reached: then its name; and the candidate's CPU time.
+    def _wait(self, candidate: _Child, examiner: _Examiner, limits: Limits) -> tuple[str | None, float, float]:
+        """Until the examiner is done, or a limit is reached: then its name; the candidate's CPU time, and how long
+        neither did anything.
 
         Ends all when the grader is gone.
         """
         began, deadline = examiner.child.cpu_seconds(), time.monotonic() + limits.wall_seconds
-        done, poll = examiner.connection.fileno(), select.poll()
+        done, poll, idle = examiner.connection.fileno(), select.poll(), _Idle()
         for descriptor in (done, candidate.handle, self._control.fileno()):
             poll.register(descriptor, select.POLLIN)
         spent = 0.0
         while True:
             left = deadline - time.monotonic()
             spent = max(spent, candidate.cpu_seconds())
-            used = max(spent, examiner.child.cpu_seconds() - began)
-            over = "cpu" if used >= limits.cpu_seconds else "wall" if left <= 0 else None
-            patience = 0.0 if over else 1000 * max(min(left, limits.cpu_seconds - used), _SHORTEST_WAIT)
-            ready = {descriptor for descriptor, _ in poll.poll(patience)}
+            examined = examiner.child.cpu_seconds() - began
+            idle.look(spent + examined)
+            over = _over(limits, used=max(spent, examined), left=left, idle_seconds=idle.seconds)
+            slices = (left, limits.cpu_seconds - max(spent, examined), _SLICE_SECONDS)
+            patience = 0.0 if over else max(min(slices), _SHORTEST_WAIT)
+            idle.sleep(patience)
+            ready = {descriptor for descriptor, _ in poll.poll(1000 * patience)}
             if self._control.fileno() in ready:
                 _end(candidate)
                 examiner.end()
                 os._exit(0)
             if done in ready:
-                return None, max(spent, candidate.cpu_seconds())
+                return None, max(spent, candidate.cpu_seconds()), idle.seconds
             if over:
-                return over, spent
+                return over, spent, idle.seconds
             if candidate.handle in ready:
                 poll.unregister(candidate.handle)
 
 
+class _Idle:
+    """How long the processes did next to nothing, although there was time for them.
+
+    That there was is seen at this process: it was woken when it was to be woken, and got the time to do something.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began = time.monotonic()
+        self._patience = 0.0
+        self._used = 0.0
+
+    def sleep(self, patience: float) -> None:
+        """This process is about to wait."""
+        self._began, self._patience = time.monotonic(), patience
+
+    def look(self, used: float) -> None:
+        """It has waited. used: CPU seconds of the others, so far."""
+        waited, worked, self._used = time.monotonic() - self._began, used - self._used, used
+        whole = self._patience >= _SLICE_SECONDS and waited >= _SLICE_SECONDS
+        still = worked <= _IDLE_SHARE * waited and waited - self._patience <= _PUNCTUAL_SECONDS
+        if whole and still and _there_is_time():
+            self.seconds += waited
+
+
+def _there_is_time() -> bool:
+    """Whether this process, too, can work without being kept from it."""
+    began, end = time.monotonic(), time.process_time() + _PROBE_SECONDS
+    while time.process_time() < end:
+        pass
+    return time.monotonic() - began <= 2 * _PROBE_SECONDS
+
+
+def _over(limits: Limits, *, used: float, left: float, idle_seconds: float) -> str | None:
+    """The limit that is reached."""
+    if used >= limits.cpu_seconds:
+        return "cpu"
+    if idle_seconds >= limits.idle_seconds:
+        return "idle"
+    return "wall" if left <= 0 else None
+
+
 def main(arguments: list[str]) -> None:
-    """``zygote CONTROL LANDLOCK``: a descriptor, and whether Landlock is to be used ("landlock" or "none")."""
+    """``zygote CONTROL LANDLOCK PACKAGES``: a descriptor, whether Landlock is to be used ("landlock" or "none"), and
+    for a wide one the folder with the packages of ``preload.py``, else nothing."""
     control = socket.socket(fileno=int(arguments[0]))
-    load_modules()
+    load_modules(packages=arguments[2] or None)
     drop_privileges()
     if arguments[1] == "landlock":
         forbid_files()
