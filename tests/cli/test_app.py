@@ -46,7 +46,7 @@ def test_list_names_every_shipped_experiment() -> None:
 
 @pytest.mark.parametrize("name", sorted({entry.name for entry in entries()}))
 def test_show_prints_every_claim_and_every_assumption(name: str) -> None:
-    shown = _json(_call("show", name, "--json"))
+    (shown,) = _json(_call("show", name, "--json"))["experiments"]
     text = " ".join(_call("show", name).stdout.split())
     assert shown["manifest"]["name"] == name
     assert all(claim["id"] in text for claim in shown["manifest"]["claims"])
@@ -56,15 +56,30 @@ def test_show_prints_every_claim_and_every_assumption(name: str) -> None:
 def test_show_prints_what_contradicts_the_numbers_that_an_experiment_compares_with() -> None:
     text = " ".join(_call("show", "nq-gv-gap").stdout.split())
     assert "The source contradicts itself about these numbers (3)" in text and "nq-llama-2-columns" in text
-    found = {each["id"] for each in _json(_call("show", "nq-gv-gap", "--json"))["conflicts"]}
+    found = {each["id"] for each in _json(_call("show", "nq-gv-gap", "--json"))["experiments"][0]["conflicts"]}
     assert found == {"top-0.8-is-top-0.2", "nq-llama-2-columns", "nq-near-zero"}
-    assert _json(_call("show", "tiny-iter-sft", "--json"))["conflicts"] == []
+    assert _json(_call("show", "tiny-iter-sft", "--json"))["experiments"][0]["conflicts"] == []
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_names() -> None:
     result = _call("show", "tiny-iter-sff")
     assert result.exit_code == 2
     assert "did you mean" in result.stderr and "tiny-iter-sft" in result.stderr
+
+
+NAMING = ("check", "doctor", "fetch", "plan", "report", "reproduce", "run", "show", "validate")
+
+
+@pytest.mark.parametrize("command", NAMING)
+def test_a_mistyped_name_is_answered_before_anything_large_is_imported(command: str) -> None:
+    large = sorted({"jsonschema", "numpy", "pyarrow", "rich", "scipy"})
+    code = (
+        "import sys; from selfimp_bench.cli.app import cli\n"
+        f"try: cli(['{command}', 'tiny-iter-sff'])\n"
+        f"except SystemExit as end: print(end.code, [name for name in {large} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "2 []\n"
 
 
 def test_an_unknown_version_is_refused_with_those_there_are() -> None:
@@ -97,7 +112,7 @@ def test_validate_without_paths_checks_all_that_is_shipped() -> None:
 
 
 def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_contradicts() -> None:
-    text = _call("validate", "mind-the-gap", "nq-gv-gap").stdout
+    text = _call("validate", "-v", "mind-the-gap", "nq-gv-gap").stdout
     assert "the paper contradicts its nq-gap-is-near-zero (2412.02674, Table 5, caption" in text
     assert "recorded: table4-two-formulas: Table 4 mixes two formulas." in text
     assert text.splitlines()[-1] == "2 files, 0 problems"
@@ -105,6 +120,18 @@ def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_
     assert (refused.exit_code, "did you mean mind-the-gap" in refused.stderr) == (2, True)
     refused = _call("validate", "nowhere/mind-the-gap.yaml")
     assert (refused.exit_code, "no such file or folder" in refused.stderr) == (2, True)
+
+
+def test_validate_prints_what_is_wrong_and_a_summary_and_the_rest_only_when_asked_to() -> None:
+    short, long = (_call("validate", *options, "nq-gv-gap").stdout.splitlines() for options in ((), ("-v",)))
+    assert (
+        len(short) == 2
+        and short[0].startswith("3 claims on the papers' own numbers: 3 supported")
+        and short[1] == "1 files, 0 problems"
+    )
+    assert long[-1] == short[-1] and len(long) > len(short)
+    report = _json(_call("validate", "nq-gv-gap", "--json"))
+    assert set(report["notes"]) < set(long), "--json has everything"
 
 
 def test_validate_prints_every_flaw_with_its_place(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_the_command_line_plans_shows_validates_and_reproduces_a_study(study_fil
     assert [each["experiment"] for each in planned["experiments"]] == ["one", "two"]
     assert "shared with one above" in _call("plan", study_file, "--home", home).stdout
     assert "dpo-is-better" in _call("show", study_file).stdout
-    assert json.loads(_call("show", study_file, "--json").stdout)["suite"]["name"] == "both"
+    assert json.loads(_call("show", study_file, "--json").stdout)["across"]["name"] == "both"
     done = _call("reproduce", study_file, "--home", home, "--json")
     found = json.loads(done.stdout)
     assert (found["study"], found["exit_code"]) == ("both", done.exit_code)
@@ -152,7 +152,7 @@ def test_validate_holds_the_claims_across_against_the_published_numbers(study_fi
     assert report["papers"][0]["judgements"][0]["outcome"] == "supported"
     turned = TABLE.replace("d1,tiny-gsm-base,toy,dpo,pass@1,1,50", "d1,tiny-gsm-base,toy,dpo,pass@1,1,5")
     (tmp_path / "numbers.csv").write_text(turned)
-    against = _call("validate", study_file)
+    against = _call("validate", "-v", study_file)
     assert against.exit_code == 0, "what a paper contradicts is no flaw"
     assert "1 claims on the paper's own numbers: 1 contradicted" in against.stdout
     assert "numbers.csv#d1" in against.stdout and "numbers.csv#s1" in against.stdout

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from selfimp_bench.engines.base import Tracker, TrainOptions
+    from selfimp_bench.runs.cluster.executors import Executor
     from selfimp_bench.runs.hardware.device import Hardware
     from selfimp_bench.runs.study import Study
     from selfimp_bench.steps.progress import Progress
@@ -145,7 +146,7 @@ log_to_option = click.option(
 
 
 def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where steps are done: options that reach the command as one ``executor``."""
+    """Where steps are done: options that reach the command as one function ``executor``, whose module is not light."""
 
     @click.option(
         "--executor", "executor_name", type=click.Choice(("local", "ray", "slurm")), default="local", show_default=True,
@@ -165,15 +166,17 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         slurm: tuple[str, ...],
         **rest: Any,
     ) -> Any:
-        from selfimp_bench.runs.cluster.executors import Executor
+        def executor() -> "Executor":
+            from selfimp_bench.runs.cluster.executors import Executor
 
-        executor = Executor(
-            name=executor_name,
-            address=address,
-            gpus_per_step=gpus_per_step,
-            machines_per_step=machines_per_step,
-            slurm=slurm,
-        )
+            return Executor(
+                name=executor_name,
+                address=address,
+                gpus_per_step=gpus_per_step,
+                machines_per_step=machines_per_step,
+                slurm=slurm,
+            )
+
         return command(executor=executor, **rest)
 
     return grouped

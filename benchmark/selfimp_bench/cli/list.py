@@ -1,11 +1,18 @@
-"""`list`: the experiments."""
+"""`list`: the studies."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from selfimp_bench.cli.command import command, print_json
+
+if TYPE_CHECKING:
+    from selfimp_bench.manifest.suite_model import Suite
+    from selfimp_bench.protocols.any_manifest import AnyManifest
 
 
 @command("list")
 def list_command(*, as_json: bool) -> None:
-    """The experiments, with paper, section, claims and size."""
+    """The experiments, alone and several together, with paper, section, claims and size."""
     from selfimp_bench.cli.screen import console, table
     from selfimp_bench.manifest.catalog import entries, suites
     from selfimp_bench.protocols.load import load_manifest
@@ -15,23 +22,12 @@ def list_command(*, as_json: bool) -> None:
     manifests = [load_manifest(entry.path) for entry in entries()]
     several = [load_suite(entry.path) for entry in suites()]
     if as_json:
-        fields = ("name", "version", "title", "summary")
-        print_json(
-            [
-                {field: getattr(manifest, field) for field in fields}
-                | {"paper": manifest.paper, "claims": len(manifest.claims), "models": [m.id for m in manifest.models]}
-                for manifest in manifests
-            ]
-            + [
-                {field: getattr(suite, field) for field in fields}
-                | {"paper": suite.paper, "claims": len(suite.claims), "suite": [m.name for m in suite.experiments]}
-                for suite in several
-            ]
-        )
+        alone = [_entry(each, [each.name], [model.id for model in each.models]) for each in manifests]
+        print_json([*alone, *(_entry(each, [m.name for m in each.experiments], _models(each)) for each in several)])
         return
     screen = console()
     sizes = [(each, size_words(each)) for each in manifests]
-    listed = [*sizes, *((each, f"suite of {len(each.experiments)} experiments") for each in several)]
+    listed = [*sizes, *((each, f"{len(each.experiments)} experiments") for each in several)]
     for paper, title in dict.fromkeys((each.paper.id, each.paper.title) for each, _ in listed):
         lines = [
             (each.name, f"v{each.version}", each.paper.section, str(len(each.claims)), size)
@@ -39,3 +35,20 @@ def list_command(*, as_json: bool) -> None:
             if (each.paper.id, each.paper.title) == (paper, title)
         ]
         screen.print(table(f"\n{title} ({paper})", ("experiment", "version", "from", "claims", "size"), lines))
+
+
+def _entry(each: "AnyManifest | Suite", experiments: Sequence[str], models: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "version": each.version,
+        "title": each.title,
+        "summary": each.summary,
+        "paper": each.paper,
+        "claims": len(each.claims),
+        "models": models,
+        "experiments": experiments,
+    }
+
+
+def _models(across: "Suite") -> list[str]:
+    return list(dict.fromkeys(model for member in across.experiments for model in member.models))

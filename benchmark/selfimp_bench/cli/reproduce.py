@@ -46,7 +46,7 @@ class _Asked:
     hardware_text: str | None
     save_every: int
     log_to: "Tracker | None"
-    executor: "Executor"
+    executor: "Callable[[], Executor]"
 
 
 def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,7 +76,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_run_options
 def run_command(*, asked: _Asked, as_json: bool) -> None:
     """Run or resume a study, and measure it; `check` then judges."""
-    folder = _run(asked)
+    folder = _run(_open(asked), asked)
     if as_json:
         print_json({"run": str(folder)})
     else:
@@ -87,11 +87,13 @@ def run_command(*, asked: _Asked, as_json: bool) -> None:
 @_run_options
 def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
     """Plan, run (or resume), measure, check and report."""
+    study = _open(asked)
+
     from selfimp_bench.report.write_study import write_study_report
     from selfimp_bench.runs.folders import record_path
     from selfimp_bench.runs.judge import judge_study
 
-    folder = _run(asked)
+    folder = _run(study, asked)
     judgement = judge_study(folder)
     show_findings(judgement, as_json=as_json)
     written = write_study_report(judgement)
@@ -103,15 +105,18 @@ def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
     return judgement.exit_code
 
 
-def _run(asked: _Asked) -> Path:
+def _open(asked: _Asked) -> "Study":
+    return open_study(asked.name, asked.profile, asked.only, asked.seeds)
+
+
+def _run(study: "Study", asked: _Asked) -> Path:
     """The run folder, when every step is done."""
     from selfimp_bench.runs.cluster.executors import do_elsewhere
     from selfimp_bench.runs.execute import run_study
 
-    study = open_study(asked.name, asked.profile, asked.only, asked.seeds)
     _refuse_misfits(study, asked.hardware_text)
     training = training_options(asked.save_every, asked.log_to)
-    do_elsewhere(asked.executor, study.experiments, asked.home, training, progress(asked.home))
+    do_elsewhere(asked.executor(), study.experiments, asked.home, training, progress(asked.home))
     return run_study(study, asked.home, progress(asked.home), training, image_digest=image())
 
 

@@ -8,19 +8,20 @@ from decimal import Decimal
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from selfimp_bench.manifest.conflicts import RecordedConflict
-from selfimp_bench.manifest.model import Manifest, Optimisation, PreferenceOptimisation, Sampling
-from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.manifest.model import Claim, Manifest, Optimisation, PreferenceOptimisation, Sampling
+from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
 from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.protocols.verification.cells import selection_name
 from selfimp_bench.protocols.verification.manifest import Generation, VerificationManifest
-from selfimp_bench.runs.describe import Decidability
+from selfimp_bench.runs.describe import Assumption, Decidability
 from selfimp_bench.runs.explain import Explanation
 from selfimp_bench.runs.forecast import Forecast
 from selfimp_bench.runs.judge import Judgement, StudyJudgement, decidable_claims
 from selfimp_bench.runs.study import Study
-from selfimp_bench.runs.validate import PaperJudgement
+from selfimp_bench.runs.validate import PaperJudgement, Validation
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.probe import probe_words
 from selfimp_bench.tasks.sandbox.selftest import SelfTest
@@ -138,13 +139,41 @@ def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
         yield f"probe      {probe.prompts} test problems x {probe.samples} samples, replayed in other batches"
 
 
-def across_lines(suite: Suite) -> Iterator[str]:
-    """A suite in a few lines; `show --json` has it whole."""
-    yield f"{suite.name} v{suite.version} (suite): {suite.title}"
-    yield suite.summary
-    yield f"from         {suite.paper.title}, {suite.paper.section}"
-    for member in suite.experiments:
-        yield f"experiment   {member.name} v{member.version}: {', '.join(member.models)}"
+def experiment_parts(
+    *,
+    manifest: AnyManifest,
+    manifest_digest: str,
+    assumptions: Sequence[Assumption],
+    conflicts: Sequence[RecordedConflict],
+) -> Iterator[RenderableType]:
+    """An experiment with its claims, its assumptions, and the recorded conflicts about its claims' numbers."""
+    yield from (Text(line) for line in manifest_lines(manifest))
+    yield Text(f"digest     {manifest_digest}")
+    yield _claims(manifest.claims)
+    yield _assumed(("what", "value", "why"), [(item.path, item.value, item.reason) for item in assumptions])
+    if conflicts:
+        rows = [(each.id, each.says, " against ".join(each.between)) for each in conflicts]
+        yield table(f"\nThe source contradicts itself about these numbers ({len(rows)})", ("id", "", "places"), rows)
+
+
+def across_parts(across: Suite) -> Iterator[RenderableType]:
+    """Several experiments in a few lines, with the claims across them; `show --json` has all of each."""
+    yield Text(f"{across.name} v{across.version}: {across.title}")
+    yield Text(across.summary)
+    yield Text(f"from         {across.paper.title}, {across.paper.section}")
+    for member in across.experiments:
+        yield Text(f"experiment   {member.name} v{member.version}: {', '.join(member.models)}")
+    yield _claims(across.claims)
+    yield _assumed(("claim", "why"), [(each.id, each.assumed) for each in across.claims if each.assumed is not None])
+
+
+def _claims(claims: Sequence[Claim | SuiteClaim]) -> Table:
+    rows = [(claim.id, claim.statement, claim.source) for claim in claims]
+    return table(f"\nClaims ({len(rows)})", ("id", "statement", "source"), rows)
+
+
+def _assumed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    return table(f"\nAssumed, because the source does not say ({len(rows)})", columns, rows)
 
 
 def _post_training(manifest: Manifest) -> Iterator[str]:
@@ -356,11 +385,27 @@ def selftest_lines(tested: SelfTest) -> Iterator[RenderableType]:
     yield f"{tested.mechanism}: {held} of {len(tested.results)} attacks ended as they should"
 
 
+def validation_lines(report: Validation, *, verbose: bool) -> Iterator[str]:
+    """What is wrong, and a summary; ``verbose`` also has what is assumed and what the papers contradict, and where."""
+    yield from (str(flaw) for flaw in report.flaws)
+    if verbose:
+        yield from report.notes
+        yield from paper_lines(report.papers)
+    outcomes = Counter(judged.outcome for paper in report.papers for judged in paper.judgements)
+    if report.papers:
+        counted = f"{outcomes.total()} claims on the papers' own numbers: {_outcomes(outcomes)}"
+        yield f"{counted}; {len(report.notes)} notes{'' if verbose else ' (-v has all of it)'}"
+    yield f"{report.files} files, {len(report.flaws)} problems"
+
+
+def _outcomes(counts: Counter[Outcome]) -> str:
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+
+
 def paper_lines(papers: Sequence[PaperJudgement]) -> Iterator[str]:
     """The claims of every file against the paper's own numbers: counts, and what the paper contradicts, and where."""
     for paper in papers:
-        counts = Counter(judged.outcome for judged in paper.judgements)
-        counted = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+        counted = _outcomes(Counter(judged.outcome for judged in paper.judgements))
         yield f"{paper.file}: {len(paper.judgements)} claims on the paper's own numbers: {counted}"
         for judged in paper.judgements:
             if judged.outcome is Outcome.CONTRADICTED:
