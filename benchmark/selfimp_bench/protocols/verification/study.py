@@ -120,8 +120,10 @@ def _prompt(entry: Entry) -> Node | None:
 
 
 def _canaries(prompt: Node, entry: Entry) -> Node:
-    """Only those of the experiment's models."""
-    names = {model.need("id").text for model in models_of(entry).items}
+    """Only those of the experiment's models, of which some may only verify."""
+    only_verify = _verifier_models(entry)
+    models = [*models_of(entry).items, *([] if only_verify is None else only_verify.items)]
+    names = {model.need("id").text for model in models}
     canaries = prompt.need("canaries")
     kept = [each for each in canaries.items if each.need("model").text in names]
     return Node(value=prompt.entries | {"canaries": sequence(kept, canaries)}, place=prompt.place)
