@@ -1,4 +1,4 @@
-"""The table of rules is in order. What each rule says is in ``broken/``."""
+"""The table of rules is in order. What each rule says is in ``broken.yaml``."""
 
 import inspect
 import re

@@ -1,6 +1,6 @@
 """Manifests as files: what is read, and what is refused in which words.
 
-``broken/<case>/`` holds one manifest and ``expected.txt``, the exact lines it is refused with. A new case is a folder.
+``broken.yaml`` has a case for every way in which a manifest is refused, with the exact lines (see ``broken_cases.py``).
 """
 
 import os
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from broken_cases import Case, read_cases, write_case
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import load_post_training
@@ -23,7 +24,7 @@ from selfimp_bench.protocols.load import InvalidManifest, find_flaws, load_manif
 
 HERE = Path(__file__).parents[1] / "manifest"
 VALID = HERE / "valid" / "example-iter-dpo.v1.yaml"
-BROKEN = sorted(path for path in (HERE / "broken").iterdir() if path.is_dir())
+BROKEN = read_cases(HERE / "broken.yaml", VALID.name)
 
 
 @pytest.mark.parametrize("valid", sorted((HERE / "valid").glob("*.v1.yaml")), ids=lambda valid: valid.name)
@@ -53,23 +54,24 @@ def test_a_whole_number_where_a_number_is_wanted_becomes_a_float() -> None:
     assert sampling.top_p == 1.0
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
-def test_a_broken_manifest_is_refused_in_these_words(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(case)
-    (manifest,) = Path().glob("*.yaml")
-    expected = Path("expected.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.id)
+def test_a_broken_manifest_is_refused_in_these_words(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = Path(write_case(case, tmp_path).name)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidManifest) as refused:
         load_manifest(manifest)
-    assert f"{refused.value}\n" == expected
+    assert str(refused.value).split("\n") == [f"{manifest}:{line}" for line in case.refused]
     assert find_flaws(manifest) == refused.value.flaws
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
-def test_no_expected_message_speaks_python(case: Path) -> None:
-    expected = (case / "expected.txt").read_text(encoding="utf-8")
-    assert expected.strip(), "a broken manifest has at least one flaw"
-    assert not re.search(r"Traceback|NoneType|(?<!!!)\b(None|True|False|dict|tuple|str|int|bool)\b", expected)
-    assert all(re.match(r"[^:]+\.yaml:\d+:\d+ \$[^ ]*.*: .", line) for line in expected.splitlines())
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.id)
+def test_no_expected_message_speaks_python(case: Case) -> None:
+    assert case.refused, "a broken manifest has at least one flaw"
+    for line in case.refused:
+        assert re.match(r"\d+:\d+ \$[^ ]*.*: .", line)
+        assert not re.search(r"Traceback|NoneType|(?<!!!)\b(None|True|False|dict|tuple|str|int|bool)\b", line)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
