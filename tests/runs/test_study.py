@@ -105,6 +105,36 @@ def test_equal_steps_of_two_experiments_are_planned_once(study_file: Path, tmp_p
     assert forecast(planned.plan, Store(tmp_path / "store")).to_do == len(planned.plan.steps)
 
 
+def test_plans_are_made_once(study_file: Path) -> None:
+    opened = _open(study_file)
+    assert opened.plan() is opened.plan()
+    assert all(experiment.plan() is experiment.plan() for experiment in opened.experiments)
+
+
+def test_an_experiment_by_itself_is_a_study_whose_run_is_its_own(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    opened = _open(make_manifest(name="alone"))
+    (experiment,) = opened.experiments
+    assert (opened.name, opened.across, opened.plan().plan) == ("alone", None, experiment.plan())
+    folder = run_study(opened, tmp_path, _Quiet())
+    assert folder == experiment.run_folder(tmp_path)
+    judgement = judge_study(folder)
+    (own,) = judgement.experiments
+    assert (judgement.study, judgement.across) == ("alone", False)
+    assert (judgement.run, judgement.findings, judgement.exit_code) == (own.run, own.findings, own.exit_code)
+
+
+def test_documents_of_one_and_of_several_experiments_have_one_shape(
+    study_file: Path, make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    alone, home = make_manifest(name="alone"), tmp_path / "home"
+    for command in (("plan", "--home", home), ("show",), ("reproduce", "--home", home)):
+        one, several = (json.loads(_call(*command, file, "--json").stdout) for file in (alone, study_file))
+        assert one.keys() == several.keys(), command
+        assert (one["study"], len(one["experiments"])) == ("alone", 1)
+        assert (several["study"], len(several["experiments"])) == ("both", 2)
+        assert one["experiments"][0].keys() == several["experiments"][0].keys(), command
+
+
 def test_a_studys_run_names_its_experiments_runs_and_judges_over_all(study_file: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     judgement = judge_study(run_study(_open(study_file), home, _Quiet()))

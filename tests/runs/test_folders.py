@@ -1,0 +1,39 @@
+"""Run folders by name, of one experiment and of several."""
+
+from pathlib import Path
+
+import pytest
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.runs.folders import find_run, is_of_several, record_path
+
+
+def _finished(home: Path, name: str, record: str) -> Path:
+    folder = home / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / record).write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize(("record", "several"), [("record.json", False), ("study.json", True)])
+def test_a_run_is_found_by_its_folder_by_its_id_and_by_its_name_alone(
+    tmp_path: Path, record: str, several: bool
+) -> None:
+    folder = _finished(tmp_path, "mine/abc", record)
+    assert [find_run(name, tmp_path) for name in (str(folder), "mine/abc", "mine")] == [folder] * 3
+    assert (is_of_several(folder), record_path(folder)) == (several, folder / record)
+
+
+def test_a_name_with_several_runs_is_refused_with_all_of_them(tmp_path: Path) -> None:
+    for name in ("mine/one", "mine/two"):
+        _finished(tmp_path, name, "record.json")
+    with pytest.raises(InputError, match=r"mine: 2 runs; name one of mine/one, mine/two"):
+        find_run("mine", tmp_path)
+
+
+def test_a_folder_without_a_record_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "mine" / "broken-off").mkdir(parents=True)
+    with pytest.raises(
+        InputError, match=r"mine: no finished run there, nor under .*runs/mine; `selfimp-bench run mine`"
+    ):
+        find_run("mine", tmp_path)
