@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,12 +28,18 @@ def _json(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a run that has been done once."""
+    folder = tmp_path_factory.mktemp("done")
+    assert _call("run", ManifestMaker(folder=folder)(name="done"), "--home", folder / "home").exit_code == 0
+    return folder / "home"
+
+
 @pytest.fixture
-def finished(make_manifest: ManifestMaker, tmp_path: Path) -> tuple[str, Path]:
-    """The name of a run that has been done, and its home."""
-    home = tmp_path / "home"
-    assert _call("run", make_manifest(name="done"), "--home", home).exit_code == 0
-    return "done", home
+def finished(done: Path, tmp_path: Path) -> tuple[str, Path]:
+    """The name of a run that has been done, and a home of the test's own that holds it."""
+    return "done", shutil.copytree(done, tmp_path / "home")
 
 
 def test_list_names_every_shipped_experiment() -> None:

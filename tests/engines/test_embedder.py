@@ -116,6 +116,7 @@ def kill(embedder: SentenceEmbedder) -> None:
     embedder._worker.process.wait()
 
 
+@pytest.mark.slow
 def test_a_killed_child_is_a_failed_step_and_the_next_call_opens_another(minilm: SentenceEmbedder) -> None:
     vectors = minilm.embed(TWO_LIKE_ONE_OTHER)
     kill(minilm)
@@ -126,6 +127,7 @@ def test_a_killed_child_is_a_failed_step_and_the_next_call_opens_another(minilm:
     assert np.array_equal(minilm.embed(TWO_LIKE_ONE_OTHER), vectors)
 
 
+@pytest.mark.slow
 def test_each_damage_to_a_folder_is_named_and_once_mended_the_same_child_reads_it(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

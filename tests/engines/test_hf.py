@@ -31,6 +31,7 @@ def kill(sampler: WorkerSampler) -> None:
     sampler._worker.process.wait()
 
 
+@pytest.mark.slow
 def test_leaving_early_reopens_the_sampler_and_a_killed_child_is_a_failed_step(
     sampler: WorkerSampler, model_folder: Path, prompts: Sequence[Prompt]
 ) -> None:
@@ -46,6 +47,7 @@ def test_leaving_early_reopens_the_sampler_and_a_killed_child_is_a_failed_step(
         list(completions)
 
 
+@pytest.mark.slow
 def test_one_child_serves_checkpoint_after_checkpoint_and_names_a_corrupt_one(
     sampler: WorkerSampler, model_folder: Path, prompts: Sequence[Prompt], tmp_path: Path
 ) -> None:

@@ -37,9 +37,11 @@ def _remembered(folder: Path, data: dict[str, Any]) -> None:
     data["datasets"]["test"] = {"id": "remembered", "source": "test", **origin}
 
 
-def test_the_problem_turned_and_its_texts_are_those_of_the_store(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_the_problem_turned_and_its_texts_are_those_of_the_store(
+    make_manifest: ManifestMaker, common_home: Path
+) -> None:
     manifest = make_manifest(counts=(30, 30, 0), change=lambda data: _remembered(make_manifest.folder, data))
-    folder = _run(manifest, tmp_path, replicates=2)
+    folder = _run(manifest, common_home, replicates=2)
     (study,) = read_case_studies(folder).studies
     outcomes = [step.greedy.outcome for step in study.steps]
     assert study.problem is not None and study.problem.question
@@ -47,9 +49,11 @@ def test_the_problem_turned_and_its_texts_are_those_of_the_store(make_manifest: 
     assert [step.iteration for step in study.steps] == [1, 2, 3]
     assert (study.problems, 1 <= study.turned < 30) == (30, True)
     for step in study.steps:
-        greedy = _rows(folder, tmp_path, f"t{step.iteration}/sample.{Role.GREEDY}", SAMPLES, study.problem.problem_id)
+        greedy = _rows(
+            folder, common_home, f"t{step.iteration}/sample.{Role.GREEDY}", SAMPLES, study.problem.problem_id
+        )
         assert [row["completion"] for row in greedy] == [step.greedy.completion]
-        graded = _rows(folder, tmp_path, f"t{step.iteration}/grade.{Role.SAMPLE}", GRADES, study.problem.problem_id)
+        graded = _rows(folder, common_home, f"t{step.iteration}/grade.{Role.SAMPLE}", GRADES, study.problem.problem_id)
         correct = [row["outcome"] == Outcome.CORRECT for row in graded]
         assert step.share_correct == sum(correct) / len(correct)
 
@@ -62,15 +66,15 @@ def _rows(folder: Path, home: Path, step_id: str, name: str, problem: str) -> li
     return [row for row in rows if row["problem_id"] == problem]
 
 
-def test_where_no_problem_turned_there_is_no_problem(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    folder = _run(make_manifest(), tmp_path)
+def test_where_no_problem_turned_there_is_no_problem(make_manifest: ManifestMaker, common_home: Path) -> None:
+    folder = _run(make_manifest(), common_home)
     (study,) = read_case_studies(folder).studies
     assert (study.problem, study.steps, study.turned, study.problems) == (None, (), 0, 24)
 
 
-def test_equal_runs_give_equal_bytes(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_equal_runs_give_equal_bytes(make_manifest: ManifestMaker, common_home: Path, tmp_path: Path) -> None:
     manifest = make_manifest()
-    first, second = _run(manifest, tmp_path / "a"), _run(manifest, tmp_path / "b")
+    first, second = _run(manifest, common_home), _run(manifest, tmp_path / "b")
     assert (first / FILE).read_bytes() == (second / FILE).read_bytes()
 
 

@@ -39,9 +39,9 @@ UNMEASURED = {"metric": "is-pass@2.first", "split": "test", "iteration": 2, "ref
 
 
 def test_a_value_has_the_terms_of_every_point_and_what_would_decide_it(
-    make_manifest: ManifestMaker, tmp_path: Path
+    make_manifest: ManifestMaker, common_home: Path
 ) -> None:
-    found = _explain(make_manifest, tmp_path, _value(POINT))
+    found = _explain(make_manifest, common_home, _value(POINT))
     (finding,) = found.findings
     assert (found.statement, found.source, found.rule) == ("A value.", "Section 4", explain.PREDICTION_INTERVAL)
     names = [term.name for term in finding.points[0].terms]
@@ -52,7 +52,9 @@ def test_a_value_has_the_terms_of_every_point_and_what_would_decide_it(
     assert need.verdict is not Verdict.INCONCLUSIVE or need.problems == finding.problems_to_decide
 
 
-def test_readings_have_the_rules_of_their_forms_and_their_terms(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_readings_have_the_rules_of_their_forms_and_their_terms(
+    make_manifest: ManifestMaker, common_home: Path
+) -> None:
     value, order = (
         {"name": "as in the table", "value": _value(POINT)["value"]},
         {
@@ -65,24 +67,24 @@ def test_readings_have_the_rules_of_their_forms_and_their_terms(make_manifest: M
         },
     )
     claim = {"id": "my-any", "statement": "Either.", "source": "Section 4", "any_of": [value, order]}
-    found = _explain(make_manifest, tmp_path, claim)
+    found = _explain(make_manifest, common_home, claim)
     assert found.rule == "\n\n".join((explain.ANY_OF, explain.PREDICTION_INTERVAL, explain.PAIRED))
     (finding,) = found.findings
     assert "later is better: mean" in {term.name for term in finding.terms}
     assert [need.cell for need in found.to_decide] == ["pass@1 on test at iteration 1"]
 
 
-def test_too_few_problems_are_told_apart_from_none(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    found = _explain(make_manifest, tmp_path, _value(POINT, UNMEASURED), problems=8)
+def test_too_few_problems_are_told_apart_from_none(make_manifest: ManifestMaker, common_home: Path) -> None:
+    found = _explain(make_manifest, common_home, _value(POINT, UNMEASURED), problems=8)
     few, none = found.to_decide
     assert (few.verdict, few.words.startswith("more problems, at least 20")) == (Verdict.INCONCLUSIVE, True)
     assert (none.verdict, "no number of problems" in none.words) == (Verdict.NOT_MEASURED, True)
 
 
-def test_an_order_says_how_few_problems_would_have_done(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_an_order_says_how_few_problems_would_have_done(make_manifest: ManifestMaker, common_home: Path) -> None:
     cells = {"greater": _cell("pass@1", 3), "lesser": _cell("pass@1", 1)}
     order = _claim("order", cells | {"bootstrap": {"confidence": 0.95, "resamples": 500, "seed": 1}})
-    found = _explain(make_manifest, tmp_path, order)
+    found = _explain(make_manifest, common_home, order)
     (finding,), (need,) = found.findings, found.to_decide
     assert (found.rule, finding.kind) == (explain.PAIRED, Kind.ORDER)
     assert need.cell == ""
@@ -93,21 +95,25 @@ def _cell(metric: str, iteration: int) -> dict[str, Any]:
     return {"metric": metric, "split": "test", "iteration": iteration}
 
 
-def test_what_is_decided_names_the_fewest_problems_that_would_do(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_what_is_decided_names_the_fewest_problems_that_would_do(
+    make_manifest: ManifestMaker, common_home: Path
+) -> None:
     """Two shares that are far apart: the fake model, asked what it never saw, is varied and mostly wrong."""
     cells = {"greater": _cell("distinct-n.incorrect", 1), "lesser": _cell("pass@1", 1)}
     order = _claim("order", cells | {"bootstrap": {"confidence": 0.95, "resamples": 500, "seed": 1}})
-    found = _explain(make_manifest, tmp_path, order)
+    found = _explain(make_manifest, common_home, order)
     (need,) = found.to_decide
     assert need.verdict is Verdict.REPRODUCED
     assert need.words.startswith("decided with 30 problems; about")
     assert need.problems is not None and need.problems >= MINIMUM_PROBLEMS
 
 
-def test_a_claim_that_is_not_made_is_refused_with_those_that_are(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_a_claim_that_is_not_made_is_refused_with_those_that_are(
+    make_manifest: ManifestMaker, common_home: Path
+) -> None:
     manifest = make_manifest()
     experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=1)
-    folder = execute(experiment, tmp_path, Silent())
+    folder = execute(experiment, common_home, Silent())
     with pytest.raises(InputError, match="no such claim; did you mean accuracy-rises"):
         explain.explain(folder, "accuracy-rise")
     with pytest.raises(InputError, match="its claims: accuracy-rises"):

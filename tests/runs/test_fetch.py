@@ -449,11 +449,9 @@ def test_a_file_outside_its_folder_is_refused(bench: Make) -> None:
     assert "'../config.json', which would lie outside its folder" in found.refused()
 
 
-@pytest.mark.parametrize("engine", ["fake", pytest.param("real", marks=pytest.mark.slow)])
-def test_the_command_fetches_what_a_run_without_network_then_uses(
-    make_manifest: ManifestMaker, tmp_path: Path, engine: str
-) -> None:
-    manifest, home = hub_experiment(make_manifest, engine=engine), str(tmp_path / "home")
+@pytest.mark.slow
+def test_the_command_fetches_what_a_run_without_network_then_uses(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    manifest, home = hub_experiment(make_manifest, engine="real"), str(tmp_path / "home")
     command = [sys.executable, "-P", "-m", "selfimp_bench"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     offline = clean | {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}

@@ -42,9 +42,11 @@ def _hashes(folder: Path) -> dict[str, Any]:
     return {step["id"]: (step["fingerprint"], step["artifacts"], step["counts"]) for step in record["steps"]}
 
 
-def test_two_homes_hold_the_same_artifacts_and_findings(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_two_homes_hold_the_same_artifacts_and_findings(
+    make_manifest: ManifestMaker, common_home: Path, tmp_path: Path
+) -> None:
     manifest = make_manifest()
-    first, second = _run(manifest, tmp_path / "a"), _run(manifest, tmp_path / "b")
+    first, second = _run(manifest, common_home), _run(manifest, tmp_path / "b")
     assert _hashes(first) == _hashes(second)
     assert (first / "findings.json").read_bytes() == (second / "findings.json").read_bytes()
 
@@ -60,14 +62,16 @@ def _with_probe(data: dict[str, Any]) -> None:
     data["engines"]["probe"] = {"prompts": 5, "samples": 2, "assumed": "test"}
 
 
-def test_a_probe_comes_before_anything_is_sampled_and_is_recorded(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    record = read_record(_run(make_manifest(change=_with_probe), tmp_path / "home", replicates=2))
+def test_a_probe_comes_before_anything_is_sampled_and_is_recorded(
+    make_manifest: ManifestMaker, common_home: Path
+) -> None:
+    record = read_record(_run(make_manifest(change=_with_probe), common_home, replicates=2))
     (probed,) = record.probes.values()
     assert (probed.stamp, probed.prompts, probed.completions) == (Stamp.BITWISE, 5, 10)
     stages = [step.stage for step in record.steps]
     assert stages.count("probe") == 1
     assert stages.index("probe") < stages.index("sample")
-    assert read_record(_run(make_manifest(), tmp_path / "home")).probes == {}
+    assert read_record(_run(make_manifest(), common_home)).probes == {}
 
 
 def test_a_probe_changes_no_other_step(make_manifest: ManifestMaker) -> None:
@@ -112,10 +116,10 @@ def _points(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def test_a_run_killed_after_every_step_ends_like_an_undisturbed_one(
-    make_manifest: ManifestMaker, tmp_path: Path
+    make_manifest: ManifestMaker, common_home: Path, tmp_path: Path
 ) -> None:
     manifest = make_manifest()
-    undisturbed = _run(manifest, tmp_path / "a")
+    undisturbed = _run(manifest, common_home)
     shooting = [sys.executable, SHOT_RUNS, str(manifest), str(tmp_path / "b")]
     done = subprocess.run(shooting, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -127,6 +131,7 @@ def test_a_run_killed_after_every_step_ends_like_an_undisturbed_one(
     assert list((tmp_path / "b" / "store" / "partial").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_runs_at_a_time_on_one_home_agree(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     manifest = make_manifest()
     command = [*COMMAND, "run", str(manifest), "--home", str(tmp_path / "home")]
@@ -158,8 +163,8 @@ def test_plan_keys_tell_shared_steps_before_anything_has_run(make_manifest: Mani
     assert not {"t3/select", "t3/train"} & same
 
 
-def test_every_replicate_has_seeds_of_its_own(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    record = read_record(_run(make_manifest(), tmp_path / "home", replicates=2))
+def test_every_replicate_has_seeds_of_its_own(make_manifest: ManifestMaker, common_home: Path) -> None:
+    record = read_record(_run(make_manifest(), common_home, replicates=2))
     samples = [step for step in record.steps if step.id.endswith("t1/sample.sample")]
     assert [step.id.split("/")[1] for step in samples] == ["seed1", "seed2"]
     assert samples[0].artifacts != samples[1].artifacts
@@ -200,6 +205,7 @@ def test_an_empty_training_set_keeps_the_checkpoint_or_stops(make_manifest: Mani
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_with_advice_and_loses_nothing(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     manifest = make_manifest()
     limit = f"ulimit -f 8; exec {' '.join(COMMAND)} run {manifest} --home {tmp_path / 'home'}"

@@ -103,6 +103,7 @@ def test_comments_and_docstrings_change_no_version(tmp_path: Path, monkeypatch: 
     assert _version(STAGES[GradeBlock]) == before
 
 
+@pytest.mark.slow
 def test_after_a_changed_constant_the_steps_that_reach_it_are_to_do(
     make_manifest: ManifestMaker, tmp_path: Path
 ) -> None:

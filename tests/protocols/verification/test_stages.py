@@ -56,9 +56,9 @@ def stages(record: RunRecord) -> dict[str, int]:
 
 
 def test_every_number_is_a_mean_over_problems_so_that_claims_about_it_can_be_judged(
-    make_gap: GapManifestMaker, tmp_path: Path
+    make_gap: GapManifestMaker, common_home: Path
 ) -> None:
-    measured = read_run(run(make_gap(), tmp_path / "home"))
+    measured = read_run(run(make_gap(), common_home))
     found = defaultdict(list)
     for each in measured.problem_values:
         if each.value is not None:
@@ -86,8 +86,8 @@ def test_what_no_run_wrote_is_an_input_error_that_names_the_file(
         read_run(folder)
 
 
-def test_a_run_measures_exactly_what_the_manifest_says(make_gap: GapManifestMaker, tmp_path: Path) -> None:
-    folder = run(make_gap(), tmp_path / "home")
+def test_a_run_measures_exactly_what_the_manifest_says(make_gap: GapManifestMaker, common_home: Path) -> None:
+    folder = run(make_gap(), common_home)
     measured = read_run(folder)
     expected = {(cell.metric, cell.split, 0) for cell in measured_cells(measured.manifest)}
     for model in ("300-base", "700-base"):
@@ -96,8 +96,8 @@ def test_a_run_measures_exactly_what_the_manifest_says(make_gap: GapManifestMake
         assert set(found) == expected
 
 
-def test_the_numbers_follow_from_the_artifacts(make_gap: GapManifestMaker, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_the_numbers_follow_from_the_artifacts(make_gap: GapManifestMaker, common_home: Path) -> None:
+    home = common_home
     folder = run(make_gap(), home)
     place = "700-base/seed1/t0"
     correct = {
@@ -127,9 +127,9 @@ def test_the_numbers_follow_from_the_artifacts(make_gap: GapManifestMaker, tmp_p
 
 
 def test_a_tournament_halves_the_field_and_its_last_round_is_what_is_left(
-    make_gap: GapManifestMaker, tmp_path: Path
+    make_gap: GapManifestMaker, common_home: Path
 ) -> None:
-    home = tmp_path / "home"
+    home = common_home
     folder = run(make_gap(), home)
     place = "700-base/seed1/t0"
     matches = artifact(home, folder, f"{place}/tournament.tournament.sample", "matches.parquet")
@@ -148,13 +148,13 @@ def test_a_tournament_halves_the_field_and_its_last_round_is_what_is_left(
     assert values(folder, "700-base")["filtered-accuracy.tournament.r2", 0] == pytest.approx(sum(last) / len(last))
 
 
-def test_a_model_that_knows_more_judges_better_and_judges_others(make_gap: GapManifestMaker, tmp_path: Path) -> None:
+def test_a_model_that_knows_more_judges_better_and_judges_others(make_gap: GapManifestMaker, common_home: Path) -> None:
     def cross(data: dict[str, Any]) -> None:
         data["verifiers"] = ["self", "300-base", "700-base"]
         data["measure"] = {"metrics": ["accuracy", "gap", "filtered-accuracy"], "k": [], "empty_filter": "zero"}
         data["measure"]["source"] = "test"
 
-    folder = run(make_gap(change=cross, problems=40), tmp_path / "home")
+    folder = run(make_gap(change=cross, problems=40), common_home)
     found = {model: values(folder, model) for model in ("300-base", "700-base")}
     for model in found:
         assert found[model]["gap.mc.q0.5", 0] == found[model][f"gap.mc@{model}.q0.5", 0]
@@ -169,12 +169,12 @@ def test_a_model_that_knows_more_judges_better_and_judges_others(make_gap: GapMa
 
 @pytest.mark.parametrize(("method", "gold"), [("rejection", False), ("rpo", False), ("rejection", True)])
 def test_self_improvement_trains_on_what_is_kept(
-    make_gap: GapManifestMaker, method: str, gold: bool, tmp_path: Path
+    make_gap: GapManifestMaker, method: str, gold: bool, common_home: Path
 ) -> None:
     def improve(data: dict[str, Any]) -> None:
         make_gap.improving(data, method=method, gold=gold)
 
-    home = tmp_path / "home"
+    home = common_home
     folder = run(make_gap(change=improve), home, only="model=700-base")
     record = read_record(folder)
     assert stages(record)["train"] == 2
@@ -203,13 +203,13 @@ def _kept(scores: Rows) -> dict[tuple[str, int], bool]:
     return {key: all(found) for key, found in judged.items() if found}
 
 
-def test_temperatures_are_an_axis(make_gap: GapManifestMaker, tmp_path: Path) -> None:
+def test_temperatures_are_an_axis(make_gap: GapManifestMaker, common_home: Path) -> None:
     def two(data: dict[str, Any]) -> None:
         data["temperatures"] = [0.5, 1.0]
         data["claims"][0]["order"]["greater"]["metric"] += ".temp0.5"
         data["claims"][0]["order"]["lesser"]["metric"] += ".temp0.5"
 
-    home = tmp_path / "home"
+    home = common_home
     folder = run(make_gap(change=two), home, only="model=700-base")
     record = read_record(folder)
     found = values(folder, "700-base")
@@ -235,8 +235,10 @@ def test_selections_are_no_part_of_what_is_verified(make_gap: GapManifestMaker, 
     assert [step.id for step in record.steps if not step.reused] == ["300-base/seed1/measure", "700-base/seed1/measure"]
 
 
-def test_a_second_replicate_has_samples_and_judgements_of_its_own(make_gap: GapManifestMaker, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_a_second_replicate_has_samples_and_judgements_of_its_own(
+    make_gap: GapManifestMaker, common_home: Path
+) -> None:
+    home = common_home
     folder = run(make_gap(), home, only="model=700-base", replicates=2)
     first, second = (
         artifact(home, folder, f"700-base/seed{seed}/t0/verify.cot-score.sample", "judgements.parquet")

@@ -22,7 +22,11 @@ from selfimp_bench.runs.study import Experiment, open_experiment
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.progress import Silent
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray and what it imports
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.filterwarnings("ignore"),  # of Ray and what it imports
+]
 
 MEMORY = 80 * 2**20
 

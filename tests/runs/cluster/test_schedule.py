@@ -73,7 +73,7 @@ def findings(experiments: Sequence[Experiment], home: Path) -> list[tuple[object
 
 
 def test_a_filled_store_leaves_a_run_nothing_to_do_and_equals_a_local_one(
-    both: tuple[Experiment, ...], tmp_path: Path
+    both: tuple[Experiment, ...], common_home: Path, tmp_path: Path
 ) -> None:
     pool = Here()
     fill(both, tmp_path / "cluster", pool)
@@ -84,7 +84,7 @@ def test_a_filled_store_leaves_a_run_nothing_to_do_and_equals_a_local_one(
     for experiment in both:
         record = read_record(execute(experiment, tmp_path / "cluster", Silent()))
         assert all(step.reused for step in record.steps)
-    assert findings(both, tmp_path / "cluster") == findings(both, tmp_path / "local")
+    assert findings(both, tmp_path / "cluster") == findings(both, common_home)
 
 
 def test_what_is_in_the_store_is_not_begun(both: tuple[Experiment, ...], tmp_path: Path) -> None:
@@ -95,11 +95,13 @@ def test_what_is_in_the_store_is_not_begun(both: tuple[Experiment, ...], tmp_pat
     assert pool.begun and not done.intersection(pool.begun)
 
 
-def test_a_lost_step_is_done_again_and_the_rest_goes_on(both: tuple[Experiment, ...], tmp_path: Path) -> None:
+def test_a_lost_step_is_done_again_and_the_rest_goes_on(
+    both: tuple[Experiment, ...], common_home: Path, tmp_path: Path
+) -> None:
     pool = Here(lambda task, time: task.step().stage == "train" and time == 1)
     fill(both, tmp_path / "cluster", pool)
     assert max(map(pool.begun.count, pool.begun)) == 2
-    assert findings(both, tmp_path / "cluster") == findings(both, tmp_path / "local")
+    assert findings(both, tmp_path / "cluster") == findings(both, common_home)
 
 
 def test_a_step_that_is_always_lost_is_given_up_in_words(both: tuple[Experiment, ...], tmp_path: Path) -> None:
@@ -168,7 +170,6 @@ def executor(name: Literal["local", "ray", "slurm"], **given: Any) -> Executor:
         (executor("local", gpus_per_step=8), "--gpus-per-step goes with --executor ray or slurm"),
         (executor("local", machines_per_step=2), "--machines-per-step goes with --executor ray or slurm"),
         (executor("slurm", slurm=("partition",)), "expected NAME=VALUE"),
-        (executor("slurm"), "from which sbatch works"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
@@ -176,6 +177,15 @@ def test_options_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         do_elsewhere(asked, both, tmp_path, PLAIN_TRAINING, Silent())
+
+
+def test_slurm_is_refused_where_it_is_not(
+    both: tuple[Experiment, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever this test is run: where Slurm is, it would get jobs."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="from which sbatch works"):
+        do_elsewhere(executor("slurm"), both, tmp_path, PLAIN_TRAINING, Silent())
 
 
 def test_slurm_asks_how_many_gpus_a_job_gets(tmp_path: Path) -> None:

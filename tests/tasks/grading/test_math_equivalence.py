@@ -31,12 +31,14 @@ def test_a_runaway_is_timed_out_and_the_next_question_is_answered():
     assert compare("1/2", "0.5") == EQUAL
 
 
+@pytest.mark.slow
 def test_many_threads_may_ask_at_once():
     with ThreadPoolExecutor(max_workers=3) as threads:
         verdicts = list(threads.map(lambda n: compare(str(n), rf"\frac{{{2 * n + n % 2}}}{{2}}").verdict, range(12)))
     assert verdicts == [Verdict.DIFFERENT if n % 2 else Verdict.EQUAL for n in range(12)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes_may_ask(method):
     assert compare("1/2", "0.5") == EQUAL
@@ -45,6 +47,7 @@ def test_other_processes_may_ask(method):
     assert compare("1/2", "0.5") == EQUAL
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_a_crash_and_is_replaced():
     assert compare("1/2", "0.5") == EQUAL
     for worker in math_equivalence._WORKERS._idle:
@@ -55,6 +58,7 @@ def test_a_worker_that_dies_is_a_crash_and_is_replaced():
     assert comparisons[-1] == EQUAL
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_the_process_that_started_it():
     code = (
         "from selfimp_bench.tasks.grading import math_equivalence as m; m.compare('1', '2'); "
