@@ -6,9 +6,11 @@ The prompts (2412.02674, Appendix G) demand an ending: ``Correctness: <correct> 
 - The verdict stands right after the phrase and its colon, on that line or the next; case does not count there, and
   quotes, brackets and markdown may stand around phrase and verdict (``**Score:** <8>``).
 - The **last** phrase decides, since a verifier may correct itself. Passed over is a phrase that repeats the demanded
-  format word for word; and, once a judgement was given, all that follows a line that begins a new problem.
-- A verdict in other words (``partially correct``, ``not correct``, ``eight``, ``neither``) and a hedge (``incorrect or
-  correct``, ``7-8``, ``A and B``) are UNPARSED: none is picked, and no earlier phrase steps in.
+  format word for word; one that does not stand alone (``Clarity Score:``, the words of somebody else in quotes, where
+  another phrase stands outside); and, once a judgement was given, all that follows a line that begins a new problem.
+- A verdict in other words (``partially correct``, ``not correct``, ``eight``, ``neither``, ``A tie``), a calculation
+  (``10 minus 2 = 8``) and a hedge (``incorrect or correct``, ``7-8``, ``A and B``) are
+  UNPARSED: none is picked, and no earlier phrase steps in.
 - OUT_OF_RANGE is a verdict of the right kind that the scale does not have: a number other than 1, 2 ... 10 (0, 11,
   -3, 8.5), a share of another whole than ten (``80/100``, ``85%``), a label other than A and B. ``8/10``, ``8 out of
   10``, ``8.0`` and ``08`` are 8.
@@ -37,7 +39,8 @@ _RECITED: Final = re.compile(
 )
 _NEXT_PROBLEM: Final = re.compile(
     r"^[ \t]{0,5}[*_#]{0,5}[ \t]{0,5}"
-    r"(?:(?:Problem|Question|Puzzle):|Review the following|Judge the correctness|You are a Sudoku)",
+    r"(?:(?:(?:Next |New |Another )?(?:Problem|Question|Puzzle|Exercise)(?:[ ]?#?[0-9]{1,4})?[*_]{0,3}[ ]?[:.]|"
+    r"Q[0-9]{0,3}:)|Review the following|Judge the correctness|You are a Sudoku)",
     re.MULTILINE,
 )
 _WORD: Final = re.compile(rf"(correct|incorrect)(?![^\W_]){_CLOSE}", re.IGNORECASE)
@@ -50,6 +53,63 @@ _OTHER_LABEL: Final = re.compile(rf"\s{{0,3}}(?:or|and|[/,&])\s{{0,3}}(?:[Ss]olu
 _NUMBER: Final = re.compile(rf"([-−+]?[0-9]{{1,6}}(?:\.[0-9]{{1,6}})?)(?![^\W_]|[.,][0-9]){_CLOSE}")
 _OTHER_NUMBER: Final = re.compile(rf"\s{{0,3}}(?:or|and|to|[-–—~])\s{{0,3}}{_OPEN}[0-9]")
 _WHOLE: Final = re.compile(rf"\s{{0,3}}(?:/|out of)\s{{0,3}}{_OPEN}([0-9]{{1,6}})(?![^\W_]|[.,][0-9])")
+_CALCULATION: Final = re.compile(
+    rf"{_CLOSE}\s{{0,3}}(?:(?:minus|plus|times|less|and a half)\b|[+×*=÷]\s{{0,3}}[0-9]|[=→]|->)"
+)
+_OTHER_THING: Final = re.compile(
+    r"[ \t]{1,3}(?!(?:because|since|as|is|for|due|over|wins|has|was|which|by|but|with|gets|it|the|in|on|and|or)\b)[a-z]"
+)
+# Words that may stand before a phrase that stands alone; another one names another phrase ("Clarity Score:").
+_OPENING: Final = frozenset(
+    {
+        "final",
+        "overall",
+        "total",
+        "the",
+        "my",
+        "our",
+        "a",
+        "an",
+        "so",
+        "thus",
+        "therefore",
+        "hence",
+        "and",
+        "is",
+        "then",
+        "verdict",
+        "judgement",
+        "judgment",
+        "answer",
+        "conclusion",
+        "output",
+        "with",
+        "give",
+        "assign",
+        "follows",
+        "corrected",
+        "revised",
+        "actual",
+        "true",
+        "new",
+        "updated",
+        "of",
+        "be",
+        "end",
+        "following",
+        "correct",
+    }
+)
+_WORD_BEFORE: Final = re.compile(r"([^\W\d_]+)[ \t*_`]{1,5}\Z")
+_QUOTES: Final = re.compile(r"[\"“”«»]|(?<!\w)['‘`](?=\w)|(?<=\w)['’`](?!\w)")
+_SAID: Final = re.compile(
+    r"\b(?:wrote|writes|written|claim(?:s|ed)?|said|says|states?|stated|concluded?|"
+    r"student(?:[’']s)?|attempt|quotes?|quoted)\b"
+    r"[^.\n]{0,80}\Z",
+    re.IGNORECASE,
+)
+_LONGEST_LINE: Final = 1000
+_LONGEST_WORD: Final = 40
 _PERCENT: Final = re.compile(r"\s{0,3}%")
 
 
@@ -102,7 +162,7 @@ def parse_score(judgement: str, *, truncated: bool) -> ScoreJudgement:
     """A score of 1.0 to 10.0, whole. ``truncated``: generation stopped at the token limit."""
     verdict = _last_verdict(judgement, _SCORE, truncated=truncated)
     number = _NUMBER.match(verdict.line) if verdict else None
-    if verdict is None or number is None or _OTHER_NUMBER.match(verdict.line, number.end()):
+    if verdict is None or number is None or _is_calculation(verdict.line, number.end()):
         return ScoreJudgement(outcome=JudgementOutcome.UNPARSED, value=None)
     whole = _WHOLE.match(verdict.line, number.end())
     if verdict.reaches_limit(whole or number):
@@ -114,6 +174,11 @@ def parse_score(judgement: str, *, truncated: bool) -> ScoreJudgement:
     return ScoreJudgement(outcome=JudgementOutcome.PARSED, value=float(value))
 
 
+def _is_calculation(line: str, end: int) -> bool:
+    """Whether another number goes on from the number that ends there (``7-8``, ``10 minus 2``)."""
+    return _OTHER_NUMBER.match(line, end) is not None or _CALCULATION.match(line, end) is not None
+
+
 def parse_preference(judgement: str, *, truncated: bool) -> PreferenceJudgement:
     """The preferred solution, A or B. ``truncated``: generation stopped at the token limit."""
     verdict = _last_verdict(judgement, _PREFERRED, truncated=truncated)
@@ -121,7 +186,7 @@ def parse_preference(judgement: str, *, truncated: bool) -> PreferenceJudgement:
     if verdict is None or match is None or verdict.reaches_limit(match):
         return PreferenceJudgement(outcome=JudgementOutcome.UNPARSED, value=None)
     match match[1].upper():
-        case "A" | "B" as label if not _OTHER_LABEL.match(verdict.line, match.end()):
+        case "A" | "B" as label if not _names_another(verdict.line, match):
             return PreferenceJudgement(outcome=JudgementOutcome.PARSED, value=label)
         case label if label not in "AB" and not verdict.line[match.end() :].strip(" \t\r.,;"):
             return PreferenceJudgement(outcome=JudgementOutcome.OUT_OF_RANGE, value=None)
@@ -129,9 +194,18 @@ def parse_preference(judgement: str, *, truncated: bool) -> PreferenceJudgement:
             return PreferenceJudgement(outcome=JudgementOutcome.UNPARSED, value=None)
 
 
+def _names_another(line: str, match: re.Match[str]) -> bool:
+    """Whether a second label follows, or the label is the first word of something else (``A tie``)."""
+    closed = match.end() > match.end(1)
+    is_article = match[1] == "A" and not closed and _OTHER_THING.match(line, match.end()) is not None
+    return is_article or _OTHER_LABEL.match(line, match.end()) is not None
+
+
 def _last_verdict(judgement: str, phrase: re.Pattern[str], *, truncated: bool) -> _Verdict | None:
     """What follows the deciding phrase; None without one."""
     given = [match for match in phrase.finditer(judgement) if not _RECITED.match(judgement, match.end())]
+    given = [match for match in given if _stands_alone(judgement, match)]
+    given = [match for match in given if not _is_quoted(judgement, match)] or given
     if not given:
         return None
     next_problem = _NEXT_PROBLEM.search(judgement, given[0].end())
@@ -139,3 +213,18 @@ def _last_verdict(judgement: str, phrase: re.Pattern[str], *, truncated: bool) -
     start = max(match.end() for match in given if match.start() < end)
     line = judgement[start:end].partition("\n")[0]
     return _Verdict(line=line, at_limit=len(judgement) - start if truncated else len(line) + 1)
+
+
+def _stands_alone(judgement: str, phrase: re.Match[str]) -> bool:
+    """Whether no word before a phrase makes another one of it (``Clarity Score:``)."""
+    word = _WORD_BEFORE.search(judgement[max(0, phrase.start() - _LONGEST_WORD) : phrase.start()])
+    return word is None or word[1].lower() in _OPENING or phrase.group().lower().startswith("the ")
+
+
+def _is_quoted(judgement: str, phrase: re.Match[str]) -> bool:
+    """Whether a quotation that words introduce is open where a phrase begins, or its line is a block quotation."""
+    start = judgement.rfind("\n", 0, phrase.start()) + 1
+    before = judgement[max(start, phrase.start() - _LONGEST_LINE) : phrase.start()]
+    if before.lstrip().startswith(">"):
+        return True
+    return len(_QUOTES.findall(before)) % 2 == 1 or _SAID.search(before) is not None

@@ -1,14 +1,16 @@
-"""Answer checking of multiple choice: the label (A, B ...) a completion gives, compared with the gold label.
+r"""Answer checking of multiple choice: the label (A, B ...) a completion gives, compared with the gold label.
 
-strict: the label after the last ``answer is`` or ``Answer:``; without one there, a lone label that the completion
-    begins with (``C``, ``(C)``, ``C.``, or a label and its own choice's text).
+strict: the label after the last ``answer is`` or ``Answer:``, or in the last ``\boxed{}``; without one there, a lone
+    label that the completion begins with (``C``, ``(C)``, ``C.``, or a label and its own choice's text).
 flexible: the strict answer where there is one; else the choice whose text alone stands after the last ``answer is``;
     else the last label standing by itself; else the choice whose text the whole completion is. A text that two
     choices share names neither.
 
-Labels are capitals; in brackets small letters too. A capital A before a word (``A dog``) is an article, unless it
-follows ``answer is``. An answer that names several labels (``B or C``), or one that no choice has (``F``), is UNPARSED
-under both rules: a hedge is not an answer.
+Labels are capitals; in brackets, and after ``answer is`` at the end of its sentence or line, small letters too. A
+capital A before a word (``A dog``) is an article, unless it follows ``answer is``. An answer that names several labels
+(``B or C``), or one that no choice has (``F``), is UNPARSED under both rules: a hedge is not an answer. A label that
+the words beside it deny (``not B``, ``A is wrong``; ``grading.hedges``) is none. What follows a line that begins
+another question, once an answer was stated, is not read.
 """
 
 import re
@@ -16,12 +18,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from selfimp_bench.tasks.commonsense_qa import choice_labels, gold_answer
+from selfimp_bench.tasks.grading.hedges import denied, next_problem
 from selfimp_bench.tasks.grading.outcome import BothGrades, Grade, Outcome
 from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.response import without_end_token
 
-_STATED: Final = re.compile(r"\banswer(?:\s{1,5}is\b|[*_]{0,3}\s{0,5}:)[\s*_:]{0,10}", re.IGNORECASE)
+_STATED: Final = re.compile(
+    r"\banswer(?:\s{1,5}is\b|[*_]{0,3}\s{0,5}:)[\s*_:]{0,10}|\\(?:boxed|fbox)(?=\s{0,3}\{)", re.IGNORECASE
+)
 _AFTER_STATED: Final = re.compile(
-    r"(?:(?:option|choice|letter)\s{1,5})?[*_]{0,3}(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![\w'’]|-\w))", re.ASCII
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s{1,5})?(?:[*_$`\"“']|\\\(|(?:\\(?:boxed|fbox|text[a-z]{0,2}|mathrm|mathbf))?\s?\{){0,6}"
+    r"(?:[(\[<]([A-Za-z])[)\]>]|([A-Z])(?![\w'’]|-\w)|([a-z])(?=[*_$`\"”'})]{0,6}(?:[.:),;}]|[ \t]{0,5}(?:\r?\n|\Z))))",
+    re.ASCII,
 )
 _FIRST: Final = re.compile(
     r"\s*[*_]{0,3}(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?=[*_]{0,3}(?:[.:)](?:\s|\Z)|[\s,/&]|\Z)))", re.ASCII
@@ -31,6 +39,9 @@ _STANDING: Final = re.compile(r"[(\[]([A-Za-z])[)\]]|(?<![\w'’.-])([A-Z])(?![\
 _ARTICLE: Final = re.compile(r"A\s{1,5}\w")
 _HEDGE: Final = re.compile(
     r"[)\]*_.]{0,5}\s{0,5}(?:\bor\b|\band\b|[/,&])\s{0,5}[*_]{0,3}[(\[]?([A-Z])(?![\w'’])", re.ASCII
+)
+_JOINED: Final = re.compile(
+    r"[)\]*_.>]{0,5}\s{0,5}(?:\bn?or\b|\band\b|[/,&]|,\s?(?:n?or|and)\b)\s{0,5}(?:(?:maybe|perhaps|possibly|option|choice)\s)?[*_(\[<]{0,5}"
 )
 _LONGEST_CHOICE: Final = 1000
 
@@ -52,6 +63,9 @@ def grade_choice(completion: str, problem: Problem, *, truncated: bool) -> BothG
     Raises InputError for a problem without choices or gold label; never for any completion.
     """
     labels, gold = choice_labels(problem), gold_answer(problem)
+    completion = without_end_token(completion) if not truncated else completion
+    stated = _STATED.search(completion)
+    completion = completion[: next_problem(completion, stated.end())] if stated else completion
     strict = _stated_label(completion, labels) or _first_label(completion, problem, labels)
     if truncated and (strict is None or strict.end >= len(completion)):
         cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before a full answer")
@@ -75,12 +89,15 @@ def _grade(reading: _Reading, gold: str) -> Grade:
 def _stated_label(completion: str, labels: tuple[str, ...]) -> _Reading | None:
     stated = _last(_STATED, completion)
     match = _AFTER_STATED.match(completion, stated.end()) if stated else None
-    return _reading(completion, match, labels) if match else None
+    if match is None or (match.group(3) and match.group(3).upper() not in labels):
+        return None
+    is_denied = denied(completion, stated.start(), match.end()) if stated else False
+    return None if is_denied else _reading(completion, match, labels)
 
 
 def _first_label(completion: str, problem: Problem, labels: tuple[str, ...]) -> _Reading | None:
     match = _FIRST.match(completion)
-    if match is None or _label(match) not in labels:
+    if match is None or _label(match) not in labels or denied(completion, match.start(), match.end()):
         return None
     reading = _reading(completion, match, labels)
     if match.group(2) is None or _CLOSED.match(completion, match.end()) or _hedge(completion, match, labels):
@@ -96,11 +113,19 @@ def _stated_text(completion: str, problem: Problem, labels: tuple[str, ...]) -> 
 
 
 def _last_label(completion: str, labels: tuple[str, ...]) -> _Reading | None:
+    """The last label that nothing denies; several that are joined are none."""
+    before: re.Match[str] | None = None
     found = None
     for match in _STANDING.finditer(completion):
         label = _label(match)
-        if label in labels and not _ARTICLE.match(completion, match.start()):
+        if label not in labels or (label == "A" and _ARTICLE.match(completion, match.start())):
+            continue
+        joined = before is not None and _JOINED.fullmatch(completion, before.end(), match.start()) is not None
+        if joined and before is not None and _label(before) != label:
+            found = _Reading(label=None, remark=f"several labels: {_label(before)} and {label}", end=match.end())
+        elif not denied(completion, match.start(), match.end()):
             found = _Reading(label=label, remark=None, end=match.end())
+        before = match
     return found
 
 
@@ -128,7 +153,7 @@ def _hedge(completion: str, match: re.Match[str], labels: tuple[str, ...]) -> st
 
 
 def _label(match: re.Match[str]) -> str:
-    return str(match.group(1) or match.group(2)).upper()
+    return str(next(group for group in match.groups() if group)).upper()
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

@@ -1,4 +1,4 @@
-"""Answer checking of GSM8K: the number a completion ends in, compared exactly with the gold number.
+r"""Answer checking of GSM8K: the number a completion ends in, compared exactly with the gold number.
 
 Two rules of extraction, always reported side by side, because which one a paper used moves its numbers:
 
@@ -6,10 +6,13 @@ strict: the answer line is the first non-blank line after the **last** ``####``.
     examples or correct itself before it answers (taking the first is lm-evaluation-harness issue 3438). The line must
     begin with a number (currency, sign and markdown may stand before it, words and units after it).
 flexible: the strict answer where there is one; where the text has no ``####``, or its line does not begin with a
-    number, the last number of the whole text.
+    number, the number of the last ``\boxed{}``; without one, the last number of the text (LaTeX's ``1{,}000`` and
+    ``\frac{1}{2}`` are numbers).
 
 Under both rules an answer line with several different numbers (``#### 18 or 19``, ``#### 9*2=18``), or one whose
-number cannot be read (``#### 1,00``), is UNPARSED: a hedge is not an answer, and neither value is picked.
+number cannot be read (``#### 1,00``), is UNPARSED: a hedge is not an answer, and neither value is picked. So is a
+number that the words beside it take back (``not 18``, ``18 or more``; ``grading.hedges``). What follows a line that
+begins another problem, once a number was given, is not read, unless the text began with a problem itself.
 Values are compared exactly: 18 = 18.00 = 54/3, and ``18,000`` is not 18. The number printed counts, whatever
 its unit: ``50%`` is 50 (no GSM8K gold has a percent sign), ``18 thousand`` is 18.
 """
@@ -18,14 +21,28 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, Literal
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.tasks.grading.numbers import MINUS, WrittenNumber, find_numbers, parse_number
+from selfimp_bench.tasks.competition_math import last_boxes
+from selfimp_bench.tasks.grading.hedges import bounded, bounded_after, denied, next_problem
+from selfimp_bench.tasks.grading.numbers import MINUS, WrittenNumber, find_last_numbers, find_numbers, parse_number
 from selfimp_bench.tasks.grading.outcome import BothGrades, Grade, Outcome
 
 MARKER: Final = "####"
 
+_DIGIT: Final = re.compile(r"[0-9]")
+_OR: Final = re.compile(r"[^0-9\n.;:]{0,30}\bor\b[ \t]{0,3}(?:maybe|perhaps|possibly|even)?[ \t]{0,3}[^\w\n]{0,3}")
+_NOT: Final = re.compile(r"[ \t*]{0,3}[,;(]?[ \t]{0,3}(?:and |but )?not[ \t$*]{1,5}", re.IGNORECASE)
+_STATED: Final = re.compile(r"\banswer\b", re.IGNORECASE)
+_THOUSANDS: Final = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,|\\,|\{\\,\})(?=[0-9]{3}(?![0-9]))")
+_FRACTION: Final = re.compile(
+    r"(-?)\\[dtc]?frac\s{0,3}\{\s{0,3}([0-9]{1,99})\s{0,3}\}\s{0,3}\{\s{0,3}([0-9]{1,99})\s{0,3}\}"
+)
+_TEXT: Final = re.compile(r"\\(?:text(?:bf|it|rm)?|mbox|mathrm|mathbf)\s{0,3}\{([^{}]*)\}")
+# What may stand beside the number of a box: words and units, and no other mathematics.
+_BESIDE_NUMBER: Final = re.compile(r"(?:[ \t\n$%°.,:*_~]|\\[,;:! ]|[^\W\d_]{2,}|\^\{?\\circ\}?)*")
 _SPACED_SIGN: Final = re.compile(rf"([{MINUS}])[ \t]+")
 _LONGEST_REMARK: Final = 80
 
@@ -61,15 +78,17 @@ def grade_gsm8k(completion: str, gold: str, *, extraction: Literal["strict", "fl
 def grade_gsm8k_both(completion: str, gold: str, *, truncated: bool) -> BothGrades:
     """Judge a completion by both rules; see ``grade_gsm8k``."""
     gold_value = gold_number(gold)
+    completion = _without_next_problem(completion)
     answer = _answer_line(completion)
     if truncated and not (answer.line is _Line.READ and answer.complete):
         cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before a full answer line")
         return BothGrades(strict=cut, flexible=cut)
     strict = unparsed(answer.remark) if answer.number is None else grade_number(answer.number, gold_value)
     absent = answer.line is _Line.ABSENT
-    return BothGrades(strict=strict, flexible=grade_last_number(completion, gold_value) if absent else strict)
+    return BothGrades(strict=strict, flexible=grade_any_number(completion, gold_value) if absent else strict)
 
 
+@lru_cache(maxsize=1 << 14)
 def gold_number(gold: str) -> Fraction:
     """The value of a gold number as printed. Raises InputError for anything else."""
     value = parse_number(gold)
@@ -80,14 +99,73 @@ def gold_number(gold: str) -> Fraction:
     return value
 
 
-def grade_last_number(text: str, gold_value: Fraction) -> Grade:
-    """Judge a text by its last number."""
-    numbers = find_numbers(text)
+def grade_any_number(text: str, gold_value: Fraction) -> Grade:
+    """Judge a text by the number of its last box; without one, by its last number."""
+    boxes = last_boxes(text, at_most=2) if "\\boxed" in text or "\\fbox" in text else ()
+    inside = _plain_numbers(boxes[-1].text) if boxes else ""
+    if any(c.isdigit() for c in inside):
+        box = boxes[-1]
+        is_other = len({each.text for each in boxes}) > 1 and _OR.fullmatch(text, boxes[0].end, box.start)
+        if is_other or denied(text, box.start, box.end) or bounded_after(text, box.end):
+            return unparsed(f"words beside the box take {shorten(inside)} back")
+        value = inside.rpartition("=")[2]
+        numbers = find_numbers(value)
+        if len({number.value for number in numbers}) != 1 or not _BESIDE_NUMBER.fullmatch(_outside(value, numbers[0])):
+            return unparsed(f"the box is not one number: {shorten(inside)}")
+        return _grade_readable(numbers[0], gold_value)
+    line, _ = find_last_numbers(text)
+    numbers = find_numbers(_plain_numbers(line))
     if not numbers:
         return unparsed("no number in the text")
-    if numbers[-1].value is None:
-        return unparsed(f"last number {shorten(numbers[-1].text)} is unreadable")
-    return grade_number(numbers[-1], gold_value)
+    return _grade_last(_plain_numbers(line), numbers, gold_value)
+
+
+def _grade_last(line: str, numbers: tuple[WrittenNumber, ...], gold_value: Fraction) -> Grade:
+    last = numbers[-1]
+    other = numbers[-2] if len(numbers) > 1 else None
+    if other is not None and other.value != last.value and _OR.fullmatch(line, other.end, last.start):
+        return unparsed(f"several numbers: {shorten(line[other.start : last.end])}")
+    if other is not None and _NOT.fullmatch(line, other.end, last.start):  # "18, not 19"
+        return _grade_readable(other, gold_value)
+    stated = _STATED.search(line[max(0, last.start - _LONGEST_REMARK) : last.start])
+    if denied(line, last.start, last.end) or (bounded if stated else _ends_in_range)(line, last.start, last.end):
+        return unparsed(f"words beside the last number take {shorten(last.text)} back")
+    return _grade_readable(last, gold_value)
+
+
+def _grade_readable(number: WrittenNumber, gold_value: Fraction) -> Grade:
+    if number.value is None:
+        return unparsed(f"last number {shorten(number.text)} is unreadable")
+    return grade_number(number, gold_value)
+
+
+def _ends_in_range(line: str, _start: int, end: int) -> bool:
+    return bounded_after(line, end)
+
+
+def _outside(text: str, number: WrittenNumber) -> str:
+    return text[: number.start] + text[number.end :]
+
+
+def _plain_numbers(text: str) -> str:
+    """LaTeX's ways of writing numbers as plain ones; any other text as it is."""
+    if "\\" not in text and "{" not in text:
+        return text
+    text = _THOUSANDS.sub(",", text)
+    text = _FRACTION.sub(r" \1\2/\3 ", text)
+    return _TEXT.sub(r" \1 ", text).replace("\\$", "$").replace("\\%", "%")
+
+
+def _without_next_problem(completion: str) -> str:
+    """A completion up to the line that begins another problem, once a number was given."""
+    end = next_problem(completion, 0)
+    if end == len(completion):
+        return completion
+    marker = completion.find(MARKER)
+    answered = completion.find("\n", marker + len(MARKER)) if marker >= 0 else -1
+    if marker >= 0:
+        end = next_problem(completion, answered) if answered >= 0 else len(completion)
+    return completion[:end] if _DIGIT.search(completion, 0, end) else completion
 
 
 def grade_number(number: WrittenNumber, gold_value: Fraction) -> Grade:
@@ -116,6 +194,9 @@ def _answer_line(completion: str) -> _Answer:
     # "#### - 7": nothing stands before this dash that it could join or subtract from.
     line = _SPACED_SIGN.sub(r"\1", line, count=1) if line[:1] in MINUS else line
     numbers = find_numbers(line)
+    if numbers and (denied(line, numbers[0].start, numbers[0].end) or bounded(line, numbers[0].start, numbers[0].end)):
+        remark = f"words after {MARKER} take the number back: {shorten(line)}"
+        return _Answer(line=_Line.UNREADABLE, number=None, remark=remark, complete=bool(end))
     if not numbers or any(c.isalnum() for c in line[: numbers[0].start]):
         remark = f"the line after {MARKER} does not begin with a number: {shorten(line)}"
         return _Answer(line=_Line.ABSENT, number=None, remark=remark, complete=bool(end))

@@ -6,7 +6,8 @@ strict: the number of the **first** ``The answer is`` that one follows at once, 
     (gsm8k_cot, strict-match: ``The answer is (\\-?[0-9\\.\\,]+).``); a currency sign before it is not the format.
     The first, because a model that answered may go on with other problems. Unlike the harness, a number at the very
     end of the response is read whole (there its last digit is lost), and ``18.00`` equals 18.
-flexible: the strict answer where there is one; else the last number of the response.
+flexible: the strict answer where there is one; else as under ``grading.gsm8k``: the number of the last box, or the last
+    number of the response.
 
 ``The answer is 18 or 19`` and ``The answer is 9*2=18`` are UNPARSED under both rules: no value is picked from several.
 """
@@ -14,7 +15,8 @@ flexible: the strict answer where there is one; else the last number of the resp
 import re
 from typing import Final
 
-from selfimp_bench.tasks.grading.gsm8k import gold_number, grade_last_number, grade_number, shorten, unparsed
+from selfimp_bench.tasks.grading.gsm8k import gold_number, grade_any_number, grade_number, shorten, unparsed
+from selfimp_bench.tasks.grading.hedges import bounded_after, denied
 from selfimp_bench.tasks.grading.numbers import MINUS, find_numbers
 from selfimp_bench.tasks.grading.outcome import BothGrades, Grade, Outcome
 from selfimp_bench.tasks.response import response_of
@@ -22,7 +24,10 @@ from selfimp_bench.tasks.response import response_of
 PHRASE: Final = "The answer is"
 
 _STATED: Final = re.compile(rf"{PHRASE} (?=[{MINUS}]?[.,]{{0,3}}[0-9])")
-_JOINED: Final = re.compile(r"\s{0,3}(?:or|and|to|[-–−*x×+/÷=])\s{0,3}")
+_JOINED: Final = re.compile(
+    r"\s{0,3}(?:or|and|to|[-–−*x×+/÷=])\s{0,3}|"
+    r"[ \t]{0,3}[^\W\d_]{0,20}[ \t]{1,3}or[ \t]{1,3}(?:maybe |perhaps |possibly )?[$€£]?"
+)
 _CLOSED: Final = re.compile(r"\.\s|[^\n]*\n")
 
 
@@ -46,9 +51,12 @@ def grade_gsm8k_cot(completion: str, gold: str, *, truncated: bool) -> BothGrade
         return BothGrades(strict=cut, flexible=cut)
     if not numbers:
         missing = unparsed(f"no number right after '{PHRASE}'")
-        return BothGrades(strict=missing, flexible=grade_last_number(response.text, gold_value))
+        return BothGrades(strict=missing, flexible=grade_any_number(response.text, gold_value))
     first, *others = numbers
     joined = bool(others) and _JOINED.fullmatch(line, first.end, others[0].start) is not None
+    if bounded_after(line, first.end) or denied(line, first.start, first.end):
+        taken_back = unparsed(f"words after '{PHRASE}' take the number back: {shorten(line)}")
+        return BothGrades(strict=taken_back, flexible=taken_back)
     if first.value is None or (joined and others[0].value != first.value):
         what = "an unreadable number" if first.value is None else "several numbers"
         both = unparsed(f"{what} after '{PHRASE}': {shorten(line)}")

@@ -47,11 +47,11 @@ _BOUND_AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _NEXT_PROBLEM: Final = re.compile(
-    r"^[ \t]{0,5}(?:#{1,4}[ \t]{0,3})?[*_]{0,3}"
+    r"\n[ \t]{0,5}(?:#{1,4}[ \t]{0,3})?[*_]{0,3}"
     r"(?:(?:(?:New|Next|Another)[ \t]{1,3})?(?:Question|Problem|Puzzle|Exercise)(?:[ \t]{0,3}#?[0-9]{1,4})?"
     r"[*_]{0,3}[ \t]{0,3}[:.]|"
     r"Q[0-9]{0,3}[*_]{0,3}[:.]|Instruction[*_]{0,3}:|(?:Human|User)[*_]{0,3}:)",
-    re.MULTILINE | re.IGNORECASE,
+    re.IGNORECASE,
 )
 
 
@@ -77,7 +77,7 @@ def next_problem(text: str, answered: int) -> int:
 
     A text that itself begins with a problem recites: there its own answer is the last, and nothing is cut.
     """
-    if _NEXT_PROBLEM.match(text, len(text) - len(text.lstrip())):
-        return len(text)
     found = _NEXT_PROBLEM.search(text, answered)
-    return found.start() if found else len(text)
+    if found is None or _NEXT_PROBLEM.match("\n" + text.lstrip()[:_BESIDE]):
+        return len(text)
+    return found.start()

@@ -54,6 +54,18 @@ def find_numbers(text: str) -> tuple[WrittenNumber, ...]:
     return tuple(found)
 
 
+def find_last_numbers(text: str) -> tuple[str, tuple[WrittenNumber, ...]]:
+    """The last line of a text that has a number, and its numbers (no number reaches across a line break)."""
+    end = len(text)
+    while end > 0:
+        start = text.rfind("\n", 0, end) + 1
+        line = text[start:end]
+        if _DIGITS.search(line) and (numbers := find_numbers(line)):
+            return line, numbers
+        end = start - 1
+    return "", ()
+
+
 def parse_number(text: str) -> Fraction | None:
     """The value of a text that is one number and nothing else but currency, percent and a final stop; else None."""
     stripped = text.strip()
