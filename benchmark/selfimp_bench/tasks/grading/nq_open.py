@@ -71,7 +71,8 @@ def _heads(line: str) -> tuple[str, ...]:
 
 def normalised(answer: str) -> str:
     """An answer as it is compared; may be empty."""
-    text = unicodedata.normalize("NFC", answer).translate(_TYPOGRAPHIC).lower()
+    text = unicodedata.normalize("NFC", answer.replace(_POINT, "")).translate(_TYPOGRAPHIC).lower()
+    text = unicodedata.normalize("NFC", text)
     text = _IN_NUMBER.sub(lambda match: {".": _POINT, ",": "", "-": " "}[match[1]], text)
     return " ".join(_ARTICLE.sub(" ", text.translate(_NO_PUNCTUATION)).replace(_POINT, ".").split())
 

@@ -71,7 +71,7 @@ def _last_grid(text: str) -> _Grid | None:
     """The last grid without empty cells; else the last one."""
     grids = _grids(text)
     complete = [grid for grid in grids if 0 not in grid.cells]
-    return (complete or list(grids) or [None])[-1]
+    return complete[-1] if complete else grids[-1] if grids else None
 
 
 def proposed_grid(response: str) -> str | None:
