@@ -123,6 +123,16 @@ def test_over_takes_lists_families_and_all() -> None:
     assert (found.holds, found.at_least) == ("at-least", 2)
 
 
+def test_one_entry_may_stand_for_several_claims_of_what_they_have_in_common() -> None:
+    each = {"sums": {"where": {"dataset": "sums-test"}}, "quiz": {"where": {"dataset": "quiz"}, "says": "Otherwise."}}
+    first, second = expanded(best={"where": {"method": "sft"}, "above": ["pass@1 t=1", 0.5], "each": each}).claims
+    assert (first.id, second.id) == ("best.sums", "best.quiz")
+    assert (first.statement, second.statement) == ("As said.", "Otherwise.")
+    assert first.above is not None and second.above is not None
+    assert (first.above.greater.dataset, first.above.greater.method) == ("sums-test", "sft")
+    assert (second.above.greater.dataset, second.above.bound) == ("quiz", 0.5)
+
+
 def test_rows_across_experiments_are_one_row_of_a_table() -> None:
     rows = {"of": "pass@1 t=5 dataset=quiz method=dpo", "table": "text", "row": "text.best", "seed_sd": 1.0}
     equals = reading(rows=rows).equals

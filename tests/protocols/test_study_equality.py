@@ -35,7 +35,13 @@ _LARGEST = {
     f"largest-verifier-gains-more.{way}": f"verifier-up-gap-up.{way}"
     for way in ("qwen2.mc", "qwen2.cot-score", "llama-2.mc", "llama-2.cot-score")
 }
+_BY_FAMILY = {
+    f"{figure}.{family}": f"{figure}-{family}"
+    for figure in ("gap-by-threshold", "tournament")
+    for family in ("qwen1.5", "qwen2", "llama-2", "llama-3", "yi-1.5")
+}
 RENAMED_IN = {
+    "gsm8k-gv-gap": _BY_FAMILY,
     "gsm8k-cross-verification": _LARGEST,
     "sudoku-gv-gap": {"gap.cot-binary.t1": "gap", "relative-gap.cot-binary.t1": "relative-gap"},
     "tiny-iter-rejection": {"accuracy-by-round": "accuracy", "kept-by-round": "kept"},

@@ -28,7 +28,7 @@ from selfimp_bench.manifest.claims_rows import Tables, iterations_of, table_name
 from selfimp_bench.manifest.claims_text import read_cell
 from selfimp_bench.manifest.fault import Fault
 from selfimp_bench.manifest.measured import NUMBER, numbered
-from selfimp_bench.manifest.study import Entry, cited, entry, models_of, of_family, ood_task, task_word
+from selfimp_bench.manifest.study import Entry, cited, each_of, entry, models_of, of_family, ood_task, task_word
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, only_keys, plain, sequence
 from selfimp_bench.manifest.yaml_scalar import Json
 
@@ -83,9 +83,8 @@ def has_claims_across(study: Node) -> bool:
 
 
 def _across(study: Node) -> dict[str, Node]:
-    claims = study.get("claims")
-    entries = claims.entries if claims is not None else {}
-    return {name: node for name, node in entries.items() if isinstance(node.value, dict) and "holds" in node.value}
+    claims = each_of(study.get("claims"))
+    return {name: node for name, node in claims if isinstance(node.value, dict) and "holds" in node.value}
 
 
 def _member(each: Entry) -> Node:

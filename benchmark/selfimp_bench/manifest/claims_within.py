@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from selfimp_bench.manifest.claims_rows import ROWS_KEYS, Point, Scope, Tables, fits, iterations_of, one_table, selected
 from selfimp_bench.manifest.claims_text import CellText, read_cell
 from selfimp_bench.manifest.fault import Fault
-from selfimp_bench.manifest.study import cited
+from selfimp_bench.manifest.study import cited, each_of
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, only_keys, plain, sequence
 from selfimp_bench.measurement import Split
 
@@ -38,7 +38,7 @@ def claims_of(study: Node, scope: Scope, tables: Tables) -> tuple[Node, tuple[Fa
     """An experiment's claims as the resolved form has them, and what is wrong with those that could not be made."""
     claims = study.get("claims")
     made_, faults = [], []
-    for name, node in (claims.entries if claims is not None else {}).items():
+    for name, node in each_of(claims):
         if isinstance(node.value, dict) and "holds" in node.value:
             continue
         try:

@@ -17,6 +17,7 @@ protocol's own manifest), which is what runs record and are judged by:
     published, families, compute     what claims across experiments need (``claims_across.py``)
     claims        id: one claim, in the language of ``claims_within.py``; with ``holds`` it is across experiments
     figures       id: one figure or table of the paper (``study_figures.py``)
+                  claims and figures: ``each: {WORD: ...}`` says what several, ID.WORD, do not have in common
 
 A task, a method and an experiment may each hold any BLOCK, too: keys that are given there take the place of the
 study's (``merged``: key by key, lists whole). ``published_as`` of a task or an experiment is the word that reference
@@ -198,6 +199,22 @@ def shared_words(node: Node, children: Sequence[str], *, keeps: bool) -> Node:
     if keeps:
         return own
     return mapping({key: item for key, item in own.entries.items() if key not in _WORDS}, node)
+
+
+# ---- several of one kind ----
+
+
+def each_of(several: Node | None) -> Iterator[tuple[str, Node]]:
+    """Claims or figures by their ids. One with ``each: {WORD: ...}`` stands for several, ID.WORD, of what is common to
+    them, and what each has of its own laid over it."""
+    for name, node in several.entries.items() if several is not None else ():
+        words = node.get("each") if isinstance(node.value, dict) else None
+        if words is None:
+            yield name, node
+            continue
+        common = Node(value={key: item for key, item in node.entries.items() if key != "each"}, place=node.place)
+        for word, own in words.entries.items():
+            yield f"{name}.{word}", merged(common, own) or common
 
 
 # ---- models and data sets ----

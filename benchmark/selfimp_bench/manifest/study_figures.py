@@ -14,7 +14,7 @@ from selfimp_bench.manifest.claims_rows import Scope, table_name
 from selfimp_bench.manifest.claims_text import read_cell
 from selfimp_bench.manifest.fault import Fault
 from selfimp_bench.manifest.measured import numbered
-from selfimp_bench.manifest.study import cited, of_family
+from selfimp_bench.manifest.study import cited, each_of, of_family
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, only_keys, sequence
 from selfimp_bench.measurement import Split
 
@@ -28,7 +28,7 @@ def figures_of(study: Node, scope: Scope) -> tuple[Node | None, tuple[Fault, ...
     """An experiment's figures, None where it has none, and what is wrong with those that could not be made."""
     figures = study.get("figures")
     found, faults = [], []
-    for name, node in (figures.entries if figures is not None else {}).items():
+    for name, node in each_of(figures):
         try:
             only_keys(node, _FIGURE)
             figure = _figure(name, node, study, scope) if _is_drawn(node, scope) else None

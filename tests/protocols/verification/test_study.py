@@ -97,6 +97,13 @@ def test_the_verifiers_are_those_that_are_named_with_what_the_study_and_the_task
     assert "selections" not in match
 
 
+def test_a_prompt_file_is_a_path_and_a_digest() -> None:
+    (cot,) = blocks(
+        selections={"mc": None, "match": None, "cot": ["t1"]}, verification={"cot": {"file": f"p/c.txt@{'2' * 64}"}}
+    )["verification"]
+    assert cot["file"] == {"path": "p/c.txt", "sha256": "2" * 64}
+
+
 def test_reasons_come_with_what_they_are_of_and_no_further() -> None:
     choice, match = blocks(assumed={"selections.mc": "not said"})["verification"]
     assert choice["assumed"] == {"file": "word for word", "selections": "not said"}
@@ -180,6 +187,7 @@ def test_canaries_are_those_of_the_models_that_read_the_prompt() -> None:
         ({"ensembles": [["mc q0.8"]]}, ("ensembles", 0, 0), "such as mc.q0.8"),
         ({"verifier_models": ["larg"]}, ("verifier_models", 0), "did you mean large?"),
         ({"models": "size"}, ("models",), "did you mean sizes?"),
+        ({"verification": {"mc": {"file": "p/mc.txt"}}}, ("verification", "mc", "file"), "expected PATH@SHA256"),
         ({"method": "train", "self_improvement": {"kept_by": "cot@.t1 x"}}, ("self_improvement", "kept_by"), "mc.q0.8"),
     ],
 )

@@ -4,6 +4,7 @@ What is shorter there than in the resolved form, in the words that measurements'
 
     selections        {mc: [q0.8, t0.8], cot-score: [t8], tournament: [r5]}: which verifiers are used, and with what
     verification      {mc: {kind, labels}, ...}: what each verifier is; ``judging`` is that of all that write
+    file              PATH@SHA256, of a prompt and of a verifier
     ensembles         [[mc.q0.8, cot-binary.t1], ...]
     measure           ``correlate: [mc.q0.8, tournament]``
     self_improvement  ``kept_by: cot-binary.t1``, or ``cot-binary@qwen1.5-72b.t1`` where another model judges; ``file``
@@ -49,6 +50,7 @@ _OF_TRAINING: Final = ("distributed", "micro_batch_size", "trainer")
 _SELECTION: Final = re.compile(r"([qtw])(\d+(?:\.\d+)?)")
 _SELECTIONS: Final = {"q": "quantile", "t": "threshold", "w": "reweight"}
 _ROUNDS: Final = re.compile(r"r(\d+)")
+_FILE: Final = re.compile(r"(?P<path>.+)@(?P<sha256>[0-9a-f]{64})")
 _FILTER: Final = re.compile(r"(?P<verifier>[^@.\s]+)(?:@(?P<model>\S+?))?(?:\.(?P<selection>[qtw]\d+(?:\.\d+)?))?")
 
 
@@ -116,7 +118,18 @@ def _prompt(entry: Entry) -> Node | None:
     prompt = of_task(entry.task_node, "prompt")
     if prompt is None:
         return None
-    return _canaries(Node(value={"canaries": made([], prompt)} | prompt.entries, place=prompt.place), entry)
+    whole = {"canaries": made([], prompt)} | prompt.entries | {"file": _file(prompt.need("file"))}
+    return _canaries(Node(value=whole, place=prompt.place), entry)
+
+
+def _file(node: Node) -> Node:
+    """``PATH@SHA256`` as its two keys. Raises Misfit."""
+    if not isinstance(node.value, str):
+        return node
+    match = _FILE.fullmatch(node.text)
+    if match is None:
+        raise Misfit(node, f"expected PATH@SHA256, a prompt file beside the manifest, found {shown(node.text)}")
+    return made({"path": match["path"], "sha256": match["sha256"]}, node)
 
 
 def _canaries(prompt: Node, entry: Entry) -> Node:
@@ -163,7 +176,7 @@ def _verifier(name: str, known: Node, selections: Node, why: dict[str, Node]) ->
     given = {
         "id": made(name, node),
         "kind": node.need("kind"),
-        "file": node.need("file"),
+        "file": _file(node.need("file")),
         "labels": node.get("labels"),
         "judging": merged(judging, node.get(_JUDGING)) if writes else None,
         "rounds": _rounds(selections) if is_tournament else None,
@@ -233,6 +246,7 @@ def _self_improvement(entry: Entry) -> Node | None:
     prompt = entry.task_node.need("prompt").need("file")
     kept_by = whole.get("kept_by")
     given = mapping({"file": prompt} | dict(whole.entries), whole)
+    given = Node(value=given.entries | {"file": _file(given.need("file"))}, place=given.place)
     if kept_by is not None and kept_by.value is not None:
         own_judge: dict[str, Json] = {"model": SELF}
         named = made(own_judge | _filter(kept_by), kept_by)
