@@ -5,14 +5,13 @@ from support import ROOT
 
 from selfimp_bench.engines.base import sampler_settings
 from selfimp_bench.manifest.catalog import find_manifest
-from selfimp_bench.manifest.model import Architecture, Profile
+from selfimp_bench.manifest.model import Architecture, ModelRef, Profile
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.manifest.suite_model import Suite, readings
 from selfimp_bench.places import REFERENCES
-from selfimp_bench.protocols.any_manifest import measured_cells, models_of
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.load_suite import load_suite
-from selfimp_bench.protocols.profile import resolve_profile
+from selfimp_bench.protocols.registry import measured_cells, resolve_profile
 from selfimp_bench.protocols.verification.manifest import VerificationManifest
 from selfimp_bench.protocols.verification.measure import CORRELATION
 from selfimp_bench.protocols.verification.verify import VerifyBlock
@@ -34,6 +33,10 @@ def manifest_of(name: str) -> VerificationManifest:
     manifest = load_manifest(find_manifest(name))
     assert isinstance(manifest, VerificationManifest)
     return manifest
+
+
+def _models(manifest: VerificationManifest) -> tuple[ModelRef, ...]:
+    return (*manifest.models, *(manifest.verifier_models or ()))
 
 
 def places(suite: Suite) -> set[Place]:
@@ -67,7 +70,7 @@ def test_the_suite_names_a_member_s_models(name: str) -> None:
 def test_a_model_is_the_same_in_every_experiment() -> None:
     found: dict[str, set[tuple[str | None, str | None, Architecture | None, int | None]]] = {}
     for name in NAMES:
-        for model in models_of(manifest_of(name)):
+        for model in _models(manifest_of(name)):
             pinned = (model.repo, model.revision, model.architecture, model.tensor_parallel)
             found.setdefault(model.id, set()).add(pinned)
     assert all(len(variants) == 1 for variants in found.values())
@@ -88,7 +91,7 @@ def weights(name: str, sizes: Architecture) -> int:
 @every_experiment
 def test_parameters_are_what_the_sizes_come_to_and_heads_divide_over_the_devices(name: str) -> None:
     manifest = manifest_of(name)
-    for model in models_of(manifest):
+    for model in _models(manifest):
         assert model.architecture is not None
         assert model.architecture.parameters == weights(model.id, model.architecture), model.id
         vllm = sampler_settings(manifest.engines, model).vllm

@@ -28,9 +28,6 @@ ROOMS = {
 }
 """What each room may import besides itself and the ground, which is the modules at the root and imports only itself."""
 
-STILL_BACK = {"manifest/prompt_files.py"}
-"""Modules that still import from a room to their left, until prompt files belong to their protocol."""
-
 HEAVY = {"torch", "transformers", "trl", "accelerate", "datasets", "deepspeed", "vllm", "sentence_transformers"}
 LONGEST_FUNCTION = 60
 
@@ -56,7 +53,7 @@ def _imports(source: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("source", SOURCES, ids=NAMES)
 def test_a_module_imports_only_from_its_own_room_and_those_to_its_right(source: Path) -> None:
-    if source.name == "__main__.py" or source.relative_to(PACKAGE).as_posix() in STILL_BACK:
+    if source.name == "__main__.py":
         return
     own = _room(_module(source))
     for name in _imports(source):

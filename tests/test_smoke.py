@@ -12,9 +12,8 @@ import pytest
 
 from selfimp_bench.manifest.catalog import entries, find_manifest
 from selfimp_bench.manifest.model import Manifest, Profile
-from selfimp_bench.protocols.any_manifest import measured_cells
 from selfimp_bench.protocols.load import load_manifest
-from selfimp_bench.protocols.profile import resolve_profile
+from selfimp_bench.protocols.registry import measured_cells, resolve_profile
 from selfimp_bench.tasks.sandbox.corpus import read_corpus
 
 ROOT = Path(__file__).parent.parent

@@ -18,7 +18,6 @@ from statistics import fmean, stdev
 from selfimp_bench.manifest.model import DatasetRef
 from selfimp_bench.manifest.reference_table import OPTIONAL, REQUIRED
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.any_manifest import datasets_by_split
 from selfimp_bench.runs.judge import RunFiles, read_run
 
 COLUMNS = (*REQUIRED, *OPTIONAL)
@@ -63,7 +62,7 @@ def gather(runs: Sequence[RunFiles]) -> dict[Cell, Replicates]:
 def rows(runs: Sequence[RunFiles]) -> Iterator[dict[str, str]]:
     """The table's rows, in order of model, split, metric and iteration. A row's id names the model among several."""
     manifest = runs[0].manifest
-    data = datasets_by_split(manifest)
+    data = manifest.datasets.by_split()
     for (model, split, metric, iteration), found in sorted(gather(runs).items()):
         defined = [value for value in found.values if value is not None]
         if len(defined) < len(found.values):

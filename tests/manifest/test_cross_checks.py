@@ -4,29 +4,31 @@ import inspect
 import re
 from dataclasses import fields
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from selfimp_bench.manifest import cross_checks
-from selfimp_bench.protocols.formats import FORMATS, Format
+from selfimp_bench.protocols.protocol import Protocol
+from selfimp_bench.protocols.registry import PROTOCOLS
 from selfimp_bench.protocols.verification import checks as verification_checks
 
 # A rule may call a block by a shorter name than its key in the manifest.
 SHORT_NAMES = {"rules": "post_training", "improvement": "self_improvement"}
-every_format = pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS)
+every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 
 
-@every_format
-def test_every_rule_takes_the_blocks_it_needs_in_this_order(format_: Format) -> None:
-    for rule in format_.rules:
+@every_protocol
+def test_every_rule_takes_the_blocks_it_needs_in_this_order(protocol: Protocol[Any]) -> None:
+    for rule in protocol.rules:
         parameters = [SHORT_NAMES.get(name, name) for name in inspect.signature(rule.find).parameters]
         assert tuple(parameters) == rule.needs, rule.find.__name__
 
 
-@every_format
-def test_every_rule_needs_blocks_that_a_manifest_has(format_: Format) -> None:
-    known = {field.name for field in fields(format_.manifest)}
-    for rule in format_.rules:
+@every_protocol
+def test_every_rule_needs_blocks_that_a_manifest_has(protocol: Protocol[Any]) -> None:
+    known = {field.name for field in fields(protocol.manifest)}
+    for rule in protocol.rules:
         assert set(rule.needs) <= known, rule.find.__name__
 
 

@@ -8,7 +8,7 @@ from support import load_post_training
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.protocols.profile import resolve_profile
+from selfimp_bench.protocols.registry import resolve_profile
 
 VALID = Path(__file__).parents[1] / "manifest" / "valid" / "example-iter-dpo.v1.yaml"
 

@@ -12,10 +12,10 @@ from selfimp_bench.manifest.study_tree import Node, planted
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.manifest.yaml_source import read_yaml
 from selfimp_bench.places import MANIFESTS
-from selfimp_bench.protocols.formats import format_of
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.load_study import expand_experiment, expand_suite, tables_beside
 from selfimp_bench.protocols.load_suite import load_suite
+from selfimp_bench.protocols.registry import protocol_in
 
 STUDIES = sorted(MANIFESTS.glob("*/*.study.yaml"))
 PROSE = frozenset(("title", "summary", "source", "assumed", "statement", "section"))
@@ -102,7 +102,7 @@ CASES = [(path, name) for path in STUDIES for name in experiment_names(read_yaml
 def test_an_experiment_is_what_its_long_file_says(path: Path, name: str) -> None:
     expanded = expand_experiment(study(path), name, tables_beside(path))
     assert expanded.faults == ()
-    format_ = format_of(expanded.data)
+    format_ = protocol_in(expanded.data)
     assert format_ is not None
     new = msgspec.convert(expanded.data, format_.manifest)
     known = RENAMED | RENAMED_IN.get(name, {})

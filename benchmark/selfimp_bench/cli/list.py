@@ -7,7 +7,7 @@ from selfimp_bench.cli.command import command, print_json
 
 if TYPE_CHECKING:
     from selfimp_bench.manifest.suite_model import Suite
-    from selfimp_bench.protocols.any_manifest import AnyManifest
+    from selfimp_bench.protocols.protocol import AnyManifest
 
 
 @command("list")
@@ -27,7 +27,8 @@ def list_command(*, as_json: bool) -> None:
         return
     screen = console()
     sizes = [(each, size_words(each)) for each in manifests]
-    listed = [*sizes, *((each, f"{len(each.experiments)} experiments") for each in several)]
+    listed: list[tuple[AnyManifest | Suite, str]] = [*sizes]
+    listed += [(each, f"{len(each.experiments)} experiments") for each in several]
     for paper, title in dict.fromkeys((each.paper.id, each.paper.title) for each, _ in listed):
         lines = [
             (each.name, f"v{each.version}", each.paper.section, str(len(each.claims)), size)

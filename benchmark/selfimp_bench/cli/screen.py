@@ -11,11 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from selfimp_bench.manifest.conflicts import RecordedConflict
-from selfimp_bench.manifest.model import Claim, Manifest, Optimisation, PreferenceOptimisation, Sampling
+from selfimp_bench.manifest.model import Claim
 from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
-from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
-from selfimp_bench.protocols.verification.cells import selection_name
-from selfimp_bench.protocols.verification.manifest import Generation, VerificationManifest
+from selfimp_bench.protocols.protocol import AnyManifest
+from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.runs.describe import Assumption, Decidability
 from selfimp_bench.runs.explain import Explanation
 from selfimp_bench.runs.forecast import Forecast
@@ -131,8 +130,8 @@ def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
     yield manifest.summary
     yield f"from       {manifest.paper.title}, {manifest.paper.section}"
     yield f"models     {', '.join(model.id for model in manifest.models)}"
-    yield f"data       {', '.join(f'{s} {d.id} ({d.rows})' for s, d in datasets_by_split(manifest).items())}"
-    yield from _post_training(manifest) if isinstance(manifest, Manifest) else _verification(manifest)
+    yield f"data       {', '.join(f'{s} {d.id} ({d.rows})' for s, d in manifest.datasets.by_split().items())}"
+    yield from protocol_of(manifest).summary_lines(manifest)
     engines = manifest.engines
     yield f"engines    {engines.sampler} samples, {engines.trainer} trains, on {engines.device}"
     if (probe := engines.probe) is not None:
@@ -174,56 +173,6 @@ def _claims(claims: Sequence[Claim | SuiteClaim]) -> Table:
 
 def _assumed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return table(f"\nAssumed, because the source does not say ({len(rows)})", columns, rows)
-
-
-def _post_training(manifest: Manifest) -> Iterator[str]:
-    yield f"schedule   {', '.join(f't={t} {m}' for t, m in enumerate(manifest.post_training.schedule, start=1))}"
-    yield f"sampling   {_sampling(manifest.sampling)}"
-    yield f"training   {_optimisation(manifest.sft)}"
-    if manifest.dpo is not None:
-        yield f"DPO        {_preference(manifest.dpo)}"
-
-
-def _verification(manifest: VerificationManifest) -> Iterator[str]:
-    yield f"generation {_sampling(manifest.generation)}"
-    if manifest.temperatures is not None:
-        yield f"           at each temperature of {', '.join(map(str, manifest.temperatures))}"
-    yield f"verifiers  {', '.join(manifest.verifiers)}"
-    for method in manifest.verification:
-        chosen = ", ".join(selection_name(each) for each in method.selections or ()) or f"{method.rounds} rounds"
-        yield f"           {method.id} ({method.kind}): {chosen}"
-    improvement = manifest.self_improvement
-    if improvement is not None:
-        kept_by = improvement.kept_by
-        by = (
-            "gold" if kept_by is None else f"{kept_by.verifier} of {kept_by.model}, {selection_name(kept_by.selection)}"
-        )
-        yield f"improve    {improvement.iterations} rounds of {improvement.method} on {improvement.split}, kept by {by}"
-        yield f"           {_sampling(improvement.sampling)}"
-    if manifest.sft is not None:
-        yield f"training   {_optimisation(manifest.sft)}"
-    if manifest.dpo is not None:
-        yield f"DPO        {_preference(manifest.dpo)}"
-
-
-def _sampling(sampling: Sampling | Generation) -> str:
-    return (
-        f"N={sampling.samples_per_problem}, temperature {sampling.temperature}, top-p {sampling.top_p}, "
-        f"top-k {sampling.top_k}, at most {sampling.max_tokens} tokens"
-    )
-
-
-def _preference(dpo: PreferenceOptimisation) -> str:
-    term = "" if dpo.sft_coefficient is None else f", SFT term {dpo.sft_coefficient}"
-    return f"beta {dpo.beta}{term}, {_optimisation(dpo.optimisation)}"
-
-
-def _optimisation(block: Optimisation) -> str:
-    length = f"{block.epochs} epochs" if block.steps is None else f"{block.steps} steps"
-    return (
-        f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
-        f"batch {block.batch_size}, {length}, {block.precision}"
-    )
 
 
 def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:

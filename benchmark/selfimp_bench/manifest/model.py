@@ -226,6 +226,11 @@ class Datasets:
     ood: DatasetRef | None = None
     """Problems of another kind that every M_t answers greedily; may be absent."""
 
+    def by_split(self) -> dict[Split, DatasetRef]:
+        """The data sets by the part they play; the parts that there are not are left out."""
+        parts = {Split.TRAIN: self.train, Split.TEST: self.test, Split.OOD: self.ood}
+        return {split: dataset for split, dataset in parts.items() if dataset is not None}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Canary:

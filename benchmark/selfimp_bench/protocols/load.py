@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,12 +12,11 @@ from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults
 from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, path_text, shown
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.manifest.partial import ProfilePart, SoundBlocks, sound_blocks
-from selfimp_bench.manifest.prompt_files import prompt_file_faults
 from selfimp_bench.manifest.schema_check import schema_faults
 from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.manifest.yaml_source import Position, Source, UnreadableYaml, read_yaml
-from selfimp_bench.protocols.any_manifest import AnyManifest
-from selfimp_bench.protocols.formats import FORMATS, Format, format_of
+from selfimp_bench.protocols.protocol import AnyManifest, Protocol
+from selfimp_bench.protocols.registry import protocol_in, protocol_names
 
 
 class InvalidManifest(InputError):
@@ -30,10 +30,11 @@ class InvalidManifest(InputError):
 def load_manifest(path: Path) -> AnyManifest:
     """The manifest in this file, with its prompt files beside it. Raises InvalidManifest with every flaw."""
     examined = _examine(path)
-    format_ = format_of(examined.data)
-    if examined.flaws or format_ is None:
+    protocol = protocol_in(examined.data)
+    if examined.flaws or protocol is None:
         raise InvalidManifest(examined.flaws)
-    return msgspec.convert(examined.data, format_.manifest)
+    manifest: AnyManifest = msgspec.convert(examined.data, protocol.manifest)
+    return manifest
 
 
 def find_flaws(path: Path) -> tuple[Flaw, ...]:
@@ -53,31 +54,33 @@ def _examine(path: Path) -> _Examined:
     except UnreadableYaml as unreadable:
         return _Examined(data=None, flaws=(flaw_at(path, unreadable.position, (), unreadable.message),))
     refused = [flaw_at(path, item.position, item.path, item.message) for item in source.refusals]
-    format_ = format_of(source.data)
-    faults = _faults(source, format_, path) if format_ is not None else [_unknown_protocol(source.data)]
+    protocol = protocol_in(source.data)
+    faults = _faults(source, protocol, path) if protocol is not None else [_unknown_protocol(source.data)]
     flaws = [flaw_at(path, position_of(source, fault), fault.path, fault.message) for fault in faults]
     return _Examined(data=source.data, flaws=tuple(sorted({*refused, *flaws})))
 
 
-def _faults(source: Source, format_: Format, path: Path) -> list[Fault]:
-    found = schema_faults(source.data, format_.schema)
+def _faults(source: Source, protocol: Protocol[Any], path: Path) -> list[Fault]:
+    found = schema_faults(source.data, protocol.schema)
     faults = [fault for fault in found if not is_under(fault.path, source.untrusted)]
     flawed = {fault.path for fault in faults} | source.untrusted
-    blocks = sound_blocks(source.data, flawed, format_.manifest, format_.profile_blocks)
+    blocks = sound_blocks(source.data, flawed, protocol.manifest, protocol.profile_blocks)
     return [
         *faults,
         *_file_name_faults(path.name, blocks.own),
-        *_rule_faults(blocks, format_),
-        *_prompt_faults(blocks, path.parent),
+        *_rule_faults(blocks, protocol),
+        *_file_faults(blocks, protocol, path.parent),
     ]
 
 
 def _unknown_protocol(data: Json) -> Fault:
     """The one fault of a document whose protocol is unknown: nothing else of it can be looked at."""
     found = data["protocol"] if isinstance(data, dict) else None
-    hint = nearest(str(found), list(FORMATS)).removeprefix("expected one of ")
+    hint = nearest(str(found), list(protocol_names())).removeprefix("expected one of ")
     advice = f"; {hint}" if hint.startswith("did you mean") else ""
-    return Fault(path=("protocol",), message=f"expected one of {', '.join(FORMATS)}, found {shown(found)}{advice}")
+    return Fault(
+        path=("protocol",), message=f"expected one of {', '.join(protocol_names())}, found {shown(found)}{advice}"
+    )
 
 
 def flaw_at(path: Path, position: Position, where: JsonPath, message: str) -> Flaw:
@@ -108,24 +111,26 @@ def _file_name_faults(file_name: str, blocks: Mapping[str, object]) -> Iterator[
             yield Fault(path=("name",), message=message)
 
 
-def _prompt_faults(blocks: SoundBlocks, folder: Path) -> Iterator[Fault]:
+def _file_faults(blocks: SoundBlocks, protocol: Protocol[Any], folder: Path) -> Iterator[Fault]:
     for name, block in blocks.own.items():
-        yield from prompt_file_faults(block, (name,), folder)
+        yield from protocol.file_faults(block, (name,), folder)
     for part in blocks.profiles:
         for name, block in part.blocks.items():
-            yield from prompt_file_faults(block, ("profiles", part.profile, name), folder)
+            yield from protocol.file_faults(block, ("profiles", part.profile, name), folder)
 
 
-def _rule_faults(blocks: SoundBlocks, format_: Format) -> Iterator[Fault]:
+def _rule_faults(blocks: SoundBlocks, protocol: Protocol[Any]) -> Iterator[Fault]:
     for name, block in blocks.own.items():
-        yield from block_faults(block, (name,), format_.block_rules)
-    of_paper = frozenset(manifest_faults(blocks.own, format_.rules, judges_claims=True))
+        yield from block_faults(block, (name,), protocol.block_rules)
+    of_paper = frozenset(manifest_faults(blocks.own, protocol.rules, judges_claims=True))
     yield from of_paper
     for part in blocks.profiles:
         for name, block in part.blocks.items():
-            yield from block_faults(block, ("profiles", part.profile, name), format_.block_rules)
+            yield from block_faults(block, ("profiles", part.profile, name), protocol.block_rules)
         # A smoke run judges no claim, so it need not measure what the claims name.
-        for fault in manifest_faults(blocks.resolved(part), format_.rules, judges_claims=part.profile != Profile.SMOKE):
+        for fault in manifest_faults(
+            blocks.resolved(part), protocol.rules, judges_claims=part.profile != Profile.SMOKE
+        ):
             if fault not in of_paper:
                 yield _in_profile(fault, part)
 

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from selfimp_bench.manifest.json_schema import schema_text
-from selfimp_bench.manifest.model import Manifest
-from selfimp_bench.manifest.schema_check import SCHEMA_FILE, SUITE_SCHEMA_FILE, VERIFICATION_SCHEMA_FILE
+from selfimp_bench.manifest.schema_check import SUITE_SCHEMA_FILE
 from selfimp_bench.manifest.suite_model import Suite
-from selfimp_bench.protocols.verification.manifest import VerificationManifest
+from selfimp_bench.protocols.registry import PROTOCOLS
 from selfimp_bench.tasks.grading.graders import GRADERS
 from selfimp_bench.tasks.tables import GENERATORS
 
 ROOTS: Final[Mapping[Path, type]] = {
-    SCHEMA_FILE: Manifest,
+    **{protocol.schema: protocol.manifest for protocol in PROTOCOLS.values()},
     SUITE_SCHEMA_FILE: Suite,
-    VERIFICATION_SCHEMA_FILE: VerificationManifest,
 }
 """The dataclass of the documents that each schema is about."""
 TABLES: Final = {"graders": tuple(GRADERS), "generators": tuple(GENERATORS)}

@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.manifest.model import Manifest
-from selfimp_bench.protocols.any_manifest import AnyManifest
+from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.report.summary import count, seconds
 from selfimp_bench.runs.describe import Assumption, assumptions
 from selfimp_bench.runs.judge import RunFiles
@@ -116,7 +115,7 @@ def reproduce_command(run: RunFiles) -> str:
 
 def _training_tables(run: RunFiles) -> Iterator[TrainingTable]:
     steps = {step.id: step for step in run.record.steps}
-    schedule = _schedule(run.manifest)
+    schedule = protocol_of(run.manifest).training_methods(run.manifest)
     if not schedule:
         return
     for model in run.record.models:
@@ -131,14 +130,6 @@ def _training_tables(run: RunFiles) -> Iterator[TrainingTable]:
                 methods=schedule,
                 rows=(*_counted("selected", selected), *_counted("trained", trained)),
             )
-
-
-def _schedule(manifest: AnyManifest) -> tuple[str, ...]:
-    """The training methods by iteration; none where nothing is trained."""
-    if isinstance(manifest, Manifest):
-        return manifest.post_training.schedule
-    improvement = manifest.self_improvement
-    return () if improvement is None else (improvement.method,) * improvement.iterations
 
 
 def _counts(step: RecordedStep | None) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.protocols.any_manifest import AnyManifest
+from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.report.summary import UNDEFINED
 from selfimp_bench.runs.execute import TABLES
 from selfimp_bench.runs.judge import RunFiles

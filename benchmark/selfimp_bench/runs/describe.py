@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from selfimp_bench.manifest.claim_readings import readings
-from selfimp_bench.manifest.model import Claim, Manifest, SingleRun, ValueClaim
+from selfimp_bench.manifest.model import Claim, SingleRun, ValueClaim
 from selfimp_bench.manifest.reference_table import Reference
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
+from selfimp_bench.protocols.protocol import AnyManifest
+from selfimp_bench.protocols.registry import protocol_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +35,7 @@ class Decidability:
 
 def size_words(manifest: AnyManifest) -> str:
     """How large an experiment is, in a few words."""
-    problems = " + ".join(str(data.rows) for data in datasets_by_split(manifest).values())
-    models = _count(len(manifest.models), "model")
-    if isinstance(manifest, Manifest):
-        problems = f"{manifest.datasets.train.rows} + {manifest.datasets.test.rows}"
-        return f"{models} x {_count(len(manifest.post_training.schedule), 'iteration')} x {problems} problems"
-    improvement = manifest.self_improvement
-    rounds = "" if improvement is None else f" x {_count(improvement.iterations, 'iteration')}"
-    judges = _count(len(manifest.verification) * len(manifest.verifiers), "verifier")
-    return f"{models} x {judges}{rounds} x {problems} problems"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return protocol_of(manifest).size_words(manifest)
 
 
 def assumptions(manifest: AnyManifest) -> tuple[Assumption, ...]:
@@ -102,7 +91,7 @@ def _any_of(claim: Claim, found: Sequence[Decidability]) -> Decidability:
 def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: AnyManifest) -> Decidability:
     """Decided unless this size has fewer problems than the published numbers are over."""
     splits = {point.split for point in value.points}
-    rows = {part: data.rows for part, data in datasets_by_split(manifest).items() if part in splits}
+    rows = {part: data.rows for part, data in manifest.datasets.by_split().items() if part in splits}
     fewer = [f"{count} of {part}" for part, count in rows.items() if count < (single.problems or 0)]
     if fewer:
         reason = f"published on {single.problems} problems, this size has {', '.join(fewer)}: only if far inside or out"
@@ -119,13 +108,13 @@ def _decidability(
         return _of_single_run(claim.id, claim.value, claim.value.single_run, manifest)
     if claim.value is not None:
         rows = [references[claim.value.table][point.reference] for point in claim.value.points]
-        pinned = {data.digest for data in datasets_by_split(manifest).values()}
+        pinned = {data.digest for data in manifest.datasets.by_split().values()}
         others = [row.id for row in rows if row.digest is None or row.digest not in pinned]
         if others:
             reason = f"other problems than those of {', '.join(others)}: the sampling error of this run counts too"
             return Decidability(claim=claim.id, decidable=False, reason=reason)
         return Decidability(claim=claim.id, decidable=True, reason="the same problems as the reference")
-    problems = min(data.rows for part, data in datasets_by_split(manifest).items() if part is not Split.TRAIN)
+    problems = min(data.rows for part, data in manifest.datasets.by_split().items() if part is not Split.TRAIN)
     if problems < minimum:
         reason = f"{problems} problems; a bootstrap over problems needs {minimum}"
         return Decidability(claim=claim.id, decidable=False, reason=reason)

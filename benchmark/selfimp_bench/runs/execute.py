@@ -15,9 +15,9 @@ from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
 from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
-from selfimp_bench.manifest.prompt_files import prompt_paths, prompt_place
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
@@ -89,8 +89,9 @@ def execute(
     for name in (MEASUREMENTS, PROBLEM_VALUES):
         _gather(store, finished, name, folder / name)
     _copy(experiment.path, folder / experiment.path.name)
-    for prompt in prompt_paths(load_manifest(experiment.path)):  # of every profile, for all are checked when it is read
-        _copy(prompt_place(prompt, experiment.path.parent), folder / prompt)
+    whole = load_manifest(experiment.path)  # with every profile, for all are checked when it is read
+    for name, file in protocol_of(whole).files(whole, experiment.path.parent).items():
+        _copy(file, folder / name)
     for table in table_names(experiment):
         _copy(find_table(table, experiment.path), folder / TABLES / table)
     write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))

@@ -12,17 +12,16 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
-from selfimp_bench.manifest.measured import completions_behind
-from selfimp_bench.manifest.model import Cell, Manifest, Profile
+from selfimp_bench.manifest.model import Cell, Profile
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.reference_table import read_table as read_reference_table
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.places import REFERENCES
-from selfimp_bench.protocols.any_manifest import AnyManifest, datasets_by_split
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.load_suite import load_suite
-from selfimp_bench.protocols.profile import resolve_profile
+from selfimp_bench.protocols.protocol import AnyManifest
+from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.runs.describe import Decidability, decidabilities
 from selfimp_bench.runs.execute import TABLES, table_names
 from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
@@ -161,7 +160,7 @@ def _judge_across(run: StudyRun, across: Suite) -> Findings:
 
 def _member_run(folder: Path) -> MemberRun:
     run = read_run(folder)
-    data = datasets_by_split(run.manifest)
+    data = run.manifest.datasets.by_split()
     digests = {split: one.digest for split, one in data.items() if one.digest is not None}
     return MemberRun(experiment=run.manifest.name, digests=digests, values=run.problem_values)
 
@@ -192,7 +191,7 @@ def _check(run: RunFiles) -> Findings:
     return check(
         claims=run.manifest.claims,
         models=run.record.models,
-        datasets=datasets_by_split(run.manifest),
+        datasets=run.manifest.datasets.by_split(),
         measurements=run.measurements,
         problem_values=run.problem_values,
         tables=tables_of(run.manifest.claims, lambda name: run_table(run.folder, name)),
@@ -203,10 +202,10 @@ def _check(run: RunFiles) -> Findings:
 def _divergence(run: RunFiles, model: str, cell: Cell) -> Divergence | None:
     """What the model's probe says of reruns; only a ``distributional`` one says that anything may change."""
     probed, manifest = run.record.probes.get(model), run.manifest
-    if probed is None or probed.stamp is not Stamp.DISTRIBUTIONAL or not isinstance(manifest, Manifest):
+    behind = protocol_of(manifest).completions_behind
+    if probed is None or probed.stamp is not Stamp.DISTRIBUTIONAL or behind is None:
         return None
-    behind = completions_behind(cell.metric, cell.split, manifest.evaluation, manifest.sampling)
-    return Divergence(rate=probed.divergence_rate, completions=behind)
+    return Divergence(rate=probed.divergence_rate, completions=behind(manifest, cell))
 
 
 def _selected(run: RunFiles, findings: Findings) -> Findings:

@@ -12,15 +12,12 @@ from pathlib import Path
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_manifest, find_member, find_suite
-from selfimp_bench.manifest.model import Manifest, ModelRef, Profile
-from selfimp_bench.manifest.prompt_files import read_prompts
+from selfimp_bench.manifest.model import ModelRef, Profile
 from selfimp_bench.manifest.suite_model import Member, Suite
-from selfimp_bench.protocols.any_manifest import AnyManifest
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.load_suite import load_suite
-from selfimp_bench.protocols.post_training.plan import post_training_plan
-from selfimp_bench.protocols.profile import resolve_profile
-from selfimp_bench.protocols.verification.plan import verification_plan
+from selfimp_bench.protocols.protocol import AnyManifest
+from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
 
 
@@ -55,10 +52,8 @@ class Experiment:
 
     @cached_property
     def _plan(self) -> Plan:
-        if isinstance(self.manifest, Manifest):
-            return post_training_plan(self.manifest, self.models, self.replicates)
-        texts = read_prompts(self.manifest, self.path.parent)
-        return verification_plan(self.manifest, self.models, self.replicates, texts)
+        protocol = protocol_of(self.manifest)
+        return protocol.plan(self.manifest, self.models, self.replicates, self.path.parent)
 
 
 @dataclass(frozen=True, kw_only=True)

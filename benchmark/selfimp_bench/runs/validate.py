@@ -15,7 +15,7 @@ from selfimp_bench.manifest.model import PaperFigure
 from selfimp_bench.manifest.suite_model import Member, Suite, readings
 from selfimp_bench.places import MANIFESTS, REFERENCES
 from selfimp_bench.protocols import load, load_suite
-from selfimp_bench.protocols.any_manifest import measured_cells
+from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.describe import assumptions
 from selfimp_bench.verdict.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.verdict.comparisons import expand

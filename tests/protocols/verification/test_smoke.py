@@ -9,9 +9,9 @@ import pytest
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.manifest.prompt_files import prompt_files, read_prompts
 from selfimp_bench.places import ASSETS
 from selfimp_bench.protocols.verification.manifest import VerificationProfileBlocks
+from selfimp_bench.protocols.verification.prompt_files import prompt_files, read_prompts
 from selfimp_bench.protocols.verification.smoke import verification_smoke
 from selfimp_bench.steps.dataset import load_dataset
 from selfimp_bench.steps.sample import render_prompt

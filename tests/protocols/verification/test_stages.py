@@ -11,7 +11,7 @@ from gap_support import GapManifestMaker
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.protocols.any_manifest import measured_cells
+from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.judge import judge_run, read_run
 from selfimp_bench.runs.record import RunRecord, read_record

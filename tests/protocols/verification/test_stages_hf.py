@@ -17,7 +17,7 @@ import pytest
 from gap_support import BASE, GapManifestMaker, canary
 
 from selfimp_bench.canonical import file_sha256
-from selfimp_bench.protocols.any_manifest import measured_cells
+from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.judge import read_run
 from selfimp_bench.runs.record import read_record
 

@@ -24,7 +24,6 @@ from selfimp_bench.manifest.model import (
     Sampling,
 )
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.any_manifest import datasets_by_split
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.measure import MeasureBlock
 from selfimp_bench.protocols.post_training.stages import STAGES
@@ -59,7 +58,7 @@ def iterations_with_training_samples(manifest: Manifest) -> range:
 
 
 def _problem_steps(manifest: Manifest) -> Iterator[Step]:
-    for split, dataset in datasets_by_split(manifest).items():
+    for split, dataset in manifest.datasets.by_split().items():
         yield step_of(
             STAGES,
             id=f"problems/{split}",
@@ -230,7 +229,7 @@ class _Replicate:
         decoding = _decoding_of(manifest, role)
         split = SPLIT_OF_ROLE[role]
         samples = sampling.samples_per_problem if sampling else 1
-        rows = datasets_by_split(manifest)[split].rows * samples
+        rows = manifest.datasets.by_split()[split].rows * samples
         return step_of(
             STAGES,
             id=self._id(iteration, f"sample.{role}"),

@@ -43,6 +43,7 @@ from selfimp_bench.manifest.model import (
     PreferenceOptimisation,
     Sampling,
 )
+from selfimp_bench.measurement import Split
 
 SELF: Final = "self"
 """The verifier that is the generator itself."""
@@ -337,6 +338,11 @@ class VerificationDatasets:
     """The problems that everything is measured on."""
     train: DatasetRef | None = None
     """The problems that a self-improvement trains on; only with one that does."""
+
+    def by_split(self) -> dict[Split, DatasetRef]:
+        """The data sets by the part they play; the parts that there are not are left out."""
+        train = {} if self.train is None else {Split.TRAIN: self.train}
+        return {**train, Split.TEST: self.test}
 
 
 @dataclass(frozen=True, kw_only=True)

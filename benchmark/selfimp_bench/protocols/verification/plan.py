@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Decoding, sampler_settings
 from selfimp_bench.manifest.model import Method, ModelRef, Optimisation, PreferenceOptimisation, Sampling
-from selfimp_bench.manifest.prompt_files import PromptTexts
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.any_manifest import datasets_by_split, models_of
 from selfimp_bench.protocols.verification.cells import Judge, judges_of
 from selfimp_bench.protocols.verification.keep import KeepBlock
 from selfimp_bench.protocols.verification.manifest import (
@@ -27,6 +25,7 @@ from selfimp_bench.protocols.verification.manifest import (
     VerifierKind,
 )
 from selfimp_bench.protocols.verification.measure import MeasureGapBlock
+from selfimp_bench.protocols.verification.prompt_files import PromptTexts
 from selfimp_bench.protocols.verification.score import ScoreBlock
 from selfimp_bench.protocols.verification.stages import STAGES
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
@@ -49,7 +48,7 @@ def verification_plan(
 
     ``texts`` are those of the manifest's prompt files.
     """
-    steps = [_problem_step(manifest, split) for split in datasets_by_split(manifest)]
+    steps = [_problem_step(manifest, split) for split in manifest.datasets.by_split()]
     steps += [_model_step(manifest, model, texts) for model in _needed(manifest, models)]
     for model in models:
         for replicate in range(replicates):
@@ -58,7 +57,7 @@ def verification_plan(
 
 
 def _problem_step(manifest: VerificationManifest, split: Split) -> Step:
-    dataset = datasets_by_split(manifest)[split]
+    dataset = manifest.datasets.by_split()[split]
     return step_of(
         STAGES,
         id=f"problems/{split}",
@@ -74,9 +73,14 @@ def _needed(manifest: VerificationManifest, models: tuple[ModelRef, ...]) -> Ite
     judges = {*manifest.verifiers}
     if improvement is not None and improvement.kept_by is not None:
         judges.add(improvement.kept_by.model)
-    for model in (*manifest.models, *(manifest.verifier_models or ())):
+    for model in _every_model(manifest):
         if model in models or model.id in judges:
             yield model
+
+
+def _every_model(manifest: VerificationManifest) -> tuple[ModelRef, ...]:
+    """Those that generate, and those that only verify."""
+    return (*manifest.models, *(manifest.verifier_models or ()))
 
 
 def _model_step(manifest: VerificationManifest, model: ModelRef, texts: PromptTexts) -> Step:
@@ -188,7 +192,7 @@ class _Replicate:
         samples = generation.samples_per_problem
         if responses.role is Role.TRAIN and improvement is not None:
             samples = improvement.sampling.samples_per_problem
-        return datasets_by_split(self.manifest)[responses.split].rows * samples
+        return self.manifest.datasets.by_split()[responses.split].rows * samples
 
     def _sample(self, responses: _Responses, generation: Generation) -> Step:
         manifest, rows = self.manifest, self._rows(responses)
@@ -245,7 +249,7 @@ class _Replicate:
         return rows if judging is None else rows * judging.repeats
 
     def _judging_model(self, judge: Judge) -> ModelRef:
-        return next((model for model in models_of(self.manifest) if model.id == judge.model), self.model)
+        return next((model for model in _every_model(self.manifest) if model.id == judge.model), self.model)
 
     def _judged(self, judge: Judge, responses: _Responses) -> dict[str, str]:
         """The inputs of a step in which a model judges: what it judges, and the model."""
@@ -336,7 +340,7 @@ class _Replicate:
         )
 
     def _training_rows(self, improvement: SelfImprovement, iteration: int) -> int:
-        problems = datasets_by_split(self.manifest)[Split(improvement.split)].rows
+        problems = self.manifest.datasets.by_split()[Split(improvement.split)].rows
         samples, pools = improvement.sampling.samples_per_problem, len(self._pooled(improvement, iteration))
         if improvement.pairs is None:
             return problems * min(samples * pools, improvement.max_kept_per_problem or samples * pools)

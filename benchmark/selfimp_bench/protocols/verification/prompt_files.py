@@ -83,12 +83,13 @@ def read_prompts(manifest: object, folder: Path) -> PromptTexts:
     return PromptTexts(by_digest={file.sha256: read_prompt(file, folder) for file in files})
 
 
-def prompt_paths(manifest: object) -> tuple[str, ...]:
-    """Where a manifest's prompt files lie, relative to it, each once; those of its profiles too."""
-    return tuple(dict.fromkeys(placed.file.path for placed in prompt_files(manifest, ())))
+def prompt_places(manifest: object, folder: Path) -> dict[str, Path]:
+    """A manifest's prompt files, those of its profiles too, by their paths relative to it, and where they lie."""
+    paths = (placed.file.path for placed in prompt_files(manifest, ()))
+    return {path: _place(path, folder) for path in paths}
 
 
-def prompt_place(path: str, folder: Path) -> Path:
+def _place(path: str, folder: Path) -> Path:
     """Where a prompt file lies: beside the manifest, or, of those that a smoke run takes, in the package."""
     beside, shipped = folder / path, ASSETS / path
     return shipped if shipped.is_file() and not beside.is_file() else beside
@@ -96,7 +97,7 @@ def prompt_place(path: str, folder: Path) -> Path:
 
 def read_prompt(file: PromptFile, folder: Path) -> str:
     """The text of one prompt file, without its last newline. Raises InputError."""
-    path = prompt_place(file.path, folder)
+    path = _place(file.path, folder)
     try:
         content = path.read_bytes()
     except OSError as error:

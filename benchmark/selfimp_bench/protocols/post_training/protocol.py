@@ -1,0 +1,59 @@
+"""Iterative post-training, as the registry knows it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from selfimp_bench.manifest.cross_checks import BLOCK_RULES, MANIFEST_RULES
+from selfimp_bench.manifest.measured import completions_behind, post_training_cells
+from selfimp_bench.manifest.model import Cell, Manifest, ModelRef, ProfileBlocks
+from selfimp_bench.manifest.schema_check import SCHEMA_FILE
+from selfimp_bench.protocols.protocol import Protocol
+from selfimp_bench.protocols.words import counted, optimisation_words, preference_words, sampling_words
+
+if TYPE_CHECKING:
+    from selfimp_bench.steps.plan import Plan
+
+
+def _plan(manifest: Manifest, models: tuple[ModelRef, ...], replicates: int, _folder: Path) -> "Plan":
+    from selfimp_bench.protocols.post_training.plan import post_training_plan
+
+    return post_training_plan(manifest, models, replicates)
+
+
+def _size_words(manifest: Manifest) -> str:
+    problems = f"{manifest.datasets.train.rows} + {manifest.datasets.test.rows}"
+    iterations = counted(len(manifest.post_training.schedule), "iteration")
+    return f"{counted(len(manifest.models), 'model')} x {iterations} x {problems} problems"
+
+
+def _summary_lines(manifest: Manifest) -> Iterator[str]:
+    yield f"schedule   {', '.join(f't={t} {m}' for t, m in enumerate(manifest.post_training.schedule, start=1))}"
+    yield f"sampling   {sampling_words(manifest.sampling)}"
+    yield f"training   {optimisation_words(manifest.sft)}"
+    if manifest.dpo is not None:
+        yield f"DPO        {preference_words(manifest.dpo)}"
+
+
+def _training_methods(manifest: Manifest) -> tuple[str, ...]:
+    return manifest.post_training.schedule
+
+
+def _completions_behind(manifest: Manifest, cell: Cell) -> int:
+    return completions_behind(cell.metric, cell.split, manifest.evaluation, manifest.sampling)
+
+
+PROTOCOL: Final = Protocol(
+    name="iterative-post-training",
+    manifest=Manifest,
+    profile_blocks=ProfileBlocks,
+    schema=SCHEMA_FILE,
+    block_rules=BLOCK_RULES,
+    rules=MANIFEST_RULES,
+    cells=post_training_cells,
+    plan=_plan,
+    size_words=_size_words,
+    summary_lines=_summary_lines,
+    training_methods=_training_methods,
+    completions_behind=_completions_behind,
+)

@@ -1,0 +1,48 @@
+"""Blocks that several protocols have, in a few words for a person."""
+
+from typing import Protocol
+
+from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
+
+
+class AnySampling(Protocol):
+    """How completions are sampled."""
+
+    @property
+    def samples_per_problem(self) -> int: ...
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def top_p(self) -> float: ...
+    @property
+    def top_k(self) -> int: ...
+    @property
+    def max_tokens(self) -> int: ...
+
+
+def sampling_words(sampling: AnySampling) -> str:
+    """``N=8, temperature 0.7, ...``."""
+    return (
+        f"N={sampling.samples_per_problem}, temperature {sampling.temperature}, top-p {sampling.top_p}, "
+        f"top-k {sampling.top_k}, at most {sampling.max_tokens} tokens"
+    )
+
+
+def preference_words(dpo: PreferenceOptimisation) -> str:
+    """``beta 0.1, ...``, and the optimisation."""
+    term = "" if dpo.sft_coefficient is None else f", SFT term {dpo.sft_coefficient}"
+    return f"beta {dpo.beta}{term}, {optimisation_words(dpo.optimisation)}"
+
+
+def optimisation_words(block: Optimisation) -> str:
+    """``adamw, learning rate 1e-05, ...``."""
+    length = f"{block.epochs} epochs" if block.steps is None else f"{block.steps} steps"
+    return (
+        f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
+        f"batch {block.batch_size}, {length}, {block.precision}"
+    )
+
+
+def counted(number: int, what: str) -> str:
+    """``1 model``, ``2 models``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
