@@ -129,7 +129,7 @@ def _of_mapping(where: str, key: Any, value: Any) -> Fragment:
     names, inner = _fragment(where, key), _fragment(where, value)
     if "enum" in names:
         named = {name: {"title": name.capitalize()} | inner for name in names["enum"]}
-        return {"additionalProperties": False, "properties": named}
+        return {"properties": named, "additionalProperties": False}
     spelling = {name: value for name, value in names.items() if name != "type"}
     return {"additionalProperties": inner} | ({"propertyNames": spelling} if spelling else {})
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from selfimp_bench.errors import Flaw, InputError
@@ -165,6 +166,12 @@ def _parse(path: Path) -> _Parsed:
         raw = path.read_bytes()
     except OSError as error:
         return _refused(Flaw(file=file, line=1, column=1, where="$", message=f"cannot be read: {error.strerror}"))
+    return _parse_content(file, raw)
+
+
+@lru_cache(maxsize=128)
+def _parse_content(file: str, raw: bytes) -> _Parsed:
+    """A table by its name and content, parsed once: many claims and figures ask for the same few."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

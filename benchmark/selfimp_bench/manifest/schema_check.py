@@ -58,9 +58,11 @@ def _faults(place: _Place) -> Iterator[Fault]:
     if not _has_type(place.value, place.schema["type"]):
         yield from _wrong_type(place)
         return
-    for keyword, (type_, find) in _KEYWORDS.items():
-        if keyword in place.schema and _has_type(place.value, type_):
-            yield from find(place, place.schema[keyword])
+    for keyword, wanted in place.schema.items():
+        if keyword in _KEYWORDS:
+            type_, find = _KEYWORDS[keyword]
+            if _TYPES[type_][1](place.value):
+                yield from find(place, wanted)
 
 
 def _meant(place: _Place) -> Fragment:

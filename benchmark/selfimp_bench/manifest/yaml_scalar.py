@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from selfimp_bench.manifest.fault import shown
 
@@ -16,6 +17,7 @@ class RefusedScalar:
     message: str
 
 
+@lru_cache(maxsize=4096)
 def read_scalar(text: str, *, quoted: bool) -> str | int | float | bool | RefusedScalar | None:
     """A scalar's value. ``yes``, ``no`` and ``on`` are text, ``5e-6`` is a number (YAML 1.2.2, section 10.3.2).
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]
 from yaml.error import MarkedYAMLError  # type: ignore[import-untyped]
@@ -30,8 +30,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 
 
-@dataclass(frozen=True, kw_only=True)
-class Position:
+class Position(NamedTuple):
     """Line and column, from 1, in characters."""
 
     line: int
