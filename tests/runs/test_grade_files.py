@@ -25,8 +25,9 @@ def write(path, rows):
 @pytest.fixture
 def problems(tmp_path):
     tests = ["assert double(2) == 4", "assert double(-1) == -2"]
+    answer = "def double(x):\n    return 2 * x\n#### 4"
     return write(
-        tmp_path / "p.jsonl", [{"problem_id": "p", "question": "Double it.", "tests": tests, "answer": "#### 4"}]
+        tmp_path / "p.jsonl", [{"problem_id": "p", "question": "Double it.", "tests": tests, "answer": answer}]
     )
 
 
@@ -122,6 +123,29 @@ def test_a_place_that_cannot_be_written_to_is_named_before_anything_is_graded(tm
     given = samples(tmp_path, 1)
     with pytest.raises(InputError, match=r"--out .*s\.jsonl/g\.jsonl: .*expected a file in a folder"):
         graded(NUMBERS, problems, given, given / "g.jsonl")
+
+
+def test_every_problem_is_looked_at_before_the_first_sample_is_graded(tmp_path):
+    good = {"question": "Double it.", "tests": ["assert double(2) == 4"]}
+    given = write(tmp_path / "p.jsonl", [good | {"problem_id": "p"}, good | {"problem_id": "q", "tests": ["assert ("]}])
+    with pytest.raises(InputError, match="problem q: test 1 of 1 is no Python"):
+        graded(PROGRAMS, given, samples(tmp_path, 5), tmp_path / "g.jsonl", told=lambda done: pytest.fail(str(done)))
+
+
+def test_samples_of_a_problem_whose_own_solution_fails_are_counted_apart(tmp_path):
+    row = {"question": "Double it.", "tests": ["assert double(2) == 4"]}
+    wrong = "def double(x):\n    return x\n"
+    given = write(tmp_path / "p.jsonl", [row | {"problem_id": "p", "answer": wrong}])
+    assert graded(PROGRAMS, given, samples(tmp_path, 5), tmp_path / "g.jsonl") == {"cannot be judged here": 5}
+
+
+@pytest.mark.parametrize(("stops", "outcome"), [("mbpp", "correct"), ("human-eval", "wrong")])
+def test_where_a_program_ends_is_a_rule_by_protocol(tmp_path, problems, stops, outcome):
+    completion = "def double(x):\n    return 2 * x\nassert double(2) == 5\n"
+    given = write(tmp_path / "s.jsonl", [{"problem_id": "p", "sample_index": 0, "completion": completion}])
+    out = tmp_path / "g.jsonl"
+    counts = grade_files(PROGRAMS, problems=problems, samples=[given], out=out, told=lambda _: None, stops=stops)
+    assert counts == {outcome: 1}
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import click
 
 from selfimp_bench.cli.command import command, print_json
 from selfimp_bench.errors import InputError
+from selfimp_bench.tasks.grading.stops import STOPS, STOPS_HELP, USUAL_STOPS
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -17,9 +18,10 @@ _SECONDS_BETWEEN_LINES = 5.0
 @click.option("--problems", type=click.Path(path_type=Path), required=True, help="JSONL or Parquet.")
 @click.option("--samples", type=click.Path(path_type=Path), required=True, multiple=True, help="JSONL or Parquet.")
 @click.option("--extraction", type=click.Choice(("strict", "flexible")), default="strict", show_default=True)
+@click.option("--stops", type=click.Choice(tuple(STOPS)), default=USUAL_STOPS, show_default=True, help=STOPS_HELP)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="JSONL or Parquet.")
 def grade_command(
-    *, task: str, problems: Path, samples: tuple[Path, ...], extraction: str, out: Path, as_json: bool
+    *, task: str, problems: Path, samples: tuple[Path, ...], extraction: str, stops: str, out: Path, as_json: bool
 ) -> None:
     """Outcomes for anybody's own generations."""
     import msgspec
@@ -31,13 +33,13 @@ def grade_command(
     if task not in GRADERS:
         raise InputError(f"--task {task}: no such task; known: {', '.join(GRADERS)}")
     grading = msgspec.convert({"task": task, "extraction": extraction, "source": "command line"}, Grading)
-    counts = grade_files(grading, problems=problems, samples=samples, out=out, told=_told())
+    counts = grade_files(grading, problems=problems, samples=samples, out=out, told=_told(), stops=stops)
     if as_json:
         print_json({"out": str(out), "outcomes": counts})
     else:
         total = sum(counts.values())
         for outcome, count in counts.items():
-            click.echo(f"{outcome:10} {count:8}  {count / total:7.2%}")
+            click.echo(f"{outcome:21} {count:8}  {count / total:7.2%}")
         click.echo(f"written: {out}")
 
 

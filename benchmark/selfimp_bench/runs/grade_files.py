@@ -19,6 +19,8 @@ from selfimp_bench.steps.dataset import iterate_rows, read_problems
 from selfimp_bench.steps.grade import STAGE, GradeBlock, grade
 from selfimp_bench.steps.rows import GRADE_SCHEMA, GradeRow
 from selfimp_bench.steps.versions import version_of
+from selfimp_bench.tasks.grading.graders import Grader, with_stops
+from selfimp_bench.tasks.grading.stops import USUAL_STOPS
 from selfimp_bench.tasks.problem import Problem
 
 _ROWS_AT_ONCE: Final = 4096
@@ -43,11 +45,13 @@ def grade_files(
     samples: Sequence[Path],
     out: Path,
     told: Callable[[int], None],
+    stops: str = USUAL_STOPS,
 ) -> Mapping[str, int]:
     """Grade samples files (JSONL or Parquet) into ``out`` (by suffix), and count the outcomes.
 
     Samples are read, graded and written one after the other; ``told`` hears how many are done. What is done lies in
     ``.NAME.partial`` beside ``out``: the same call with the same files and the same grader goes on from there.
+    ``stops`` names the rule by which a program ends in a completion (``code_run.py``).
     Raises InputError naming file and row of what cannot be used; ``out`` is then not written.
     """
     if out.suffix not in (".jsonl", ".parquet"):
@@ -57,7 +61,7 @@ def grade_files(
     if missing:
         raise InputError(f"{missing[0]}: no such file; expected a .jsonl or .parquet file")
     version = version_of(STAGE, GradeBlock(grading=grading))
-    inputs = digest([grading, version, *(file_sha256(path) for path in (problems, *samples))])
+    inputs = digest([grading, stops, version, *(file_sha256(path) for path in (problems, *samples))])
     partial = out.with_name(f".{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +70,7 @@ def grade_files(
         raise InputError(f"--out {out}: {error.strerror}; expected a file in a folder that can be written to") from None
     counts = Counter(str(row.outcome) for row in _rows(partial))
     with partial.open("ab") as stream:
-        for row in _graded(samples, grading, by_id, skip=done):
+        for row in _graded(samples, grading, by_id, with_stops(stops), skip=done):
             stream.write(msgspec.json.encode(row) + b"\n")
             counts[str(row.outcome)] += 1
             told(counts.total())
@@ -103,13 +107,18 @@ def _rows(partial: Path) -> Iterator[GradeRow]:
 
 
 def _graded(
-    paths: Sequence[Path], grading: Grading, problems: Mapping[str, Problem], *, skip: int
+    paths: Sequence[Path],
+    grading: Grading,
+    problems: Mapping[str, Problem],
+    graders: Mapping[str, Grader],
+    *,
+    skip: int,
 ) -> Iterator[GradeRow]:
     for path in paths:
         samples = _samples(path, problems)
         skipped = sum(1 for _ in islice(samples, skip))
         skip -= skipped
-        yield from grade(grading, problems, samples)
+        yield from grade(grading, problems, samples, graders)
 
 
 def _samples(path: Path, problems: Mapping[str, Problem]) -> Iterator[OwnSample]:

@@ -12,7 +12,7 @@ from selfimp_bench.manifest.model import Grading
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import GRADE_SCHEMA, GRADES, GradeRow
 from selfimp_bench.steps.work import Work
-from selfimp_bench.tasks.grading.graders import GRADERS, LIBRARIES, PARALLEL
+from selfimp_bench.tasks.grading.graders import CHECKS, GRADERS, LIBRARIES, PARALLEL, Grader
 from selfimp_bench.tasks.grading.outcome import Grade
 from selfimp_bench.tasks.problem import Problem
 
@@ -43,28 +43,38 @@ class Gradable(Protocol):
     def finish_reason(self) -> str | None: ...
 
 
-def grade_sample(grading: Grading, problem: Problem, sample: Gradable) -> GradeRow:
+def grade_sample(
+    grading: Grading, problem: Problem, sample: Gradable, graders: Mapping[str, Grader] = GRADERS
+) -> GradeRow:
     """One sample judged by the deciding extraction rule, with the other rule's judgement beside it."""
-    both = GRADERS[grading.task](sample.completion, problem, truncated=sample.finish_reason == "length")
+    both = graders[grading.task](sample.completion, problem, truncated=sample.finish_reason == "length")
     decides, other = (both.strict, both.flexible) if grading.extraction == "strict" else (both.flexible, both.strict)
     return _row(sample, decides, other)
 
 
-def grade(grading: Grading, problems: Mapping[str, Problem], samples: Iterable[Gradable]) -> Iterator[GradeRow]:
+def grade(
+    grading: Grading,
+    problems: Mapping[str, Problem],
+    samples: Iterable[Gradable],
+    graders: Mapping[str, Grader] = GRADERS,
+) -> Iterator[GradeRow]:
     """Every sample judged, in order, as they come; programs on all cores, a bounded number of samples ahead.
 
-    Raises InputError for a sample of a problem that is not there.
+    Raises InputError for a problem that cannot be graded, before the first sample is; for a sample of a problem that is
+    not there.
     """
+    for problem in problems.values():
+        CHECKS.get(grading.task, _no_check)(problem)
     if grading.task not in PARALLEL:
         for sample in samples:
-            yield grade_sample(grading, _problem(problems, sample), sample)
+            yield grade_sample(grading, _problem(problems, sample), sample, graders)
         return
     workers = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[GradeRow]] = deque()
         try:
             for sample in samples:
-                waiting.append(pool.submit(grade_sample, grading, _problem(problems, sample), sample))
+                waiting.append(pool.submit(grade_sample, grading, _problem(problems, sample), sample, graders))
                 if len(waiting) >= _AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -72,6 +82,10 @@ def grade(grading: Grading, problems: Mapping[str, Problem], samples: Iterable[G
         finally:
             for each in waiting:
                 each.cancel()
+
+
+def _no_check(_problem: Problem) -> None:
+    pass
 
 
 def _problem(problems: Mapping[str, Problem], sample: Gradable) -> Problem:

