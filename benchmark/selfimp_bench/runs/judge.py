@@ -1,7 +1,7 @@
 """Judging a run folder: the files that the pure check needs, and what becomes of its findings."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,7 +126,8 @@ def read_study_run(folder: Path) -> StudyRun:
 def judge_study(folder: Path) -> StudyJudgement:
     """Judge a finished study: every experiment's run, and the claims across them, which go to its findings.json."""
     run = read_study_run(folder)
-    experiments = tuple(judge_run(each) for each in run.experiments)
+    runs = [read_run(each) for each in run.experiments]
+    experiments = tuple(_judge(each) for each in runs)
     if run.across is None:
         (own,) = experiments
         return StudyJudgement(
@@ -139,7 +140,7 @@ def judge_study(folder: Path) -> StudyJudgement:
             exit_code=own.exit_code,
         )
     judged = all(each.judged for each in experiments)
-    findings = _judge_across(run, run.across) if judged else Findings(schema=1, findings=())
+    findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=1, findings=())
     write_atomically(folder / FINDINGS, to_json(findings))
     everything = (*findings.findings, *(finding for each in experiments for finding in each.findings.findings))
     return StudyJudgement(
@@ -153,13 +154,12 @@ def judge_study(folder: Path) -> StudyJudgement:
     )
 
 
-def _judge_across(run: StudyRun, across: Suite) -> Findings:
-    tables = [run_table(run.folder, name) for name in suite_tables(across)]
-    return judge_suite(across, [_member_run(each) for each in run.experiments], tables)
+def _judge_across(folder: Path, across: Suite, runs: Iterable[RunFiles]) -> Findings:
+    tables = [run_table(folder, name) for name in suite_tables(across)]
+    return judge_suite(across, [_member_run(each) for each in runs], tables)
 
 
-def _member_run(folder: Path) -> MemberRun:
-    run = read_run(folder)
+def _member_run(run: RunFiles) -> MemberRun:
     data = run.manifest.datasets.by_split()
     digests = {split: one.digest for split, one in data.items() if one.digest is not None}
     return MemberRun(experiment=run.manifest.name, digests=digests, values=run.problem_values)
@@ -171,15 +171,18 @@ def _file_digest(path: Path) -> str:
 
 def judge_run(folder: Path) -> Judgement:
     """Judge the claims of a finished run, and write findings.json. Equal runs give equal bytes."""
-    run = read_run(folder)
+    return _judge(read_run(folder))
+
+
+def _judge(run: RunFiles) -> Judgement:
     findings = Findings(schema=1, findings=())
     judged = run.record.profile != Profile.SMOKE
     if judged:
         findings = _selected(run, _check(run))
-    write_atomically(folder / FINDINGS, to_json(findings))
+    write_atomically(run.folder / FINDINGS, to_json(findings))
     return Judgement(
         experiment=run.manifest.name,
-        run=str(folder),
+        run=str(run.folder),
         judged=judged,
         findings=findings,
         exit_code=exit_code(findings),
