@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 from support import ManifestMaker
 
-from selfimp_bench.cli.screen import BarProgress, LineProgress, table
+from selfimp_bench.cli.console import table
+from selfimp_bench.cli.screen import BarProgress, LineProgress
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.plan import Step

@@ -29,7 +29,8 @@ def check_command(*, run: str, home: Path, as_json: bool) -> int:
 
 def show_findings(judgement: "StudyJudgement", *, as_json: bool) -> None:
     """Print what was found, for a person or as JSON."""
-    from selfimp_bench.cli.screen import console, findings_tables
+    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.screen import findings_tables
 
     if as_json:
         print_json(judgement)

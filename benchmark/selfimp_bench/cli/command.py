@@ -222,7 +222,8 @@ def volume() -> Path | None:
 
 def progress(home: Path) -> "Progress":
     """A run's progress on standard error, of a home that can be written to."""
-    from selfimp_bench.cli.screen import BarProgress, LineProgress, console
+    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.screen import BarProgress, LineProgress
     from selfimp_bench.machine import ready_home
 
     ready_home(home, volume())

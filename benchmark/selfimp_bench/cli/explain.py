@@ -17,7 +17,8 @@ def explain_command(*, run: str, claim: str, home: Path, as_json: bool) -> None:
 
     folder = find_run(run, home)
 
-    from selfimp_bench.cli.screen import console, explanation_parts
+    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.screen import explanation_parts
     from selfimp_bench.runs.explain import explain
 
     found = explain(folder, claim)

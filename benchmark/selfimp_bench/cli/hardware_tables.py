@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 
-from selfimp_bench.cli.screen import table
+from selfimp_bench.cli.console import table
 from selfimp_bench.runs.hardware.cost import Range, StepCost, total
 from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.runs.hardware.footprint import USABLE

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @command("list")
 def list_command(*, as_json: bool) -> None:
     """The experiments, alone and several together, with paper, section, claims and size."""
-    from selfimp_bench.cli.screen import console, table
+    from selfimp_bench.cli.console import console, table
     from selfimp_bench.manifest.catalog import entries, suites
     from selfimp_bench.protocols.load import load_manifest
     from selfimp_bench.protocols.load_suite import load_suite

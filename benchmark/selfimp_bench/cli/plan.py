@@ -72,8 +72,9 @@ def _document(study: "Study", expected: "Forecast", found: "StudyOutlook | None"
 
 
 def _show(study: "Study", expected: "Forecast", found: "StudyOutlook | None") -> None:
+    from selfimp_bench.cli.console import console
     from selfimp_bench.cli.hardware_tables import study_outlook_tables
-    from selfimp_bench.cli.screen import console, plan_tables
+    from selfimp_bench.cli.screen import plan_tables
 
     for part in plan_tables(study, expected):
         console().print(part)

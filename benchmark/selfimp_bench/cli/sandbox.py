@@ -23,7 +23,8 @@ def selftest_command(*, mechanism: str, as_json: bool) -> int:
 
     Exit code 4 if an attack got through or did not end as it should, or if the isolation cannot be had here.
     """
-    from selfimp_bench.cli.screen import console, selftest_lines
+    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.screen import selftest_lines
     from selfimp_bench.tasks.sandbox.mechanism import Mechanism
     from selfimp_bench.tasks.sandbox.selftest import try_mechanisms
 

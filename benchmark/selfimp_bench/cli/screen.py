@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from rich.console import Console, RenderableType
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from selfimp_bench.cli.console import table
 from selfimp_bench.manifest.conflicts import RecordedConflict
 from selfimp_bench.manifest.model import Claim
 from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
@@ -33,15 +34,6 @@ _CASES = 2
 
 _ROWS = 3
 """Rows shown for a recorded conflict, likewise."""
-
-PLAIN_WIDTH = 160
-"""Columns of a table that goes into a file or a pipe, where rich would otherwise assume 80."""
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console of the terminal's width, or of ``PLAIN_WIDTH`` where there is no terminal."""
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
 
 
 class BarProgress:
@@ -112,16 +104,6 @@ class LineProgress:
         """Print what the step took; reused steps pass in silence."""
         if not reused:
             self._screen.print(f"{self._place}  {seconds:.1f} s", markup=False)
-
-
-def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of text, markup not interpreted."""
-    made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*(cell.replace("[", "\\[") for cell in row))
-    return made
 
 
 def manifest_lines(manifest: AnyManifest) -> Iterator[str]:

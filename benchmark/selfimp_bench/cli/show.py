@@ -15,7 +15,8 @@ def show_command(*, name: str, profile: str, as_json: bool) -> None:
     """A study resolved, with its claims, its assumptions, and what contradicts the numbers it compares with."""
     study = open_study(name, profile, None, 1)
 
-    from selfimp_bench.cli.screen import across_parts, console, experiment_parts
+    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.screen import across_parts, experiment_parts
 
     if as_json:
         experiments = [_described(each) for each in study.experiments]
