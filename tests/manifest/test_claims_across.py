@@ -163,6 +163,13 @@ def test_readings_keep_their_names() -> None:
     assert [way.name for way in readings(only(any_of=ways))] == ["two rounds", "three"]
 
 
+def test_parts_that_must_all_hold_keep_their_names() -> None:
+    parts = {"rises": {"above": ["pass@1 t=2", "pass@1 t=1"]}, "peaks": {"peak": {"of": "pass@1 t=1..3", "at": [2]}}}
+    found = only(all_of=parts)
+    assert found.several == "all_of"
+    assert [part.name for part in readings(found)] == ["rises", "peaks"]
+
+
 def test_every_part_of_the_suite_knows_its_place_in_the_file() -> None:
     suite, _ = suite_of(study(first={"above": ["pass@1 t=1", 0.5]}), no_rows)
     found = origins(suite)

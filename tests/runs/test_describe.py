@@ -48,6 +48,9 @@ def test_one_decidable_reading_is_enough() -> None:
         (found,) = decidabilities(replace(manifest, claims=(claim,)), {}, 20)
         assert found.decidable is decidable
         assert found.reason.startswith("read as a: published on 1319 problems")
+        (found,) = decidabilities(replace(manifest, claims=(replace(claim, any_of=None, all_of=read),)), {}, 20)
+        assert not found.decidable, "one part is not"
+        assert found.reason.startswith("a: published on 1319 problems")
 
 
 def test_an_assumed_value_is_shown_as_it_could_stand_in_a_manifest() -> None:

@@ -157,6 +157,34 @@ def either(*claims: Claim) -> Claim:
     return Claim(id="either", statement="As in the table, or later is better.", source="Table 1", any_of=named)
 
 
+def both(*claims: Claim) -> Claim:
+    return replace(either(*claims), any_of=None, all_of=either(*claims).any_of)
+
+
+def test_every_part_must_hold_and_all_are_reported() -> None:
+    wrong, right = value_claim(point(1, "it2")), order_claim(2, 1)
+    (finding,) = judge(both(right, wrong)).findings
+    assert (finding.verdict, finding.kind, finding.model) == (Verdict.NOT_REPRODUCED, Kind.ALL_OF, "tiny")
+    assert finding.reason.startswith("reading 1: REPRODUCED, ")
+    assert "; reading 2: NOT_REPRODUCED, 1 of 1 points is NOT_REPRODUCED" in finding.reason
+    (flaw,) = find_claim_flaws([both(right, value_claim(point(1, "it9")))], [TABLE])
+    assert str(flaw).startswith("$.claims[0].all_of[1].value.points[0].reference")
+
+
+@pytest.mark.parametrize(
+    ("claims", "verdict"),
+    [
+        ((order_claim(2, 1), trend_claim(1, 2)), Verdict.REPRODUCED),
+        ((order_claim(2, 1), order_claim(9, 1)), Verdict.NOT_MEASURED),
+        ((order_claim(1, 1), order_claim(9, 1)), Verdict.INCONCLUSIVE),
+        ((order_claim(1, 2), order_claim(1, 1), order_claim(9, 1)), Verdict.NOT_REPRODUCED),
+    ],
+)
+def test_parts_are_reproduced_only_where_all_are(claims: tuple[Claim, ...], verdict: Verdict) -> None:
+    (finding,) = judge(both(*claims)).findings
+    assert finding.verdict is verdict
+
+
 def test_one_reading_is_enough_and_all_are_reported() -> None:
     wrong, right = value_claim(point(1, "it2")), order_claim(2, 1)
     (finding,) = judge(either(wrong, right)).findings

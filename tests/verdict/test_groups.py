@@ -199,6 +199,20 @@ def test_a_line_through_a_family_is_fitted_on_every_resample(fit: Fit, bound: fl
     assert "slope of a sft all pass@1 t=1 less 0: 0.25 (" in finding.reason
 
 
+def test_every_part_must_hold_and_all_are_reported() -> None:
+    yes = Reading(name="the greater", above=Above(greater=series(3, method="dpo"), lesser=series(3)))
+    no = Reading(name="the lesser", above=Above(greater=series(3), lesser=series(3, method="dpo")))
+    unmeasured = Reading(name="another", above=Above(greater=series(9), bound=0.5))
+    both = judge(all_of=(yes, no))
+    assert (both.verdict, both.kind) == (Verdict.NOT_REPRODUCED, Kind.ALL_OF)
+    assert both.reason.startswith("the greater: REPRODUCED, claimed of all 1: 1 yes, 0 no")
+    assert "; the lesser: NOT_REPRODUCED" in both.reason
+    assert judge(all_of=(yes, replace(yes, name="again"))).verdict is Verdict.REPRODUCED
+    assert judge(all_of=(yes, unmeasured)).verdict is Verdict.NOT_MEASURED
+    assert judge(all_of=(no, unmeasured)).verdict is Verdict.NOT_REPRODUCED
+    assert {term.name: term.value for term in both.terms}["comparisons"] == 2
+
+
 def test_one_reading_is_enough_and_all_are_reported() -> None:
     yes = Reading(name="the greater", above=Above(greater=series(3, method="dpo"), lesser=series(3)))
     no = Reading(name="the lesser", above=Above(greater=series(3), lesser=series(3, method="dpo")))

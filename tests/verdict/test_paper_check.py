@@ -198,6 +198,20 @@ def test_so_many_groups_may_be_among_those_without_numbers() -> None:
     assert found.reason == "claimed of at least 2 of 4: 1 yes, 1 no, 0 within reading error, 2 without numbers"
 
 
+def test_parts_are_judged_one_by_one_and_all_must_be_supported() -> None:
+    high, low = (
+        Reading(name=name, within=Within(quantity=series(2), low=bound))
+        for name, bound in (("above 0.6", 0.6), ("above 0.4", 0.4))
+    )
+    missing = Reading(name="later", within=Within(quantity=series(9), low=0.4))
+    found = judge(all_of=(low, high))
+    assert found.outcome is Outcome.CONTRADICTED
+    assert found.reason.startswith("above 0.4: supported, claimed of all 1: 1 yes, 0 no")
+    assert judge(all_of=(low, replace(low, name="again"))).outcome is Outcome.SUPPORTED
+    assert judge(all_of=(low, missing)).outcome is Outcome.NO_NUMBERS
+    assert judge(all_of=(high, missing)).outcome is Outcome.CONTRADICTED
+
+
 def test_readings_are_judged_one_by_one_and_one_is_enough() -> None:
     high, low = (
         Reading(name=name, within=Within(quantity=series(2), low=bound))

@@ -17,16 +17,16 @@ class ReadClaim:
 
 
 def readings(claim: Claim) -> tuple[ReadClaim, ...]:
-    """The readings of a claim; one without a name for a claim that has only one."""
-    if claim.any_of is None:
+    """The readings or parts of a claim; one without a name for a claim that has only one form."""
+    if claim.several is None:
         return (ReadClaim(name="", path=(), claim=claim),)
     return tuple(
         ReadClaim(
             name=each.name,
-            path=("any_of", index),
-            claim=replace(claim, value=each.value, order=each.order, trend=each.trend, any_of=None),
+            path=(claim.several, index),
+            claim=replace(claim, value=each.value, order=each.order, trend=each.trend, any_of=None, all_of=None),
         )
-        for index, each in enumerate(claim.any_of)
+        for index, each in enumerate(claim.any_of or claim.all_of or ())
     )
 
 

@@ -260,14 +260,16 @@ def _training_length(optimisation: Optimisation, path: JsonPath) -> Iterator[Fau
 
 
 def _claim_form(claim: Claim, path: JsonPath) -> Iterator[Fault]:
-    given = [name for name in ("value", "order", "trend", "any_of") if getattr(claim, name) is not None]
+    forms = ("value", "order", "trend", "any_of", "all_of")
+    given = [name for name in forms if getattr(claim, name) is not None]
     if len(given) != 1:
-        yield Fault(path=path, message=f"expected exactly one of value, order, trend or any_of, found {listed(given)}")
-    names = [reading.name for reading in claim.any_of or ()]
+        message = f"expected exactly one of value, order, trend, any_of or all_of, found {listed(given)}"
+        yield Fault(path=path, message=message)
+    names = [reading.name for reading in claim.any_of or claim.all_of or ()]
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name in names[:index] and claim.several is not None:
             message = f"{shown(name)} is the name of another reading; choose another"
-            yield Fault(path=(*path, "any_of", index, "name"), message=message)
+            yield Fault(path=(*path, claim.several, index, "name"), message=message)
 
 
 def _reading_form(reading: ClaimReading, path: JsonPath) -> Iterator[Fault]:

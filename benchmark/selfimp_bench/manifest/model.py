@@ -713,7 +713,7 @@ class TrendClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimReading:
-    """One way to read a claim, ``name``d in words, as exactly one of a value, an order or a trend."""
+    """One way to read a claim, or one part of it, ``name``d in words: exactly one of a value, an order or a trend."""
 
     name: Text
     """The reading in words."""
@@ -729,7 +729,8 @@ class ClaimReading:
 class Claim:
     """One assertion, in words and as exactly one of a value, an order or a trend.
 
-    ``any_of`` stands for the form where the words have several readings: the claim holds if one of them does.
+    ``any_of`` stands for the form where the words have several readings: the claim holds if one of them does;
+    ``all_of`` where they assert several things: it holds if all of them do.
     """
 
     id: Name
@@ -746,6 +747,13 @@ class Claim:
     """A metric goes up or down."""
     any_of: Annotated[tuple[ClaimReading, ...], TWO] | None = None
     """Several readings of the words, each with its form; the claim holds if one does."""
+    all_of: Annotated[tuple[ClaimReading, ...], TWO] | None = None
+    """Several parts of the words, each with its form; the claim holds if all do."""
+
+    @property
+    def several(self) -> Literal["any_of", "all_of"] | None:
+        """The key of its readings or of its parts; None where it has one form."""
+        return "any_of" if self.any_of is not None else "all_of" if self.all_of is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)

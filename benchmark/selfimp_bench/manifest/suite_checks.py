@@ -32,15 +32,18 @@ def _claim(suite: Suite, claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
     yield from _holds(claim, path)
     yield from _over_labels(suite, claim.over or Over(), (*path, "over"))
     own = [name for name in FORMS if getattr(claim, name) is not None]
-    if claim.any_of is not None and own:
-        yield Fault(path=(*path, "any_of"), message=f"has {' and '.join(own)} beside it; write each as a reading")
+    if claim.any_of is not None and claim.all_of is not None:
+        own.append("any_of")
+    if claim.several is not None and own:
+        key = "all_of" if "any_of" in own else claim.several
+        yield Fault(path=(*path, key), message=f"has {' and '.join(own)} beside it; write each as a reading")
         return
     for index, reading in enumerate(readings(claim)):
-        place = path if claim.any_of is None else (*path, "any_of", index)
+        place = path if claim.several is None else (*path, claim.several, index)
         forms = [name for name in FORMS if getattr(reading, name) is not None]
         if len(forms) != 1:
             found = " and ".join(forms) or "none"
-            choices = FORMS if claim.any_of is not None else (*FORMS, "any_of")
+            choices = FORMS if claim.several is not None else (*FORMS, "any_of", "all_of")
             yield Fault(path=place, message=f"expected exactly one of {', '.join(choices)}, found {found}")
             continue
         yield from _labels(suite, reading, place)
@@ -57,11 +60,11 @@ def _holds(claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
 
 
 def _names(claim: SuiteClaim, path: JsonPath) -> Iterator[Fault]:
-    names = [reading.name for reading in claim.any_of or ()]
+    names = [reading.name for reading in readings(claim)]
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name in names[:index] and claim.several is not None:
             message = f"{shown(name)} is the name of another reading; choose another"
-            yield Fault(path=(*path, "any_of", index, "name"), message=message)
+            yield Fault(path=(*path, claim.several, index, "name"), message=message)
 
 
 def _version(suite: Suite) -> Iterator[Fault]:

@@ -296,7 +296,8 @@ class Reading:
 class SuiteClaim:
     """One assertion, in words and as exactly one form, that ``holds`` in all, most, any or ``at_least`` so many groups.
 
-    ``any_of`` stands for the form where the words have several readings: the claim holds if it does so in one of them.
+    ``any_of`` stands for the form where the words have several readings: the claim holds if it does so in one of them;
+    ``all_of`` where they assert several things: it holds if it does so in all of them.
     assumed: why these bounds, where the paper's sentence gives none.
     """
 
@@ -330,13 +331,20 @@ class SuiteClaim:
     """A quantity lies between bounds."""
     any_of: Annotated[tuple[Reading, ...], TWO] | None = None
     """Several readings of the words, each with its form; the claim holds if one does."""
+    all_of: Annotated[tuple[Reading, ...], TWO] | None = None
+    """Several parts of the words, each with its form; the claim holds if all do."""
+
+    @property
+    def several(self) -> Literal["any_of", "all_of"] | None:
+        """The key of its readings or of its parts; None where it has one form."""
+        return "any_of" if self.any_of is not None else "all_of" if self.all_of is not None else None
 
 
 FORMS = ("above", "best", "rule", "peak", "monotone", "equals", "within")
 
 
 def readings(claim: SuiteClaim) -> tuple[Reading, ...]:
-    """The ways to read a claim: those of ``any_of``, or the one without a name that its own form is."""
+    """A claim's readings or parts, or the one without a name that its own form is."""
     own = Reading(
         name="",
         above=claim.above,
@@ -347,7 +355,7 @@ def readings(claim: SuiteClaim) -> tuple[Reading, ...]:
         equals=claim.equals,
         within=claim.within,
     )
-    return claim.any_of or (own,)
+    return claim.any_of or claim.all_of or (own,)
 
 
 @dataclass(frozen=True, kw_only=True)

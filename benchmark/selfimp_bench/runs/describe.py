@@ -13,6 +13,7 @@ from selfimp_bench.manifest.reference_table import Reference
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
+from selfimp_bench.verdict.findings import named_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,17 +76,19 @@ def decidabilities(
     references: table name to row id to row. minimum_problems: what a bootstrap over problems needs.
     """
     return tuple(
-        _any_of(claim, [_decidability(read.claim, manifest, references, minimum_problems) for read in readings(claim)])
+        _several(claim, [_decidability(read.claim, manifest, references, minimum_problems) for read in readings(claim)])
         for claim in manifest.claims
     )
 
 
-def _any_of(claim: Claim, found: Sequence[Decidability]) -> Decidability:
-    """Of several readings one is enough."""
-    if len(found) == 1:
+def _several(claim: Claim, found: Sequence[Decidability]) -> Decidability:
+    """Of several readings one is enough; of several parts all count."""
+    if claim.several is None:
         return found[0]
-    reasons = [f"read as {read.name}: {each.reason}" for read, each in zip(readings(claim), found, strict=True)]
-    return Decidability(claim=claim.id, decidable=any(each.decidable for each in found), reason="; ".join(reasons))
+    named = zip(readings(claim), found, strict=True)
+    reasons = [f"{named_part(claim.several, read.name)}: {each.reason}" for read, each in named]
+    enough = any if claim.several == "any_of" else all
+    return Decidability(claim=claim.id, decidable=enough(each.decidable for each in found), reason="; ".join(reasons))
 
 
 def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: AnyManifest) -> Decidability:

@@ -38,6 +38,7 @@ ACROSS: Final = (
     "of several readings of the claim one is enough. The level is shared by all comparisons of the claim."
 )
 ANY_OF: Final = "The claim has several readings; it is reproduced in one of them, and contradicted where all are."
+ALL_OF: Final = "The claim has several parts; it is reproduced where all are, and contradicted where one is."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,8 @@ def _require(claim: str, known: Sequence[str], name: str) -> None:
 
 def _rule(claim: Claim) -> str:
     rules = [PAIRED if each.value is None else _OF_VALUES[each.value.rule] for each in every_reading([claim])]
-    return "\n\n".join(dict.fromkeys(rules if claim.any_of is None else [ANY_OF, *rules]))
+    together = {None: [], "any_of": [ANY_OF], "all_of": [ALL_OF]}[claim.several]
+    return "\n\n".join(dict.fromkeys([*together, *rules]))
 
 
 _OF_VALUES: Mapping[str, str] = {

@@ -184,7 +184,7 @@ def _equals_flaws(file: Path, suite: Suite, tables: Sequence[reference.Reference
         for number, reading in enumerate(readings(claim)):
             equals = reading.equals
             if equals is not None and find_row(equals.table, equals.reference, tables) is None:
-                place = f"$.claims[{index}]" + (f".any_of[{number}]" if claim.any_of is not None else "")
+                place = f"$.claims[{index}]" + (f".{claim.several}[{number}]" if claim.several is not None else "")
                 yield _flaw(file, f"{place}.equals.reference", f"{equals.table} has no row '{equals.reference}'")
 
 

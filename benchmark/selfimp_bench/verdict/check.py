@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Literal
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.claim_readings import every_reading, readings
 from selfimp_bench.manifest.model import Cell, Claim, DatasetRef, OrderClaim, TrendClaim, ValueClaim, ValuePoint
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
-from selfimp_bench.verdict.findings import Finding, Findings, Kind, PointFinding, combine_readings
+from selfimp_bench.verdict.findings import Finding, Findings, Kind, PointFinding, combine_several, named_part
 from selfimp_bench.verdict.paired import CellValues, judge_order, judge_trend
 from selfimp_bench.verdict.single_run import judge_published_point
 from selfimp_bench.verdict.value import Divergence, PointCase, judge_point, value_finding
@@ -59,7 +60,7 @@ def check(
     findings: list[Finding] = []
     for claim in claims:
         judged = {read.name: _judge(read.claim, models, datasets, evidence, tables) for read in readings(claim)}
-        findings += judged[""] if claim.any_of is None else _any_of(judged)
+        findings += judged[""] if claim.several is None else _several(claim.several, judged)
     return Findings(schema=1, findings=tuple(findings))
 
 
@@ -78,8 +79,8 @@ def _judge(
     return [_judge_trend(claim, claim.trend, model, evidence) for model in models]
 
 
-def _any_of(judged: Mapping[str, Sequence[Finding]]) -> list[Finding]:
-    """The findings of every reading, by its name, as one for each model: points and terms of all are kept."""
+def _several(several: Literal["any_of", "all_of"], judged: Mapping[str, Sequence[Finding]]) -> list[Finding]:
+    """The findings of every reading or part, by its name, as one for each model: points and terms of all are kept."""
     found: dict[str, dict[str, Finding]] = defaultdict(dict)
     for name, findings in judged.items():
         for finding in findings:
@@ -87,9 +88,11 @@ def _any_of(judged: Mapping[str, Sequence[Finding]]) -> list[Finding]:
     return [
         replace(
             next(iter(named.values())),
-            kind=Kind.ANY_OF,
-            verdict=combine_readings([each.verdict for each in named.values()]),
-            reason="; ".join(f"read as {name}: {each.verdict}, {each.reason}" for name, each in named.items()),
+            kind=Kind.ANY_OF if several == "any_of" else Kind.ALL_OF,
+            verdict=combine_several(several, [each.verdict for each in named.values()]),
+            reason="; ".join(
+                f"{named_part(several, name)}: {each.verdict}, {each.reason}" for name, each in named.items()
+            ),
             points=tuple(point for each in named.values() for point in each.points),
             interval=None,
             terms=tuple(
@@ -108,7 +111,7 @@ def find_claim_flaws(claims: Sequence[Claim], tables: Sequence[ReferenceTable]) 
         for index, claim in enumerate(claims)
         for number, read in enumerate(readings(claim))
         for flaw in _claim_flaws(
-            f"$.claims[{index}]{'' if claim.any_of is None else f'.any_of[{number}]'}", read.claim, tables
+            f"$.claims[{index}]{'' if claim.several is None else f'.{claim.several}[{number}]'}", read.claim, tables
         )
     )
 

@@ -25,7 +25,9 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a claim asserts; from ABOVE to WITHIN the forms of a suite's claims. ANY_OF: one of several readings."""
+    """What a claim asserts; from ABOVE to WITHIN the forms of a suite's claims. ANY_OF and ALL_OF:
+    several readings, of which one counts, or parts, which all do.
+    """
 
     VALUE = "value"
     ORDER = "order"
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     EQUALS = "equals"
     WITHIN = "within"
     ANY_OF = "any-of"
+    ALL_OF = "all-of"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +134,16 @@ def combine_readings(verdicts: Sequence[Verdict]) -> Verdict:
         if verdict in verdicts:
             return verdict
     return Verdict.NOT_REPRODUCED
+
+
+def combine_several(several: Literal["any_of", "all_of"], verdicts: Sequence[Verdict]) -> Verdict:
+    """One verdict for a claim's readings, of which one is enough, or for its parts, which must all be reproduced."""
+    return combine_readings(verdicts) if several == "any_of" else combine(verdicts)
+
+
+def named_part(several: Literal["any_of", "all_of"] | None, name: str) -> str:
+    """How a reason begins that is about one reading, or one part, of a claim."""
+    return f"read as {name}" if several == "any_of" else name
 
 
 def exit_code(findings: Findings) -> int:

@@ -5,7 +5,7 @@ them are dropped); cells on different data sets are resampled independently. A c
 max(greater) - max(lesser): above zero is yes, below is no, else open. Its level is the suite's confidence shared by all
 comparisons of the claim, in all its readings (Bonferroni). A claim of all groups is REPRODUCED when every group is a
 yes and NOT_REPRODUCED when one is a no; of most groups, when more than half are, or can no longer be; of any or of at
-least k accordingly. Of several readings one must be reproduced.
+least k accordingly. Of several readings one must be reproduced, of several parts all.
 
 Replicates are averaged first. The greatest of several noisy numbers is a little too high, in the paper as here.
 """
@@ -31,7 +31,8 @@ from selfimp_bench.verdict.findings import (
     Kind,
     Term,
     Verdict,
-    combine_readings,
+    combine_several,
+    named_part,
     show,
 )
 from selfimp_bench.verdict.inference import normal_quantile, two_sided_level
@@ -198,6 +199,7 @@ def _finding(suite: Suite, claim: SuiteClaim, evidence: _Runs, tables: Sequence[
     count = max(1, sum(len(group.comparisons) for cases in expanded.values() for group in cases))
     level = two_sided_level(suite.bootstrap.confidence, count)
     read = [_read(claim, reading, cases, evidence, level, tables) for reading, cases in expanded.items()]
+    verdicts = [each.verdict for each in read]
     models = {place.model for cases in expanded.values() for group in cases for place in group.places}
     return Finding(
         claim=claim.id,
@@ -205,33 +207,33 @@ def _finding(suite: Suite, claim: SuiteClaim, evidence: _Runs, tables: Sequence[
         statement=claim.statement,
         source=claim.source,
         kind=_kind(claim),
-        verdict=combine_readings([each.verdict for each in read]),
-        reason="; ".join(_named(each.reading, f"{each.verdict}, {each.reason}", each.reason) for each in read),
+        verdict=read[0].verdict if claim.several is None else combine_several(claim.several, verdicts),
+        reason="; ".join(_named(claim, each.reading, f"{each.verdict}, {each.reason}", each.reason) for each in read),
         points=(),
         interval=None,
         terms=(
             Term(name="confidence", value=suite.bootstrap.confidence, source="the suite's bootstrap"),
             Term(name="comparisons", value=count, source="of the claim, in all groups and readings"),
             Term(name="level", value=level, source="1 - (1 - confidence) / (2 comparisons)"),
-            *(term for each in read for term in _terms(each)),
+            *(term for each in read for term in _terms(claim, each)),
         ),
         problems_to_decide=None,
     )
 
 
 def _kind(claim: SuiteClaim) -> Kind:
-    if claim.any_of is not None:
-        return Kind.ANY_OF
+    if claim.several is not None:
+        return Kind.ANY_OF if claim.several == "any_of" else Kind.ALL_OF
     return Kind(next(name for name in FORMS if getattr(claim, name) is not None))
 
 
-def _named(reading: Reading, of_several: str, alone: str) -> str:
-    return f"read as {reading.name}: {of_several}" if reading.name else alone
+def _named(claim: SuiteClaim, reading: Reading, of_several: str, alone: str) -> str:
+    return f"{named_part(claim.several, reading.name)}: {of_several}" if reading.name else alone
 
 
-def _terms(read: _Read) -> Iterator[Term]:
+def _terms(claim: SuiteClaim, read: _Read) -> Iterator[Term]:
     for group, each in zip(read.cases, read.judged, strict=True):
-        name = _named(read.reading, group.name, group.name)
+        name = _named(claim, read.reading, group.name, group.name)
         yield Term(name=f"{name}: {each.truth}", value=each.reason, source="bootstrap over problems")
 
 

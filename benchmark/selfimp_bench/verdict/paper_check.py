@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final, Literal
 
 from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.claim_readings import readings as claim_readings
@@ -16,7 +17,7 @@ from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.manifest.suite_model import Equals, Reading, Suite, SuiteClaim, readings
 from selfimp_bench.verdict.check import find_row
 from selfimp_bench.verdict.comparisons import Amount, Comparison, Group, Place, Truth, expand, hold, in_words, needed
-from selfimp_bench.verdict.findings import show
+from selfimp_bench.verdict.findings import named_part, show
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers, Range, Row, agreed, greatest, row_range
 
 _LOCATORS = 4
@@ -124,15 +125,19 @@ def _count(holds: str, cases: Sequence[Case], yes: int, no: int) -> str:
     return f"claimed of {holds} {len(cases)}: {yes} yes, {no} no, {undecided} within reading error{missing}"
 
 
-def _any_of(named: Mapping[str, _Outcome]) -> _Outcome:
-    """Readings together: supported if one is, contradicted if all are."""
+_TOGETHER: Final = {
+    "any_of": (Outcome.SUPPORTED, Outcome.WITHIN_READING_ERROR, Outcome.NO_NUMBERS, Outcome.CONTRADICTED),
+    "all_of": (Outcome.CONTRADICTED, Outcome.WITHIN_READING_ERROR, Outcome.NO_NUMBERS, Outcome.SUPPORTED),
+}
+
+
+def _together(several: Literal["any_of", "all_of"] | None, named: Mapping[str, _Outcome]) -> _Outcome:
+    """Readings together are supported if one is, and contradicted if all are; parts the other way round."""
+    if several is None:
+        return named[""]
     found = {each.outcome for each in named.values()}
-    outcome = Outcome.CONTRADICTED
-    for each in (Outcome.SUPPORTED, Outcome.WITHIN_READING_ERROR, Outcome.NO_NUMBERS):
-        if each in found:
-            outcome = each
-            break
-    reasons = [f"read as {name}: {each.outcome}, {each.reason}" for name, each in named.items()]
+    outcome = next(each for each in _TOGETHER[several] if each in found)
+    reasons = [f"{named_part(several, name)}: {each.outcome}, {each.reason}" for name, each in named.items()]
     return _Outcome(outcome=outcome, reason="; ".join(reasons))
 
 
@@ -148,7 +153,7 @@ def _of_suite_claim(
         found = [_case(reading, group, numbers, tables) for group in expand(suite, claim, reading)]
         outcomes[reading.name] = _outcome(claim, found)
         cases += [replace(case, group=f"{reading.name}: {case.group}") for case in found] if reading.name else found
-    return _judgement(claim, _any_of(outcomes) if claim.any_of is not None else outcomes[""], cases)
+    return _judgement(claim, _together(claim.several, outcomes), cases)
 
 
 def _case(reading: Reading, group: Group, numbers: PublishedNumbers, tables: Sequence[ReferenceTable]) -> Case:
@@ -265,7 +270,7 @@ def _of_claim(claim: Claim, models: Sequence[str], index: _Cells) -> SelfJudgeme
         found = _cases(read.claim, models, index)
         outcomes[read.name] = _outcome(None, found)
         cases += [replace(case, group=f"{read.name}: {case.group}") for case in found] if read.name else found
-    return _judgement(claim, _any_of(outcomes) if claim.any_of is not None else outcomes[""], cases)
+    return _judgement(claim, _together(claim.several, outcomes), cases)
 
 
 def _cases(claim: Claim, models: Sequence[str], index: _Cells) -> list[Case]:
