@@ -7,14 +7,28 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from selfimp_bench.manifest.catalog import find
 from selfimp_bench.manifest.model import Manifest
+from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load import load_across, load_experiment, load_manifest
 from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.tiny_gsm import generate
 
 ROOT = Path(__file__).parent.parent
-TINY = ROOT / "manifests" / "tiny" / "tiny-iter-sft-dpo.v1.yaml"
+
+
+def resolved_data(name: str) -> dict[str, Any]:
+    """A shipped experiment as plain data, resolved: a manifest of one's own to begin with."""
+    data: dict[str, Any] = YAML(typ="safe", pure=True).load(load_experiment(find(name)).text)
+    return data
+
+
+def shipped_suite(name: str) -> Suite:
+    """The claims across the experiments of a shipped study."""
+    loaded = load_across(find(name))
+    assert loaded is not None
+    return loaded.across
 
 
 def problems_digest_of(split: Split, count: int) -> str:
@@ -54,7 +68,7 @@ class ManifestMaker:
         ``change`` is called with the plain data before it is written. Claims on values stay only with
         ``keep_values``, since their references are about other data.
         """
-        data = YAML(typ="safe", pure=True).load(TINY)
+        data = resolved_data("tiny-iter-sft-dpo")
         data["name"] = name
         if counts is not None:
             data["datasets"] = {
@@ -95,6 +109,13 @@ class ManifestMaker:
 def load_post_training(path: Path) -> Manifest:
     """A manifest of post-training."""
     manifest = load_manifest(path)
+    assert isinstance(manifest, Manifest)
+    return manifest
+
+
+def shipped_post_training(name: str) -> Manifest:
+    """A shipped experiment of post-training."""
+    manifest = load_experiment(find(name)).manifest
     assert isinstance(manifest, Manifest)
     return manifest
 

@@ -1,16 +1,15 @@
 """The experiments of "Mind the Gap": what the suite's claims need is measured, and every manifest is runnable."""
 
 import pytest
-from support import ROOT
+from support import shipped_suite
 
 from selfimp_bench.engines.base import sampler_settings
-from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.manifest.catalog import find
 from selfimp_bench.manifest.model import Architecture, ModelRef, Profile
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.manifest.suite_model import Suite, readings
 from selfimp_bench.places import REFERENCES
-from selfimp_bench.protocols.load import load_manifest
-from selfimp_bench.protocols.load_suite import load_suite
+from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.protocols.registry import measured_cells, resolve_profile
 from selfimp_bench.protocols.verification.manifest import VerificationManifest
 from selfimp_bench.protocols.verification.measure import CORRELATION
@@ -20,7 +19,7 @@ from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.comparisons import Place, expand
 
-SUITE = load_suite(ROOT / "manifests" / "mind-the-gap" / "mind-the-gap.suite.v1.yaml")
+SUITE = shipped_suite("mind-the-gap")
 NAMES = [member.name for member in SUITE.experiments]
 BASE_MODELS = 21
 WITH_BIASES = "qwen"
@@ -30,7 +29,7 @@ every_experiment = pytest.mark.parametrize("name", NAMES)
 
 
 def manifest_of(name: str) -> VerificationManifest:
-    manifest = load_manifest(find_manifest(name))
+    manifest = load_experiment(find(name)).manifest
     assert isinstance(manifest, VerificationManifest)
     return manifest
 

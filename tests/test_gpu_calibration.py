@@ -10,15 +10,16 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from support import ROOT, load_post_training
+from support import ROOT
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.manifest.catalog import find
+from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.runs.hardware.calibration import read_rates
 from selfimp_bench.runs.hardware.device import devices
 from selfimp_bench.runs.hardware.sizes import architecture_of
 
-LARGE = load_post_training(find_manifest("gsm8k-iter-sft-dpo"))
+LARGE = load_experiment(find("gsm8k-iter-sft-dpo")).manifest
 SIZES = architecture_of(LARGE.models[0])
 
 

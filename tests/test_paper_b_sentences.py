@@ -5,13 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from support import ROOT
+from support import shipped_suite
 
-from selfimp_bench.manifest.catalog import find_manifest
-from selfimp_bench.protocols.load import load_manifest
-from selfimp_bench.protocols.load_suite import load_suite
+from selfimp_bench.manifest.catalog import find
+from selfimp_bench.protocols.load import load_experiment
 
-SUITE = load_suite(ROOT / "manifests" / "mind-the-gap" / "mind-the-gap.suite.v1.yaml")
+SUITE = shipped_suite("mind-the-gap")
 CROSS = tuple(f"{way}.{family}.{by}" for way in ("verifier-up-gap-up", "generator-up-gap-down")
               for family in ("qwen2", "llama-2") for by in ("mc", "cot-score"))  # fmt: skip
 ENSEMBLES = ("mc-cot-binary", "mc-cot-score", "cot-binary-cot-score", "all")
@@ -169,7 +168,7 @@ def test_every_claim_of_the_suite_stands_for_a_sentence_and_every_sentence_has_c
     named = {claim for _, claims in SENTENCES for claim in claims}
     assert {claim.id for claim in SUITE.claims} == {claim for claim in named if "/" not in claim}
     for experiment, claim in (name.split("/") for name in named if "/" in name):
-        assert claim in [each.id for each in load_manifest(find_manifest(experiment)).claims], experiment
+        assert claim in [each.id for each in load_experiment(find(experiment)).manifest.claims], experiment
 
 
 def test_the_sentences_are_the_paper_s_and_in_its_order() -> None:

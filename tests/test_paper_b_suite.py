@@ -4,11 +4,10 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from support import ROOT
+from support import ROOT, shipped_suite
 
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.manifest.suite_model import Suite
-from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.verdict.comparisons import Truth
 from selfimp_bench.verdict.compute import trainings
 from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement, suite_self_judgement, suite_tables
@@ -35,7 +34,7 @@ PAPER_EXPERIMENTS = {
 
 @pytest.fixture(scope="module")
 def suite() -> Suite:
-    return load_suite(ROOT / "manifests" / "mind-the-gap" / "mind-the-gap.suite.v1.yaml")
+    return shipped_suite("mind-the-gap")
 
 
 @pytest.fixture(scope="module")

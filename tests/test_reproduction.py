@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
-from support import ManifestMaker
+from support import ManifestMaker, resolved_data
 
 from selfimp_bench.places import ASSETS, MANIFESTS
 
@@ -142,7 +142,7 @@ def test_the_experiment_that_vllm_samples_is_reproduced(tmp_path: Path) -> None:
 
 def _multiple_choice_of_the_largest(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     """The shipped experiment with its largest model and one verifier only, changed."""
-    data = YAML(typ="safe", pure=True).load(MINIATURE / "tiny-gv-gap.v1.yaml")
+    data = resolved_data("tiny-gv-gap")
     del data["models"][:-1], data["prompt"]["canaries"][:-1], data["verification"][1:]
     del data["ensembles"], data["figures"], data["measure"]["correlate"]
     data["measure"]["metrics"] = ["accuracy", "pass@k", "gap", "relative-gap"]

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from selfimp_bench.manifest.catalog import entries, find_manifest
+from selfimp_bench.manifest.catalog import entries, find
 from selfimp_bench.manifest.model import Manifest, Profile
-from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.protocols.registry import measured_cells, resolve_profile
 from selfimp_bench.tasks.sandbox.corpus import read_corpus
 
@@ -22,7 +22,7 @@ PAPER = sorted({entry.name for entry in entries() if entry.path.parent.name == "
 
 @pytest.mark.parametrize("name", PAPER)
 def test_every_experiment_of_a_paper_has_a_smoke_profile_of_the_same_schedule(name: str) -> None:
-    manifest = load_manifest(find_manifest(name))
+    manifest = load_experiment(find(name)).manifest
     smoke = resolve_profile(manifest, Profile.SMOKE)
     assert isinstance(manifest, Manifest) and isinstance(smoke, Manifest)
     assert smoke.post_training.schedule == manifest.post_training.schedule
@@ -80,7 +80,7 @@ def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_
         for row in pq.read_table(folder / "measurements.parquet").to_pylist()
         if row["value"] is not None
     }
-    manifest = resolve_profile(load_manifest(find_manifest(name)), Profile.SMOKE)
+    manifest = resolve_profile(load_experiment(find(name)).manifest, Profile.SMOKE)
     expected = {(cell.metric, cell.split.value) for cell in measured_cells(manifest)}
     assert expected - defined == set()
 
@@ -94,7 +94,7 @@ def test_a_smoke_run_verifies_with_every_kind_and_trains(name: str, rounds: int,
     record: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
     kept = [step["counts"]["rows"] for step in record["steps"] if step["stage"] == "select"]
     assert len(kept) == rounds and all(kept), kept
-    manifest = resolve_profile(load_manifest(find_manifest(name)), Profile.SMOKE)
+    manifest = resolve_profile(load_experiment(find(name)).manifest, Profile.SMOKE)
     rows = pq.read_table(folder / "measurements.parquet").to_pylist()
     assert {(row["metric"], row["iteration"]) for row in rows} == {
         (cell.metric, iteration)

@@ -44,11 +44,11 @@ from selfimp_bench.engines.vllm.sampler import vllm_sampler
 from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.engines.worker.serve import claim_stdout
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.manifest.catalog import entries, find
 from selfimp_bench.manifest.model import Architecture, Manifest, Method, ModelRef, VllmSettings
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS, CALIBRATION, MANIFESTS
-from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.protocols.post_training.plan import optimisation_of, preference_of
 from selfimp_bench.runs.hardware.device import Device, Hardware, devices
 from selfimp_bench.runs.hardware.fit import most_that_fits, usable_bytes
@@ -352,16 +352,16 @@ def _prompts(part: int, rows: int, length: int, vocabulary: int) -> list[Prompt]
 def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
     """Reproduce the miniature's experiments on the device. Raises StepFailed when one does not run to its verdict."""
     own = setting.manifest.name
-    paths = [find_manifest(own)] if setting.tiny else sorted((MANIFESTS / "tiny").glob("*-iter-*.v*.yaml"))
-    for path in paths:
-        data = YAML(typ="safe", pure=True).load(path)
+    names = sorted(entry.name for entry in entries() if entry.path.parent.name == "tiny" and "-iter-" in entry.name)
+    for name in [own] if setting.tiny else names:
+        data = YAML(typ="safe", pure=True).load(load_experiment(find(name)).text)
         if data["engines"]["sampler"] == "vllm":  # part 3 is about vLLM
             continue
         data["engines"]["device"] = setting.device
         if setting.tiny:
             shrink(data)
-        derived = setting.scratch / path.name
-        shutil.copytree(path.parent / "prompts", setting.scratch / "prompts", dirs_exist_ok=True)
+        derived = setting.scratch / f"{name}.v1.yaml"
+        shutil.copytree(MANIFESTS / "tiny" / "prompts", setting.scratch / "prompts", dirs_exist_ok=True)
         with derived.open("w", encoding="utf-8") as stream:
             YAML(typ="safe", pure=True).dump(data, stream)
         arguments = ["reproduce", str(derived), "--home", str(setting.scratch / "home"), "--json"]
@@ -370,7 +370,7 @@ def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
             [sys.executable, "-P", "-m", "selfimp_bench", *arguments], capture_output=True, text=True, check=False
         )
         if done.returncode not in (0, 1, 3):
-            raise StepFailed(f"{path.name} on {setting.device}: exit code {done.returncode}\n{done.stderr[-2000:]}")
+            raise StepFailed(f"{name} on {setting.device}: exit code {done.returncode}\n{done.stderr[-2000:]}")
         seconds = round(time.perf_counter() - began, 1)
         yield {"experiment": data["name"], "exit_code": done.returncode, "seconds": seconds}
 
@@ -486,7 +486,7 @@ def measure(arguments: argparse.Namespace) -> Path:
     """Measure, and write the file."""
     listed = "CPU" if arguments.device == "cpu" else listed_gpu()
     name = arguments.name or ("cpu" if arguments.device == "cpu" else device_name(listed))
-    manifest = load_manifest(find_manifest(arguments.experiment))
+    manifest = load_experiment(find(arguments.experiment)).manifest
     model = next((each for each in manifest.models if each.id == arguments.model), None)
     if not isinstance(manifest, Manifest) or model is None:
         raise InputError(f"{arguments.experiment}: no experiment of post-training with a model {arguments.model}")

@@ -14,7 +14,7 @@ from support import ManifestMaker
 
 from selfimp_bench.cli.app import cli
 from selfimp_bench.cli.command import PROFILES
-from selfimp_bench.manifest.catalog import entries, suites
+from selfimp_bench.manifest.catalog import entries, studies
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.places import MANIFESTS
 from selfimp_bench.tasks.grading.graders import GRADERS
@@ -45,7 +45,7 @@ def finished(done: Path, tmp_path: Path) -> tuple[str, Path]:
 def test_list_names_every_shipped_experiment() -> None:
     text = _call("list").stdout
     found = _json(_call("list", "--json"))
-    assert {each["name"] for each in found} == {entry.name for entry in (*entries(), *suites())}
+    assert {each["name"] for each in found} == {entry.name for entry in (*entries(), *studies())}
     assert all(each["name"] in text for each in found)
     lines = [line.split()[0] for line in text.splitlines() if line.strip()]
     assert lines.index("gsm8k-gv-gap") < lines.index("gsm8k-gv-gap-instruct") < lines.index("mind-the-gap")

@@ -76,8 +76,8 @@ def test_what_is_no_list_of_conflicts_is_refused(tmp_path: Path, text: str, mess
     ],
 )
 def test_validate_prints_them_with_their_places(paper: str, lines: tuple[str, ...]) -> None:
-    suite = ROOT / "manifests" / paper / f"{paper}.suite.v1.yaml"
-    result = CliRunner().invoke(cli, ["validate", str(suite)])
+    suite = ROOT / "manifests" / paper / f"{paper}.v1.yaml"
+    result = CliRunner().invoke(cli, ["validate", "-v", str(suite)])
     assert result.exit_code == 0
     for line in lines:
         assert line in result.stdout

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from support import TINY, load_post_training
+from support import shipped_post_training
 
-from selfimp_bench.manifest.catalog import find_manifest
+from selfimp_bench.manifest.catalog import find
 from selfimp_bench.manifest.model import Claim, ClaimReading, SingleRun, ValueClaim, ValuePoint
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.runs.describe import assumptions, decidabilities, size_words
 
 
@@ -16,7 +16,7 @@ from selfimp_bench.runs.describe import assumptions, decidabilities, size_words
 def test_a_published_value_is_decided_by_as_many_problems_as_it_was_published_on(
     problems: int | None, decidable: bool
 ) -> None:
-    manifest = load_post_training(TINY)
+    manifest = shipped_post_training("tiny-iter-sft-dpo")
     value = ValueClaim(
         table="t.csv",
         points=(ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="r"),),
@@ -31,7 +31,7 @@ def test_a_published_value_is_decided_by_as_many_problems_as_it_was_published_on
 
 
 def test_one_decidable_reading_is_enough() -> None:
-    manifest = load_post_training(TINY)
+    manifest = shipped_post_training("tiny-iter-sft-dpo")
     values = [
         ValueClaim(
             table="t.csv",
@@ -54,7 +54,7 @@ def test_one_decidable_reading_is_enough() -> None:
 
 
 def test_an_assumed_value_is_shown_as_it_could_stand_in_a_manifest() -> None:
-    manifest = load_post_training(TINY)
+    manifest = shipped_post_training("tiny-iter-sft-dpo")
     prompt = replace(
         manifest.prompt,
         template="Q: {question}\nA:",
@@ -80,4 +80,4 @@ def test_an_assumed_value_is_shown_as_it_could_stand_in_a_manifest() -> None:
     ],
 )
 def test_the_size_of_an_experiment_is_in_plain_words(name: str, words: str) -> None:
-    assert size_words(load_manifest(find_manifest(name))) == words
+    assert size_words(load_experiment(find(name)).manifest) == words

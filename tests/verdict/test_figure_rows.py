@@ -9,7 +9,7 @@ from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable, read_table
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import REFERENCES
-from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.verdict.figure_rows import find_figure_flaws, published, table_names
 
 BESIDE = Beside(table="t.csv", dataset="a", method="sft")
@@ -70,7 +70,7 @@ def test_a_table_is_named_once() -> None:
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)
 def test_every_shipped_experiment_has_figures_with_published_rows_or_the_reason_why_there_are_none(entry) -> None:
-    manifest = load_manifest(entry.path)
+    manifest = load_experiment(entry.place).manifest
     figures = manifest.figures
     assert figures
     tables = [read_table(REFERENCES / name, name) for name in table_names(figures)]
@@ -100,6 +100,6 @@ def test_these_experiments_and_no_others_have_figures_of_which_nothing_is_publis
     alone = {
         entry.name
         for entry in entries()
-        if all(figure.beside is None for figure in load_manifest(entry.path).figures or ())
+        if all(figure.beside is None for figure in load_experiment(entry.place).manifest.figures or ())
     }
     assert alone == WITHOUT_PUBLISHED_NUMBERS

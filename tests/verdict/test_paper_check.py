@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT
+from support import ROOT, shipped_suite
 from verdict.test_comparisons import METHODS, SUITE, make
 
 from selfimp_bench.manifest.model import (
@@ -42,7 +41,6 @@ from selfimp_bench.manifest.suite_model import (
     Within,
 )
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.verdict.paper_check import (
     Outcome,
     SelfJudgement,
@@ -366,12 +364,10 @@ def test_one_reading_of_a_manifest_s_claim_is_enough() -> None:
 
 # ---- paper A ----
 
-SHIPPED = ROOT / "manifests" / "progress-or-regress" / "progress-or-regress.suite.v1.yaml"
-
 
 @pytest.fixture(scope="module")
 def paper_a() -> dict[str, SelfJudgement]:
-    suite: Suite = load_suite(SHIPPED)
+    suite: Suite = shipped_suite("progress-or-regress")
     tables = [read_table(ROOT / "reference_results" / name, name) for name in suite_tables(suite)]
     return {found.claim: found for found in suite_self_judgement(suite, tables)}
 
@@ -449,4 +445,3 @@ def test_the_other_claims_come_out_as_read(paper_a: dict[str, SelfJudgement], cl
 
 def test_every_claim_of_the_shipped_suite_has_its_section(paper_a: dict[str, SelfJudgement]) -> None:
     assert all("2407.05013, Section" in each.source or "Appendix" in each.source for each in paper_a.values())
-    assert Path(SHIPPED).name == "progress-or-regress.suite.v1.yaml"

@@ -33,9 +33,9 @@ def complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "li
     """The names of studies that begin so."""
     from click.shell_completion import CompletionItem
 
-    from selfimp_bench.manifest.catalog import entries, suites
+    from selfimp_bench.manifest.catalog import entries, studies
 
-    names = sorted({entry.name for entry in (*entries(), *suites())})
+    names = sorted({entry.name for entry in (*entries(), *studies())})
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -184,10 +184,9 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def open_study(name: str, profile: str, only: str | None, seeds: int) -> "Study":
     """What is asked for. A mistyped name is answered before anything is imported that a name does not need."""
-    from selfimp_bench.manifest.catalog import find_manifest, find_suite
+    from selfimp_bench.manifest.catalog import find
 
-    if find_suite(name) is None:
-        find_manifest(name)
+    find(name)
 
     from selfimp_bench.manifest.model import Profile
     from selfimp_bench.runs import study

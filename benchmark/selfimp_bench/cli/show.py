@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from selfimp_bench.cli.command import command, name_argument, open_study, print_json, profile_option
 
 if TYPE_CHECKING:
@@ -11,9 +13,13 @@ if TYPE_CHECKING:
 @command("show")
 @name_argument
 @profile_option
-def show_command(*, name: str, profile: str, as_json: bool) -> None:
+@click.option("--resolved", is_flag=True, help="The whole of it, as runs record it.")
+def show_command(*, name: str, profile: str, resolved: bool, as_json: bool) -> None:
     """A study resolved, with its claims, its assumptions, and what contradicts the numbers it compares with."""
     study = open_study(name, profile, None, 1)
+    if resolved:
+        click.echo(study.text, nl=False)
+        return
 
     from selfimp_bench.cli.console import console
     from selfimp_bench.cli.screen import across_parts, experiment_parts

@@ -74,7 +74,11 @@ class Entry:
 
 def is_study(data: Json) -> bool:
     """Whether a document is a study file, and not one resolved experiment."""
-    return isinstance(data, dict) and ("experiments" in data or data.get("schema") == 2) and data.get("kind") != "suite"
+    if not isinstance(data, dict) or data.get("kind") == "suite":
+        return False
+    return isinstance(data.get("experiments"), dict) or (
+        data.get("schema") == 2 and not isinstance(data.get("models"), list)
+    )
 
 
 def experiment_names(data: Json) -> tuple[str, ...]:

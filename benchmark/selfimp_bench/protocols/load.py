@@ -1,141 +1,102 @@
-"""From a manifest file to the dataclasses, or to every flaw at once with its line and column."""
+"""From a name's place, a study file or a resolved one, to experiments and the claims across them.
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+What is loaded comes with its resolved text, which is what a run folder keeps and is judged by.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
+from selfimp_bench.errors import Flaw
+from selfimp_bench.manifest.catalog import Place
+from selfimp_bench.manifest.fault import Fault
+from selfimp_bench.manifest.study import experiment_names, is_study
+from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.manifest.yaml_source import Source, UnreadableYaml, read_yaml
+from selfimp_bench.manifest.yaml_text import yaml_text
+from selfimp_bench.protocols import load_resolved, load_study, load_suite
+from selfimp_bench.protocols.load_resolved import InvalidManifest, flaw_at, position_of
+from selfimp_bench.protocols.protocol import AnyManifest
 
-from selfimp_bench.errors import Flaw, InputError
-from selfimp_bench.manifest.cross_checks import block_faults, manifest_faults
-from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, path_text, shown
-from selfimp_bench.manifest.model import Profile
-from selfimp_bench.manifest.partial import ProfilePart, SoundBlocks, sound_blocks
-from selfimp_bench.manifest.schema_check import schema_faults
-from selfimp_bench.manifest.yaml_scalar import Json
-from selfimp_bench.manifest.yaml_source import Position, Source, UnreadableYaml, read_yaml
-from selfimp_bench.protocols.protocol import AnyManifest, Protocol
-from selfimp_bench.protocols.registry import protocol_in, protocol_names
-
-
-class InvalidManifest(InputError):
-    """A manifest that cannot be used; ``flaws`` are all that is wrong with it, in the order of the file."""
-
-    def __init__(self, flaws: tuple[Flaw, ...]) -> None:
-        super().__init__("\n".join(str(flaw) for flaw in flaws))
-        self.flaws = flaws
-
-
-def load_manifest(path: Path) -> AnyManifest:
-    """The manifest in this file, with its prompt files beside it. Raises InvalidManifest with every flaw."""
-    examined = _examine(path)
-    protocol = protocol_in(examined.data)
-    if examined.flaws or protocol is None:
-        raise InvalidManifest(examined.flaws)
-    manifest: AnyManifest = msgspec.convert(examined.data, protocol.manifest)
-    return manifest
-
-
-def find_flaws(path: Path) -> tuple[Flaw, ...]:
-    """Everything that ``load_manifest`` would refuse this file for, in the order of the file."""
-    return _examine(path).flaws
+__all__ = ["InvalidManifest", "LoadedAcross", "LoadedExperiment", "find_flaws", "load_across", "load_experiment"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Examined:
-    data: Json
-    flaws: tuple[Flaw, ...]
+class LoadedExperiment:
+    """A resolved experiment, its text, and the file it comes from, beside which its prompts and tables lie."""
+
+    manifest: AnyManifest
+    text: str
+    path: Path
 
 
-def _examine(path: Path) -> _Examined:
+@dataclass(frozen=True, kw_only=True)
+class LoadedAcross:
+    """Several experiments and the claims across them, resolved; their text and the file that they come from."""
+
+    across: Suite
+    text: str
+    path: Path
+
+
+def load_experiment(place: Place) -> LoadedExperiment:
+    """The one experiment that is written there. Raises InvalidManifest with every flaw, or what there is to choose."""
+    source = _study_source(place)
+    if source is None:
+        manifest, data = load_resolved.load_resolved(place.path)
+        return LoadedExperiment(manifest=manifest, text=yaml_text(data), path=place.path)
+    name = place.experiment or _only_one(place, source)
+    manifest, data = load_study.load_one(place.path, source, name)
+    return LoadedExperiment(manifest=manifest, text=yaml_text(data), path=place.path)
+
+
+def load_manifest(path: Path) -> AnyManifest:
+    """The manifest of a file with one experiment. Raises InvalidManifest with every flaw."""
+    return load_experiment(Place(path=path)).manifest
+
+
+def load_across(place: Place) -> LoadedAcross | None:
+    """Several experiments written there, and the claims across them; None where the place is one experiment.
+
+    Raises InvalidManifest with every flaw.
+    """
+    source = _study_source(place)
+    if source is None:
+        if not load_suite.is_resolved_suite(place.path):
+            return None
+        suite, data = load_suite.load_suite_data(place.path)
+    elif place.experiment is not None or len(experiment_names(source.data)) == 1:
+        return None
+    else:
+        suite, data = load_study.load_several(place.path, source)
+    return LoadedAcross(across=suite, text=yaml_text(data), path=place.path)
+
+
+def find_flaws(path: Path) -> tuple[Flaw, ...]:
+    """Everything that a file would be refused for, in its order; of a study in all of its experiments and claims."""
     try:
         source = read_yaml(path)
     except UnreadableYaml as unreadable:
-        return _Examined(data=None, flaws=(flaw_at(path, unreadable.position, (), unreadable.message),))
-    refused = [flaw_at(path, item.position, item.path, item.message) for item in source.refusals]
-    protocol = protocol_in(source.data)
-    faults = _faults(source, protocol, path) if protocol is not None else [_unknown_protocol(source.data)]
-    flaws = [flaw_at(path, position_of(source, fault), fault.path, fault.message) for fault in faults]
-    return _Examined(data=source.data, flaws=tuple(sorted({*refused, *flaws})))
+        return (flaw_at(path, unreadable.position, (), unreadable.message),)
+    if is_study(source.data):
+        return load_study.find_study_flaws(path, source)
+    if load_suite.is_resolved_suite(path):
+        return load_suite.find_suite_flaws(path)
+    return load_resolved.find_resolved_flaws(path)
 
 
-def _faults(source: Source, protocol: Protocol[Any], path: Path) -> list[Fault]:
-    found = schema_faults(source.data, protocol.schema)
-    faults = [fault for fault in found if not is_under(fault.path, source.untrusted)]
-    flawed = {fault.path for fault in faults} | source.untrusted
-    blocks = sound_blocks(source.data, flawed, protocol.manifest, protocol.profile_blocks)
-    return [
-        *faults,
-        *_file_name_faults(path.name, blocks.own),
-        *_rule_faults(blocks, protocol),
-        *_file_faults(blocks, protocol, path.parent),
-    ]
+def _study_source(place: Place) -> Source | None:
+    """The file as read, where it is a study; None where it is a resolved one. Raises InvalidManifest."""
+    try:
+        source = read_yaml(place.path)
+    except UnreadableYaml as unreadable:
+        raise InvalidManifest((flaw_at(place.path, unreadable.position, (), unreadable.message),)) from None
+    return source if is_study(source.data) else None
 
 
-def _unknown_protocol(data: Json) -> Fault:
-    """The one fault of a document whose protocol is unknown: nothing else of it can be looked at."""
-    found = data["protocol"] if isinstance(data, dict) else None
-    hint = nearest(str(found), list(protocol_names())).removeprefix("expected one of ")
-    advice = f"; {hint}" if hint.startswith("did you mean") else ""
-    return Fault(
-        path=("protocol",), message=f"expected one of {', '.join(protocol_names())}, found {shown(found)}{advice}"
-    )
-
-
-def flaw_at(path: Path, position: Position, where: JsonPath, message: str) -> Flaw:
-    """A flaw of the file at ``path``."""
-    return Flaw(file=str(path), line=position.line, column=position.column, where=path_text(where), message=message)
-
-
-def position_of(source: Source, fault: Fault) -> Position:
-    """Where a fault stands: its key, its value, or the nearest thing around it that is in the file."""
-    if fault.on_key:
-        return source.keys[fault.path]
-    inside_out = (fault.path[:length] for length in range(len(fault.path), -1, -1))
-    return next(source.values[path] for path in inside_out if path in source.values)
-
-
-def is_under(path: JsonPath, roots: Set[JsonPath]) -> bool:
-    """Whether the path leads into one of these parts of a document."""
-    return any(path[: len(root)] == root for root in roots)
-
-
-def _file_name_faults(file_name: str, blocks: Mapping[str, object]) -> Iterator[Fault]:
-    if "name" in blocks and "version" in blocks:
-        expected = f"{blocks['name']}.v{blocks['version']}.yaml"
-        if file_name != expected:
-            message = (
-                f"name and version call this file {shown(expected)}, found {shown(file_name)}; rename one of the two"
-            )
-            yield Fault(path=("name",), message=message)
-
-
-def _file_faults(blocks: SoundBlocks, protocol: Protocol[Any], folder: Path) -> Iterator[Fault]:
-    for name, block in blocks.own.items():
-        yield from protocol.file_faults(block, (name,), folder)
-    for part in blocks.profiles:
-        for name, block in part.blocks.items():
-            yield from protocol.file_faults(block, ("profiles", part.profile, name), folder)
-
-
-def _rule_faults(blocks: SoundBlocks, protocol: Protocol[Any]) -> Iterator[Fault]:
-    for name, block in blocks.own.items():
-        yield from block_faults(block, (name,), protocol.block_rules)
-    of_paper = frozenset(manifest_faults(blocks.own, protocol.rules, judges_claims=True))
-    yield from of_paper
-    for part in blocks.profiles:
-        for name, block in part.blocks.items():
-            yield from block_faults(block, ("profiles", part.profile, name), protocol.block_rules)
-        # A smoke run judges no claim, so it need not measure what the claims name.
-        for fault in manifest_faults(
-            blocks.resolved(part), protocol.rules, judges_claims=part.profile != Profile.SMOKE
-        ):
-            if fault not in of_paper:
-                yield _in_profile(fault, part)
-
-
-def _in_profile(fault: Fault, part: ProfilePart) -> Fault:
-    from_profile = fault.path[0] in part.replaces
-    path = ("profiles", part.profile, *fault.path) if from_profile else fault.path
-    return replace(fault, path=path, message=f"in profile {part.profile}: {fault.message}")
+def _only_one(place: Place, source: Source) -> str:
+    names = experiment_names(source.data)
+    if len(names) == 1:
+        return names[0]
+    message = f"expected one experiment, found {len(names)}; name one of them: {place.path}#{names[0] if names else ''}"
+    fault = Fault(path=("experiments",), message=message)
+    raise InvalidManifest((flaw_at(place.path, position_of(source, fault), fault.path, message),))

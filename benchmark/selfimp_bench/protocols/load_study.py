@@ -3,14 +3,15 @@
 A protocol plugs in by one ``StudyPart``: its blocks, its expansion, and what it measures.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from selfimp_bench.errors import InputError
+from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.claims_across import suite_of
 from selfimp_bench.manifest.claims_rows import Scope, Tables
@@ -19,15 +20,26 @@ from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, shown
 from selfimp_bench.manifest.measured import MeasuredCell, cells_of
 from selfimp_bench.manifest.model import Datasets, Grading, Measure, PostTraining, Sampling
 from selfimp_bench.manifest.reference_table import ReferenceTable, read_table
-from selfimp_bench.manifest.study import Entry, check_keys, entry, ood_task, task_word
+from selfimp_bench.manifest.study import Entry, check_keys, entry, experiment_names, ood_task, task_word
 from selfimp_bench.manifest.study_catalogue import with_facts
 from selfimp_bench.manifest.study_figures import figures_of
-from selfimp_bench.manifest.study_tree import Misfit, Node, mapping, origins, plain, planted
+from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, origins, plain, planted
+from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.manifest.yaml_scalar import Json
+from selfimp_bench.manifest.yaml_source import Position, Source
 from selfimp_bench.measurement import Split
+from selfimp_bench.protocols.load_resolved import InvalidManifest, flaw_at, is_under, position_of, resolved_faults
+from selfimp_bench.protocols.load_suite import suite_data_faults
+from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks
+from selfimp_bench.protocols.protocol import AnyManifest
+from selfimp_bench.protocols.registry import protocol_in
+from selfimp_bench.protocols.verification.smoke import verification_smoke
 from selfimp_bench.protocols.verification.study import BLOCKS as VERIFICATION_BLOCKS
 from selfimp_bench.protocols.verification.study import verification_blocks, verification_blocks_cells
+
+SCHEMA: Final = 2
+"""The version of the study file's form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +48,13 @@ class StudyPart:
 
     blocks: the names of its own blocks. expand: an experiment's blocks, less claims and figures, out of the study.
     cells: what a run of such blocks (as plain data) measures; none where they are flawed.
+    smoke: what a smoke run of such blocks has in place of theirs; None where there is nothing to replace.
     """
 
     blocks: tuple[str, ...]
     expand: Callable[[Entry], dict[str, Node | None]]
     cells: Callable[[dict[str, Json]], tuple[MeasuredCell, ...]]
+    smoke: Callable[[dict[str, Json]], dict[str, Json] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +81,109 @@ def _post_training_cells(data: dict[str, Json]) -> tuple[MeasuredCell, ...]:
 
 
 STUDY_PARTS: Final = {
-    "iterative-post-training": StudyPart(blocks=BLOCKS, expand=post_training_blocks, cells=_post_training_cells),
+    "iterative-post-training": StudyPart(
+        blocks=BLOCKS, expand=post_training_blocks, cells=_post_training_cells, smoke=smoke_blocks
+    ),
     "verification-gap": StudyPart(
-        blocks=VERIFICATION_BLOCKS, expand=verification_blocks, cells=verification_blocks_cells
+        blocks=VERIFICATION_BLOCKS,
+        expand=verification_blocks,
+        cells=verification_blocks_cells,
+        smoke=verification_smoke,
     ),
 }
+
+
+def load_one(path: Path, source: Source, name: str) -> tuple[AnyManifest, Json]:
+    """One experiment of a study file, and its resolved data. Raises InvalidManifest with every flaw of it."""
+    names = experiment_names(source.data)
+    if name not in names:
+        raise InputError(f"{path}: {shown(name)} is none of its experiments; {nearest(name, list(names))}")
+    tree = planted(source.data)
+    flaws, expanded = _examined(path, source, tree, lambda: expand_experiment(tree, name, tables_beside(path)), _one)
+    protocol = None if expanded is None else protocol_in(expanded.data)
+    if flaws or expanded is None or protocol is None:
+        raise InvalidManifest(_sorted(flaws))
+    manifest: AnyManifest = msgspec.convert(expanded.data, protocol.manifest)
+    return manifest, expanded.data
+
+
+def load_several(path: Path, source: Source) -> tuple[Suite, Json]:
+    """The claims across a study's experiments, and their resolved data. Raises InvalidManifest with every flaw."""
+    tree = planted(source.data)
+    flaws, expanded = _examined(path, source, tree, lambda: expand_suite(tree, tables_beside(path)), _across)
+    if flaws or expanded is None:
+        raise InvalidManifest(_sorted(flaws))
+    return msgspec.convert(expanded.data, Suite), expanded.data
+
+
+def find_study_flaws(path: Path, source: Source) -> tuple[Flaw, ...]:
+    """Everything wrong with a study file: with each of its experiments, and with the claims across them."""
+    tree, tables = planted(source.data), tables_beside(path)
+    flaws = []
+    for name in experiment_names(source.data):
+        flaws += _examined(path, source, tree, partial(expand_experiment, tree, name, tables), _one)[0]
+    if len(experiment_names(source.data)) != 1:
+        flaws += _examined(path, source, tree, lambda: expand_suite(tree, tables), _across)[0]
+    return _sorted(flaws)
+
+
+def _sorted(flaws: Iterable[Flaw]) -> tuple[Flaw, ...]:
+    return tuple(sorted(set(flaws)))
+
+
+def _examined(
+    path: Path,
+    source: Source,
+    tree: Node,
+    expand: Callable[[], Expanded],
+    faults_of: Callable[[Json, Path], list[Fault]],
+) -> tuple[list[Flaw], Expanded | None]:
+    """What is wrong with the file, with what is expanded from it, and that; all at its place in the file."""
+    flaws = [flaw_at(path, item.position, item.path, item.message) for item in source.refusals]
+    faults: list[Fault] = []
+    expanded = None
+    try:
+        faults += _study_faults(path, tree)
+        expanded = expand()
+    except Misfit as misfit:
+        faults.append(misfit.fault)
+    if expanded is not None and not flaws:
+        faults += expanded.faults
+        faults += [_at_origin(fault, expanded.origins) for fault in faults_of(expanded.data, path.parent)]
+    trusted = [fault for fault in faults if not is_under(fault.path, source.untrusted)]
+    return [*flaws, *(flaw_at(path, _position(source, each), each.path, each.message) for each in trusted)], expanded
+
+
+def _one(data: Json, folder: Path) -> list[Fault]:
+    return resolved_faults(data, frozenset(), folder)
+
+
+def _across(data: Json, _folder: Path) -> list[Fault]:
+    return suite_data_faults(data)
+
+
+def _study_faults(path: Path, study: Node) -> Iterator[Fault]:
+    """Keys that the study cannot have, and a file of another name. Raises Misfit for an unknown protocol."""
+    yield from (misfit.fault for misfit in check_keys(study, _part(study).blocks))
+    schema = study.need("schema")
+    if schema.value != SCHEMA:
+        yield Fault(path=schema.place, message=f"expected {SCHEMA}; this version of selfimp-bench reads no other")
+    expected = f"{study.need('name').text}.v{plain(study.need('version'))}.yaml"
+    if path.name != expected:
+        words = f"name and version call this file {shown(expected)}, found {shown(path.name)}; rename one of the two"
+        yield Fault(path=("name",), message=words)
+
+
+def _at_origin(fault: Fault, origins_: Mapping[JsonPath, JsonPath]) -> Fault:
+    """A fault of what was expanded, at the place in the study that it comes from."""
+    lengths = range(len(fault.path), -1, -1)
+    length = next(length for length in lengths if fault.path[:length] in origins_)
+    whole = length == len(fault.path)
+    return replace(fault, path=origins_[fault.path[:length]], on_key=fault.on_key and whole)
+
+
+def _position(source: Source, fault: Fault) -> Position:
+    return position_of(source, replace(fault, on_key=fault.on_key and fault.path in source.keys))
 
 
 def expand_experiment(study: Node, name: str, tables: Tables) -> Expanded:
@@ -80,11 +192,13 @@ def expand_experiment(study: Node, name: str, tables: Tables) -> Expanded:
     entry_ = entry(study, name)
     blocks = with_facts(part.expand(entry_))
     whole = mapping(blocks, entry_.node)
-    data = plain(whole)
-    scope = _scope(entry_, whole, part.cells(data if isinstance(data, dict) else {}))
+    data = {key: plain(node) for key, node in whole.entries.items()}
+    scope = _scope(entry_, whole, part.cells(data))
     claims, claim_faults = claims_of(study, scope, tables)
     figures, figure_faults = figures_of(study, scope)
-    resolved = mapping(blocks | {"claims": claims, "figures": figures}, entry_.node)
+    smoke = part.smoke(data)
+    profiles = None if smoke is None else made({"smoke": smoke}, entry_.node)
+    resolved = mapping(blocks | {"claims": claims, "figures": figures, "profiles": profiles}, entry_.node)
     return Expanded(data=plain(resolved), origins=origins(resolved), faults=(*claim_faults, *figure_faults))
 
 
@@ -94,29 +208,23 @@ def expand_suite(study: Node, tables: Tables) -> Expanded:
     return Expanded(data=plain(suite), origins=origins(suite), faults=faults)
 
 
-def key_faults(study: Node) -> tuple[Fault, ...]:
-    """Keys that the study cannot have. Raises Misfit for an unknown protocol."""
-    return tuple(misfit.fault for misfit in check_keys(study, _part(study).blocks))
-
-
 def tables_beside(path: Path) -> Tables:
-    """The reference tables as a study at ``path`` finds them, each read once."""
-    found: dict[str, ReferenceTable] = {}
+    """The reference tables as a study at ``path`` finds them."""
 
     def read(node: Node, name: str) -> ReferenceTable:
         try:
-            if name not in found:
-                found[name] = read_table(find_table(name, path), name)
-        except InputError as error:
+            table = find_table(name, path)
+            state = table.stat()
+            return _table(table, name, state.st_mtime_ns, state.st_size)
+        except (InputError, OSError) as error:
             raise Misfit(node, str(error)) from None
-        return found[name]
 
     return read
 
 
-def planted_study(data: Json) -> Node:
-    """A study file's data as the tree that is expanded."""
-    return planted(data)
+@cache
+def _table(path: Path, name: str, _changed: int, _size: int) -> ReferenceTable:
+    return read_table(path, name)
 
 
 def _part(study: Node) -> StudyPart:

@@ -1,4 +1,4 @@
-"""From a suite file to the dataclasses, or to every flaw at once with its line and column."""
+"""From several resolved experiments' claims to the dataclasses, or to every flaw at once with its line and column."""
 
 from pathlib import Path
 
@@ -11,15 +11,31 @@ from selfimp_bench.manifest.suite_checks import suite_faults
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.manifest.yaml_source import UnreadableYaml, read_yaml
-from selfimp_bench.protocols.load import InvalidManifest, flaw_at, is_under, position_of
+from selfimp_bench.protocols.load_resolved import InvalidManifest, flaw_at, is_under, position_of
+
+
+def is_resolved_suite(path: Path) -> bool:
+    """Whether a file's name says that it holds resolved claims across experiments: ``NAME.suite.vVERSION.yaml``."""
+    return ".suite.v" in path.name
 
 
 def load_suite(path: Path) -> Suite:
     """The suite in this file. Raises InvalidManifest with every flaw."""
+    return load_suite_data(path)[0]
+
+
+def load_suite_data(path: Path) -> tuple[Suite, Json]:
+    """The suite in this file, and its data. Raises InvalidManifest with every flaw."""
     data, flaws = _examine(path)
     if flaws:
         raise InvalidManifest(flaws)
-    return msgspec.convert(data, Suite)
+    return msgspec.convert(data, Suite), data
+
+
+def suite_data_faults(data: Json) -> list[Fault]:
+    """Everything wrong with the resolved claims across experiments."""
+    found = list(schema_faults(data, SUITE_SCHEMA_FILE))
+    return found or list(suite_faults(msgspec.convert(data, Suite)))
 
 
 def find_suite_flaws(path: Path) -> tuple[Flaw, ...]:

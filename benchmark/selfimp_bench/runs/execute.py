@@ -16,8 +16,6 @@ from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.reference_table import read_table
-from selfimp_bench.protocols.load import load_manifest
-from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
@@ -55,7 +53,7 @@ def run_study(
         execute(experiment, home, progress, training, image_digest=image_digest)
     folder = study.run_folder(home)
     if study.across is not None:
-        _copy(study.path, folder / study.path.name)
+        write_atomically(folder / study.file, study.text.encode())
         for name in suite_tables(study.across):
             _copy(find_table(name, study.path), folder / TABLES / name)
         write_atomically(folder / STUDY_RECORD, pretty_json(make_study_record(study, study.across, home)))
@@ -88,9 +86,8 @@ def execute(
     folder.mkdir(parents=True, exist_ok=True)
     for name in (MEASUREMENTS, PROBLEM_VALUES):
         _gather(store, finished, name, folder / name)
-    _copy(experiment.path, folder / experiment.path.name)
-    whole = load_manifest(experiment.path)  # with every profile, for all are checked when it is read
-    for name, file in protocol_of(whole).files(whole, experiment.path.parent).items():
+    write_atomically(folder / experiment.manifest_file, experiment.text.encode())
+    for name, file in experiment.files.items():
         _copy(file, folder / name)
     for table in table_names(experiment):
         _copy(find_table(table, experiment.path), folder / TABLES / table)

@@ -15,7 +15,7 @@ from selfimp_bench.engines.hub.fetched import (
     pinned_model,
 )
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.catalog import entries
+from selfimp_bench.manifest.catalog import entries, is_of_several
 from selfimp_bench.manifest.model import DatasetRef, Encoder, ModelRef, Profile
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.runs.forecast import forecast
@@ -98,7 +98,8 @@ def refuse_shortfalls(experiment: Experiment, home: Path) -> None:
 def fetch_command(experiment: Experiment, home: Path) -> str:
     """The command that brings what an experiment needs, as one would type it."""
     shipped = any(entry.path == experiment.path for entry in entries())
-    words = ["selfimp-bench", "fetch", experiment.manifest.name if shipped else str(experiment.path)]
+    own = f"{experiment.path}#{experiment.manifest.name}" if is_of_several(experiment.path) else str(experiment.path)
+    words = ["selfimp-bench", "fetch", experiment.manifest.name if shipped else own]
     if experiment.profile is not Profile.PAPER:
         words += ["--profile", experiment.profile]
     if len(experiment.models) < len(experiment.manifest.models):

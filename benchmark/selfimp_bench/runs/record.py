@@ -140,7 +140,7 @@ def make_study_record(study: Study, across: Suite, home: Path) -> StudyRecord:
         schema=SCHEMA,
         study=across.name,
         version=across.version,
-        study_file=study.path.name,
+        study_file=study.file,
         study_digest=study.digest,
         profile=study.profile,
         runs=tuple(
@@ -171,7 +171,7 @@ def make_record(
         schema=SCHEMA,
         experiment=manifest.name,
         version=manifest.version,
-        manifest_file=experiment.path.name,
+        manifest_file=experiment.manifest_file,
         manifest_digest=experiment.manifest_digest,
         profile=experiment.profile,
         models=tuple(model.id for model in experiment.models),

@@ -4,18 +4,17 @@ A study is found by name, resolved for a profile, and handed down whole: to plan
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.catalog import find_manifest, find_member, find_suite
+from selfimp_bench.manifest.catalog import find, find_member
 from selfimp_bench.manifest.model import ModelRef, Profile
 from selfimp_bench.manifest.suite_model import Member, Suite
-from selfimp_bench.protocols.load import load_manifest
-from selfimp_bench.protocols.load_suite import load_suite
+from selfimp_bench.protocols.load import LoadedExperiment, load_across, load_experiment
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
@@ -25,16 +24,24 @@ from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
 class Experiment:
     """A manifest resolved for one profile, and the part of it that is asked for.
 
-    path: the manifest's file; manifest_digest: sha256 of its bytes.
+    path: the file it comes from, beside which its prompts and tables lie. text: it as resolved, before ``profile``;
+    manifest_digest: the sha256 of that. files: those that it names, in its profiles too.
     models: those selected by ``--only model=M``, else all. replicates: runs with seeds ``seed`` .. ``seed + n - 1``.
     """
 
     path: Path
+    text: str
     manifest_digest: str
+    files: Mapping[str, Path]
     manifest: AnyManifest
     profile: Profile
     models: tuple[ModelRef, ...]
     replicates: int
+
+    @property
+    def manifest_file(self) -> str:
+        """What its run folder calls the file that holds ``text``."""
+        return f"{self.manifest.name}.v{self.manifest.version}.yaml"
 
     @property
     def run_id(self) -> str:
@@ -80,11 +87,12 @@ class StudyPlan:
 class Study:
     """Experiments, all for one profile, number of replicates and selection of models.
 
-    path, digest: the file that names them and the sha256 of its bytes. across: the claims across the experiments, with
-    what they compare; None for one experiment by itself, whose run is then all of the study's.
+    path: the file they come from. across: the claims across the experiments, with what they compare; None for one
+    experiment by itself, whose run is then all of the study's. text: the claims as resolved; digest: its sha256.
     """
 
     path: Path
+    text: str
     digest: str
     profile: Profile
     experiments: tuple[Experiment, ...]
@@ -94,6 +102,11 @@ class Study:
     def name(self) -> str:
         """What it is asked for by."""
         return self.experiments[0].manifest.name if self.across is None else self.across.name
+
+    @property
+    def file(self) -> str:
+        """What the run folder of several experiments calls the file that holds ``text``."""
+        return f"{self.name}.suite.v{1 if self.across is None else self.across.version}.yaml"
 
     def run_folder(self, home: Path) -> Path:
         """Where the study's record and findings lie; equal for equal requests."""
@@ -125,7 +138,8 @@ def open_study(name: str, *, profile: Profile, only: str | None, replicates: int
         experiments.append(experiment)
     return Study(
         path=source.path,
-        digest=_file_digest(source.path),
+        text=source.text,
+        digest=text_digest(source.text),
         profile=profile,
         experiments=tuple(experiments),
         across=source.across,
@@ -147,31 +161,31 @@ def open_experiment(name: str, *, profile: Profile, only: str | None, replicates
 class _ExperimentSource:
     """An experiment as its file has it. ``models``: those that claims across experiments speak of."""
 
-    path: Path
-    manifest: AnyManifest
+    loaded: LoadedExperiment
     models: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _StudySource:
     path: Path
+    text: str
     experiments: tuple[_ExperimentSource, ...]
     across: Suite | None
 
 
 def _read(name: str, only: str | None) -> _StudySource:
     """The one place where what a name stands for is read from files. ``only`` leaves out what lacks the model."""
-    path = find_suite(name)
-    if path is None:
-        path = find_manifest(name)
-        one = _ExperimentSource(path=path, manifest=load_manifest(path), models=())
-        return _StudySource(path=path, experiments=(one,), across=None)
-    across = load_suite(path)
+    place = find(name)
+    several = load_across(place)
+    if several is None:
+        one = load_experiment(place)
+        source = _ExperimentSource(loaded=one, models=())
+        return _StudySource(path=one.path, text=one.text, experiments=(source,), across=None)
     experiments = []
-    for member in _wanted(path, across, only):
-        file = find_member(member.name, member.version, path)
-        experiments.append(_ExperimentSource(path=file, manifest=load_manifest(file), models=member.models))
-    return _StudySource(path=path, experiments=tuple(experiments), across=across)
+    for member in _wanted(several.path, several.across, only):
+        loaded = load_experiment(find_member(member.name, member.version, several.path))
+        experiments.append(_ExperimentSource(loaded=loaded, models=member.models))
+    return _StudySource(path=several.path, text=several.text, experiments=tuple(experiments), across=several.across)
 
 
 def _wanted(path: Path, across: Suite, only: str | None) -> list[Member]:
@@ -187,10 +201,13 @@ def _wanted(path: Path, across: Suite, only: str | None) -> list[Member]:
 
 
 def _resolve(source: _ExperimentSource, *, profile: Profile, only: str | None, replicates: int) -> Experiment:
-    manifest = resolve_profile(source.manifest, profile)
+    loaded = source.loaded
+    manifest = resolve_profile(loaded.manifest, profile)
     return Experiment(
-        path=source.path,
-        manifest_digest=_file_digest(source.path),
+        path=loaded.path,
+        text=loaded.text,
+        manifest_digest=text_digest(loaded.text),
+        files=protocol_of(loaded.manifest).files(loaded.manifest, loaded.path.parent),
         manifest=manifest,
         profile=profile,
         models=_selected(manifest, only),
@@ -198,8 +215,9 @@ def _resolve(source: _ExperimentSource, *, profile: Profile, only: str | None, r
     )
 
 
-def _file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def text_digest(text: str) -> str:
+    """The sha256 of a resolved text, which is that of the file that holds it."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _selected(manifest: AnyManifest, only: str | None) -> tuple[ModelRef, ...]:

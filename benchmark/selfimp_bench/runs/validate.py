@@ -9,12 +9,15 @@ from pathlib import Path
 
 from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest import reference_table as reference
-from selfimp_bench.manifest.catalog import find_member, find_path, find_table, is_suite
+from selfimp_bench.manifest.catalog import Place, find_member, find_path, find_table
 from selfimp_bench.manifest.conflicts import SOURCE, RecordedConflict, read_conflicts
 from selfimp_bench.manifest.model import PaperFigure
+from selfimp_bench.manifest.study import experiment_names, is_study
 from selfimp_bench.manifest.suite_model import Member, Suite, readings
+from selfimp_bench.manifest.yaml_source import read_yaml
 from selfimp_bench.places import MANIFESTS, REFERENCES
-from selfimp_bench.protocols import load, load_suite
+from selfimp_bench.protocols.load import find_flaws, load_across, load_experiment
+from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.describe import assumptions
 from selfimp_bench.verdict.check import find_claim_flaws, find_row, tables_of
@@ -80,7 +83,30 @@ def validate(names: Sequence[str]) -> Validation:
 def _look_at(file: Path) -> _Found:
     if file.suffix == ".csv":
         return _Found(flaws=reference.find_flaws(file))
-    return _suite(file) if is_suite(file) else _manifest(file)
+    flaws = find_flaws(file)
+    if flaws:
+        return _Found(flaws=flaws)
+    found = [_manifest(file, load_experiment(place).manifest) for place in _places(file)]
+    across = load_across(Place(path=file))
+    return _joined([*found, *([_across(file, across.across)] if across is not None else [])])
+
+
+def _places(file: Path) -> tuple[Place, ...]:
+    """The experiments of a sound file; a resolved one holds one, or none and claims across several."""
+    data = read_yaml(file).data
+    if is_study(data):
+        return tuple(Place(path=file, experiment=name) for name in experiment_names(data))
+    return () if isinstance(data, dict) and data.get("kind") == "suite" else (Place(path=file),)
+
+
+def _joined(found: Sequence[_Found]) -> _Found:
+    """What was found of the parts of one file, each thing once."""
+    return _Found(
+        flaws=tuple(dict.fromkeys(flaw for each in found for flaw in each.flaws)),
+        notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
+        judgements=tuple(judgement for each in found for judgement in each.judgements),
+        conflicts=tuple(conflict for each in found for conflict in each.conflicts),
+    )
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -95,11 +121,7 @@ def _versioned(file: Path) -> bool:
     return file.suffix == ".yaml" and ".v" in file.stem
 
 
-def _manifest(file: Path) -> _Found:
-    flaws = load.find_flaws(file)
-    if flaws:
-        return _Found(flaws=flaws)
-    manifest = load.load_manifest(file)
+def _manifest(file: Path, manifest: AnyManifest) -> _Found:
     notes = tuple(f"{file}: {item.path}: assumed {item.value}: {item.reason}" for item in assumptions(manifest))
     try:
         tables = tables_of(manifest.claims, lambda name: _table(name, file))
@@ -123,11 +145,7 @@ def _figure_flaws(file: Path, figures: Sequence[PaperFigure], models: Sequence[s
         yield _flaw(file, each.where, each.message)
 
 
-def _suite(file: Path) -> _Found:
-    flaws = load_suite.find_suite_flaws(file)
-    if flaws:
-        return _Found(flaws=flaws)
-    suite = load_suite.load_suite(file)
+def _across(file: Path, suite: Suite) -> _Found:
     try:
         tables = [_table(name, file) for name in suite_tables(suite)]
         judgements = suite_self_judgement(suite, tables)
@@ -152,7 +170,7 @@ def _conflicts(suite: Suite, file: Path) -> tuple[RecordedConflict, ...]:
 
 def _is_there(member: Member, suite: Path) -> bool:
     try:
-        return find_member(member.name, member.version, suite).is_file()
+        return find_member(member.name, member.version, suite).path.is_file()
     except InputError:
         return False
 
@@ -161,11 +179,15 @@ def _unmeasured(file: Path, suite: Suite) -> Iterator[Flaw]:
     """Claims about cells that an experiment, where it is there and sound, does not measure."""
     measured: dict[str, frozenset[tuple[str, str, int]]] = {}
     for member in suite.experiments:
-        if _is_there(member, file) and not load.find_flaws(path := find_member(member.name, member.version, file)):
-            cells = measured_cells(load.load_manifest(path))
-            measured[member.name] = frozenset(
-                (cell.metric, cell.split, each) for cell in cells for each in range(cell.first, cell.iterations + 1)
-            )
+        try:
+            manifest = load_experiment(find_member(member.name, member.version, file)).manifest
+        except InputError:
+            continue
+        measured[member.name] = frozenset(
+            (cell.metric, cell.split, each)
+            for cell in measured_cells(manifest)
+            for each in range(cell.first, cell.iterations + 1)
+        )
     for index, claim in enumerate(suite.claims):
         cases = [group for reading in readings(claim) for group in expand(suite, claim, reading)]
         places = {place for group in cases for place in group.places}

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from real_rows import real_rows
 
-from selfimp_bench.manifest.catalog import entries, find_manifest
+from selfimp_bench.manifest.catalog import entries, find
 from selfimp_bench.manifest.model import Characters, DatasetRef
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.runs.hardware.lengths import PROMPT_TOKENS, lengths_of
 from selfimp_bench.steps.sample import render_prompt
 from selfimp_bench.tasks.tables import PROBLEM_READERS
@@ -67,7 +67,7 @@ def test_the_characters_in_manifests_are_those_of_the_real_rows(
         first, last = (601, 974) if split is Split.TRAIN else (11, 510)
         rows = [row for row in rows if first <= row["task_id"] <= last]
     problems = [PROBLEM_READERS[task](row, str(index)) for index, row in enumerate(rows)]
-    dataset = load_manifest(find_manifest(experiment)).datasets.by_split()[split]
+    dataset = load_experiment(find(experiment)).manifest.datasets.by_split()[split]
     assert dataset.characters is not None and len(problems) == dataset.rows
     prompts = [len(render_prompt(template, problem)) for problem in problems]
     answers = [len(problem.answer or "") for problem in problems]
@@ -77,7 +77,7 @@ def test_the_characters_in_manifests_are_those_of_the_real_rows(
 
 
 def test_a_data_set_is_as_long_in_every_shipped_manifest() -> None:
-    manifests = [load_manifest(entry.path) for entry in entries()]
+    manifests = [load_experiment(entry.place).manifest for entry in entries()]
     found = {(data.id, data.characters) for each in manifests for data in each.datasets.by_split().values()}
     assert len({name for name, _ in found}) == len(found)
     assert all(characters is not None for name, characters in found if not name.startswith("tiny"))
