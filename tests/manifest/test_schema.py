@@ -1,6 +1,7 @@
 """Schemas: made from the dataclasses, checked in as made, and judged by as a JSON Schema library judges."""
 
 import copy
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 from jsonschema.validators import extend  # type: ignore[import-untyped]
 
-from selfimp_bench.manifest.json_schema import json_schema, schema_text
+from selfimp_bench.manifest.json_schema import json_schema
 from selfimp_bench.manifest.kinds import SOME, UNIQUE, Assumed, Count, Name, Share, Source, Text, TopK
 from selfimp_bench.manifest.schema_check import (
     _KEYWORDS,
@@ -26,8 +27,11 @@ from selfimp_bench.manifest.schema_check import (
     faults_by,
     schema_faults,
 )
+from selfimp_bench.manifest.study import OF_EXPERIMENT, OF_METHOD, OF_STUDY, OF_TASK, is_study
 from selfimp_bench.manifest.yaml_source import read_yaml
-from selfimp_bench.protocols.schemas import ROOTS, TABLES
+from selfimp_bench.places import MANIFESTS
+from selfimp_bench.protocols.schemas import ROOTS, STUDY_SCHEMA_FILE, schemas
+from selfimp_bench.protocols.study_schema import Study, StudyExperiment, StudyMethod, StudyTask
 
 VALID = Path(__file__).parent / "valid"
 EXAMPLES = {
@@ -35,13 +39,13 @@ EXAMPLES = {
     SUITE_SCHEMA_FILE: VALID / "example.suite.v1.yaml",
     VERIFICATION_SCHEMA_FILE: VALID / "example-gv-gap.v1.yaml",
 }
-every_schema = pytest.mark.parametrize("file", ROOTS, ids=lambda file: file.name)
+every_schema = pytest.mark.parametrize("file", [*ROOTS, STUDY_SCHEMA_FILE], ids=lambda file: file.name)
+every_read_schema = pytest.mark.parametrize("file", ROOTS, ids=lambda file: file.name)
 
 
 @every_schema
 def test_a_schema_is_as_its_dataclasses_make_it(file: Path) -> None:
-    made = schema_text(ROOTS[file], file.name, TABLES)
-    assert file.read_text(encoding="utf-8") == made, "run python -m selfimp_bench.protocols.schemas"
+    assert file.read_text(encoding="utf-8") == schemas()[file], "run python -m selfimp_bench.protocols.schemas"
 
 
 @every_schema
@@ -52,7 +56,7 @@ def test_a_schema_is_a_schema_at_an_address_and_whole_in_itself(file: Path) -> N
     assert {ref for ref in _values_of("$ref", schema) if not ref.startswith("#/$defs/")} == set()
 
 
-@every_schema
+@every_read_schema
 def test_a_schema_uses_only_keywords_that_have_their_words(file: Path) -> None:
     notes = {"$schema", "$id", "$defs", "$ref", "anyOf", "type", "title", "description", "errorMessage"}
     assert {keyword for fragment in _fragments(_read(file)) for keyword in fragment} - notes <= set(_KEYWORDS)
@@ -64,7 +68,38 @@ def test_everything_is_explained_to_whoever_writes_a_document(file: Path) -> Non
     for name, block in {"the document": schema, **schema["$defs"]}.items():
         assert block["description"], name
         for key, fragment in block["properties"].items():
-            assert fragment["title"] and fragment["description"], f"{name}.{key}"
+            for each in fragment["anyOf"] if set(fragment) == {"anyOf"} else [fragment]:
+                assert not each or (each["title"] and each["description"]), f"{name}.{key}"
+
+
+# ---- the schema of studies ----
+
+STUDIES = [file for file in sorted(MANIFESTS.rglob("*.yaml")) if is_study(read_yaml(file).data)]
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_an_editor_finds_nothing_wrong_with_a_shipped_study(file: Path) -> None:
+    assert [error.message for error in _library(STUDY_SCHEMA_FILE).iter_errors(read_yaml(file).data)] == []
+
+
+def test_an_editor_sees_unknown_keys_and_wrong_values_of_a_study() -> None:
+    study: Any = read_yaml(STUDIES[0]).data
+    next(iter(study["experiments"].values()))["mehtod"] = "x"
+    study["engines"]["threads"] = "many"
+    study["tilte"] = "x"
+    del study["title"]
+    found = sorted(str(error.message) for error in _library(STUDY_SCHEMA_FILE).iter_errors(study))
+    assert [message[:30] for message in found if "many" in message] == ["'many' is not of type 'integer'"[:30]]
+    assert sum("Additional properties are not allowed" in message for message in found) == 2
+    assert "'title' is a required property" in found
+
+
+@pytest.mark.parametrize(
+    ("block", "keys"),
+    [(Study, OF_STUDY), (StudyTask, OF_TASK), (StudyMethod, OF_METHOD), (StudyExperiment, OF_EXPERIMENT)],
+)
+def test_the_schema_of_studies_has_the_keys_that_studies_have(block: type, keys: tuple[str, ...]) -> None:
+    assert {field.name for field in dataclasses.fields(block)} == set(keys)  # type: ignore[arg-type]
 
 
 # ---- what a dataclass becomes ----
@@ -224,7 +259,7 @@ def test_a_document_is_right_exactly_where_a_json_schema_library_says_so(documen
     assert (not schema_faults(data, file)) == _library(file).is_valid(data)
 
 
-@every_schema
+@every_read_schema
 def test_the_examples_are_right_to_both(file: Path) -> None:
     assert schema_faults(_valid(file), file) == ()
     assert _library(file).is_valid(_valid(file))

@@ -7,7 +7,6 @@ dataclass's docstring that of the block.
 import ast
 import dataclasses
 import inspect
-import json
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
@@ -36,11 +35,6 @@ def json_schema(root: type, name: str, tables: Tables = MappingProxyType({})) ->
     own = blocks.pop(root.__name__)
     schema: Fragment = _with_choices(head | own | {"$defs": blocks}, tables)
     return schema
-
-
-def schema_text(root: type, name: str, tables: Tables = MappingProxyType({})) -> str:
-    """The schema as its file holds it."""
-    return json.dumps(json_schema(root, name, tables), indent=2, ensure_ascii=False) + "\n"
 
 
 def _reached(root: type) -> list[type]:
@@ -105,6 +99,8 @@ def _fragment(where: str, hint: Any) -> Fragment:
 
 def _of_kind(where: str, kind: Any) -> Fragment:
     origin = get_origin(kind)
+    if kind is Any:
+        return {}
     if origin in (Union, UnionType):
         return _of_union(where, get_args(kind))
     if dataclasses.is_dataclass(kind):
