@@ -24,7 +24,9 @@ from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.response import without_end_token
 
 _STATED: Final = re.compile(
-    r"\banswer(?:\s{1,5}is\b|[*_]{0,3}\s{0,5}:)[\s*_:]{0,10}|\\(?:boxed|fbox)(?=\s{0,3}\{)", re.IGNORECASE
+    r"\banswer(?:\s{1,5}is\b|[*_]{0,3}\s{0,5}:)[\s*_:]{0,10}|"
+    r"\\(?:boxed|fbox)(?=\s{0,3}\{\s?(?:\\(?:text[a-z]{0,2}|mathrm|mathbf)\s?\{)?\s?\(?[a-z]\)?\s?[.})])",
+    re.IGNORECASE,
 )
 _AFTER_STATED: Final = re.compile(
     r"(?:(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s{1,5})?(?:[*_$`\"“']|\\\(|(?:\\(?:boxed|fbox|text[a-z]{0,2}|mathrm|mathbf))?\s?\{){0,6}"

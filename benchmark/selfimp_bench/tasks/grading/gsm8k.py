@@ -113,11 +113,12 @@ def grade_any_number(text: str, gold_value: Fraction) -> Grade:
         if len({number.value for number in numbers}) != 1 or not _BESIDE_NUMBER.fullmatch(_outside(value, numbers[0])):
             return unparsed(f"the box is not one number: {shorten(inside)}")
         return _grade_readable(numbers[0], gold_value)
-    line, _ = find_last_numbers(text)
-    numbers = find_numbers(_plain_numbers(line))
+    line, numbers = find_last_numbers(text)
+    plain = _plain_numbers(line)
+    numbers = numbers if plain == line else find_numbers(plain)
     if not numbers:
         return unparsed("no number in the text")
-    return _grade_last(_plain_numbers(line), numbers, gold_value)
+    return _grade_last(plain, numbers, gold_value)
 
 
 def _grade_last(line: str, numbers: tuple[WrittenNumber, ...], gold_value: Fraction) -> Grade:

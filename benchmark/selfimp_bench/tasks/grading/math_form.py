@@ -81,7 +81,7 @@ _BASED: Final = re.compile(
     r"\(?([0-9a-zA-Z]+)\)?(?:_\{?\(?(?:\\text\{)?(?:base)?([0-9]{1,2}|[a-z]+)\}?\)?\}?|\(?base([0-9]{1,2}|[a-z]+)\)?)"
 )
 _SENTENCE: Final = re.compile(r"(?:[A-Za-z]+ ){1,8}(\$?[-−]?[0-9][0-9,./]*)((?: [A-Za-z]+){0,6})\.?")
-_POWER: Final = re.compile(r"\^(?:\{|(?=[0-9]))")
+_RELATED: Final = re.compile(r"[,;<>≤≥≠]|\\(?:[lg]eq?|[lg]t|neq?|text|mbox|begin|pm)(?![a-zA-Z])|[=!]=")
 _HUGE_EXPONENT: Final = re.compile(r"(?:([0-9]+)|[^0-9])\^\{?([0-9]{3,})\}?")
 _TOWER: Final = re.compile(r"\^\s*\{[^{}]*\^|!\s*\^|[0-9]{6,}!|!!|\^\{[^{}]*!")
 _LIMITS: Final = re.compile(r"_(?:\{[^{}]*\}|[0-9a-zA-Z])\^(?:\{[^{}^]*\}|[0-9a-zA-Z])")
@@ -147,6 +147,8 @@ def _tidy(answer: str) -> str:
 
 
 def _read(text: str, *, depth: int) -> Form:
+    if text.count("=") > 1 and not _RELATED.search(text):  # "m+n = 256+37 = 293" says 293
+        text = text.rpartition("=")[2].strip()
     name = name_of(text)
     if name is not None and not any(name_of(part) for part in _items(text)[1:]):
         text = re.split(r"=|\\in(?![a-zA-Z])", text, maxsplit=1)[1].strip()

@@ -8,6 +8,7 @@ Beside an answer, words that take it back (``grading.hedges``) make it unusable,
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from selfimp_bench.tasks.competition_math import Box, last_boxes
@@ -192,6 +193,7 @@ def _beside(answer: str, text: str, start: int, end: int) -> FoundAnswer | None:
     return replace(found, hedge=_DENIED) if found is not None and is_denied else found
 
 
+@lru_cache(maxsize=1 << 16)
 def same_text(gold: str, answer: str) -> bool:
     r"""Whether two answers are one when both are written in one way.
 

@@ -17,6 +17,10 @@ _FEWEST_DECIMALS: Final = 6
 _CENT: Final = 100
 _INTERVALS: Final = ("()", "[]", "[)", "(]")
 _PAIR: Final = 2
+# An equation that gives no value by itself: "-x = 4", "2x = 8".
+_SCALED: Final = re.compile(
+    r"(?:[-+]|[-+]?[0-9./]+|[-+]?\\frac\{[^{}]*\}\{[^{}]*\}) ?\*? ?[a-zA-Z](?:\^\{?[0-9]+\}?)? ?="
+)
 _EQUAL: Final = Comparison(verdict=Verdict.EQUAL, detail=None)
 _DIFFERENT: Final = Comparison(verdict=Verdict.DIFFERENT, detail=None)
 _AS_TEXT: Final = Comparison(verdict=Verdict.DIFFERENT, detail="compared as text: an answer that cannot be read")
@@ -62,6 +66,12 @@ def _compare(gold: Form, answer: Form) -> Comparison:
         return Comparison(verdict=Verdict.DIFFERENT, detail=f"{answer.name} is given for {gold.name}")
     if not same_kind(gold.unit, answer.unit, strictly=False):
         return Comparison(verdict=Verdict.DIFFERENT, detail="its unit is another")
+    if any(_SCALED.match(form.text) for form in (gold, answer)) and ("=" in gold.text) != ("=" in answer.text):
+        return _DIFFERENT
+    return _compare_forms(gold, answer)
+
+
+def _compare_forms(gold: Form, answer: Form) -> Comparison:
     kinds = (gold.kind, answer.kind)
     if kinds == (Kind.NUMBER, Kind.NUMBER):
         return _EQUAL if _same_number(gold, answer) else _DIFFERENT

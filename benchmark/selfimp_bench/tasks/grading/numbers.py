@@ -28,6 +28,10 @@ _PLAIN: Final = re.compile(
 )
 _LEAD: Final = re.compile(rf"([{MINUS}]?)[{CURRENCY}]?([{MINUS}]?)\Z")
 _LEAD_LENGTH: Final = 3
+_WORD_END: Final = re.compile(r"[a-zA-Z] ")
+_TAIL: Final = 200
+_CONTEXT: Final = 100
+_ENOUGH: Final = 3
 _DIGITS: Final = re.compile(r"[0-9]+")
 _TRAILING_PERCENT_OR_CURRENCY: Final = re.compile(rf"[.,]*\s?[%{CURRENCY}]?[.,]*")
 
@@ -55,13 +59,20 @@ def find_numbers(text: str) -> tuple[WrittenNumber, ...]:
 
 
 def find_last_numbers(text: str) -> tuple[str, tuple[WrittenNumber, ...]]:
-    """The last line of a text that has a number, and its numbers (no number reaches across a line break)."""
+    """The end of the last line that has a number, and its numbers: the last three at least, if there are as many.
+
+    No number reaches across a line break, nor across a blank after a letter; so what stands before is not read.
+    """
     end = len(text)
     while end > 0:
         start = text.rfind("\n", 0, end) + 1
-        line = text[start:end]
-        if _DIGITS.search(line) and (numbers := find_numbers(line)):
-            return line, numbers
+        if _DIGITS.search(text, start, end):
+            if end - start > 2 * _TAIL and (cut := _WORD_END.search(text, end - _TAIL, end)):
+                numbers = find_numbers(text[cut.end() : end])
+                if len(numbers) >= _ENOUGH and numbers[-1].start > _CONTEXT:
+                    return text[cut.end() : end], numbers
+            if numbers := find_numbers(text[start:end]):
+                return text[start:end], numbers
         end = start - 1
     return "", ()
 
