@@ -14,6 +14,7 @@ COMMANDS = (
     "fetch",
     "grade",
     "list",
+    "lock",
     "plan",
     "report",
     "reproduce",

@@ -14,6 +14,7 @@ A row of ``is-pass@4`` is one of ``is-pass@4.first``, too, where a name or a pat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from selfimp_bench.manifest.claims_text import read_iterations
 from selfimp_bench.manifest.measured import MeasuredCell
@@ -47,14 +48,15 @@ class Scope:
     last: int
     folder: str
 
+    @cached_property
+    def measured(self) -> Mapping[tuple[str, Split], MeasuredCell]:
+        """The cells by metric and split."""
+        return {(cell.metric, cell.split): cell for cell in self.cells}
+
     def measures(self, metric: str, split: Split, iteration: int | None = None) -> bool:
         """Whether a run measures this, at this iteration where one is given."""
-        return any(
-            cell.metric == metric
-            and cell.split is split
-            and (iteration is None or cell.first <= iteration <= cell.iterations)
-            for cell in self.cells
-        )
+        cell = self.measured.get((metric, split))
+        return cell is not None and (iteration is None or cell.first <= iteration <= cell.iterations)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +102,9 @@ def _points(
 ) -> Iterator[Point]:
     times = rows.get("t")
     iterations = None if times is None else iterations_of(times, scope.last)
-    for row in table.rows:
+    for row in _ours(rows, scope, table):
         own = _split_of(row, split, scope)
-        if not _is_ours(row, rows, scope) or own is None or row.x is None or row.x % 1:
+        if own is None or row.x is None or row.x % 1:
             continue
         iteration = int(row.x)
         if iterations is not None and iteration not in iterations:
@@ -122,11 +124,12 @@ def _split_of(row: Reference, asked: Split | None, scope: Scope) -> Split | None
     return told if asked in (None, told) else None
 
 
-def _is_ours(row: Reference, rows: Node, scope: Scope) -> bool:
-    datasets = _texts(rows, "dataset") or (scope.dataset_word, *scope.splits)
-    models = _texts(rows, "model") or scope.models
-    methods = ("", *(_texts(rows, "method") or (scope.method_word,)))
-    return row.dataset in datasets and row.method in methods and row.model in models and row.model in scope.models
+def _ours(rows: Node, scope: Scope, table: ReferenceTable) -> Iterator[Reference]:
+    """The rows of the experiment's own data sets, method and models, less those that ``rows`` leaves out."""
+    datasets = frozenset(_texts(rows, "dataset") or (scope.dataset_word, *scope.splits))
+    models = frozenset(scope.models) & frozenset(_texts(rows, "model") or scope.models)
+    methods = frozenset(("", *(_texts(rows, "method") or (scope.method_word,))))
+    return (row for row in table.rows if row.dataset in datasets and row.method in methods and row.model in models)
 
 
 def _measured(row_metric: str, wanted: str | None, scope: Scope, split: Split) -> Iterator[str]:
@@ -138,10 +141,12 @@ def _measured(row_metric: str, wanted: str | None, scope: Scope, split: Split) -
         return
     if wanted is None:
         return
+    if "*" not in wanted:
+        if own and wanted.startswith(f"{row_metric}."):
+            yield wanted
+        return
     for cell in scope.cells:
-        is_reading = cell.metric.startswith(f"{row_metric}.") and cell.split is split
-        asked = fnmatchcase(cell.metric, wanted) if "*" in wanted else cell.metric == wanted
-        if is_reading and asked:
+        if cell.split is split and cell.metric.startswith(f"{row_metric}.") and fnmatchcase(cell.metric, wanted):
             yield cell.metric
 
 

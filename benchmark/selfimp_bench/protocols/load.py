@@ -4,6 +4,7 @@ What is loaded comes with its resolved text, which is what a run folder keeps an
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from selfimp_bench.errors import Flaw
@@ -11,6 +12,7 @@ from selfimp_bench.manifest.catalog import Place
 from selfimp_bench.manifest.fault import Fault
 from selfimp_bench.manifest.study import experiment_names, is_study
 from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.manifest.yaml_source import Source, UnreadableYaml, read_yaml
 from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.protocols import load_resolved, load_study, load_suite
@@ -22,11 +24,16 @@ __all__ = ["InvalidManifest", "LoadedAcross", "LoadedExperiment", "find_flaws", 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedExperiment:
-    """A resolved experiment, its text, and the file it comes from, beside which its prompts and tables lie."""
+    """A resolved experiment, its plain data, and the file it comes from, beside which its prompts and tables lie."""
 
     manifest: AnyManifest
-    text: str
+    data: Json
     path: Path
+
+    @cached_property
+    def text(self) -> str:
+        """The resolved text."""
+        return yaml_text(self.data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +50,10 @@ def load_experiment(place: Place) -> LoadedExperiment:
     source = _study_source(place)
     if source is None:
         manifest, data = load_resolved.load_resolved(place.path)
-        return LoadedExperiment(manifest=manifest, text=yaml_text(data), path=place.path)
+        return LoadedExperiment(manifest=manifest, data=data, path=place.path)
     name = place.experiment or _only_one(place, source)
     manifest, data = load_study.load_one(place.path, source, name)
-    return LoadedExperiment(manifest=manifest, text=yaml_text(data), path=place.path)
+    return LoadedExperiment(manifest=manifest, data=data, path=place.path)
 
 
 def load_manifest(path: Path) -> AnyManifest:
@@ -87,10 +94,24 @@ def find_flaws(path: Path) -> tuple[Flaw, ...]:
 def _study_source(place: Place) -> Source | None:
     """The file as read, where it is a study; None where it is a resolved one. Raises InvalidManifest."""
     try:
-        source = read_yaml(place.path)
+        source = _read(place.path)
     except UnreadableYaml as unreadable:
         raise InvalidManifest((flaw_at(place.path, unreadable.position, (), unreadable.message),)) from None
     return source if is_study(source.data) else None
+
+
+def _read(path: Path) -> Source:
+    """The file; read once as long as it does not change, for a study's experiments are loaded one by one."""
+    try:
+        state = path.stat()
+    except OSError:
+        return read_yaml(path)
+    return _read_once(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, _changed: int, _size: int) -> Source:
+    return read_yaml(path)
 
 
 def _only_one(place: Place, source: Source) -> str:

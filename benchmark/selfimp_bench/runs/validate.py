@@ -20,6 +20,7 @@ from selfimp_bench.protocols.load import find_flaws, load_across, load_experimen
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.describe import assumptions
+from selfimp_bench.runs.lock import lock_flaws
 from selfimp_bench.verdict.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.verdict.comparisons import expand
 from selfimp_bench.verdict.figure_rows import find_figure_flaws, table_names
@@ -88,7 +89,8 @@ def _look_at(file: Path) -> _Found:
         return _Found(flaws=flaws)
     found = [_manifest(file, load_experiment(place).manifest) for place in _places(file)]
     across = load_across(Place(path=file))
-    return _joined([*found, *([_across(file, across.across)] if across is not None else [])])
+    found += [_across(file, across.across)] if across is not None else []
+    return _joined([*found, _Found(flaws=tuple(lock_flaws(file)))])
 
 
 def _places(file: Path) -> tuple[Place, ...]:

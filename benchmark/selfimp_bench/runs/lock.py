@@ -1,0 +1,110 @@
+"""The lock of a released study: what each of its experiments, its claims and the tables behind them were, by digest.
+
+It lies beside the study, ``NAME.vVERSION.lock``. A released study does not change: where a digest differs, something
+has changed what it says, be it a row of a table that a selection newly reaches.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from selfimp_bench.errors import Flaw, InputError
+from selfimp_bench.manifest.catalog import Place, find_table
+from selfimp_bench.manifest.claim_readings import every_reading
+from selfimp_bench.manifest.study import experiment_names, is_study
+from selfimp_bench.manifest.yaml_source import UnreadableYaml, read_yaml
+from selfimp_bench.places import MANIFESTS
+from selfimp_bench.protocols.load import find_flaws, load_across, load_experiment
+from selfimp_bench.runs.study import text_digest
+from selfimp_bench.steps.store import pretty_json, write_atomically
+from selfimp_bench.verdict.paper_check import suite_tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """sha256 of each resolved experiment, of the claims across them (None without), and of each reference table."""
+
+    schema: int
+    experiments: Mapping[str, str]
+    across: str | None
+    tables: Mapping[str, str]
+
+
+def lock_path(study: Path) -> Path:
+    """Where a study's lock lies."""
+    return study.with_suffix(".lock")
+
+
+def lock_of(study: Path) -> Lock:
+    """The lock that a sound study file would have. Raises InputError."""
+    loaded = {
+        name: load_experiment(Place(path=study, experiment=name)) for name in experiment_names(read_yaml(study).data)
+    }
+    across = load_across(Place(path=study))
+    claims = [claim for each in loaded.values() for claim in every_reading(each.manifest.claims)]
+    tables = {claim.value.table for claim in claims if claim.value is not None}
+    tables |= set() if across is None else set(suite_tables(across.across))
+    return Lock(
+        schema=1,
+        experiments={name: text_digest(each.text) for name, each in loaded.items()},
+        across=None if across is None else text_digest(across.text),
+        tables={name: hashlib.sha256(find_table(name, study).read_bytes()).hexdigest() for name in sorted(tables)},
+    )
+
+
+def write_lock(study: Path) -> Path:
+    """Write the lock of a study file beside it. Raises InputError where the file is flawed or no study."""
+    if flaws := find_flaws(study):
+        raise InputError("\n".join(map(str, flaws)))
+    if not _is_study(study):
+        raise InputError(f"{study}: one resolved experiment has no lock; expected a study file (schema: 2)")
+    path = lock_path(study)
+    write_atomically(path, pretty_json(lock_of(study)))
+    return path
+
+
+def lock_flaws(study: Path) -> Iterator[Flaw]:
+    """What a sound study's lock says otherwise; that there is none, where the study is a released one."""
+    path = lock_path(study)
+    advice = f"a released study does not change, a correction is a new version; `selfimp-bench lock {study}` writes it"
+    if not _is_study(study):
+        return
+    if not path.is_file():
+        if study.resolve().is_relative_to(MANIFESTS.resolve()):
+            yield _flaw(path, f"not found; {advice}")
+        return
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=Lock)
+    except msgspec.DecodeError as error:
+        yield _flaw(path, f"not a lock of this version ({error}); {advice}")
+        return
+    now = lock_of(study)
+    for what, before, after in (
+        ("experiment", kept.experiments, now.experiments),
+        ("table", kept.tables, now.tables),
+        ("claims across experiments", {"": kept.across}, {"": now.across}),
+    ):
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                words = f"{what} {name}".strip()
+                yield _flaw(
+                    path, f"{words}: expected {_short(before.get(name))}, found {_short(after.get(name))}; {advice}"
+                )
+
+
+def _is_study(path: Path) -> bool:
+    try:
+        return is_study(read_yaml(path).data)
+    except UnreadableYaml:
+        return False
+
+
+def _short(digest: str | None) -> str:
+    return "none" if digest is None else f"sha256 {digest[:12]}"
+
+
+def _flaw(path: Path, message: str) -> Flaw:
+    return Flaw(file=str(path), line=1, column=1, where="$", message=message)
