@@ -397,4 +397,16 @@ CASES = (
             "def halves(xs):\n    return [x // 2 for x in xs]\n",
         ),
     ),
+    Case(
+        about="a value of a class of its own, in plain tests",
+        tests=("assert count('aab')['z'] == 0", "assert count('aab')['a'] == 2"),
+        right="from collections import Counter\ndef count(text):\n    return Counter(text)\n",
+        wrong=("def count(text):\n    return {each: text.count(each) for each in text}\n",),
+    ),
+    Case(
+        about="a value too long to travel",
+        tests=("assert len(zeros(5000000)) == 5000000",),
+        right="def zeros(n):\n    return [1000000] * n\n",
+        wrong=("def zeros(n):\n    return [0] * (n - 1)\n",),
+    ),
 )

@@ -90,11 +90,13 @@ class Sly(str):
         ([Sly("x")], ["x"]),
     ],
 )
-def test_an_instance_of_a_subclass_arrives_as_the_plain_value(value, plain):
-    back = there_and_back(value)
+def test_an_instance_of_a_subclass_arrives_as_the_plain_value_and_is_said_to_be_like_it(value, plain):
+    heard = []
+    back = unpack(json.loads(json.dumps(pack(value, refuse))), lambda tag, _: heard.append(tag))
     assert type(back) is type(plain)
     assert plain == back
     assert back != "y"
+    assert heard == ["like"]
 
 
 @pytest.mark.parametrize(

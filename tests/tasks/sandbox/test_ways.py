@@ -2,18 +2,25 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from judged_programs import CASES
 
+from selfimp_bench.tasks.sandbox import cells
 from selfimp_bench.tasks.sandbox.cell import Ending, Order
 from selfimp_bench.tasks.sandbox.cells import examine
 from selfimp_bench.tasks.sandbox.ways import are_plain
 
 WRONG = [(case, program) for case in CASES for program in case.wrong]
+NEED_A_REFERENCE = {  # to know which of two meanings is meant, and that so long a value is no flood
+    "a built-in's name beside another name",
+    "a value too long to travel",
+}
 FORGED = {  # plain Python believes these; the sandbox must not
     "a class in the setup with a comparison of its own",
     "a built-in redefined under a test",
+    "an entry point with a built-in's name",
     "a built-in's name beside another name",
     "an object that agrees with everything",
     "a class that has to answer for a comparison, and one that agrees with everything",
@@ -50,7 +57,7 @@ def test_a_wrong_program_is_wrong(case, program):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.about)
 def test_without_a_reference_solution_a_right_program_is_not_wrong_and_a_wrong_one_not_right(case):
-    if case.about != "a built-in's name beside another name":  # only a reference tells which of the two is meant
+    if case.about not in NEED_A_REFERENCE:
         assert examine(order(case, case.right), None).ending in (Ending.PASSED, Ending.UNJUDGED)
     for program in case.wrong:
         assert examine(order(case, program), None).ending is Ending.FAILED
@@ -98,3 +105,20 @@ def test_tests_are_plain_where_values_tell_all_that_there_is(tests, plain):
     entry_point = "f" if "check" in tests[0] else None
     each = Order(program="", setup="", tests=tests, entry_point=entry_point, rescue=False)
     assert are_plain(each) is plain
+
+
+def test_the_reference_solution_is_run_before_the_first_program_and_once(monkeypatch):
+    ran = []
+    real = cells._examine
+
+    def noted(order, limits, mechanism):
+        ran.append(order.program)
+        return real(order, limits, mechanism)
+
+    monkeypatch.setattr(cells, "_examine", noted)
+    reference = Order(
+        program="def f(): return 77", setup="", tests=["assert f() == 77"], entry_point=None, rescue=False
+    )
+    for number in range(3):
+        examine(replace(reference, program=f"def f(): return {number}"), reference)
+    assert ran == ["def f(): return 77", *(f"def f(): return {number}" for number in range(3))]

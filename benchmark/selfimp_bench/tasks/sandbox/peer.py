@@ -94,7 +94,7 @@ class Peer:
         self._foreseen: deque[bytes] = deque()
         self._early: deque[Mapping[str, Any]] = deque()
         self.objects = False
-        """Whether an object of the other side came as a result of a call."""
+        """Whether an object of the other side came as a result of a call, or a value with a class of its own."""
         self.lost = False
         """Whether the other side was found to be gone, or to make no sense; a test may have hidden that."""
 
@@ -228,8 +228,11 @@ class Peer:
 
     def _unpack(self, tree: Any) -> Any:
         def resolve(tag: str, content: Any) -> Any:
-            if tag == "mine":
+            if tag in ("mine", "like"):
                 self.objects = True
+            if tag == "like":
+                return None
+            if tag == "mine":
                 return self.remote(content)
             if tag == "yours" and type(content) is int and content >= 0:
                 return self._objects[content]

@@ -1,8 +1,9 @@
 """Python values as JSON trees: written down and built anew, never pickled.
 
 JSON's own types stand for themselves (an array for a list), every other type has a tag. What comes out has exactly
-these types: an instance of a subclass arrives as the plain value under it, with none of its methods. An object of
-another type does not travel: it gets a number, and the other side a stub that can ask for more (``peer.py``).
+these types: an instance of a subclass arrives as the plain value under it, with none of its methods, and with a mark
+("like") that it was one. An object of another type does not travel: it gets a number, and the other side a stub that
+can ask for more (``peer.py``).
 """
 
 from collections import deque
@@ -34,14 +35,15 @@ def pack(value: Any, refer: Callable[[Any], Any]) -> Any:
         for base, tag, describe in _PACKERS:
             if isinstance(value, base):
                 described = describe(value, inner)
-                return described if tag is None else {tag: described}
+                tree = described if tag is None else {tag: described}
+                return tree if kind is base else {"like": tree}
         return refer(value)
 
     return inner(value)
 
 
 def unpack(tree: Any, resolve: Callable[[str, Any], Any]) -> Any:
-    """The value of a tree; ``resolve`` gives that of a tag that is not of this module.
+    """The value of a tree; ``resolve`` gives that of a tag that is not of this module, and hears of "like".
 
     Raises ValueError, TypeError, OverflowError or RecursionError for a tree that ``pack`` does not make.
     """
@@ -54,6 +56,9 @@ def unpack(tree: Any, resolve: Callable[[str, Any], Any]) -> Any:
         if len(tree) != 1:
             raise ValueError("a tagged value has one tag")
         ((tag, content),) = tree.items()
+        if tag == "like":
+            resolve(tag, None)
+            return inner(content)
         if tag in _UNPACKERS:
             return _UNPACKERS[tag](content, inner)
         return resolve(tag, content)
