@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from selfimp_bench.manifest import cross_checks
+from selfimp_bench.protocols.post_training import checks as post_training_checks
 from selfimp_bench.protocols.protocol import Protocol
 from selfimp_bench.protocols.registry import PROTOCOLS
 from selfimp_bench.protocols.verification import checks as verification_checks
@@ -32,7 +33,7 @@ def test_every_rule_needs_blocks_that_a_manifest_has(protocol: Protocol[Any]) ->
         assert set(rule.needs) <= known, rule.find.__name__
 
 
-@pytest.mark.parametrize("module", [cross_checks, verification_checks])
+@pytest.mark.parametrize("module", [cross_checks, post_training_checks, verification_checks])
 def test_no_rule_is_written_and_forgotten(module: ModuleType) -> None:
     source = inspect.getsource(module)
     for name, value in vars(module).items():

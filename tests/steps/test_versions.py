@@ -73,7 +73,7 @@ def test_a_stage_reaches_its_own_module_what_it_imports_late_and_the_processes_i
     assert {f"selfimp_bench.engines.trl.{name}" for name in ("worker", "launcher", "trainers")} <= _modules(TrainBlock)
     assert "selfimp_bench.engines.vllm.model" in _modules(SampleBlock)
     assert "selfimp_bench.tasks.sandbox.examiner" in _modules(GradeBlock)
-    assert "selfimp_bench.manifest.measured" in _modules(MeasureBlock)
+    assert "selfimp_bench.protocols.post_training.cells" in _modules(MeasureBlock)
     assert "selfimp_bench.steps.rows" in _modules(MeasureGapBlock)
     assert all(block.__module__ in _modules(block) for block in STAGES)
 
@@ -119,7 +119,7 @@ def test_after_a_changed_constant_the_steps_that_reach_it_are_to_do(
 
     ask("reproduce")
     assert {each["state"] for each in ask("plan")["forecast"]["steps"]} == {"done"}
-    measured = package / "manifest" / "measured.py"
+    measured = package / "protocols" / "post_training" / "cells.py"
     text = measured.read_text()
     measured.write_text(text.replace("EASIEST_LEVEL, HARDEST_LEVEL = 1, 5", "EASIEST_LEVEL, HARDEST_LEVEL = 2, 5"))
     assert measured.read_text() != text

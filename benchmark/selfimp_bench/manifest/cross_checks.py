@@ -1,18 +1,16 @@
 """What a schema cannot say: the rules between the fields of a block, and between blocks.
 
 Each rule is one small pure function. The rules of ``BLOCK_RULES`` look at one dataclass and hold wherever it stands,
-in a profile too; those of ``MANIFEST_RULES`` look at several blocks, and hold for the manifest and for what each of
-its profiles makes of it. ``load.py`` applies them to the blocks that are sound by themselves.
+in a profile too. Rules between blocks hold for the manifest and for what each of its profiles makes of it; those here
+are for protocols to take, and each has more of its own. The loader applies them to the blocks that are sound by
+themselves.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from selfimp_bench.manifest.fault import Fault, JsonPath, listed, nearest, shown
-from selfimp_bench.manifest.measured import cells_of
-from selfimp_bench.manifest.measured_checks import claims_are_measured, figures_are_measured
 from selfimp_bench.manifest.model import (
     Architecture,
     Canary,
@@ -20,22 +18,12 @@ from selfimp_bench.manifest.model import (
     Claim,
     ClaimReading,
     DatasetRef,
-    Datasets,
-    Encoder,
     Engines,
-    Evaluation,
-    Grading,
     Lora,
-    Measure,
-    Method,
-    Metric,
     ModelRef,
     Optimisation,
     OrderClaim,
     PaperFigure,
-    PostTraining,
-    PreferenceOptimisation,
-    Prompt,
     Sampling,
     TrendClaim,
     ValueClaim,
@@ -43,9 +31,6 @@ from selfimp_bench.manifest.model import (
 from selfimp_bench.measurement import Split
 
 _PROVENANCE = ("source", "assumed")
-PROMPT_FIELDS = ("question", "choices", "tests")
-# A name in braces that follows a letter or a brace is LaTeX (\frac{a}{b}, \mathbf{A}), unless it is a field's.
-_FIELD = re.compile(rf"(?:(?<![A-Za-z}}\]^_])|(?=\{{(?:{'|'.join(PROMPT_FIELDS)})\}}))\{{([a-zA-Z_]+)\}}")
 
 
 BlockRules = Mapping[type, tuple[Callable[[Any, JsonPath], Iterator[Fault]], ...]]
@@ -115,7 +100,7 @@ def _model_origin(model: ModelRef, path: JsonPath) -> Iterator[Fault]:
         return
     if model.repo is None and model.weights_sha256 is None:
         yield Fault(path=path, message=f"key 'weights_sha256' is missing; {given[0]} is pinned by it")
-    yield from _repo_keys(model, ("revision",), ("revision",), path)
+    yield from repo_keys(model, ("revision",), ("revision",), path)
 
 
 def _heads_in_groups(architecture: Architecture, path: JsonPath) -> Iterator[Fault]:
@@ -138,7 +123,7 @@ def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
         expected = "exactly one of repo (with revision and split), path or generator"
         yield Fault(path=path, message=f"expected {expected}, found {listed(given)}")
         return
-    yield from _repo_keys(dataset, ("revision", "configs", "split"), ("revision", "split"), path)
+    yield from repo_keys(dataset, ("revision", "configs", "split"), ("revision", "split"), path)
     if dataset.digest is None and dataset.repo is None:
         message = f"expected 64 lower-case hex digits (a sha256), found null; {given[0]} is pinned by it"
         yield Fault(path=(*path, "digest"), message=message)
@@ -148,7 +133,8 @@ def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=(*path, "generator", "count"), message=message)
 
 
-def _repo_keys(block: Any, allowed: tuple[str, ...], needed: tuple[str, ...], path: JsonPath) -> Iterator[Fault]:
+def repo_keys(block: Any, allowed: tuple[str, ...], needed: tuple[str, ...], path: JsonPath) -> Iterator[Fault]:
+    """Of the keys that go with a repository, those that are here and not allowed, and those that are needed."""
     for key in allowed:
         given = getattr(block, key) is not None
         if block.repo is None and given:
@@ -158,83 +144,11 @@ def _repo_keys(block: Any, allowed: tuple[str, ...], needed: tuple[str, ...], pa
             yield Fault(path=path, message=f"key '{key}' is missing; a repo needs it")
 
 
-def _generator_splits(datasets: Datasets, path: JsonPath) -> Iterator[Fault]:
-    for part in Split:
-        dataset: DatasetRef | None = getattr(datasets, part)
-        if dataset is not None:
-            yield from generator_split(dataset, part, (*path, part))
-
-
 def generator_split(dataset: DatasetRef, part: Split, path: JsonPath) -> Iterator[Fault]:
     """A generated data set is of the split whose part it plays."""
     if dataset.generator is not None and dataset.generator.split is not part:
         message = f"expected {part}, the part that this data set plays, found {dataset.generator.split}"
         yield Fault(path=(*path, "generator", "split"), message=message)
-
-
-def _prompt_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
-    """``{question}`` once, ``{choices}`` and ``{tests}`` at most once, no other field; LaTeX is text."""
-    where = (*path, "template")
-    named = _FIELD.findall(prompt.template)
-    if named.count("question") != 1:
-        found = named.count("question")
-        yield Fault(path=where, message=f"expected {{question}} exactly once, found it {found} times")
-    for name in dict.fromkeys(named):
-        if name not in PROMPT_FIELDS:
-            known = ", ".join(f"{{{field}}}" for field in PROMPT_FIELDS)
-            message = f"expected no field but {known}, found {shown('{' + name + '}')}; remove it"
-            yield Fault(path=where, message=message)
-        elif name != "question" and named.count(name) > 1:
-            yield Fault(path=where, message=f"expected {{{name}}} at most once, found it {named.count(name)} times")
-
-
-def _canaries_fill_the_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
-    """A canary has ``choices`` and ``tests`` exactly where the template has a field for them."""
-    named = _FIELD.findall(prompt.template)
-    for index, canary in enumerate(prompt.canaries):
-        where = (*path, "canaries", index)
-        for name in ("choices", "tests"):
-            given = getattr(canary, name) is not None
-            if given and name not in named:
-                message = f"the template has no field {{{name}}}; remove '{name}'"
-                yield Fault(path=(*where, name), message=message, on_key=True)
-            if not given and name in named:
-                yield Fault(path=where, message=f"key '{name}' is missing; the template has a field {{{name}}}")
-
-
-def _encoder_origin(encoder: Encoder, path: JsonPath) -> Iterator[Fault]:
-    given = [name for name in ("repo", "package") if getattr(encoder, name) is not None]
-    if len(given) != 1:
-        expected = "exactly one of repo (with revision) or package (with weights_sha256)"
-        yield Fault(path=path, message=f"expected {expected}, found {listed(given)}")
-        return
-    if encoder.package is not None and encoder.weights_sha256 is None:
-        yield Fault(path=path, message="key 'weights_sha256' is missing; package is pinned by it")
-    yield from _repo_keys(encoder, ("revision",), ("revision",), path)
-
-
-def _extras_with_their_metrics(measure: Measure, path: JsonPath) -> Iterator[Fault]:
-    """``encoder`` is there exactly with sbert-diversity, ``improvement_n`` exactly with is-pass@n."""
-    for metric, key in ((Metric.SBERT_DIVERSITY, "encoder"), (Metric.IMPROVEMENT_SET, "improvement_n")):
-        given = getattr(measure, key) is not None
-        if metric in measure.metrics and not given:
-            yield Fault(path=path, message=f"key '{key}' is missing; metrics names {metric}")
-        if given and metric not in measure.metrics:
-            yield Fault(path=(*path, key), message=f"metrics does not name {metric}; remove '{key}'", on_key=True)
-
-
-def _schedule(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
-    for index, method in enumerate(rules.schedule):
-        if index == 0 and method is not Method.SFT_GOLD:
-            message = f"expected sft-gold, for M_1 learns from gold solutions, found {method}"
-            yield Fault(path=(*path, "schedule", 0), message=message)
-        if index > 0 and method is Method.SFT_GOLD:
-            message = "expected sft or dpo, found sft-gold; only the first iteration trains on gold solutions"
-            yield Fault(path=(*path, "schedule", index), message=message)
-
-
-def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
-    return pairing(rules.pairing, rules.pairs_per_problem, path)
 
 
 def pairing(kind: str, number: int | None, path: JsonPath) -> Iterator[Fault]:
@@ -306,14 +220,6 @@ def _trend_iterations(trend: TrendClaim, path: JsonPath) -> Iterator[Fault]:
             yield Fault(path=(*path, "iterations", index), message=message)
 
 
-def _k_with_its_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
-    wanted = Metric.PASS_AT_K in measure.metrics
-    if wanted and not measure.k:
-        yield Fault(path=(*path, "k"), message="expected at least one k, for metrics names pass@k, found none")
-    if measure.k and not wanted:
-        yield Fault(path=(*path, "k"), message="expected [], for metrics does not name pass@k; add pass@k, or empty k")
-
-
 def _vllm_block(engines: Engines, path: JsonPath) -> Iterator[Fault]:
     """``vllm`` is there exactly when it samples, and says how memory is bounded on the device that it runs on."""
     vllm = engines.vllm
@@ -372,18 +278,13 @@ BLOCK_RULES: BlockRules = {
     ModelRef: (_model_origin,),
     Characters: (_mean_within_longest,),
     DatasetRef: (_dataset_origin,),
-    Datasets: (_generator_splits,),
-    Prompt: (_prompt_template, _canaries_fill_the_template),
-    PostTraining: (_schedule, _pairing),
     Optimisation: (_training_length,),
     ClaimReading: (_reading_form,),
     Claim: (_claim_form,),
     ValueClaim: (_single_run,),
     OrderClaim: (_order_cells,),
     TrendClaim: (_trend_iterations,),
-    Encoder: (_encoder_origin,),
     Engines: (_vllm_block, _distributed_trainer),
-    Measure: (_k_with_its_metric, _extras_with_their_metrics),
     PaperFigure: (_figure_keys, _panel_keys),
 }
 
@@ -425,10 +326,6 @@ def unique_ids(block: str, ids: list[str]) -> Iterator[Fault]:
             yield Fault(path=(block, index, "id"), message=message)
 
 
-def _canaries_cover_models(models: tuple[ModelRef, ...], prompt: Prompt) -> Iterator[Fault]:
-    return canary_faults(models, prompt.canaries)
-
-
 def canary_faults(models: tuple[ModelRef, ...], canaries: tuple[Canary, ...]) -> Iterator[Fault]:
     """Every canary of ``prompt`` is for a model of the manifest, and every model that is no hub's has one."""
     known = list(dict.fromkeys(model.id for model in models))
@@ -443,38 +340,6 @@ def canary_faults(models: tuple[ModelRef, ...], canaries: tuple[Canary, ...]) ->
             yield Fault(path=("prompt", "canaries"), message=message)
 
 
-def _dpo_block(rules: PostTraining, dpo: PreferenceOptimisation | None) -> Iterator[Fault]:
-    if Method.DPO in rules.schedule and dpo is None:
-        index = rules.schedule.index(Method.DPO)
-        yield Fault(path=("post_training", "schedule", index), message="dpo needs the block 'dpo'; add the block")
-    if Method.DPO not in rules.schedule and dpo is not None:
-        yield Fault(
-            path=("post_training", "schedule"),
-            message="no dpo here, but there is a block 'dpo' that nothing would use; remove the block, or schedule dpo",
-        )
-
-
-def _k_within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Fault]:
-    samples = evaluation.sampled.samples_per_problem
-    for index, k in enumerate(measure.k):
-        if k > samples:
-            message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {k}"
-            yield Fault(path=("measure", "k", index), message=message)
-    for index, n in enumerate(measure.improvement_n or ()):
-        if n > samples:
-            message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {n}"
-            yield Fault(path=("measure", "improvement_n", index), message=message)
-
-
-def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:
-    return batches(sft, ("sft",), engines)
-
-
-def _dpo_batches(dpo: PreferenceOptimisation | None, engines: Engines) -> Iterator[Fault]:
-    if dpo is not None:
-        yield from batches(dpo.optimisation, ("dpo", "optimisation"), engines)
-
-
 def batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Iterator[Fault]:
     """A global batch is made of whole micro batches."""
     micro, batch = engines.micro_batch_size, optimisation.batch_size
@@ -483,26 +348,11 @@ def batches(optimisation: Optimisation, path: JsonPath, engines: Engines) -> Ite
         yield Fault(path=(*path, "batch_size"), message=message)
 
 
-def _probe_within_test(datasets: Datasets, engines: Engines) -> Iterator[Fault]:
-    if engines.probe is not None and engines.probe.prompts > datasets.test.rows:
-        message = f"expected at most the test problems ({datasets.test.rows}), found {engines.probe.prompts}"
-        yield Fault(path=("engines", "probe", "prompts"), message=message)
-
-
 def lora_distribution(lora: Lora | None, engines: Engines) -> Iterator[Fault]:
     """The frozen weights under adapters are not sharded: 4-bit weights have no gradients and fit a device whole."""
     if lora is not None and engines.distributed == "deepspeed-zero3":
         message = "expected ddp, or no such key, for the block 'lora' trains adapters, found deepspeed-zero3"
         yield Fault(path=("engines", "distributed"), message=message)
-
-
-def _sft_length(sft: Optimisation, sampling: Sampling) -> Iterator[Fault]:
-    return length(sft, ("sft",), sampling, "sampling")
-
-
-def _dpo_length(dpo: PreferenceOptimisation | None, sampling: Sampling) -> Iterator[Fault]:
-    if dpo is not None:
-        yield from length(dpo.optimisation, ("dpo", "optimisation"), sampling, "sampling")
 
 
 def length(optimisation: Optimisation, path: JsonPath, sampling: Sampling, where: str) -> Iterator[Fault]:
@@ -522,58 +372,4 @@ def correction(version: int, corrects: str | None) -> Iterator[Fault]:
         yield Fault(path=("corrects",), message="version 1 corrects nothing; remove this key", on_key=True)
 
 
-def _claims_are_measured(
-    claims: tuple[Claim, ...],
-    measure: Measure,
-    datasets: Datasets,
-    sampling: Sampling,
-    rules: PostTraining,
-    grading: Grading,
-    ood_grading: Grading | None,
-) -> Iterator[Fault]:
-    measured = cells_of(measure, datasets, sampling, rules, grading, ood_grading)
-    yield from claims_are_measured(claims, measured)
-
-
-def _figures_are_measured(
-    figures: tuple[PaperFigure, ...] | None,
-    measure: Measure,
-    datasets: Datasets,
-    sampling: Sampling,
-    rules: PostTraining,
-    grading: Grading,
-    ood_grading: Grading | None,
-) -> Iterator[Fault]:
-    measured = cells_of(measure, datasets, sampling, rules, grading, ood_grading)
-    return figures_are_measured(figures or (), measured)
-
-
-_DECIDE_CELLS = ("measure", "datasets", "sampling", "post_training", "grading", "ood_grading")
 """The blocks that decide which measurements there are."""
-
-MANIFEST_RULES: tuple[ManifestRule, ...] = (
-    ManifestRule(find=unique_models, needs=("models",)),
-    ManifestRule(find=unique_claims, needs=("claims",)),
-    ManifestRule(find=_canaries_cover_models, needs=("models", "prompt")),
-    ManifestRule(find=_dpo_block, needs=("post_training", "dpo")),
-    ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
-    ManifestRule(find=_sft_batches, needs=("sft", "engines")),
-    ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
-    ManifestRule(find=_probe_within_test, needs=("datasets", "engines")),
-    ManifestRule(find=lora_distribution, needs=("lora", "engines")),
-    ManifestRule(find=_sft_length, needs=("sft", "sampling")),
-    ManifestRule(find=_dpo_length, needs=("dpo", "sampling")),
-    ManifestRule(find=correction, needs=("version", "corrects")),
-    ManifestRule(
-        find=_claims_are_measured,
-        needs=("claims", *_DECIDE_CELLS),
-        on_claims=True,
-    ),
-    ManifestRule(find=unique_figures, needs=("figures",)),
-    ManifestRule(find=figure_models, needs=("figures", "models"), on_claims=True),
-    ManifestRule(
-        find=_figures_are_measured,
-        needs=("figures", *_DECIDE_CELLS),
-        on_claims=True,
-    ),
-)

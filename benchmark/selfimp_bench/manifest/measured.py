@@ -1,54 +1,13 @@
-"""What a run of a post-training manifest measures: the one table of measurement names, splits and iterations.
-
-Every M_t (t = 1 .. T) answers the test problems, greedily and sampled, and the ood problems greedily. The train
-problems are sampled only to make the next training set, so only from M_1 .. M_{T-1}.
-
-    metric               measurement names                      test   ood   train (t < T)
-    pass@1               pass@1 (greedy), pass@1.flexible or    yes    yes   no
-                         .strict: by the extraction that does
-                         not decide there
-    pass@k               pass@K for every K of measure.k        yes    no    yes, K <= sampling.samples_per_problem
-    coverage             coverage                               yes    no    yes
-    distinct-n           distinct-n.correct, .incorrect         yes    no    no
-    distinct-equations   distinct-equations.correct, .incorrect yes    no    no
-    sbert-diversity      sbert-diversity.correct, .incorrect    yes    no    no
-    is-pass@n            is-pass@N.first, is-pass@N.previous,   yes    no    no
-                         and each with .plain, for every N of
-                         measure.improvement_n
-    group-disparity      group-disparity, and its two terms     no     yes   no
-                         pass@1.level-1, pass@1.level-5
-"""
+"""What a run measures: the cells of a protocol, and measurements whose names have a number."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from selfimp_bench.manifest.model import (
-    Datasets,
-    Evaluation,
-    Grading,
-    Manifest,
-    Measure,
-    Metric,
-    PostTraining,
-    Sampling,
-)
 from selfimp_bench.measurement import Split
 
 NUMBER = "*"
 """What stands for every number in the metrics of a figure by number."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Numbered:
-    """A measurement that a pattern covers, and the number in its name."""
-
-    number: float
-    metric: str
-
-
-EASIEST_LEVEL, HARDEST_LEVEL = 1, 5
-"""The levels that group disparity compares (MATH has five)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,70 +20,12 @@ class MeasuredCell:
     iterations: int
 
 
-def post_training_cells(manifest: Manifest) -> tuple[MeasuredCell, ...]:
-    """Every (measurement, split) that a run of this manifest yields, in the order of the table above."""
-    return cells_of(
-        manifest.measure,
-        manifest.datasets,
-        manifest.sampling,
-        manifest.post_training,
-        manifest.grading,
-        manifest.ood_grading,
-    )
+@dataclass(frozen=True, kw_only=True)
+class Numbered:
+    """A measurement that a pattern covers, and the number in its name."""
 
-
-def cells_of(
-    measure: Measure,
-    datasets: Datasets,
-    sampling: Sampling,
-    post_training: PostTraining,
-    grading: Grading,
-    ood_grading: Grading | None,
-) -> tuple[MeasuredCell, ...]:
-    """``post_training_cells`` from the blocks that decide it."""
-    total = len(post_training.schedule)
-    cells = [MeasuredCell(metric=name, split=Split.TEST, iterations=total) for name in _on_test(measure, grading)]
-    if datasets.ood is not None:
-        names = _on_ood(measure, ood_grading or grading)
-        cells += [MeasuredCell(metric=name, split=Split.OOD, iterations=total) for name in names]
-    if total > 1:
-        names = _on_train(measure, sampling.samples_per_problem)
-        cells += [MeasuredCell(metric=name, split=Split.TRAIN, iterations=total - 1) for name in names]
-    return tuple(cells)
-
-
-def measurement_names(metric: Metric, measure: Measure, extraction: str) -> tuple[str, ...]:
-    """The measurements of a metric (see above); ``extraction`` is the rule that decides."""
-    if metric is Metric.PASS_AT_1:
-        return (metric.value, by_other_rule(metric, extraction))
-    if metric is Metric.GROUP_DISPARITY:
-        return (metric.value, of_level(EASIEST_LEVEL), of_level(HARDEST_LEVEL))
-    if metric is Metric.PASS_AT_K:
-        return tuple(f"pass@{size}" for size in measure.k)
-    if metric in (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS, Metric.SBERT_DIVERSITY):
-        return (f"{metric}.correct", f"{metric}.incorrect")
-    if metric is Metric.IMPROVEMENT_SET:
-        endings = ("first", "first.plain", "previous", "previous.plain")
-        return tuple(f"is-pass@{size}.{ending}" for size in measure.improvement_n or () for ending in endings)
-    return (metric.value,)
-
-
-def by_other_rule(metric: str, extraction: str) -> str:
-    """The measurement of the same answers by the extraction that does not decide: ``pass@1.flexible``."""
-    return f"{metric}.{'flexible' if extraction == 'strict' else 'strict'}"
-
-
-def of_level(level: int) -> str:
-    """Greedy accuracy on the problems of one level: ``pass@1.level-5``."""
-    return f"{Metric.PASS_AT_1}.level-{level}"
-
-
-def completions_behind(metric: str, split: Split, evaluation: Evaluation, sampling: Sampling) -> int:
-    """How many completions the value of one problem rests on: one where it is greedy, else all samples of it."""
-    if split is Split.TRAIN:
-        return sampling.samples_per_problem
-    greedy = (Metric.PASS_AT_1, Metric.GROUP_DISPARITY)
-    return 1 if metric.partition(".")[0] in greedy else evaluation.sampled.samples_per_problem
+    number: float
+    metric: str
 
 
 def numbered(pattern: str, names: Iterable[str]) -> tuple[Numbered, ...]:
@@ -137,22 +38,3 @@ def numbered(pattern: str, names: Iterable[str]) -> tuple[Numbered, ...]:
     found = {name: shape.fullmatch(name) for name in dict.fromkeys(names)} if shape else {}
     each = [Numbered(number=float(match[1]), metric=name) for name, match in found.items() if match is not None]
     return tuple(sorted(each, key=lambda one: one.number))
-
-
-def _on_test(measure: Measure, grading: Grading) -> Iterator[str]:
-    for metric in measure.metrics:
-        if metric is not Metric.GROUP_DISPARITY:
-            yield from measurement_names(metric, measure, grading.extraction)
-
-
-def _on_ood(measure: Measure, grading: Grading) -> Iterator[str]:
-    for metric in (Metric.PASS_AT_1, Metric.GROUP_DISPARITY):
-        if metric in measure.metrics:
-            yield from measurement_names(metric, measure, grading.extraction)
-
-
-def _on_train(measure: Measure, samples_per_problem: int) -> Iterator[str]:
-    if Metric.PASS_AT_K in measure.metrics:
-        yield from (f"pass@{k}" for k in measure.k if k <= samples_per_problem)
-    if Metric.COVERAGE in measure.metrics:
-        yield Metric.COVERAGE.value

@@ -17,7 +17,7 @@ from selfimp_bench.manifest.claims_across import suite_of
 from selfimp_bench.manifest.claims_rows import Scope, Tables
 from selfimp_bench.manifest.claims_within import claims_of
 from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, shown
-from selfimp_bench.manifest.measured import MeasuredCell, cells_of
+from selfimp_bench.manifest.measured import MeasuredCell
 from selfimp_bench.manifest.model import Datasets, Grading, Measure, PostTraining, Sampling
 from selfimp_bench.manifest.reference_table import ReferenceTable, read_table
 from selfimp_bench.manifest.study import Entry, check_keys, entry, experiment_names, ood_task, task_word
@@ -30,6 +30,7 @@ from selfimp_bench.manifest.yaml_source import Position, Source
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.load_resolved import InvalidManifest, flaw_at, is_under, position_of, resolved_faults
 from selfimp_bench.protocols.load_suite import suite_data_faults
+from selfimp_bench.protocols.post_training.cells import cells_of
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks
 from selfimp_bench.protocols.protocol import AnyManifest

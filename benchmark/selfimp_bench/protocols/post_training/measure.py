@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from selfimp_bench.manifest.measured import EASIEST_LEVEL, HARDEST_LEVEL, by_other_rule, of_level
 from selfimp_bench.manifest.model import Measure, Metric
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
+from selfimp_bench.protocols.post_training.cells import EASIEST_LEVEL, HARDEST_LEVEL, by_other_rule, of_level
 from selfimp_bench.protocols.post_training.embed import EMBEDDINGS, SideValue
 from selfimp_bench.protocols.post_training.metrics.coverage import coverage
 from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from selfimp_bench.manifest.cross_checks import BLOCK_RULES, MANIFEST_RULES
-from selfimp_bench.manifest.measured import completions_behind, post_training_cells
 from selfimp_bench.manifest.model import Cell, Manifest, ModelRef, ProfileBlocks
 from selfimp_bench.manifest.schema_check import SCHEMA_FILE
+from selfimp_bench.protocols.post_training.cells import completions_behind, post_training_cells
+from selfimp_bench.protocols.post_training.checks import POST_TRAINING_BLOCK_RULES, POST_TRAINING_RULES
 from selfimp_bench.protocols.protocol import Protocol
 from selfimp_bench.protocols.words import counted, optimisation_words, preference_words, sampling_words
 
@@ -48,8 +48,8 @@ PROTOCOL: Final = Protocol(
     manifest=Manifest,
     profile_blocks=ProfileBlocks,
     schema=SCHEMA_FILE,
-    block_rules=BLOCK_RULES,
-    rules=MANIFEST_RULES,
+    block_rules=POST_TRAINING_BLOCK_RULES,
+    rules=POST_TRAINING_RULES,
     cells=post_training_cells,
     plan=_plan,
     size_words=_size_words,

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from support import load_post_training
 
-from selfimp_bench.manifest.measured import MeasuredCell, measurement_names, post_training_cells
+from selfimp_bench.manifest.measured import MeasuredCell
 from selfimp_bench.manifest.model import Manifest, Method, Metric
 from selfimp_bench.measurement import Split
+from selfimp_bench.protocols.post_training.cells import measurement_names, post_training_cells
 
-VALID = Path(__file__).parent / "valid" / "example-iter-dpo.v1.yaml"
+VALID = Path(__file__).parents[2] / "manifest" / "valid" / "example-iter-dpo.v1.yaml"
 
 
 def _names(manifest: Manifest, split: Split) -> list[str]:

@@ -1,0 +1,252 @@
+"""What the schema of this protocol's manifests cannot say, beside the rules that all manifests have."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from selfimp_bench.manifest.cross_checks import (
+    BLOCK_RULES,
+    BlockRules,
+    ManifestRule,
+    batches,
+    canary_faults,
+    correction,
+    figure_models,
+    generator_split,
+    length,
+    lora_distribution,
+    pairing,
+    repo_keys,
+    unique_claims,
+    unique_figures,
+    unique_models,
+)
+from selfimp_bench.manifest.fault import Fault, JsonPath, listed, shown
+from selfimp_bench.manifest.measured_checks import claims_are_measured, figures_are_measured
+from selfimp_bench.manifest.model import (
+    Claim,
+    DatasetRef,
+    Datasets,
+    Encoder,
+    Engines,
+    Evaluation,
+    Grading,
+    Measure,
+    Method,
+    Metric,
+    ModelRef,
+    Optimisation,
+    PaperFigure,
+    PostTraining,
+    PreferenceOptimisation,
+    Prompt,
+    Sampling,
+)
+from selfimp_bench.measurement import Split
+from selfimp_bench.protocols.post_training.cells import cells_of
+
+PROMPT_FIELDS = ("question", "choices", "tests")
+# A name in braces that follows a letter or a brace is LaTeX (\frac{a}{b}, \mathbf{A}), unless it is a field's.
+_FIELD = re.compile(rf"(?:(?<![A-Za-z}}\]^_])|(?=\{{(?:{'|'.join(PROMPT_FIELDS)})\}}))\{{([a-zA-Z_]+)\}}")
+
+
+# ---- rules within a block ----
+
+
+def _generator_splits(datasets: Datasets, path: JsonPath) -> Iterator[Fault]:
+    for part in Split:
+        dataset: DatasetRef | None = getattr(datasets, part)
+        if dataset is not None:
+            yield from generator_split(dataset, part, (*path, part))
+
+
+def _prompt_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
+    """``{question}`` once, ``{choices}`` and ``{tests}`` at most once, no other field; LaTeX is text."""
+    where = (*path, "template")
+    named = _FIELD.findall(prompt.template)
+    if named.count("question") != 1:
+        found = named.count("question")
+        yield Fault(path=where, message=f"expected {{question}} exactly once, found it {found} times")
+    for name in dict.fromkeys(named):
+        if name not in PROMPT_FIELDS:
+            known = ", ".join(f"{{{field}}}" for field in PROMPT_FIELDS)
+            message = f"expected no field but {known}, found {shown('{' + name + '}')}; remove it"
+            yield Fault(path=where, message=message)
+        elif name != "question" and named.count(name) > 1:
+            yield Fault(path=where, message=f"expected {{{name}}} at most once, found it {named.count(name)} times")
+
+
+def _canaries_fill_the_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
+    """A canary has ``choices`` and ``tests`` exactly where the template has a field for them."""
+    named = _FIELD.findall(prompt.template)
+    for index, canary in enumerate(prompt.canaries):
+        where = (*path, "canaries", index)
+        for name in ("choices", "tests"):
+            given = getattr(canary, name) is not None
+            if given and name not in named:
+                message = f"the template has no field {{{name}}}; remove '{name}'"
+                yield Fault(path=(*where, name), message=message, on_key=True)
+            if not given and name in named:
+                yield Fault(path=where, message=f"key '{name}' is missing; the template has a field {{{name}}}")
+
+
+def _encoder_origin(encoder: Encoder, path: JsonPath) -> Iterator[Fault]:
+    given = [name for name in ("repo", "package") if getattr(encoder, name) is not None]
+    if len(given) != 1:
+        expected = "exactly one of repo (with revision) or package (with weights_sha256)"
+        yield Fault(path=path, message=f"expected {expected}, found {listed(given)}")
+        return
+    if encoder.package is not None and encoder.weights_sha256 is None:
+        yield Fault(path=path, message="key 'weights_sha256' is missing; package is pinned by it")
+    yield from repo_keys(encoder, ("revision",), ("revision",), path)
+
+
+def _extras_with_their_metrics(measure: Measure, path: JsonPath) -> Iterator[Fault]:
+    """``encoder`` is there exactly with sbert-diversity, ``improvement_n`` exactly with is-pass@n."""
+    for metric, key in ((Metric.SBERT_DIVERSITY, "encoder"), (Metric.IMPROVEMENT_SET, "improvement_n")):
+        given = getattr(measure, key) is not None
+        if metric in measure.metrics and not given:
+            yield Fault(path=path, message=f"key '{key}' is missing; metrics names {metric}")
+        if given and metric not in measure.metrics:
+            yield Fault(path=(*path, key), message=f"metrics does not name {metric}; remove '{key}'", on_key=True)
+
+
+def _schedule(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
+    for index, method in enumerate(rules.schedule):
+        if index == 0 and method is not Method.SFT_GOLD:
+            message = f"expected sft-gold, for M_1 learns from gold solutions, found {method}"
+            yield Fault(path=(*path, "schedule", 0), message=message)
+        if index > 0 and method is Method.SFT_GOLD:
+            message = "expected sft or dpo, found sft-gold; only the first iteration trains on gold solutions"
+            yield Fault(path=(*path, "schedule", index), message=message)
+
+
+def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
+    return pairing(rules.pairing, rules.pairs_per_problem, path)
+
+
+def _k_with_its_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
+    wanted = Metric.PASS_AT_K in measure.metrics
+    if wanted and not measure.k:
+        yield Fault(path=(*path, "k"), message="expected at least one k, for metrics names pass@k, found none")
+    if measure.k and not wanted:
+        yield Fault(path=(*path, "k"), message="expected [], for metrics does not name pass@k; add pass@k, or empty k")
+
+
+POST_TRAINING_BLOCK_RULES: Final[BlockRules] = {
+    **BLOCK_RULES,
+    Datasets: (_generator_splits,),
+    Prompt: (_prompt_template, _canaries_fill_the_template),
+    PostTraining: (_schedule, _pairing),
+    Encoder: (_encoder_origin,),
+    Measure: (_k_with_its_metric, _extras_with_their_metrics),
+}
+
+
+# ---- rules between blocks ----
+
+
+def _canaries_cover_models(models: tuple[ModelRef, ...], prompt: Prompt) -> Iterator[Fault]:
+    return canary_faults(models, prompt.canaries)
+
+
+def _dpo_block(rules: PostTraining, dpo: PreferenceOptimisation | None) -> Iterator[Fault]:
+    if Method.DPO in rules.schedule and dpo is None:
+        index = rules.schedule.index(Method.DPO)
+        yield Fault(path=("post_training", "schedule", index), message="dpo needs the block 'dpo'; add the block")
+    if Method.DPO not in rules.schedule and dpo is not None:
+        yield Fault(
+            path=("post_training", "schedule"),
+            message="no dpo here, but there is a block 'dpo' that nothing would use; remove the block, or schedule dpo",
+        )
+
+
+def _k_within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Fault]:
+    samples = evaluation.sampled.samples_per_problem
+    for index, k in enumerate(measure.k):
+        if k > samples:
+            message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {k}"
+            yield Fault(path=("measure", "k", index), message=message)
+    for index, n in enumerate(measure.improvement_n or ()):
+        if n > samples:
+            message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {n}"
+            yield Fault(path=("measure", "improvement_n", index), message=message)
+
+
+def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:
+    return batches(sft, ("sft",), engines)
+
+
+def _dpo_batches(dpo: PreferenceOptimisation | None, engines: Engines) -> Iterator[Fault]:
+    if dpo is not None:
+        yield from batches(dpo.optimisation, ("dpo", "optimisation"), engines)
+
+
+def _probe_within_test(datasets: Datasets, engines: Engines) -> Iterator[Fault]:
+    if engines.probe is not None and engines.probe.prompts > datasets.test.rows:
+        message = f"expected at most the test problems ({datasets.test.rows}), found {engines.probe.prompts}"
+        yield Fault(path=("engines", "probe", "prompts"), message=message)
+
+
+def _sft_length(sft: Optimisation, sampling: Sampling) -> Iterator[Fault]:
+    return length(sft, ("sft",), sampling, "sampling")
+
+
+def _dpo_length(dpo: PreferenceOptimisation | None, sampling: Sampling) -> Iterator[Fault]:
+    if dpo is not None:
+        yield from length(dpo.optimisation, ("dpo", "optimisation"), sampling, "sampling")
+
+
+def _claims_are_measured(
+    claims: tuple[Claim, ...],
+    measure: Measure,
+    datasets: Datasets,
+    sampling: Sampling,
+    rules: PostTraining,
+    grading: Grading,
+    ood_grading: Grading | None,
+) -> Iterator[Fault]:
+    measured = cells_of(measure, datasets, sampling, rules, grading, ood_grading)
+    yield from claims_are_measured(claims, measured)
+
+
+def _figures_are_measured(
+    figures: tuple[PaperFigure, ...] | None,
+    measure: Measure,
+    datasets: Datasets,
+    sampling: Sampling,
+    rules: PostTraining,
+    grading: Grading,
+    ood_grading: Grading | None,
+) -> Iterator[Fault]:
+    measured = cells_of(measure, datasets, sampling, rules, grading, ood_grading)
+    return figures_are_measured(figures or (), measured)
+
+
+_DECIDE_CELLS = ("measure", "datasets", "sampling", "post_training", "grading", "ood_grading")
+POST_TRAINING_RULES: Final[tuple[ManifestRule, ...]] = (
+    ManifestRule(find=unique_models, needs=("models",)),
+    ManifestRule(find=unique_claims, needs=("claims",)),
+    ManifestRule(find=_canaries_cover_models, needs=("models", "prompt")),
+    ManifestRule(find=_dpo_block, needs=("post_training", "dpo")),
+    ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
+    ManifestRule(find=_sft_batches, needs=("sft", "engines")),
+    ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
+    ManifestRule(find=_probe_within_test, needs=("datasets", "engines")),
+    ManifestRule(find=lora_distribution, needs=("lora", "engines")),
+    ManifestRule(find=_sft_length, needs=("sft", "sampling")),
+    ManifestRule(find=_dpo_length, needs=("dpo", "sampling")),
+    ManifestRule(find=correction, needs=("version", "corrects")),
+    ManifestRule(
+        find=_claims_are_measured,
+        needs=("claims", *_DECIDE_CELLS),
+        on_claims=True,
+    ),
+    ManifestRule(find=unique_figures, needs=("figures",)),
+    ManifestRule(find=figure_models, needs=("figures", "models"), on_claims=True),
+    ManifestRule(
+        find=_figures_are_measured,
+        needs=("figures", *_DECIDE_CELLS),
+        on_claims=True,
+    ),
+)
