@@ -54,7 +54,7 @@ _NUMBER: Final = re.compile(rf"([-−+]?[0-9]{{1,6}}(?:\.[0-9]{{1,6}})?)(?![^\W_
 _OTHER_NUMBER: Final = re.compile(rf"\s{{0,3}}(?:or|and|to|[-–—~])\s{{0,3}}{_OPEN}[0-9]")
 _WHOLE: Final = re.compile(rf"\s{{0,3}}(?:/|out of)\s{{0,3}}{_OPEN}([0-9]{{1,6}})(?![^\W_]|[.,][0-9])")
 _CALCULATION: Final = re.compile(
-    rf"{_CLOSE}\s{{0,3}}(?:(?:minus|plus|times|less|and a half)\b|[+×*=÷]\s{{0,3}}[0-9]|[=→]|->)"
+    rf"{_CLOSE}\s{{0,3}}(?:(?:minus|plus|times|less|and a half)\b|[+×x*=÷]\s{{0,3}}[0-9]|[=→]|->)"
 )
 _OTHER_THING: Final = re.compile(
     r"[ \t]{1,3}(?!(?:because|since|as|is|for|due|over|wins|has|was|which|by|but|with|gets|it|the|in|on|and|or)\b)[a-z]"
@@ -100,6 +100,7 @@ _OPENING: Final = frozenset(
         "correct",
     }
 )
+_TIE: Final = re.compile(r"[ \t]{1,3}(?:tie|draw|toss)", re.IGNORECASE)
 _WORD_BEFORE: Final = re.compile(r"([^\W\d_]+)[ \t*_`]{1,5}\Z")
 _QUOTES: Final = re.compile(r"[\"“”«»]|(?<!\w)['‘`](?=\w)|(?<=\w)['’`](?!\w)")
 _SAID: Final = re.compile(
@@ -199,6 +200,7 @@ def _names_another(line: str, match: re.Match[str]) -> bool:
     """Whether a second label follows, or the label is the first word of something else (``A tie``)."""
     closed = match.end() > match.end(1)
     is_article = match[1] == "A" and not closed and _OTHER_THING.match(line, match.end()) is not None
+    is_article = is_article or _TIE.match(line, match.end()) is not None
     return is_article or _OTHER_LABEL.match(line, match.end()) is not None
 
 
@@ -225,7 +227,7 @@ def _stands_alone(judgement: str, phrase: re.Match[str]) -> bool:
 def _is_quoted(judgement: str, phrase: re.Match[str]) -> bool:
     """Whether a quotation that words introduce is open where a phrase begins, or its line is a block quotation."""
     start = judgement.rfind("\n", 0, phrase.start()) + 1
-    before = judgement[max(start, phrase.start() - _LONGEST_LINE) : phrase.start()]
+    before = judgement[max(start, phrase.start() - _LONGEST_LINE) : phrase.start() + 1]
     if before.lstrip().startswith(">"):
         return True
     return len(_QUOTES.findall(before)) % 2 == 1 or _SAID.search(before) is not None

@@ -40,6 +40,8 @@ _THOUSANDS: Final = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,|\\,|\{\\,\})(?=[0-
 _FRACTION: Final = re.compile(
     r"(-?)\\[dtc]?frac\s{0,3}\{\s{0,3}([0-9]{1,99})\s{0,3}\}\s{0,3}\{\s{0,3}([0-9]{1,99})\s{0,3}\}"
 )
+_SHORT_FRACTION: Final = re.compile(r"\\[dtc]?frac ?([0-9]) ?([0-9])(?![0-9])")
+_BLANKS: Final = re.compile(r" {2,}")
 _TEXT: Final = re.compile(r"\\(?:text(?:bf|it|rm)?|mbox|mathrm|mathbf)\s{0,3}\{([^{}]*)\}")
 # What may stand beside the number of a box: words and units, and no other mathematics.
 _BESIDE_NUMBER: Final = re.compile(r"(?:[ \t\n$%°.,:*_~]|\\[,;:! ]|[^\W\d_]{2,}|\^\{?\\circ\}?)*")
@@ -153,8 +155,8 @@ def _plain_numbers(text: str) -> str:
     if "\\" not in text and "{" not in text:
         return text
     text = _THOUSANDS.sub(",", text)
-    text = _FRACTION.sub(r" \1\2/\3 ", text)
-    return _TEXT.sub(r" \1 ", text).replace("\\$", "$").replace("\\%", "%")
+    text = _FRACTION.sub(r" \1\2/\3 ", _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text))
+    return _BLANKS.sub(" ", _TEXT.sub(r" \1 ", text)).replace("\\$", "$").replace("\\%", "%")
 
 
 def _without_next_problem(completion: str) -> str:

@@ -21,7 +21,9 @@ _BETWEEN: Final = (
 )
 _DENIED_BEFORE: Final = re.compile(
     rf"(?:\b(?:not|never|neither|nor|cannot|either|rather than|instead of|except|excluding|rule out|ruled out|"
-    rf"eliminate|incorrect|wrong)|n[’']t){_BETWEEN}",
+    rf"eliminate|incorrect|wrong)|n[’']t){_BETWEEN}|"
+    rf"\b(?:do|does|did|would|can|could)(?:n[’']t| not) (?:think|believe|say)\b"
+    rf"[^.\n]{{0,30}}(?: is| be| equals?){_BETWEEN}",
     re.IGNORECASE,
 )
 _BOUND_BEFORE: Final = re.compile(
@@ -48,8 +50,8 @@ _BOUND_AFTER: Final = re.compile(
 )
 _NEXT_PROBLEM: Final = re.compile(
     r"\n[ \t]{0,5}(?:#{1,4}[ \t]{0,3})?[*_]{0,3}"
-    r"(?:(?:(?:New|Next|Another)[ \t]{1,3})?(?:Question|Problem|Puzzle|Exercise)(?:[ \t]{0,3}#?[0-9]{1,4})?"
-    r"[*_]{0,3}[ \t]{0,3}[:.]|"
+    r"(?:(?:(?:New|Next|Another)[ \t]{1,3})?(?:Question|Problem|Puzzle|Exercise)"
+    r"(?:(?:[ \t]{0,3}#?[0-9]{1,4})?[*_]{0,3}[ \t]{0,3}[:.]|[ \t]{1,3}#?[0-9]{1,4}[*_]{0,3}[ \t]{0,3}(?:\n|\Z))|"
     r"Q[0-9]{0,3}[*_]{0,3}[:.]|Instruction[*_]{0,3}:|(?:Human|User)[*_]{0,3}:)",
     re.IGNORECASE,
 )

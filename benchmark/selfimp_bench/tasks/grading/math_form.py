@@ -53,6 +53,11 @@ _ONE_LETTER: Final = re.compile(
 _FUNCTION: Final = re.compile(
     r"\\(?:text(?:rm)?|mathrm|operatorname\*?)\s*\{\s*((?:arc)?(?:sin|cos|tan|cot|sec|csc)h?|log|ln|exp|gcd|lcm|max|min|det)\s*\}"
 )
+# A choice's label before the choice, and a sign that says less than the value.
+_LEADING: Final = re.compile(r"\\text(?:bf)?\s?\{\s?\([A-E]\)\s?\}\s*(?=\S)|\\approx\s*")
+_TRIGONOMETRY: Final = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
+_DEGREES: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:\^\s*\{\s*\\circ\s*\}|\^\s*\\circ|°)")
+_COLUMN: Final = re.compile(r"\\begin\{([pb]matrix)\}([^&]*)\\end\{\1\}")
 _PLAIN_ROOT: Final = re.compile(r"\\?\bsqrt\s*\(([^()]*)\)|√\s*\(([^()]*)\)")
 _PLAIN_NAMES: Final = re.compile(r"(?<![\\a-zA-Z])(pi|infty|theta|alpha|beta|sqrt)(?![a-zA-Z])")
 _UNREADABLE: Final = re.compile(
@@ -139,6 +144,9 @@ def _tidy(answer: str) -> str:
     text = _SIZES.sub("", _THOUSANDS.sub("", answer.strip().strip("$").strip().rstrip(".")))
     text = text.replace(r"\lbrace", r"\{").replace(r"\rbrace", r"\}").replace("\\$", "$")
     text = _FUNCTION.sub(r"\\\1 ", _ONE_LETTER.sub(r"\1\2", text))
+    text = _LEADING.sub("", text)
+    if _TRIGONOMETRY.search(text):
+        text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
     text = _PLAIN_ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2]}}}", text)
     text = _PLAIN_NAMES.sub(r"\\\1", text) if not _WORDS.fullmatch(text) else text
     text = _EMPTY.sub(r"\\emptyset", text.replace("−", "-")).replace("×", r"\times ").replace("·", r"\cdot ")
@@ -167,6 +175,11 @@ def _read(text: str, *, depth: int) -> Form:
 
 def _listing(text: str, depth: int) -> Form | None:
     """A list, if the text is one: several items, or anything in braces. One item in brackets is that item."""
+    column = _COLUMN.fullmatch(text)
+    if column is not None and "begin" not in column[2]:
+        rows = [row for row in column[2].split("\\\\") if row.strip()]
+        items = tuple(_read(row.strip(), depth=depth + 1) for row in rows)
+        return Form(kind=Kind.LIST, text=text, brackets="()", items=items) if len(items) > 1 else None
     brackets, inside = _outer(text)
     if not brackets and _number(text) is not None:
         return None

@@ -50,7 +50,7 @@ _TOGETHER: Final = re.compile(
     r"(?:(?:also|else|possibly|perhaps|maybe)\s)?(?:\\[(\[]|[\s$*_]){0,8}(?:\(?[a-zA-Z]\)?\s{0,3}=\s{0,3})?"
 )
 _ALTERNATIVE: Final = re.compile(
-    r"(?:\\[)\]]|[\s$*_,]){0,8}\bor\b\s{0,3}(?:(?:maybe|perhaps|possibly|else|equivalently|simply|just|rather),?\s{0,3}){0,2}"
+    r"(?:\\[)\]]|[\s$*_,(]){0,8}(?:\bor\b|/(?=\s?\$))\s{0,3}(?:(?:maybe|perhaps|possibly|else|equivalently|simply|just|rather),?\s{0,3}){0,2}"
     r"(?:\$\$?([^$\n]{1,200})\$|\\\((.{1,200}?)\\\)|([-−]?[0-9][0-9.,/]*))"
 )
 _OR: Final = re.compile(r"\s+or\s+(?:else\s+)?")
@@ -61,6 +61,7 @@ _HEDGE: Final = re.compile(
     re.IGNORECASE,
 )
 _CONTRAST: Final = re.compile(r"\s*[,;(]\s*(?:and |but )?not\s.*", re.IGNORECASE | re.DOTALL)
+_NOT_BUT: Final = re.compile(r"\A\s{0,5}not\b[^.\n]{0,100}?\bbut\b(?: rather)?\s{0,3}", re.IGNORECASE)
 _EITHER: Final = re.compile(r"\beither\s+", re.IGNORECASE)
 _DENIED: Final = "words beside the answer deny it"
 _MOST_TOGETHER: Final = 8
@@ -101,6 +102,7 @@ def marked_answer(completion: str) -> FoundAnswer | None:
 
 def statement(line: str, *, ended: bool) -> FoundAnswer | None:
     """The answer of a line that follows ``answer is``; ``ended`` tells that a line break follows it."""
+    line = _NOT_BUT.sub("", line, count=1)
     formula = _FORMULA.search(line[:TAIL])
     # "The answer is 5, since $x = 2$" has its answer before the formula.
     if formula is not None and not any(c.isdigit() for c in line[: formula.start()]):
@@ -174,17 +176,28 @@ def last_line_answer(completion: str) -> FoundAnswer | None:
     # A box that is empty or never closed (others were read before) leaves what stands in it.
     tail = _USELESS_BOX.sub("", text[-TAIL:])
     line = tail.rpartition("\n")[2]
-    last = None
-    for match in _FORMULA.finditer(tail):
-        last = match
+    formulas = list(_FORMULA.finditer(tail))
+    last = formulas[-1] if formulas else None
     if last is not None and last.end() > len(tail) - len(line):
-        return _beside(_after_equals(_inside(last)), tail, last.start(), last.end())
+        found = _beside(_after_equals(_inside(last)), tail, last.start(), last.end())
+        return _with_alternative(found, tail, formulas)
     if equals := list(_LAST_EQUALS.finditer(line)):
         value = line[equals[-1].end() :]
         end = _SENTENCE_END.search(value)
         return _beside(value[: end.start() if end else None], line, equals[0].start(), len(line))
     numbers = find_numbers(line)
     return _beside(numbers[-1].text, line, numbers[-1].start, numbers[-1].end) if numbers else None
+
+
+def _with_alternative(found: FoundAnswer | None, text: str, formulas: list[re.Match[str]]) -> FoundAnswer | None:
+    """The last formula with the one before it, if ``or`` joins them."""
+    between = _TOGETHER.fullmatch(text, formulas[-2].end(), formulas[-1].start()) if len(formulas) > 1 else None
+    if found is None or between is None or between["word"] != "or":
+        return found
+    other = _after_equals(_inside(formulas[-2])).strip()
+    return (
+        found if other == found.text else replace(found, text=f"{other},{found.text}", alternatives=(other, found.text))
+    )
 
 
 def _beside(answer: str, text: str, start: int, end: int) -> FoundAnswer | None:

@@ -88,7 +88,18 @@ def _compare_forms(gold: Form, answer: Form) -> Comparison:
     if Kind.OPAQUE in kinds or Kind.WORDS in kinds:
         same = _plain(gold.text) == _plain(answer.text) and bool(_plain(gold.text))
         return _EQUAL if same else _AS_TEXT if Kind.OPAQUE in kinds else _DIFFERENT
+    if _letters(gold.text) != _letters(answer.text) and _letters(gold.text, folded=True) == _letters(
+        answer.text, folded=True
+    ):
+        return Comparison(verdict=Verdict.DIFFERENT, detail="its letters are of another case")
     return compare(gold.text, answer.text)
+
+
+def _letters(text: str, *, folded: bool = False) -> frozenset[str]:
+    """The letters of a formula outside its commands; none of a letter alone, which names a choice."""
+    names = re.sub(r"\\[a-zA-Z]+", "", text)
+    names = names.casefold() if folded else names
+    return frozenset(re.findall(r"[a-zA-Z]", names)) if len(text) > 1 else frozenset()
 
 
 def _is_set_of_numbers(form: Form) -> bool:

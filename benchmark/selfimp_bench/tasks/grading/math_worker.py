@@ -114,8 +114,9 @@ def _equal_where_real(gold: Any, answer: Any) -> bool:
     if not 0 < len(symbols) <= _MOST_SYMBOLS or any(side.has(Float) or side.has(I) for side in (gold, answer)):
         return False
     compared = 0
-    for shift in range(len(_POINTS)):
-        at = {symbol: _POINTS[(shift + 3 * place) % len(_POINTS)] for place, symbol in enumerate(symbols)}
+    for shift in range(2 * len(_POINTS)):
+        stride = 3 if shift < len(_POINTS) else 2
+        at = {symbol: _POINTS[(shift + stride * place) % len(_POINTS)] for place, symbol in enumerate(symbols)}
         sides = [side.subs(at).evalf(_DIGITS) for side in (gold, answer)]
         if not all(side.is_number and side.is_finite and side.is_real for side in sides):
             continue
