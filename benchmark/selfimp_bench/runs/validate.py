@@ -3,7 +3,8 @@
 The claims of what is sound are then held against the paper's own numbers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from selfimp_bench.manifest.conflicts import SOURCE, RecordedConflict, read_conf
 from selfimp_bench.manifest.model import PaperFigure
 from selfimp_bench.manifest.study import experiment_names, is_study
 from selfimp_bench.manifest.suite_model import Member, Suite, readings
-from selfimp_bench.manifest.yaml_source import read_yaml
+from selfimp_bench.manifest.yaml_source import UnreadableYaml, read_yaml
 from selfimp_bench.places import MANIFESTS, REFERENCES
-from selfimp_bench.protocols.load import find_flaws, load_across, load_experiment
+from selfimp_bench.protocols.load import InvalidManifest, find_flaws, load_across, load_experiment
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.describe import assumptions
@@ -84,17 +85,18 @@ def validate(names: Sequence[str]) -> Validation:
 def _look_at(file: Path) -> _Found:
     if file.suffix == ".csv":
         return _Found(flaws=reference.find_flaws(file))
-    flaws = find_flaws(file)
-    if flaws:
-        return _Found(flaws=flaws)
-    found = [_manifest(file, load_experiment(place).manifest) for place in _places(file)]
-    across = load_across(Place(path=file))
-    found += [_across(file, across.across)] if across is not None else []
+    try:
+        manifests = [load_experiment(place).manifest for place in _places(file)]
+        across = load_across(Place(path=file))
+    except (InvalidManifest, UnreadableYaml):
+        return _Found(flaws=find_flaws(file))
+    found = [_manifest(file, manifest) for manifest in manifests]
+    found += [_across(file, across.across, manifests)] if across is not None else []
     return _joined([*found, _Found(flaws=tuple(lock_flaws(file)))])
 
 
 def _places(file: Path) -> tuple[Place, ...]:
-    """The experiments of a sound file; a resolved one holds one, or none and claims across several."""
+    """The experiments of a file; a resolved one holds one, or none and claims across several."""
     data = read_yaml(file).data
     if is_study(data):
         return tuple(Place(path=file, experiment=name) for name in experiment_names(data))
@@ -147,7 +149,8 @@ def _figure_flaws(file: Path, figures: Sequence[PaperFigure], models: Sequence[s
         yield _flaw(file, each.where, each.message)
 
 
-def _across(file: Path, suite: Suite) -> _Found:
+def _across(file: Path, suite: Suite, manifests: Iterable[AnyManifest]) -> _Found:
+    """``manifests``: those of the same file."""
     try:
         tables = [_table(name, file) for name in suite_tables(suite)]
         judgements = suite_self_judgement(suite, tables)
@@ -160,7 +163,7 @@ def _across(file: Path, suite: Suite) -> _Found:
         for member in suite.experiments
         if not _is_there(member, file)
     ]
-    flaws = (*_equals_flaws(file, suite, tables), *_unmeasured(file, suite))
+    flaws = (*_equals_flaws(file, suite, tables), *_unmeasured(file, suite, _members(file, suite, manifests)))
     return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements, conflicts=conflicts)
 
 
@@ -177,19 +180,27 @@ def _is_there(member: Member, suite: Path) -> bool:
         return False
 
 
-def _unmeasured(file: Path, suite: Suite) -> Iterator[Flaw]:
-    """Claims about cells that an experiment, where it is there and sound, does not measure."""
-    measured: dict[str, frozenset[tuple[str, str, int]]] = {}
+def _members(file: Path, suite: Suite, manifests: Iterable[AnyManifest]) -> Iterator[AnyManifest]:
+    """The experiments that the claims are across, where they are there and sound: of the same file, else of others."""
+    known = {(manifest.name, manifest.version): manifest for manifest in manifests}
     for member in suite.experiments:
-        try:
-            manifest = load_experiment(find_member(member.name, member.version, file)).manifest
-        except InputError:
+        if (member.name, member.version) in known:
+            yield known[member.name, member.version]
             continue
-        measured[member.name] = frozenset(
+        with suppress(InputError):
+            yield load_experiment(find_member(member.name, member.version, file)).manifest
+
+
+def _unmeasured(file: Path, suite: Suite, members: Iterable[AnyManifest]) -> Iterator[Flaw]:
+    """Claims about cells that an experiment does not measure."""
+    measured = {
+        manifest.name: frozenset(
             (cell.metric, cell.split, each)
             for cell in measured_cells(manifest)
             for each in range(cell.first, cell.iterations + 1)
         )
+        for manifest in members
+    }
     for index, claim in enumerate(suite.claims):
         cases = [group for reading in readings(claim) for group in expand(suite, claim, reading)]
         places = {place for group in cases for place in group.places}
