@@ -1,4 +1,4 @@
-"""Fixtures of several test modules, and how tests are dealt to several processes (``--dist loadgroup``)."""
+"""Fixtures of several test modules, and the order of tests."""
 
 from pathlib import Path
 
@@ -6,17 +6,9 @@ import pytest
 from support import ManifestMaker
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests come first, so that none is waited for in the end, and go to whoever is free.
-
-    Fast ones of a module stay together, and share what its fixtures made. So do slow ones whose module says so
-    (``pytestmark = pytest.mark.xdist_group(...)``), because an engine takes longer to start than to be asked.
-    """
+    """Modules with slow tests come first, and in them those, so that no worker waits for a long one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        if not (item.get_closest_marker("slow") or item.get_closest_marker("xdist_group")):
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def _checkpoint_hashes(home: Path) -> list[str]:
 def _kill_when(manifest: Path, home: Path, reached: Callable[[], bool]) -> None:
     command = [*COMMAND, "reproduce", str(manifest), "--home", str(home)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 900  # also where ten others run
         while not reached():
             assert run.poll() is None, "the run ended before the moment to kill it came"
             assert time.monotonic() < deadline

@@ -29,8 +29,6 @@ from selfimp_bench.steps.sample import until_stop
 
 from .conftest import EOS, VLLM, MakeJob, folders_in
 
-pytestmark = pytest.mark.xdist_group("sampler contract")
-
 RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 

@@ -23,8 +23,6 @@ from selfimp_bench.errors import InputError
 
 from .conftest import EOS, MakeJob, dpo_rows, folders_in, job_of, options, sft_rows
 
-pytestmark = pytest.mark.xdist_group("trainer contract")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:

@@ -30,8 +30,6 @@ from selfimp_bench.tasks.tiny_gsm import generate
 
 from .conftest import VLLM
 
-pytestmark = pytest.mark.xdist_group("vllm")
-
 SETTINGS = SamplerSettings(
     device="cpu", precision="float32", max_batch_rows=64, threads=1, vllm=replace(VLLM, max_model_len=256)
 )

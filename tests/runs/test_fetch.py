@@ -47,14 +47,12 @@ WEIGHTS = "model.safetensors"
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
-    """A filled hub, and a client with no token and with short waits."""
+    """A filled hub, and a client with no token."""
     from huggingface_hub import constants
 
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
-    monkeypatch.setattr(hub_engine, "TIMEOUT", 0.3)
     with running_hub() as server:
         fill(server)
         yield server
