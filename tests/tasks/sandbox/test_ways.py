@@ -8,7 +8,7 @@ import pytest
 from judged_programs import CASES
 
 from selfimp_bench.tasks.sandbox import cells
-from selfimp_bench.tasks.sandbox.cell import Ending, Order
+from selfimp_bench.tasks.sandbox.cell import CellBroken, Ending, Order
 from selfimp_bench.tasks.sandbox.cells import examine
 from selfimp_bench.tasks.sandbox.ways import are_plain
 
@@ -122,3 +122,20 @@ def test_the_reference_solution_is_run_before_the_first_program_and_once(monkeyp
     for number in range(3):
         examine(replace(reference, program=f"def f(): return {number}"), reference)
     assert ran == ["def f(): return 77", *(f"def f(): return {number}" for number in range(3))]
+
+
+def test_a_fault_of_the_sandbox_is_not_remembered_as_one_of_the_problem(monkeypatch):
+    reference = Order(
+        program="def f(): return 78", setup="", tests=["assert f() == 78"], entry_point=None, rescue=False
+    )
+
+    def broken(*_, **__):
+        raise CellBroken("no zygote today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cells, "Cell", broken)
+        patched.setattr(cells._CELLS, "_idle", [])
+        found = examine(reference, reference)
+    assert found.ending is Ending.UNJUDGED
+    assert "broken: no zygote today" in found.remark
+    assert examine(reference, reference).ending is Ending.PASSED

@@ -48,9 +48,12 @@ def _known(order: Order, reference: Order | None, mechanism: Mechanism) -> Known
 
     key = digest(reference or replace(order, program="", rescue=False))
     with _CELLS.found_out_once(key):
-        if key not in _CELLS.known:
-            _CELLS.known[key] = known_of(order, reference, patient)
-    return _CELLS.known[key]
+        if key in _CELLS.known:
+            return _CELLS.known[key]
+        known = known_of(order, reference, patient)
+        if known.lasting:
+            _CELLS.known[key] = known
+        return known
 
 
 def _timed(order: Order, known: Known, mechanism: Mechanism) -> Examination:

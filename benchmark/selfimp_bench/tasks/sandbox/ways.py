@@ -29,13 +29,15 @@ class Known:
     """What is known about tests before a program is judged by them.
 
     ``plain``: apart is enough. ``beside``: apart tells nothing. ``own``: names of built-ins that mean the program's.
-    ``refused``: why nothing can be judged by them. Seconds are those of the reference solution, if there is one.
+    ``refused``: why nothing can be judged by them. ``lasting``: no fault of the sandbox's had a part in that.
+    Seconds are those of the reference solution, if there is one.
     """
 
     plain: bool
     beside: bool = False
     own: tuple[str, ...] = ()
     refused: str | None = None
+    lasting: bool = True
     cpu_seconds: float | None = None
     idle_seconds: float = 0.0
 
@@ -64,7 +66,11 @@ def known_of(order: Order, reference: Order | None, run: Run) -> Known:
             idle_seconds=max(each.idle_seconds for each in taken),
         )
     said = "; ".join(dict.fromkeys(f"{each.ending}: {each.remark}" for each in taken))
-    return replace(known, refused=f"its reference solution does not pass its tests here ({said})")
+    return replace(
+        known,
+        refused=f"its reference solution does not pass its tests here ({said})",
+        lasting=all(each.ending is not Ending.BROKEN for each in taken),
+    )
 
 
 def judge(order: Order, known: Known, run: Run) -> Examination:
