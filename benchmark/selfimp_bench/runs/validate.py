@@ -10,7 +10,7 @@ from pathlib import Path
 
 from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest import reference_table as reference
-from selfimp_bench.manifest.catalog import Place, find_member, find_path, find_table
+from selfimp_bench.manifest.catalog import Place, find, find_member, find_path, find_table
 from selfimp_bench.manifest.conflicts import SOURCE, RecordedConflict, read_conflicts
 from selfimp_bench.manifest.model import PaperFigure
 from selfimp_bench.manifest.study import experiment_names, is_study
@@ -67,11 +67,12 @@ def validate(names: Sequence[str]) -> Validation:
 
     Without any, all that is shipped. Raises InputError for what is neither.
     """
-    paths = [find_path(name) for name in names] or [MANIFESTS, REFERENCES]
-    files = [file for path in paths for file in _files(path)]
-    found = {file: _look_at(file) for file in files}
+    named = [_place(name) for name in names] or [Place(path=MANIFESTS), Place(path=REFERENCES)]
+    places = [place for each in named for place in _files(each)]
+    looked = [(place.path, _look_at(place)) for place in places]
+    found = {file: _joined([each for path, each in looked if path == file]) for file, _ in looked}
     return Validation(
-        files=len(files),
+        files=len(places),
         flaws=tuple(flaw for each in found.values() for flaw in each.flaws),
         notes=tuple(note for each in found.values() for note in each.notes),
         papers=tuple(
@@ -82,11 +83,23 @@ def validate(names: Sequence[str]) -> Validation:
     )
 
 
-def _look_at(file: Path) -> _Found:
+def _place(name: str) -> Place:
+    """A file or folder as it is named, else an experiment or a study of this name. Raises InputError."""
+    path = find_path(name)
+    return Place(path=path) if Path(name).exists() else find(name)
+
+
+def _look_at(place: Place) -> _Found:
+    file = place.path
     if file.suffix == ".csv":
         return _Found(flaws=reference.find_flaws(file))
+    if place.experiment is not None:
+        try:
+            return _manifest(file, load_experiment(place).manifest)
+        except InvalidManifest as invalid:
+            return _Found(flaws=invalid.flaws)
     try:
-        manifests = [load_experiment(place).manifest for place in _places(file)]
+        manifests = [load_experiment(each).manifest for each in _places(file)]
         across = load_across(Place(path=file))
     except (InvalidManifest, UnreadableYaml):
         return _Found(flaws=find_flaws(file))
@@ -113,11 +126,12 @@ def _joined(found: Sequence[_Found]) -> _Found:
     )
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix == ".csv" or _versioned(file))
+def _files(place: Place) -> Iterator[Place]:
+    if place.path.is_dir():
+        files = sorted(file for file in place.path.rglob("*") if file.suffix == ".csv" or _versioned(file))
+        yield from (Place(path=file) for file in files)
     else:
-        yield path
+        yield place
 
 
 def _versioned(file: Path) -> bool:
