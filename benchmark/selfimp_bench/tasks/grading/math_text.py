@@ -60,7 +60,7 @@ _HEDGE: Final = re.compile(
     r"wrong|incorrect|unknown)\b|n[’']t\b",
     re.IGNORECASE,
 )
-_CONTRAST: Final = re.compile(r"\s*[,;(]\s*(?:and |but )?not\s.*", re.IGNORECASE | re.DOTALL)
+_CONTRAST: Final = re.compile(r"[,;(]\s{0,3}(?:and |but )?not\s.*", re.IGNORECASE | re.DOTALL)
 _NOT_BUT: Final = re.compile(r"\A\s{0,5}not\b[^.\n]{0,100}?\bbut\b(?: rather)?\s{0,3}", re.IGNORECASE)
 _EITHER: Final = re.compile(r"\beither\s+", re.IGNORECASE)
 _DENIED: Final = "words beside the answer deny it"
@@ -111,7 +111,7 @@ def statement(line: str, *, ended: bool) -> FoundAnswer | None:
     found = _found(line[: end.start()] if end else line, complete=ended)
     if found is None:
         return None
-    plain = _CONTRAST.sub("", found.text)
+    plain = _CONTRAST.sub("", found.text).rstrip()
     found = FoundAnswer(text=plain, complete=ended) if any(c.isalnum() for c in plain) else found
     parts = [part.strip("*_$ ,") for part in _OR.split(found.text[:LONGEST_ANSWER])]
     several = len(parts) > 1 and all(any(c.isdigit() for c in part) for part in parts)
@@ -206,7 +206,6 @@ def _beside(answer: str, text: str, start: int, end: int) -> FoundAnswer | None:
     return replace(found, hedge=_DENIED) if found is not None and is_denied else found
 
 
-@lru_cache(maxsize=1 << 16)
 def same_text(gold: str, answer: str) -> bool:
     r"""Whether two answers are one when both are written in one way.
 
@@ -215,6 +214,11 @@ def same_text(gold: str, answer: str) -> bool:
     """
     if len(gold) > LONGEST_ANSWER or len(answer) > LONGEST_ANSWER:
         return gold.strip() == answer.strip()
+    return _same_short_text(gold, answer)
+
+
+@lru_cache(maxsize=1 << 15)
+def _same_short_text(gold: str, answer: str) -> bool:
     parts = [split_unit(_one_spacing(text.strip().rstrip(".").strip()), bare=False) for text in (gold, answer)]
     if not same_kind(parts[0].unit, parts[1].unit, strictly=True):
         return False

@@ -114,7 +114,9 @@ def _grids(text: str) -> tuple[_Grid, ...]:
         digits = _row(line)
         if len(digits) == _ROW:
             rows.append((number, digits))
-        elif (not digits and not _RULE.fullmatch(line)) or _ends_head(line, rows, lines[number + 1 :]):
+        elif (not digits and not _RULE.fullmatch(line)) or _ends_head(
+            line, rows, lines[number + 1 : number + 1 + _ROW]
+        ):
             rows = []
         grid = "".join(row for _, row in rows) if len(rows) == _ROW else digits
         if len(grid) == _GRID:
@@ -137,4 +139,4 @@ def _row(line: str) -> str:
 def _ends_head(line: str, rows: list[tuple[int, str]], after: list[str]) -> bool:
     """Whether a line is the rule under a table's head: one row stands before it, and four follow at once."""
     rows_follow = len(after) >= _ROW and all(len(_row(each)) == _ROW for each in after[:_ROW])
-    return len(rows) == 1 and rows_follow and _TABLE_RULE.fullmatch(line) is not None
+    return len(rows) == 1 and rows_follow and len(line) <= _LONGEST_LINE and _TABLE_RULE.fullmatch(line) is not None
