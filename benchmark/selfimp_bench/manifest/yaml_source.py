@@ -8,6 +8,7 @@ events of libyaml and follows no alias, so that a "billion laughs" file costs no
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from yaml.events import (  # type: ignore[import-untyped]
 )
 
 from selfimp_bench.manifest.fault import JsonPath, shown
+from selfimp_bench.manifest.study_tree import Node, planted
 from selfimp_bench.manifest.yaml_scalar import Json, RefusedScalar, read_scalar
 
 MAX_BYTES = 256 * 1024
@@ -64,6 +66,11 @@ class Source:
     refusals: tuple[Refusal, ...]
     untrusted: frozenset[JsonPath]
 
+    @cached_property
+    def tree(self) -> Node:
+        """The data, with the place of each value."""
+        return planted(self.data)
+
 
 class UnreadableYaml(Exception):
     """The file cannot be read to its end as YAML; this is the first, and the only, thing to say about it."""
@@ -75,7 +82,23 @@ class UnreadableYaml(Exception):
 
 
 def read_yaml(path: Path) -> Source:
-    """Read one file. Raises UnreadableYaml when there is no data to look at (no such file, syntax error, ...)."""
+    """Read one file, once as long as it does not change.
+
+    Raises UnreadableYaml when there is no data to look at (no such file, syntax error, ...).
+    """
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return _read(path)
+    return _read_once(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, _changed: int, _size: int) -> Source:
+    return _read(path)
+
+
+def _read(path: Path) -> Source:
     text = _text_of(path)
     reader = _Reader()
     try:

@@ -6,6 +6,7 @@ This is the form in which a run folder keeps a resolved experiment, and whose sh
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from selfimp_bench.manifest.yaml_scalar import Json, read_scalar
@@ -58,8 +59,12 @@ def _flow(data: Json) -> str:
 
 
 def _scalar(value: str | int | float | bool | None) -> str:
-    if not isinstance(value, str):
-        return json.dumps(value)
+    return _words(value) if isinstance(value, str) else json.dumps(value)
+
+
+@lru_cache(maxsize=4096)
+def _words(value: str) -> str:
+    """A text as it is where it reads as itself, else in quotes; a manifest says the same few again and again."""
     if _PLAIN.fullmatch(value) and read_scalar(value, quoted=False) == value:
         return value
     quoted = json.dumps(value, ensure_ascii=False)

@@ -4,7 +4,7 @@ What is loaded comes with its resolved text, which is what a run folder keeps an
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from selfimp_bench.errors import Flaw
@@ -19,7 +19,16 @@ from selfimp_bench.protocols import load_resolved, load_study, load_suite
 from selfimp_bench.protocols.load_resolved import InvalidManifest, flaw_at, position_of
 from selfimp_bench.protocols.protocol import AnyManifest
 
-__all__ = ["InvalidManifest", "LoadedAcross", "LoadedExperiment", "find_flaws", "load_across", "load_experiment"]
+__all__ = [
+    "InvalidManifest",
+    "LoadedAcross",
+    "LoadedExperiment",
+    "LoadedFile",
+    "find_flaws",
+    "load_across",
+    "load_experiment",
+    "load_file",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +47,41 @@ class LoadedExperiment:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedAcross:
-    """Several experiments and the claims across them, resolved; their text and the file that they come from."""
+    """Several experiments and the claims across them, resolved; their data and the file that they come from."""
 
     across: Suite
-    text: str
+    data: Json
     path: Path
+
+    @cached_property
+    def text(self) -> str:
+        """The resolved text."""
+        return yaml_text(self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedFile:
+    """All that a file holds; is_study: whether it is a study, and not one resolved experiment or suite."""
+
+    path: Path
+    is_study: bool
+    experiments: tuple[LoadedExperiment, ...]
+    across: LoadedAcross | None
+
+
+def load_file(path: Path) -> LoadedFile:
+    """Every experiment of a file, and the claims across them. Raises InvalidManifest with the first one's flaws."""
+    source = _study_source(Place(path=path))
+    if source is not None:
+        places = [Place(path=path, experiment=name) for name in experiment_names(source.data)]
+    else:
+        places = [] if load_suite.is_resolved_suite(path) else [Place(path=path)]
+    return LoadedFile(
+        path=path,
+        is_study=source is not None,
+        experiments=tuple(load_experiment(place) for place in places),
+        across=load_across(Place(path=path)),
+    )
 
 
 def load_experiment(place: Place) -> LoadedExperiment:
@@ -75,7 +114,7 @@ def load_across(place: Place) -> LoadedAcross | None:
         return None
     else:
         suite, data = load_study.load_several(place.path, source)
-    return LoadedAcross(across=suite, text=yaml_text(data), path=place.path)
+    return LoadedAcross(across=suite, data=data, path=place.path)
 
 
 def find_flaws(path: Path) -> tuple[Flaw, ...]:
@@ -94,24 +133,10 @@ def find_flaws(path: Path) -> tuple[Flaw, ...]:
 def _study_source(place: Place) -> Source | None:
     """The file as read, where it is a study; None where it is a resolved one. Raises InvalidManifest."""
     try:
-        source = _read(place.path)
+        source = read_yaml(place.path)
     except UnreadableYaml as unreadable:
         raise InvalidManifest((flaw_at(place.path, unreadable.position, (), unreadable.message),)) from None
     return source if is_study(source.data) else None
-
-
-def _read(path: Path) -> Source:
-    """The file; read once as long as it does not change, for a study's experiments are loaded one by one."""
-    try:
-        state = path.stat()
-    except OSError:
-        return read_yaml(path)
-    return _read_once(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=8)
-def _read_once(path: Path, _changed: int, _size: int) -> Source:
-    return read_yaml(path)
 
 
 def _only_one(place: Place, source: Source) -> str:

@@ -23,7 +23,7 @@ from selfimp_bench.manifest.reference_table import ReferenceTable, read_table
 from selfimp_bench.manifest.study import Entry, check_keys, entry, experiment_names, ood_task, task_word
 from selfimp_bench.manifest.study_catalogue import with_facts
 from selfimp_bench.manifest.study_figures import figures_of
-from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, origins, plain, planted
+from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, origins, plain
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.manifest.yaml_source import Position, Source
@@ -99,7 +99,7 @@ def load_one(path: Path, source: Source, name: str) -> tuple[AnyManifest, Json]:
     names = experiment_names(source.data)
     if name not in names:
         raise InputError(f"{path}: {shown(name)} is none of its experiments; {nearest(name, list(names))}")
-    tree = planted(source.data)
+    tree = source.tree
     flaws, expanded = _examined(path, source, tree, lambda: expand_experiment(tree, name, tables_beside(path)), _one)
     protocol = None if expanded is None else protocol_in(expanded.data)
     if flaws or expanded is None or protocol is None:
@@ -110,7 +110,7 @@ def load_one(path: Path, source: Source, name: str) -> tuple[AnyManifest, Json]:
 
 def load_several(path: Path, source: Source) -> tuple[Suite, Json]:
     """The claims across a study's experiments, and their resolved data. Raises InvalidManifest with every flaw."""
-    tree = planted(source.data)
+    tree = source.tree
     flaws, expanded = _examined(path, source, tree, lambda: expand_suite(tree, tables_beside(path)), _across)
     if flaws or expanded is None:
         raise InvalidManifest(_sorted(flaws))
@@ -119,7 +119,7 @@ def load_several(path: Path, source: Source) -> tuple[Suite, Json]:
 
 def find_study_flaws(path: Path, source: Source) -> tuple[Flaw, ...]:
     """Everything wrong with a study file: with each of its experiments, and with the claims across them."""
-    tree, tables = planted(source.data), tables_beside(path)
+    tree, tables = source.tree, tables_beside(path)
     flaws = []
     for name in experiment_names(source.data):
         flaws += _examined(path, source, tree, partial(expand_experiment, tree, name, tables), _one)[0]

@@ -12,12 +12,10 @@ from pathlib import Path
 import msgspec
 
 from selfimp_bench.errors import Flaw, InputError
-from selfimp_bench.manifest.catalog import Place, find_table
+from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.claim_readings import every_reading
-from selfimp_bench.manifest.study import experiment_names, is_study
-from selfimp_bench.manifest.yaml_source import UnreadableYaml, read_yaml
 from selfimp_bench.places import MANIFESTS
-from selfimp_bench.protocols.load import find_flaws, load_across, load_experiment
+from selfimp_bench.protocols.load import LoadedFile, find_flaws, load_file
 from selfimp_bench.runs.study import text_digest
 from selfimp_bench.steps.store import pretty_json, write_atomically
 from selfimp_bench.verdict.paper_check import suite_tables
@@ -38,20 +36,17 @@ def lock_path(study: Path) -> Path:
     return study.with_suffix(".lock")
 
 
-def lock_of(study: Path) -> Lock:
-    """The lock that a sound study file would have. Raises InputError."""
-    loaded = {
-        name: load_experiment(Place(path=study, experiment=name)) for name in experiment_names(read_yaml(study).data)
-    }
-    across = load_across(Place(path=study))
-    claims = [claim for each in loaded.values() for claim in every_reading(each.manifest.claims)]
+def lock_of(study: LoadedFile) -> Lock:
+    """The lock that a study would have. Raises InputError where a table is not there."""
+    across = study.across
+    claims = [claim for each in study.experiments for claim in every_reading(each.manifest.claims)]
     tables = {claim.value.table for claim in claims if claim.value is not None}
     tables |= set() if across is None else set(suite_tables(across.across))
     return Lock(
         schema=1,
-        experiments={name: text_digest(each.text) for name, each in loaded.items()},
+        experiments={each.manifest.name: text_digest(each.text) for each in study.experiments},
         across=None if across is None else text_digest(across.text),
-        tables={name: hashlib.sha256(find_table(name, study).read_bytes()).hexdigest() for name in sorted(tables)},
+        tables={name: hashlib.sha256(find_table(name, study.path).read_bytes()).hexdigest() for name in sorted(tables)},
     )
 
 
@@ -59,21 +54,24 @@ def write_lock(study: Path) -> Path:
     """Write the lock of a study file beside it. Raises InputError where the file is flawed or no study."""
     if flaws := find_flaws(study):
         raise InputError("\n".join(map(str, flaws)))
-    if not _is_study(study):
+    loaded = load_file(study)
+    if not loaded.is_study:
         raise InputError(f"{study}: one resolved experiment has no lock; expected a study file (schema: 2)")
     path = lock_path(study)
-    write_atomically(path, pretty_json(lock_of(study)))
+    write_atomically(path, pretty_json(lock_of(loaded)))
     return path
 
 
-def lock_flaws(study: Path) -> Iterator[Flaw]:
-    """What a sound study's lock says otherwise; that there is none, where the study is a released one."""
-    path = lock_path(study)
-    advice = f"a released study does not change, a correction is a new version; `selfimp-bench lock {study}` writes it"
-    if not _is_study(study):
+def lock_flaws(study: LoadedFile) -> Iterator[Flaw]:
+    """What a study's lock says otherwise; that there is none, where the study is a released one."""
+    path = lock_path(study.path)
+    advice = (
+        f"a released study does not change, a correction is a new version; `selfimp-bench lock {study.path}` writes it"
+    )
+    if not study.is_study:
         return
     if not path.is_file():
-        if study.resolve().is_relative_to(MANIFESTS.resolve()):
+        if study.path.resolve().is_relative_to(MANIFESTS.resolve()):
             yield _flaw(path, f"not found; {advice}")
         return
     try:
@@ -93,13 +91,6 @@ def lock_flaws(study: Path) -> Iterator[Flaw]:
                 yield _flaw(
                     path, f"{words}: expected {_short(before.get(name))}, found {_short(after.get(name))}; {advice}"
                 )
-
-
-def _is_study(path: Path) -> bool:
-    try:
-        return is_study(read_yaml(path).data)
-    except UnreadableYaml:
-        return False
 
 
 def _short(digest: str | None) -> str:

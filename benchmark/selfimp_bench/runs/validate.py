@@ -13,11 +13,9 @@ from selfimp_bench.manifest import reference_table as reference
 from selfimp_bench.manifest.catalog import Place, find, find_member, find_path, find_table
 from selfimp_bench.manifest.conflicts import SOURCE, RecordedConflict, read_conflicts
 from selfimp_bench.manifest.model import PaperFigure
-from selfimp_bench.manifest.study import experiment_names, is_study
 from selfimp_bench.manifest.suite_model import Member, Suite, readings
-from selfimp_bench.manifest.yaml_source import UnreadableYaml, read_yaml
 from selfimp_bench.places import MANIFESTS, REFERENCES
-from selfimp_bench.protocols.load import InvalidManifest, find_flaws, load_across, load_experiment
+from selfimp_bench.protocols.load import InvalidManifest, find_flaws, load_experiment, load_file
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.describe import assumptions
@@ -99,21 +97,13 @@ def _look_at(place: Place) -> _Found:
         except InvalidManifest as invalid:
             return _Found(flaws=invalid.flaws)
     try:
-        manifests = [load_experiment(each).manifest for each in _places(file)]
-        across = load_across(Place(path=file))
-    except (InvalidManifest, UnreadableYaml):
+        loaded = load_file(file)
+    except InvalidManifest:
         return _Found(flaws=find_flaws(file))
+    manifests = [each.manifest for each in loaded.experiments]
     found = [_manifest(file, manifest) for manifest in manifests]
-    found += [_across(file, across.across, manifests)] if across is not None else []
-    return _joined([*found, _Found(flaws=tuple(lock_flaws(file)))])
-
-
-def _places(file: Path) -> tuple[Place, ...]:
-    """The experiments of a file; a resolved one holds one, or none and claims across several."""
-    data = read_yaml(file).data
-    if is_study(data):
-        return tuple(Place(path=file, experiment=name) for name in experiment_names(data))
-    return () if isinstance(data, dict) and data.get("kind") == "suite" else (Place(path=file),)
+    found += [_across(file, loaded.across.across, manifests)] if loaded.across is not None else []
+    return _joined([*found, _Found(flaws=tuple(lock_flaws(loaded)))])
 
 
 def _joined(found: Sequence[_Found]) -> _Found:
