@@ -126,6 +126,11 @@ def layered(entry_: Entry, block: str) -> Node | None:
     return merged(None if base is None else with_reasons(base), *own)
 
 
+def whole_block(entry_: Entry, block: str) -> Node | None:
+    """A block that is a list or one value: the experiment's, else its method's, its task's or the study's."""
+    return next((found for layer in reversed(entry_.layers) if (found := layer.get(block)) is not None), None)
+
+
 def part(layer: Node, block: str) -> Node | None:
     """What a task, a method or an experiment says of a block, with the reasons that it gives in its own ``assumed``."""
     found = layer.get(block)

@@ -1,6 +1,6 @@
 """From a study file to its resolved experiments and to the suite that it is, with every flaw at its line.
 
-A protocol plugs in by one ``StudyPart``: its blocks, its expansion, and what it measures.
+A protocol plugs in by its ``StudyForm``: its blocks, its expansion, and what it measures.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +18,6 @@ from selfimp_bench.manifest.claims_rows import Scope, Tables
 from selfimp_bench.manifest.claims_within import claims_of
 from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, shown
 from selfimp_bench.manifest.measured import MeasuredCell
-from selfimp_bench.manifest.model import Datasets, Grading, Measure, PostTraining, Sampling
 from selfimp_bench.manifest.reference_table import ReferenceTable, read_table
 from selfimp_bench.manifest.study import Entry, check_keys, entry, experiment_names, ood_task, task_word
 from selfimp_bench.manifest.study_catalogue import with_facts
@@ -30,32 +29,11 @@ from selfimp_bench.manifest.yaml_source import Position, Source
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.load_resolved import InvalidManifest, flaw_at, is_under, position_of, resolved_faults
 from selfimp_bench.protocols.load_suite import suite_data_faults
-from selfimp_bench.protocols.post_training.cells import cells_of
-from selfimp_bench.protocols.post_training.smoke import smoke_blocks
-from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks
-from selfimp_bench.protocols.protocol import AnyManifest
-from selfimp_bench.protocols.registry import protocol_in
-from selfimp_bench.protocols.verification.smoke import verification_smoke
-from selfimp_bench.protocols.verification.study import BLOCKS as VERIFICATION_BLOCKS
-from selfimp_bench.protocols.verification.study import verification_blocks, verification_blocks_cells
+from selfimp_bench.protocols.protocol import AnyManifest, StudyForm
+from selfimp_bench.protocols.registry import find_protocol, protocol_in, protocol_names
 
 SCHEMA: Final = 2
 """The version of the study file's form."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyPart:
-    """What a protocol has to do with study files.
-
-    blocks: the names of its own blocks. expand: an experiment's blocks, less claims and figures, out of the study.
-    cells: what a run of such blocks (as plain data) measures; none where they are flawed.
-    smoke: what a smoke run of such blocks has in place of theirs; None where there is nothing to replace.
-    """
-
-    blocks: tuple[str, ...]
-    expand: Callable[[Entry], dict[str, Node | None]]
-    cells: Callable[[dict[str, Json]], tuple[MeasuredCell, ...]]
-    smoke: Callable[[dict[str, Json]], dict[str, Json] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,33 +43,6 @@ class Expanded:
     data: Json
     origins: dict[JsonPath, JsonPath]
     faults: tuple[Fault, ...]
-
-
-def _post_training_cells(data: dict[str, Json]) -> tuple[MeasuredCell, ...]:
-    try:
-        return cells_of(
-            msgspec.convert(data.get("measure"), Measure),
-            msgspec.convert(data.get("datasets"), Datasets),
-            msgspec.convert(data.get("sampling"), Sampling),
-            msgspec.convert(data.get("post_training"), PostTraining),
-            msgspec.convert(data.get("grading"), Grading),
-            msgspec.convert(data.get("ood_grading"), Grading | None),
-        )
-    except msgspec.ValidationError:
-        return ()
-
-
-STUDY_PARTS: Final = {
-    "iterative-post-training": StudyPart(
-        blocks=BLOCKS, expand=post_training_blocks, cells=_post_training_cells, smoke=smoke_blocks
-    ),
-    "verification-gap": StudyPart(
-        blocks=VERIFICATION_BLOCKS,
-        expand=verification_blocks,
-        cells=verification_blocks_cells,
-        smoke=verification_smoke,
-    ),
-}
 
 
 def load_one(path: Path, source: Source, name: str) -> tuple[AnyManifest, Json]:
@@ -165,7 +116,7 @@ def _across(data: Json, _folder: Path) -> list[Fault]:
 
 def _study_faults(path: Path, study: Node) -> Iterator[Fault]:
     """Keys that the study cannot have, and a file of another name. Raises Misfit for an unknown protocol."""
-    yield from (misfit.fault for misfit in check_keys(study, _part(study).blocks))
+    yield from (misfit.fault for misfit in check_keys(study, _form(study).blocks))
     schema = study.need("schema")
     if schema.value != SCHEMA:
         yield Fault(path=schema.place, message=f"expected {SCHEMA}; this version of selfimp-bench reads no other")
@@ -189,15 +140,15 @@ def _position(source: Source, fault: Fault) -> Position:
 
 def expand_experiment(study: Node, name: str, tables: Tables) -> Expanded:
     """One experiment of a study. Raises Misfit where its blocks cannot be made at all."""
-    part = _part(study)
+    form = _form(study)
     entry_ = entry(study, name)
-    blocks = with_facts(part.expand(entry_))
+    blocks = with_facts(form.expand(entry_))
     whole = mapping(blocks, entry_.node)
     data = {key: plain(node) for key, node in whole.entries.items()}
-    scope = _scope(entry_, whole, part.cells(data))
+    scope = _scope(entry_, whole, form.cells(data))
     claims, claim_faults = claims_of(study, scope, tables)
     figures, figure_faults = figures_of(study, scope)
-    smoke = part.smoke(data)
+    smoke = form.smoke(data)
     profiles = None if smoke is None else made({"smoke": smoke}, entry_.node)
     resolved = mapping(blocks | {"claims": claims, "figures": figures, "profiles": profiles}, entry_.node)
     return Expanded(data=plain(resolved), origins=origins(resolved), faults=(*claim_faults, *figure_faults))
@@ -228,11 +179,12 @@ def _table(path: Path, name: str, _changed: int, _size: int) -> ReferenceTable:
     return read_table(path, name)
 
 
-def _part(study: Node) -> StudyPart:
-    protocol = study.need("protocol")
-    if protocol.text not in STUDY_PARTS:
-        raise Misfit(protocol, f"{shown(protocol.text)} is no protocol; {nearest(protocol.text, list(STUDY_PARTS))}")
-    return STUDY_PARTS[protocol.text]
+def _form(study: Node) -> StudyForm:
+    named = study.need("protocol")
+    protocol = find_protocol(named.text)
+    if protocol is None:
+        raise Misfit(named, f"{shown(named.text)} is no protocol; {nearest(named.text, list(protocol_names()))}")
+    return protocol.study
 
 
 def _scope(entry_: Entry, blocks: Node, cells: tuple[MeasuredCell, ...]) -> Scope:

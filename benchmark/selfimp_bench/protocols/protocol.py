@@ -10,6 +10,9 @@ from selfimp_bench.manifest.cross_checks import BlockRules, ManifestRule
 from selfimp_bench.manifest.fault import Fault, JsonPath
 from selfimp_bench.manifest.measured import MeasuredCell
 from selfimp_bench.manifest.model import Cell, Claim, DatasetRef, Engines, ModelRef, Paper, PaperFigure
+from selfimp_bench.manifest.study import Entry
+from selfimp_bench.manifest.study_tree import Node
+from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.measurement import Split
 
 if typing.TYPE_CHECKING:
@@ -74,12 +77,32 @@ def _trains_nothing(_manifest: object) -> tuple[str, ...]:
     return ()
 
 
+def _replaces_nothing(_blocks: dict[str, Json]) -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyForm:
+    """How study files say an experiment of the protocol.
+
+    blocks: the names of its own blocks. expand: an experiment's blocks, less claims and figures, out of the study.
+    cells: what a run of such blocks (as plain data) measures; none where they are flawed.
+    smoke: what a smoke run of such blocks has in place of theirs; None where there is nothing to replace.
+    """
+
+    blocks: tuple[str, ...]
+    expand: Callable[[Entry], dict[str, Node | None]]
+    cells: Callable[[dict[str, Json]], tuple[MeasuredCell, ...]]
+    smoke: Callable[[dict[str, Json]], dict[str, Json] | None] = field(default=_replaces_nothing)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol(Generic[Manifest]):
     """One procedure: what its manifests are, and what a run of one does and measures.
 
     name: what a manifest's ``protocol`` says. manifest, profile_blocks: the dataclasses of a manifest and of what a
         profile replaces. schema: the JSON Schema of a manifest. block_rules, rules: what it asks beyond the schema.
+    study: how study files say an experiment of it.
     cells: every measurement that a run yields. plan: the steps for these models, so many replicates, and the folder
         that the manifest lies in; the plan brings the stages that do them.
     size_words: how large an experiment is, in a few words. summary_lines: what `show` says of the procedure.
@@ -95,6 +118,7 @@ class Protocol(Generic[Manifest]):
     schema: Path
     block_rules: BlockRules
     rules: tuple[ManifestRule, ...]
+    study: StudyForm
     cells: Callable[[Manifest], tuple[MeasuredCell, ...]]
     plan: "Callable[[Manifest, tuple[ModelRef, ...], int, Path], Plan]"
     size_words: Callable[[Manifest], str]

@@ -12,14 +12,10 @@ from typing import Any, Final, Literal
 from selfimp_bench.manifest.json_schema import Fragment, Tables, json_schema
 from selfimp_bench.manifest.kinds import Address, Count, FromZero, Name, Text
 from selfimp_bench.manifest.model import DatasetRef, Grading, Prompt
-from selfimp_bench.protocols.post_training.protocol import PROTOCOL as POST_TRAINING
-from selfimp_bench.protocols.post_training.study import BLOCKS as POST_TRAINING_BLOCKS
 from selfimp_bench.protocols.registry import PROTOCOLS
-from selfimp_bench.protocols.verification.protocol import PROTOCOL as VERIFICATION
-from selfimp_bench.protocols.verification.study import BLOCKS as VERIFICATION_BLOCKS
 
 STUDY_SCHEMA: Final = "study.v2.json"
-BLOCKS: Final = {POST_TRAINING.name: POST_TRAINING_BLOCKS, VERIFICATION.name: VERIFICATION_BLOCKS}
+BLOCKS: Final = {name: protocol.study.blocks for name, protocol in PROTOCOLS.items()}
 """By protocol: what a study, a task, a method and an experiment may hold besides what they are made of."""
 _LOOSE: Final = frozenset({"required", "additionalProperties", "minItems", "minProperties", "uniqueItems"})
 

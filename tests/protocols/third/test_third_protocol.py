@@ -18,8 +18,8 @@ from selfimp_bench.measurement import Split
 PACKAGE = Path(__file__).parent / "third_protocol"
 WRITE_SCHEMA = (
     "from third_protocol.protocol import PROTOCOL; from selfimp_bench.protocols.schemas import TABLES; "
-    "from selfimp_bench.manifest.json_schema import schema_text; "
-    "PROTOCOL.schema.write_text(schema_text(PROTOCOL.manifest, PROTOCOL.schema.name, TABLES))"
+    "from selfimp_bench.manifest.json_schema import json_schema; import json; "
+    "PROTOCOL.schema.write_text(json.dumps(json_schema(PROTOCOL.manifest, PROTOCOL.schema.name, TABLES)))"
 )
 CLAIM = {
     "id": "letters",
@@ -70,12 +70,33 @@ def _manifest() -> dict[str, Any]:
     }
 
 
+def _study() -> dict[str, Any]:
+    """The same experiment as a study file says it."""
+    resolved = _manifest()
+    (model,), (claim,) = resolved["models"], resolved["claims"]
+    return {
+        **{key: resolved[key] for key in ("version", "title", "summary", "paper", "protocol", "seed", "engines")},
+        "schema": 2,
+        "name": "lengths",
+        "tables": "none",
+        "models": {model["id"]: {key: value for key, value in model.items() if key != "id"}},
+        "tasks": {"tiny-gsm": {"test": {k: v for k, v in resolved["datasets"]["test"].items() if k != "id"}}},
+        "methods": {"drawn": {"draws": 30}},
+        "experiments": {"long-answers": {"task": "tiny-gsm", "method": "drawn", "draws": 40, "title": "Long answers"}},
+        "judging": {"bootstrap": claim["order"]["bootstrap"]},
+        "claims": {
+            "letters": {"says": claim["statement"], "source": "test", "above": ["letters t=1", "words t=1"]},
+        },
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """A folder of installed packages that holds the third protocol, and a manifest of it."""
+    """A folder of installed packages that holds the third protocol, a manifest and a study file of it."""
 
     site: Path
     manifest: Path
+    study: Path
     home: Path
 
     def call(self, *arguments: str, site: bool = True) -> subprocess.CompletedProcess[str]:
@@ -106,7 +127,9 @@ def installed(tmp_path: Path) -> Installed:
     (info / "entry_points.txt").write_text(entry_point)
     subprocess.run([sys.executable, "-c", WRITE_SCHEMA], check=True, env=_with_path(site))
     YAML(typ="safe", pure=True).dump(_manifest(), manifest)
-    return Installed(site=site, manifest=manifest, home=tmp_path / "home")
+    study = tmp_path / "lengths.v1.yaml"
+    YAML(typ="safe", pure=True).dump(_study(), study)
+    return Installed(site=site, manifest=manifest, study=study, home=tmp_path / "home")
 
 
 def test_a_protocol_of_another_package_is_reproduced_and_redone_when_its_code_changes(installed: Installed) -> None:
@@ -130,6 +153,18 @@ def test_its_manifests_are_shown_and_checked_by_its_own_schema_and_rules(install
     refused = installed.call("validate", str(installed.manifest))
     assert refused.returncode == 2
     assert "expected at most 60, the problems there are, found 61" in refused.stdout + refused.stderr
+
+
+def test_its_study_file_is_reproduced_and_its_flaws_stand_at_their_keys(installed: Installed) -> None:
+    shown = installed.call("show", str(installed.study), "--resolved")
+    assert YAML(typ="safe").load(shown.stdout) == _manifest() | {"title": "Long answers"}, shown.stderr
+    run = installed.call("reproduce", str(installed.study), "--home", str(installed.home))
+    assert (run.returncode, "1 REPRODUCED" in run.stdout) == (0, True), run.stderr
+    installed.study.write_text(installed.study.read_text().replace("draws: 40", "drawings: 40"))
+    refused = installed.call("validate", str(installed.study))
+    assert refused.returncode == 2
+    expected = '$.experiments.long-answers.drawings: unknown key "drawings"; did you mean draws?'
+    assert expected in refused.stdout + refused.stderr
 
 
 def test_where_its_package_is_not_installed_its_manifests_are_refused(installed: Installed) -> None:

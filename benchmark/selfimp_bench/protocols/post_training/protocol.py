@@ -8,7 +8,9 @@ from selfimp_bench.manifest.model import Cell, Manifest, ModelRef, ProfileBlocks
 from selfimp_bench.manifest.schema_check import SCHEMA_FILE
 from selfimp_bench.protocols.post_training.cells import completions_behind, post_training_cells
 from selfimp_bench.protocols.post_training.checks import POST_TRAINING_BLOCK_RULES, POST_TRAINING_RULES
-from selfimp_bench.protocols.protocol import Protocol
+from selfimp_bench.protocols.post_training.smoke import smoke_blocks
+from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks, post_training_blocks_cells
+from selfimp_bench.protocols.protocol import Protocol, StudyForm
 from selfimp_bench.protocols.words import counted, optimisation_words, preference_words, sampling_words
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ PROTOCOL: Final = Protocol(
     schema=SCHEMA_FILE,
     block_rules=POST_TRAINING_BLOCK_RULES,
     rules=POST_TRAINING_RULES,
+    study=StudyForm(blocks=BLOCKS, expand=post_training_blocks, cells=post_training_blocks_cells, smoke=smoke_blocks),
     cells=post_training_cells,
     plan=_plan,
     size_words=_size_words,

@@ -2,7 +2,10 @@
 
 from typing import Final
 
-from selfimp_bench.manifest.model import Method
+import msgspec
+
+from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.model import Datasets, Grading, Measure, Method, PostTraining, Sampling
 from selfimp_bench.manifest.study import (
     Entry,
     dataset_of,
@@ -16,6 +19,8 @@ from selfimp_bench.manifest.study import (
     without_reasons,
 )
 from selfimp_bench.manifest.study_tree import Node, made, mapping, merged
+from selfimp_bench.manifest.yaml_scalar import Json
+from selfimp_bench.protocols.post_training.cells import cells_of
 
 BLOCKS: Final = ("sampling", "evaluation", "post_training", "sft", "dpo", "lora", "engines", "measure")
 """What a study, a task, a method and an experiment may hold besides what all protocols share."""
@@ -43,6 +48,21 @@ def post_training_blocks(entry: Entry) -> dict[str, Node | None]:
         "engines": _engines(layered(entry, "engines")),
         "measure": _shared(layered(entry, "measure"), ("encoder",), keeps=True),
     }
+
+
+def post_training_blocks_cells(data: dict[str, Json]) -> tuple[MeasuredCell, ...]:
+    """What a run of these blocks measures; nothing where they are flawed."""
+    try:
+        return cells_of(
+            msgspec.convert(data.get("measure"), Measure),
+            msgspec.convert(data.get("datasets"), Datasets),
+            msgspec.convert(data.get("sampling"), Sampling),
+            msgspec.convert(data.get("post_training"), PostTraining),
+            msgspec.convert(data.get("grading"), Grading),
+            msgspec.convert(data.get("ood_grading"), Grading | None),
+        )
+    except msgspec.ValidationError:
+        return ()
 
 
 def _uses_dpo(procedure: Node) -> bool:

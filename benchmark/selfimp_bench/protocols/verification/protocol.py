@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from selfimp_bench.manifest.model import ModelRef
 from selfimp_bench.manifest.schema_check import VERIFICATION_SCHEMA_FILE
-from selfimp_bench.protocols.protocol import Protocol
+from selfimp_bench.protocols.protocol import Protocol, StudyForm
 from selfimp_bench.protocols.verification.cells import selection_name, verification_cells
 from selfimp_bench.protocols.verification.checks import VERIFICATION_BLOCK_RULES, VERIFICATION_RULES
 from selfimp_bench.protocols.verification.manifest import (
@@ -15,6 +15,8 @@ from selfimp_bench.protocols.verification.manifest import (
     VerificationProfileBlocks,
 )
 from selfimp_bench.protocols.verification.prompt_files import prompt_file_faults, prompt_places, read_prompts
+from selfimp_bench.protocols.verification.smoke import verification_smoke
+from selfimp_bench.protocols.verification.study import BLOCKS, verification_blocks, verification_blocks_cells
 from selfimp_bench.protocols.words import counted, optimisation_words, preference_words, sampling_words
 
 if TYPE_CHECKING:
@@ -70,6 +72,9 @@ PROTOCOL: Final = Protocol(
     schema=VERIFICATION_SCHEMA_FILE,
     block_rules=VERIFICATION_BLOCK_RULES,
     rules=VERIFICATION_RULES,
+    study=StudyForm(
+        blocks=BLOCKS, expand=verification_blocks, cells=verification_blocks_cells, smoke=verification_smoke
+    ),
     cells=verification_cells,
     plan=_plan,
     size_words=_size_words,

@@ -31,6 +31,7 @@ from selfimp_bench.manifest.study import (
     models_of,
     of_task,
     shared_words,
+    whole_block,
     with_assumed,
     without_reasons,
 )
@@ -59,13 +60,13 @@ def verification_blocks(entry: Entry) -> dict[str, Node | None]:
     improvement = _self_improvement(entry) if _trains(entry) else None
     return head(entry) | {
         "models": models_of(entry),
-        "verifiers": _list_of(entry, "verifiers") or made([SELF], entry.node),
+        "verifiers": whole_block(entry, "verifiers") or made([SELF], entry.node),
         "verifier_models": _verifier_models(entry),
         "datasets": _datasets(entry, improvement),
         "prompt": _prompt(entry),
         "grading": of_task(entry.task_node, "grading"),
         "generation": layered(entry, "generation"),
-        "temperatures": _list_of(entry, "temperatures"),
+        "temperatures": whole_block(entry, "temperatures"),
         "verification": _verification(entry),
         "ensembles": _ensembles(entry),
         "self_improvement": improvement,
@@ -85,11 +86,6 @@ def verification_blocks_cells(data: dict[str, Json]) -> tuple[MeasuredCell, ...]
         return ()
 
 
-def _list_of(entry: Entry, block: str) -> Node | None:
-    """A block that is a list: the experiment's, else its method's, its task's or the study's."""
-    return next((found for layer in reversed(entry.layers) if (found := layer.get(block)) is not None), None)
-
-
 def _trains(entry: Entry) -> bool:
     return any(layer.get("self_improvement") is not None for layer in (entry.method_node, entry.node))
 
@@ -100,7 +96,7 @@ def _method_of(improvement: Node | None) -> Json:
 
 
 def _verifier_models(entry: Entry) -> Node | None:
-    picked = _list_of(entry, "verifier_models")
+    picked = whole_block(entry, "verifier_models")
     if picked is None:
         return None
     node = mapping({"models": picked}, entry.node)
@@ -221,7 +217,7 @@ def _filter(node: Node) -> dict[str, Json]:
 
 
 def _ensembles(entry: Entry) -> Node | None:
-    listed = _list_of(entry, "ensembles")
+    listed = whole_block(entry, "ensembles")
     if listed is None:
         return None
     source = entry.node.get("source") or entry.method_node.get("source")
