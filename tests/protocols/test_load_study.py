@@ -70,6 +70,15 @@ def test_what_dpo_does_not_say_of_its_optimisation_is_as_for_sft() -> None:
     assert dpo.dpo.optimisation.warmup_ratio == dpo.sft.warmup_ratio == 0.03
 
 
+def test_what_dpo_says_of_its_optimisation_itself_does_not_have_the_reason_of_sft() -> None:
+    dpo = tiny("tiny-iter-dpo")
+    assert dpo.dpo is not None
+    ours, sft = dpo.dpo.optimisation.assumed, dpo.sft.assumed
+    assert isinstance(ours, dict) and isinstance(sft, dict)
+    assert "batch_size" in sft and "batch_size" not in ours
+    assert ours["precision"] == sft["precision"]
+
+
 def test_an_experiment_s_own_blocks_take_the_place_of_the_study_s_key_by_key() -> None:
     vllm = tiny("tiny-iter-sft-vllm")
     assert (len(vllm.post_training.schedule), vllm.datasets.ood, vllm.measure.encoder) == (3, None, None)

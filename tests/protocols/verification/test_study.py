@@ -113,6 +113,20 @@ def test_reasons_come_with_what_they_are_of_and_no_further() -> None:
     assert both[0]["assumed"]["labels"] == "ours"
 
 
+def test_of_two_reasons_the_one_that_speaks_of_the_verifier_alone_is_shown() -> None:
+    data = study()
+    data["verification"]["assumed"]["match.judging"] = "a seeded coin decides"
+    data["experiments"]["one"]["assumed"] = {"selections": "not said"}
+    found = entry(planted(data), "one")
+    choice, match = plain(mapping(verification_blocks(found), found.node))["verification"]  # type: ignore[index, call-overload]
+    assert match["assumed"] == {"judging": "a seeded coin decides", "rounds": "all that are possible"}
+    assert choice["assumed"]["selections"] == "not said"
+    data["experiments"]["one"]["assumed"] = {"selections.match": "that of a figure"}
+    found = entry(planted(data), "one")
+    match = plain(mapping(verification_blocks(found), found.node))["verification"][1]  # type: ignore[index, call-overload]
+    assert match["assumed"]["rounds"] == "that of a figure"
+
+
 def test_every_kind_of_selection_has_its_letter() -> None:
     (choice,) = blocks(selections={"mc": ["q0.8", "t0.7", "w0.05"], "match": None})["verification"]
     assert choice["selections"] == [{"quantile": 0.8}, {"threshold": 0.7}, {"reweight": 0.05}]

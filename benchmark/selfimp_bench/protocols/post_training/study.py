@@ -86,12 +86,14 @@ def _prompt(entry: Entry) -> Node | None:
 
 
 def _dpo(entry: Entry) -> Node | None:
-    """What dpo does not say of its optimisation is as for sft."""
+    """What dpo does not say of its optimisation is as for sft; what it says itself does not have sft's reason."""
     dpo = layered(entry, "dpo")
     if dpo is None:
         return None
     whole = shared_words(dpo, ("optimisation",), keeps=True)
-    optimisation = merged(layered(entry, "sft"), whole.get("optimisation")) or dpo
+    sft, own = layered(entry, "sft"), whole.get("optimisation")
+    below = sft if sft is None or own is None else without_reasons(sft, tuple(own.entries))
+    optimisation = merged(below, own) or dpo
     return Node(value=whole.entries | {"optimisation": optimisation}, place=dpo.place)
 
 

@@ -152,7 +152,7 @@ def _verification(entry: Entry) -> Node | None:
             continue
         if name not in names:
             raise Misfit(selections, f"{shown(name)} is none of verification; {nearest(name, names)}", on_key=True)
-        methods.append(_verifier(name, known, selections, inner_reasons(used, name) | _of_all(used)))
+        methods.append(_verifier(name, known, selections, used))
     return sequence(methods, used)
 
 
@@ -162,13 +162,17 @@ def _of_all(used: Node) -> dict[str, Node]:
     return {"": assumed} if assumed is not None and isinstance(assumed.value, str) else {}
 
 
-def _verifier(name: str, known: Node, selections: Node, why: dict[str, Node]) -> Node:
+def _verifier(name: str, known: Node, selections: Node, used: Node) -> Node:
+    """A verifier; of two reasons for a part of it, the one that speaks of it alone is shown."""
     node = known.need(name)
     is_tournament = plain(node.need("kind")) == VerifierKind.TOURNAMENT
-    judging = known.get(_JUDGING)
+    judging, of_all = known.get(_JUDGING), _of_all(used)
     writes = plain(node.need("kind")) != VerifierKind.MULTIPLE_CHOICE
     of_judging = inner_reasons(known, _JUDGING) if writes else {}
-    reasons = inner_reasons(known, name) | ({_JUDGING: of_judging[""]} if "" in of_judging else {})
+    field = "rounds" if is_tournament else "selections"
+    general = ({_JUDGING: of_judging[""]} if "" in of_judging else {}) | ({field: of_all[""]} if "" in of_all else {})
+    chosen = inner_reasons(used, name)
+    reasons = general | inner_reasons(known, name) | ({field: chosen[""]} if "" in chosen else {})
     given = {
         "id": made(name, node),
         "kind": node.need("kind"),
@@ -180,8 +184,7 @@ def _verifier(name: str, known: Node, selections: Node, why: dict[str, Node]) ->
         "source": node.get("source") or known.get("source"),
         "assumed": node.get("assumed"),
     }
-    field = "rounds" if is_tournament else "selections"
-    return with_assumed(mapping(given, node), reasons | ({field: why[""]} if "" in why else {}))
+    return with_assumed(mapping(given, node), reasons)
 
 
 def _rounds(selections: Node) -> Node:
@@ -253,12 +256,14 @@ def _self_improvement(entry: Entry) -> Node | None:
 
 
 def _dpo(entry: Entry) -> Node | None:
-    """What dpo does not say of its optimisation is as for sft."""
+    """What dpo does not say of its optimisation is as for sft; what it says itself does not have sft's reason."""
     dpo = layered(entry, "dpo")
     if dpo is None:
         return None
     whole = shared_words(dpo, ("optimisation",), keeps=True)
-    optimisation = merged(layered(entry, "sft"), whole.get("optimisation")) or dpo
+    sft, own = layered(entry, "sft"), whole.get("optimisation")
+    below = sft if sft is None or own is None else without_reasons(sft, tuple(own.entries))
+    optimisation = merged(below, own) or dpo
     return Node(value=whole.entries | {"optimisation": optimisation}, place=dpo.place)
 
 
