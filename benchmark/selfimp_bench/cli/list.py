@@ -15,11 +15,11 @@ def list_command(*, as_json: bool) -> None:
     """The experiments, alone and several together, with paper, section, claims and size."""
     from selfimp_bench.cli.console import console, table
     from selfimp_bench.manifest.catalog import entries, studies
-    from selfimp_bench.protocols.load import load_across, load_experiment
+    from selfimp_bench.protocols.load import read_across, read_experiment
     from selfimp_bench.runs.describe import size_words
 
-    manifests = [load_experiment(entry.place).manifest for entry in entries()]
-    several = [each.across for entry in studies() if (each := load_across(entry.place)) is not None]
+    manifests = [read_experiment(entry.place) for entry in entries()]
+    several = [each for entry in studies() if (each := read_across(entry.place)) is not None]
     if as_json:
         alone = [_entry(each, [each.name], [model.id for model in each.models]) for each in manifests]
         print_json([*alone, *(_entry(each, [m.name for m in each.experiments], _models(each)) for each in several)])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from selfimp_bench.errors import Flaw, InputError
 
@@ -94,8 +95,7 @@ class TableError(InputError):
         self.flaws = tuple(flaws)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Field:
+class _Field(NamedTuple):
     text: str
     line: int
     column: int

@@ -28,6 +28,8 @@ __all__ = [
     "load_across",
     "load_experiment",
     "load_file",
+    "read_across",
+    "read_experiment",
 ]
 
 
@@ -93,6 +95,30 @@ def load_experiment(place: Place) -> LoadedExperiment:
     name = place.experiment or _only_one(place, source)
     manifest, data = load_study.load_one(place.path, source, name)
     return LoadedExperiment(manifest=manifest, data=data, path=place.path)
+
+
+def read_experiment(place: Place) -> AnyManifest:
+    """The experiment there for a look at what it is; examined only where it cannot be read at all.
+
+    Raises InvalidManifest with every flaw of one that cannot be read.
+    """
+    source = _study_source(place)
+    read = None
+    if source is not None and place.experiment is not None:
+        read = load_study.read_one(place.path, source, place.experiment)
+    return load_experiment(place).manifest if read is None else read
+
+
+def read_across(place: Place) -> Suite | None:
+    """As ``load_across``, for a look at what it is; examined only where it cannot be read at all."""
+    source = _study_source(place)
+    read = None
+    if source is not None and place.experiment is None and len(experiment_names(source.data)) > 1:
+        read = load_study.read_several(place.path, source)
+    if read is not None:
+        return read
+    loaded = load_across(place)
+    return None if loaded is None else loaded.across
 
 
 def load_manifest(path: Path) -> AnyManifest:

@@ -4,8 +4,9 @@ A protocol plugs in by its ``StudyForm``: its blocks, its expansion, and what it
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -38,11 +39,15 @@ SCHEMA: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Expanded:
-    """A resolved form as plain data, where in the study file each of its values comes from, and what did not fit."""
+    """A resolved form, whose nodes know where in the study file they come from, and what did not fit."""
 
-    data: Json
-    origins: dict[JsonPath, JsonPath]
+    resolved: Node
     faults: tuple[Fault, ...]
+
+    @cached_property
+    def data(self) -> Json:
+        """The resolved form as plain data."""
+        return plain(self.resolved)
 
 
 def load_one(path: Path, source: Source, name: str) -> tuple[AnyManifest, Json]:
@@ -66,6 +71,32 @@ def load_several(path: Path, source: Source) -> tuple[Suite, Json]:
     if flaws or expanded is None:
         raise InvalidManifest(_sorted(flaws))
     return msgspec.convert(expanded.data, Suite), expanded.data
+
+
+def read_one(path: Path, source: Source, name: str) -> AnyManifest | None:
+    """One experiment of a study file as it reads, not examined; None where ``load_one`` has to say what is wrong."""
+    data = _data_of(source, partial(expand_experiment, source.tree, name, tables_beside(path)))
+    protocol = protocol_in(data)
+    if protocol is not None:
+        with suppress(msgspec.ValidationError):
+            manifest: AnyManifest = msgspec.convert(data, protocol.manifest)
+            return manifest
+    return None
+
+
+def read_several(path: Path, source: Source) -> Suite | None:
+    """The claims across a study's experiments as they read; None where ``load_several`` has to say what is wrong."""
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(_data_of(source, partial(expand_suite, source.tree, tables_beside(path))), Suite)
+    return None
+
+
+def _data_of(source: Source, expand: Callable[[], Expanded]) -> Json:
+    """What is expanded, where nothing stands in its way; else None."""
+    with suppress(Misfit):
+        expanded = expand()
+        return None if source.refusals or expanded.faults else expanded.data
+    return None
 
 
 def find_study_flaws(path: Path, source: Source) -> tuple[Flaw, ...]:
@@ -101,7 +132,9 @@ def _examined(
         faults.append(misfit.fault)
     if expanded is not None and not flaws:
         faults += expanded.faults
-        faults += [_at_origin(fault, expanded.origins) for fault in faults_of(expanded.data, path.parent)]
+        found = faults_of(expanded.data, path.parent)
+        places = origins(expanded.resolved) if found else {}
+        faults += [_at_origin(fault, places) for fault in found]
     trusted = [fault for fault in faults if not is_under(fault.path, source.untrusted)]
     return [*flaws, *(flaw_at(path, _position(source, each), each.path, each.message) for each in trusted)], expanded
 
@@ -151,13 +184,13 @@ def expand_experiment(study: Node, name: str, tables: Tables) -> Expanded:
     smoke = form.smoke(data)
     profiles = None if smoke is None else made({"smoke": smoke}, entry_.node)
     resolved = mapping(blocks | {"claims": claims, "figures": figures, "profiles": profiles}, entry_.node)
-    return Expanded(data=plain(resolved), origins=origins(resolved), faults=(*claim_faults, *figure_faults))
+    return Expanded(resolved=resolved, faults=(*claim_faults, *figure_faults))
 
 
 def expand_suite(study: Node, tables: Tables) -> Expanded:
     """The suite that a study is. Raises Misfit where its experiments cannot be read."""
     suite, faults = suite_of(study, tables)
-    return Expanded(data=plain(suite), origins=origins(suite), faults=faults)
+    return Expanded(resolved=suite, faults=faults)
 
 
 def tables_beside(path: Path) -> Tables:
