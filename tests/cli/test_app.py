@@ -100,8 +100,8 @@ def test_an_unknown_model_is_refused_with_those_there_are() -> None:
 
 
 def test_a_profile_the_manifest_lacks_is_refused() -> None:
-    result = _call("plan", "tiny-iter-sft", "--profile", "subset")
-    assert (result.exit_code, "subset" in result.stderr) == (2, True)
+    result = _call("plan", "tiny-iter-sft", "--profile", "smoke")
+    assert (result.exit_code, "no profile smoke; expected one of: paper" in result.stderr) == (2, True)
 
 
 def test_errors_are_json_when_json_is_asked_for() -> None:

@@ -45,7 +45,7 @@ def test_a_valid_manifest_becomes_the_dataclasses() -> None:
     assert manifest.prompt.template == "Question: {question}\nAnswer:\n"
     assert manifest.post_training.max_correct_per_problem is None
     assert manifest.profiles is not None
-    assert set(manifest.profiles) == {"subset", "smoke"}
+    assert set(manifest.profiles) == {"smoke"}
 
 
 def test_a_whole_number_where_a_number_is_wanted_becomes_a_float() -> None:

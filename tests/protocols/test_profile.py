@@ -30,14 +30,6 @@ def test_a_profile_replaces_whole_blocks_and_keeps_the_others() -> None:
 
 
 def test_a_profile_that_is_not_there_is_refused_with_those_that_are() -> None:
-    manifest = load_post_training(VALID)
-    assert manifest.profiles is not None
-    without = replace(manifest, profiles={"smoke": manifest.profiles["smoke"]})
-    with pytest.raises(InputError, match="no profile subset; expected one of: paper, smoke"):
-        resolve_profile(without, Profile.SUBSET)
-
-
-def test_a_manifest_without_profiles_has_only_paper() -> None:
     without = replace(load_post_training(VALID), profiles=None)
     with pytest.raises(InputError, match=r"no profile smoke; expected one of: paper$"):
         resolve_profile(without, Profile.SMOKE)

@@ -261,7 +261,7 @@ def write_run_folder(
     *,
     models: tuple[str, ...] = ("big",),
     seeds: tuple[int, ...] = (7,),
-    profile: Profile = Profile.SUBSET,
+    profile: Profile = Profile.PAPER,
     judged: Findings | None = None,
     tables: Measured | None = None,
 ) -> Path:

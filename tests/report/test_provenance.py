@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from selfimp_bench.manifest.model import Profile
 from selfimp_bench.report.provenance import provenance_view, reproduce_command
 from selfimp_bench.runs.judge import read_run
 from selfimp_bench.steps.probe import Probed, Stamp
@@ -37,7 +38,8 @@ def test_every_step_has_its_tokens_and_seconds(run):
 
 
 def test_the_command_names_version_profile_and_seeds(run):
-    assert reproduce_command(run) == "selfimp-bench reproduce example-iter-dpo@1 --profile subset --seeds 2"
+    smoke = replace(run, record=replace(run.record, profile=Profile.SMOKE))
+    assert reproduce_command(smoke) == "selfimp-bench reproduce example-iter-dpo@1 --profile smoke --seeds 2"
 
 
 def test_the_command_names_the_model_when_the_manifest_has_more(run):

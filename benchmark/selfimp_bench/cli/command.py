@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from selfimp_bench.runs.study import Study
     from selfimp_bench.steps.progress import Progress
 
-PROFILES = ("paper", "subset", "smoke")
+PROFILES = ("paper", "smoke")
 
 
 def complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
@@ -113,7 +113,7 @@ profile_option = click.option(
     type=click.Choice(PROFILES),
     default="paper",
     show_default=True,
-    help="paper: as published; subset: a fixed part; smoke: a tiny model through the same stages.",
+    help="paper: as published; smoke: a tiny model through the same stages.",
 )
 
 

@@ -47,7 +47,6 @@ class Profile(StrEnum):
     """How much of an experiment a run does."""
 
     PAPER = "paper"
-    SUBSET = "subset"
     SMOKE = "smoke"
 
 
@@ -861,12 +860,12 @@ class ProfileBlocks:
     """What is measured."""
 
 
-Profiles = Annotated[dict[Literal["subset", "smoke"], Annotated[ProfileBlocks, FILLED]], FILLED]
+Profiles = Annotated[dict[Literal["smoke"], Annotated[ProfileBlocks, FILLED]], FILLED]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``subset`` and ``smoke`` replace.
+    """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``smoke`` replaces.
 
     ``ood_grading`` judges the ood problems where they are another task's; without it ``grading`` does.
     ``figures`` are no part of the experiment: only the report reads them.

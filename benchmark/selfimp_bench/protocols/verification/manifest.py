@@ -383,12 +383,12 @@ class VerificationProfileBlocks:
     """What is measured."""
 
 
-Profiles = Annotated[dict[Literal["subset", "smoke"], Annotated[VerificationProfileBlocks, FILLED]], FILLED]
+Profiles = Annotated[dict[Literal["smoke"], Annotated[VerificationProfileBlocks, FILLED]], FILLED]
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationManifest:
-    """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``subset`` and ``smoke`` replace.
+    """One pinned experiment, as its ``paper`` profile; ``profiles`` holds what ``smoke`` replaces.
 
     models: the generators. verifiers: who judges each generator's responses: ``self``, or models by their ids, of
         ``models`` or of ``verifier_models`` (which only verify).
