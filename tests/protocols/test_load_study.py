@@ -43,6 +43,19 @@ def tiny(name: str, path: Path = TINY) -> Manifest:
         ),
         ("above: [pass@1 t=last, pass@1 t=1]", "above: [pass@1 x=5, pass@1 t=1]", ".above[0]", "is unknown in"),
         ("rows: {metric: pass@1, split: test}", "rows: {metrics: pass@1}", ".rows.metrics", "did you mean metric?"),
+        ("rows: {metric: coverage,", "rows: {metric: coverag,", ".rows.metric", "did you mean coverage?"),
+        (
+            "trend: {of: distinct-n.correct, goes: down}",
+            "trend: {of: distinct-n.corect, goes: down}",
+            ".trend.of",
+            "did you mean distinct-n.correct?",
+        ),
+        (
+            "only: {experiment: tiny-iter-sft}\n",
+            "only: {experiment: tiny-iter-stf}\n",
+            ".only.experiment",
+            "did you mean tiny-iter-sft?",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_resolved_experiment_is_said_once_at_the_line_that_caused_it(
@@ -52,6 +65,14 @@ def test_what_is_wrong_in_a_resolved_experiment_is_said_once_at_the_line_that_ca
     found = [flaw for flaw in find_flaws(path) if words in flaw.message and where in flaw.where]
     assert len(found) == 1, find_flaws(path)
     assert new.strip().splitlines()[0].partition(":")[0].strip(" {") in path.read_text().splitlines()[found[0].line - 1]
+
+
+@pytest.mark.parametrize("new", ["split: train,", "model: tiny-lm-2, split: ood,"])
+def test_a_claim_that_no_experiment_makes_is_a_flaw(tmp_path: Path, new: str) -> None:
+    old = "rows: {metric: group-disparity, split: ood,"
+    (flaw,) = find_flaws(changed(tmp_path, old, f"rows: {{metric: group-disparity, {new}"))
+    assert flaw.where.startswith("$.claims.group-disparity")
+    assert "no experiment of the study measures it" in flaw.message or "is none of the rows' models" in flaw.message
 
 
 def test_what_an_experiment_does_not_use_is_not_shown_as_its_assumption() -> None:

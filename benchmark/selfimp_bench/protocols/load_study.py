@@ -23,6 +23,7 @@ from selfimp_bench.manifest.reference_table import ReferenceTable, read_table
 from selfimp_bench.manifest.study import Entry, check_keys, entry, experiment_names, ood_task, task_word
 from selfimp_bench.manifest.study_catalogue import with_facts
 from selfimp_bench.manifest.study_figures import figures_of
+from selfimp_bench.manifest.study_silent import silent_faults
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, origins, plain
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.manifest.yaml_scalar import Json
@@ -36,13 +37,19 @@ from selfimp_bench.protocols.registry import find_protocol, protocol_in, protoco
 SCHEMA: Final = 2
 """The version of the study file's form."""
 
+_LISTED: Final = ("claims", "figures")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expanded:
-    """A resolved form, whose nodes know where in the study file they come from, and what did not fit."""
+    """A resolved form, whose nodes know where in the study file they come from, and what did not fit.
+
+    scope: what claims know of one experiment; None for several.
+    """
 
     resolved: Node
     faults: tuple[Fault, ...]
+    scope: Scope | None = None
 
     @cached_property
     def data(self) -> Json:
@@ -102,12 +109,26 @@ def _data_of(source: Source, expand: Callable[[], Expanded]) -> Json:
 def find_study_flaws(path: Path, source: Source) -> tuple[Flaw, ...]:
     """Everything wrong with a study file: with each of its experiments, and with the claims across them."""
     tree, tables = source.tree, tables_beside(path)
-    flaws = []
+    flaws, found = [], []
     for name in experiment_names(source.data):
-        flaws += _examined(path, source, tree, partial(expand_experiment, tree, name, tables), _one)[0]
+        own, expanded = _examined(path, source, tree, partial(expand_experiment, tree, name, tables), _one)
+        flaws += own
+        found += [] if expanded is None else [expanded]
+    if not flaws:
+        flaws += [
+            flaw_at(path, _position(source, each), each.path, each.message) for each in _silent(tree, found, tables)
+        ]
     if len(experiment_names(source.data)) != 1:
         flaws += _examined(path, source, tree, lambda: expand_suite(tree, tables), _across)[0]
     return _sorted(flaws)
+
+
+def _silent(tree: Node, experiments: list[Expanded], tables: Tables) -> Iterator[Fault]:
+    """What the study claims of none of its experiments; asked only where nothing else is wrong with these."""
+    scopes = [each.scope for each in experiments if each.scope is not None]
+    listed = [each.data.get(block) or [] for each in experiments if isinstance(each.data, dict) for block in _LISTED]
+    made_ = {str(one["id"]) for each in listed if isinstance(each, list) for one in each if isinstance(one, dict)}
+    return silent_faults(tree, scopes, frozenset(made_), tables)
 
 
 def _sorted(flaws: Iterable[Flaw]) -> tuple[Flaw, ...]:
@@ -184,7 +205,7 @@ def expand_experiment(study: Node, name: str, tables: Tables) -> Expanded:
     smoke = form.smoke(data)
     profiles = None if smoke is None else made({"smoke": smoke}, entry_.node)
     resolved = mapping(blocks | {"claims": claims, "figures": figures, "profiles": profiles}, entry_.node)
-    return Expanded(resolved=resolved, faults=(*claim_faults, *figure_faults))
+    return Expanded(resolved=resolved, faults=(*claim_faults, *figure_faults), scope=scope)
 
 
 def expand_suite(study: Node, tables: Tables) -> Expanded:
