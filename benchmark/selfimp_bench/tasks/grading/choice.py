@@ -68,7 +68,7 @@ def grade_choice(completion: str, problem: Problem, *, truncated: bool) -> BothG
     completion = without_end_token(completion) if not truncated else completion
     stated = _STATED.search(completion)
     completion = completion[: next_problem(completion, stated.end())] if stated else completion
-    strict = _stated_label(completion, labels) or _first_label(completion, problem, labels)
+    strict = _stated_label(completion, problem, labels) or _first_label(completion, problem, labels)
     if truncated and (strict is None or strict.end >= len(completion)):
         cut = Grade(outcome=Outcome.TRUNCATED, extracted=None, detail="cut before a full answer")
         return BothGrades(strict=cut, flexible=cut)
@@ -76,7 +76,7 @@ def grade_choice(completion: str, problem: Problem, *, truncated: bool) -> BothG
         grade = _grade(strict, gold)
         return BothGrades(strict=grade, flexible=grade)
     missing = Grade(outcome=Outcome.UNPARSED, extracted=None, detail="no label where an answer is given")
-    flexible = _stated_text(completion, problem, labels) or _last_label(completion, labels)
+    flexible = _stated_text(completion, problem, labels) or _last_label(completion, problem, labels)
     flexible = flexible or _choice_named(completion, problem, labels)
     return BothGrades(strict=missing, flexible=missing if flexible is None else _grade(flexible, gold))
 
@@ -88,25 +88,36 @@ def _grade(reading: _Reading, gold: str) -> Grade:
     return Grade(outcome=outcome, extracted=reading.label, detail=reading.remark)
 
 
-def _stated_label(completion: str, labels: tuple[str, ...]) -> _Reading | None:
+def _stated_label(completion: str, problem: Problem, labels: tuple[str, ...]) -> _Reading | None:
     stated = _last(_STATED, completion)
     match = _AFTER_STATED.match(completion, stated.end()) if stated else None
     if match is None or (match.group(3) and match.group(3).upper() not in labels):
         return None
-    is_denied = denied(completion, stated.start(), match.end()) if stated else False
+    is_denied = stated is not None and _denied(completion, stated.start(), match, problem, labels)
     return None if is_denied else _reading(completion, match, labels)
 
 
 def _first_label(completion: str, problem: Problem, labels: tuple[str, ...]) -> _Reading | None:
     match = _FIRST.match(completion)
-    if match is None or _label(match) not in labels or denied(completion, match.start(), match.end()):
+    if match is None or _label(match) not in labels or _denied(completion, match.start(), match, problem, labels):
         return None
     reading = _reading(completion, match, labels)
     if match.group(2) is None or _CLOSED.match(completion, match.end()) or _hedge(completion, match, labels):
         return reading
-    own = dict(zip(labels, problem.choices or (), strict=True)).get(match.group(2))
+    return reading if _own_text_follows(completion, match, problem, labels) else None
+
+
+def _denied(completion: str, start: int, match: re.Match[str], problem: Problem, labels: tuple[str, ...]) -> bool:
+    """Whether the words beside a label deny it; its own choice's text (``D incorrect``) denies nothing."""
+    own = _own_text_follows(completion, match, problem, labels)
+    return denied(completion[: match.end()] if own else completion, start, match.end())
+
+
+def _own_text_follows(completion: str, match: re.Match[str], problem: Problem, labels: tuple[str, ...]) -> bool:
+    """Whether the line goes on with nothing but the text of the choice that the label names."""
+    own = dict(zip(labels, problem.choices or (), strict=True)).get(_label(match))
     rest = completion[match.end() :].partition("\n")[0]
-    return reading if own is not None and _plain(own) == _plain(rest[:_LONGEST_CHOICE]) else None
+    return own is not None and _plain(own) == _plain(rest[:_LONGEST_CHOICE])
 
 
 def _stated_text(completion: str, problem: Problem, labels: tuple[str, ...]) -> _Reading | None:
@@ -114,7 +125,7 @@ def _stated_text(completion: str, problem: Problem, labels: tuple[str, ...]) -> 
     return _choice_named(completion[stated.end() :].partition("\n")[0], problem, labels) if stated else None
 
 
-def _last_label(completion: str, labels: tuple[str, ...]) -> _Reading | None:
+def _last_label(completion: str, problem: Problem, labels: tuple[str, ...]) -> _Reading | None:
     """The last label that nothing denies; several that are joined are none."""
     before: re.Match[str] | None = None
     found = None
@@ -125,7 +136,7 @@ def _last_label(completion: str, labels: tuple[str, ...]) -> _Reading | None:
         joined = before is not None and _JOINED.fullmatch(completion, before.end(), match.start()) is not None
         if joined and before is not None and _label(before) != label:
             found = _Reading(label=None, remark=f"several labels: {_label(before)} and {label}", end=match.end())
-        elif not denied(completion, match.start(), match.end()):
+        elif not _denied(completion, match.start(), match, problem, labels):
             found = _Reading(label=label, remark=None, end=match.end())
         before = match
     return found
