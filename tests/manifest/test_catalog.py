@@ -7,7 +7,7 @@ import pytest
 from support import shipped_suite
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.catalog import Place, entries, find, find_member, studies
+from selfimp_bench.manifest.catalog import Place, entries, find, find_member, find_path, studies
 from selfimp_bench.places import MANIFESTS
 
 TINY = MANIFESTS / "tiny" / "tiny.v1.yaml"
@@ -32,6 +32,7 @@ def test_a_study_and_an_experiment_are_found_by_name_and_version() -> None:
 def test_a_file_of_ones_own_is_found_by_its_path_and_an_experiment_in_it_after_a_hash() -> None:
     assert find(str(TINY)) == Place(path=TINY)
     assert find(f"{TINY}#tiny-iter-dpo") == Place(path=TINY, experiment="tiny-iter-dpo")
+    assert find_path(f"{TINY}#tiny-iter-dpo") == find_path(str(TINY)) == find_path("tiny-iter-dpo") == TINY
 
 
 @pytest.mark.parametrize(

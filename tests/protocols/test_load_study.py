@@ -75,6 +75,27 @@ def test_a_claim_that_no_experiment_makes_is_a_flaw(tmp_path: Path, new: str) ->
     assert "no experiment of the study measures it" in flaw.message or "is none of the rows' models" in flaw.message
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "where", "words"),
+    [
+        ("above: [pass@1 t=last, pass@1 t=1]", "above: [frobs t=last, pass@1 t=1]", ".accuracy-rises", "no experiment"),
+        ("rows: {metric: pass@1, split: test}", "rows: {metric: pass@7, split: test}", ".accuracy", "no experiment"),
+        ("except: {experiment: tiny-iter-sft-vllm}", "except: {experiment: tiny-sft}", ".experiment", "none of experi"),
+        ("only: {method: iter-sft-dpo}", "only: {method: iter-stf-dpo}", ".method", "did you mean iter-sft-dpo?"),
+    ],
+)
+def test_a_claim_that_is_made_of_no_experiment_is_a_flaw_at_its_line(
+    tmp_path: Path, old: str, new: str, where: str, words: str
+) -> None:
+    (flaw,) = find_flaws(changed(tmp_path, old, new))
+    assert words in flaw.message and where in flaw.where
+
+
+def test_what_keeps_claims_from_being_made_is_not_reported_as_a_study_without_claims(tmp_path: Path) -> None:
+    flaws = find_flaws(changed(tmp_path, "schedule: [sft-gold, sft, sft, sft, sft]", "schedule: [sft-gold, foo]"))
+    assert flaws and all("schedule" in flaw.where for flaw in flaws)
+
+
 def test_what_an_experiment_does_not_use_is_not_shown_as_its_assumption() -> None:
     sft, dpo = tiny("tiny-iter-sft"), tiny("tiny-iter-dpo")
     assert sft.dpo is None and dpo.dpo is not None

@@ -37,3 +37,15 @@ def test_a_folder_without_a_record_is_no_run(tmp_path: Path) -> None:
         InputError, match=r"mine: no finished run there, nor under .*runs/mine; `selfimp-bench run mine`"
     ):
         find_run("mine", tmp_path)
+
+
+def test_a_run_of_several_by_an_earlier_version_is_called_that_and_not_missing(tmp_path: Path) -> None:
+    folder = _finished(tmp_path, "mine/abc", "suite.json")
+    for name in (str(folder), "mine/abc", "mine"):
+        with pytest.raises(InputError, match=r"mine/abc: found suite.json, expected .*; judge it with that version"):
+            find_run(name, tmp_path)
+
+
+def test_a_path_that_is_no_run_is_not_offered_as_a_name_to_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"`selfimp-bench run NAME` makes one"):
+        find_run("no/such", tmp_path)

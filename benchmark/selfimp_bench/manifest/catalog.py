@@ -85,10 +85,13 @@ def find(name: str) -> Place:
 
 
 def find_path(name: str) -> Path:
-    """A file or folder as it is named, else the file of an experiment or study of this name. Raises InputError."""
+    """A file or folder as it is named, that of PATH#NAME, else that of an experiment or study. Raises InputError."""
     path = Path(name)
     if path.exists():
         return path
+    file, mark, _ = name.rpartition(_IN_FILE)
+    if mark and Path(file).is_file():
+        return Path(file)
     if path.name != name or path.suffix in (".yaml", ".yml", ".csv"):
         raise InputError(f"{name}: no such file or folder")
     return find(name).path

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from selfimp_bench.manifest.claims_rows import ROWS_KEYS, Point, Scope, Tables, fits, iterations_of, one_table, selected
 from selfimp_bench.manifest.claims_text import CellText, read_cell
-from selfimp_bench.manifest.fault import Fault
+from selfimp_bench.manifest.fault import Fault, nearest, shown
 from selfimp_bench.manifest.study import cited, each_of
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, only_keys, plain, sequence
 from selfimp_bench.measurement import Split
@@ -50,6 +50,7 @@ def claims_of(study: Node, scope: Scope, tables: Tables) -> tuple[Node, tuple[Fa
 
 def _claims(name: str, node: Node, study: Node, scope: Scope, tables: Tables) -> Iterator[Node]:
     only_keys(node, _CLAIM)
+    _check_selectors(node, study)
     if not _is_claimed(node, scope):
         return
     judging = study.need("judging")
@@ -233,6 +234,18 @@ def _is_claimed(claim: Node, scope: Scope) -> bool:
         only_keys(only, ("task", "method", "experiment"))
     whole = [each for each in _selectors(claim) if each.get("t") is None and each.get("model") is None]
     return (only is None or _names(only, scope)) and not any(_names(each, scope) for each in whole)
+
+
+def _check_selectors(claim: Node, study: Node) -> None:
+    """Raises Misfit where ``only`` or ``except`` names a task, method or experiment that the study has not."""
+    only = claim.get("only")
+    for selector in [*([] if only is None else [only]), *_selectors(claim)]:
+        for key in ("task", "method", "experiment"):
+            named, block = selector.get(key), study.get(f"{key}s")
+            known = list(block.entries) if block is not None else []
+            for name in named.texts if named is not None else ():
+                if name not in known:
+                    raise Misfit(named or selector, f"{shown(name)} is none of {key}s; {nearest(name, known)}")
 
 
 def _selectors(claim: Node) -> list[Node]:

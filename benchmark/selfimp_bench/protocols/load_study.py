@@ -161,7 +161,9 @@ def _examined(
 
 
 def _one(data: Json, folder: Path) -> list[Fault]:
-    return resolved_faults(data, frozenset(), folder)
+    faults = resolved_faults(data, frozenset(), folder)
+    is_without_claims = isinstance(data, dict) and data.get("claims") == []  # the expansion says which and why
+    return [each for each in faults if not (is_without_claims and each.path == ("claims",))]
 
 
 def _across(data: Json, _folder: Path) -> list[Fault]:
@@ -205,7 +207,17 @@ def expand_experiment(study: Node, name: str, tables: Tables) -> Expanded:
     smoke = form.smoke(data)
     profiles = None if smoke is None else made({"smoke": smoke}, entry_.node)
     resolved = mapping(blocks | {"claims": claims, "figures": figures, "profiles": profiles}, entry_.node)
-    return Expanded(resolved=resolved, faults=(*claim_faults, *figure_faults), scope=scope)
+    none_made = () if claims.items or claim_faults or not scope.cells else _without_claims(study, scope, tables)
+    return Expanded(resolved=resolved, faults=(*claim_faults, *none_made, *figure_faults), scope=scope)
+
+
+def _without_claims(study: Node, scope: Scope, tables: Tables) -> tuple[Fault, ...]:
+    """What is wrong where no claim is made of an experiment: its only one's claims, else the experiment."""
+    each = tuple(silent_faults(study, [scope], frozenset(), tables))
+    if each and len(study.need("experiments").entries) == 1:
+        return each
+    words = "no claim of this study is made of the experiment; write one under claims, or correct their only and except"
+    return (Fault(path=("experiments", scope.name), message=words, on_key=True),)
 
 
 def expand_suite(study: Node, tables: Tables) -> Expanded:

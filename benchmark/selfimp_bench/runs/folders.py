@@ -8,6 +8,7 @@ from selfimp_bench.errors import InputError
 RECORD: Final = "record.json"
 STUDY_RECORD: Final = "study.json"
 FINDINGS: Final = "findings.json"
+_OLD_RECORD: Final = "suite.json"
 
 
 def find_run(run: str, home: Path) -> Path:
@@ -25,7 +26,14 @@ def find_run(run: str, home: Path) -> Path:
     if found:
         named = ", ".join(f"{run}/{folder.name}" for folder in found)
         raise InputError(f"{run}: {len(found)} runs; name one of {named}")
-    raise InputError(f"{run}: no finished run there, nor under {under}; `selfimp-bench run {run}` makes one")
+    for folder in (Path(run), under, *sorted(under.glob("*"))):
+        if (folder / _OLD_RECORD).is_file():
+            words = (
+                "a run of an earlier version, which this one cannot read; judge it with that version, or run it again"
+            )
+            raise InputError(f"{folder}: found {_OLD_RECORD}, expected {RECORD} or {STUDY_RECORD}: {words}")
+    name = "NAME" if "/" in run else run
+    raise InputError(f"{run}: no finished run there, nor under {under}; `selfimp-bench run {name}` makes one")
 
 
 def is_of_several(folder: Path) -> bool:
