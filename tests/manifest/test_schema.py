@@ -83,7 +83,7 @@ def test_an_editor_finds_nothing_wrong_with_a_shipped_study(file: Path) -> None:
 
 
 def test_an_editor_sees_unknown_keys_and_wrong_values_of_a_study() -> None:
-    study: Any = read_yaml(STUDIES[0]).data
+    study: Any = copy.deepcopy(read_yaml(STUDIES[0]).data)
     next(iter(study["experiments"].values()))["mehtod"] = "x"
     study["engines"]["threads"] = "many"
     study["tilte"] = "x"
@@ -267,7 +267,7 @@ def test_the_examples_are_right_to_both(file: Path) -> None:
 
 @cache
 def _valid(file: Path) -> Any:
-    return read_yaml(EXAMPLES[file]).data
+    return copy.deepcopy(read_yaml(EXAMPLES[file]).data)
 
 
 @cache
