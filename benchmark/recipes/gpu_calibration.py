@@ -10,7 +10,7 @@ Three parts, none of which uses a network:
 3. completions of such a model through the vLLM adapter, where vLLM is installed.
 
 A part's tokens per second and peak memory are measured; shares of the device's peak follow from its datasheet
-(``hardware/devices.json``), so a CPU has none.
+(``runs/hardware/devices.json``), so a CPU has none.
 """
 
 import argparse
@@ -410,7 +410,7 @@ def device_name(listed: str) -> str:
     if len(found) != 1:
         raise InputError(
             f"the driver lists {listed!r}, which is not one device of {', '.join(table)}; name it with --name, or add "
-            "an entry to benchmark/selfimp_bench/hardware/devices.json"
+            "an entry to benchmark/selfimp_bench/runs/hardware/devices.json"
         )
     return found[0]
 

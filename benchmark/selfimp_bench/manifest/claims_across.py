@@ -77,11 +77,6 @@ def suite_of(study: Node, tables: Tables) -> tuple[Node, tuple[Fault, ...]]:
     return mapping(given, study), faults
 
 
-def has_claims_across(study: Node) -> bool:
-    """Whether a study has experiments enough, or claims across them, to be judged as a whole."""
-    return bool(_across(study)) or len(study.need("experiments").entries) > 1
-
-
 def _across(study: Node) -> dict[str, Node]:
     claims = each_of(study.get("claims"))
     return {name: node for name, node in claims if isinstance(node.value, dict) and "holds" in node.value}

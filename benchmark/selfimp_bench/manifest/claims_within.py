@@ -24,7 +24,7 @@ from selfimp_bench.manifest.claims_rows import ROWS_KEYS, Point, Scope, Tables, 
 from selfimp_bench.manifest.claims_text import CellText, read_cell
 from selfimp_bench.manifest.fault import Fault, nearest, shown
 from selfimp_bench.manifest.study import cited, each_of
-from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, only_keys, plain, sequence
+from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, only_keys, sequence
 from selfimp_bench.measurement import Split
 
 FORMS = ("rows", "above", "trend")
@@ -281,10 +281,3 @@ def _excepted_iterations(claim: Node, scope: Scope) -> frozenset[int]:
         if times is not None and each.get("model") is None and _names(each, scope):
             found |= set(iterations_of(times, scope.last))
     return frozenset(found)
-
-
-def claim_ids(study: Node) -> tuple[str, ...]:
-    """The claims of one experiment at a time that a study makes."""
-    claims = study.get("claims")
-    entries = claims.entries if claims is not None else {}
-    return tuple(name for name, node in entries.items() if "holds" not in (plain(node) or {}))  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches; ``terminal.py`` prints it, tests and other callers may ignore it."""
+"""What a run tells whoever watches; ``cli/console.py`` prints it, tests and other callers may ignore it."""
 
 from typing import Protocol
 

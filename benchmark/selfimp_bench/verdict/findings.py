@@ -11,7 +11,7 @@ import msgspec
 from selfimp_bench.manifest.model import Cell, ValuePoint
 
 # Under this many problems the normal margin and the percentile bootstrap cover visibly less than they say
-# (tests/test_inference.py counts it), so nothing is decided from a sample smaller than this.
+# (tests/verdict/test_inference.py counts it), so nothing is decided from a sample smaller than this.
 MINIMUM_PROBLEMS = 20
 
 

@@ -1,4 +1,4 @@
-"""The sampler on plain transformers: a thin client of one child process (see ``hf_worker.py``)."""
+"""The sampler on plain transformers: a thin client of one child process (see ``worker.py``)."""
 
 from typing import Final
 

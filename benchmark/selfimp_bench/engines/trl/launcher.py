@@ -1,6 +1,6 @@
 """torchrun that dies with the process that started it: ``python -m selfimp_bench.engines.trl.launcher ARG...``
 
-Its workers die with it in turn (``trl_worker.py``), so that none outlives the run.
+Its workers die with it in turn (``worker.py``), so that none outlives the run.
 """
 
 from torch.distributed.run import main

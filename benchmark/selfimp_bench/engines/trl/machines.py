@@ -13,7 +13,7 @@ from selfimp_bench.errors import MachineLost
 class Meeting:
     """Where the launchers of a job meet, and which of them this one is.
 
-    job: its folder, which all machines see. stages: of ``trl_worker.py``. machine: this one's number; number 0 began
+    job: its folder, which all machines see. stages: of ``worker.py``. machine: this one's number; number 0 began
     the job, and is found at ``address`` and ``port``.
     """
 

@@ -1,4 +1,4 @@
-"""The trainer on TRL: checks a job, runs ``trl_worker.py`` on it, and reports what it left.
+"""The trainer on TRL: checks a job, runs ``worker.py`` on it, and reports what it left.
 
 One process works alone. Several are torchrun's, one a GPU, of this machine and of each that takes part; those find the
 job in the work folder, which all of them see.

@@ -1,4 +1,4 @@
-"""The sampler on vLLM: one child process a replica (see ``vllm_worker.py``), prompts dealt out among them."""
+"""The sampler on vLLM: one child process a replica (see ``worker.py``), prompts dealt out among them."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ from selfimp_bench.engines.worker.sampler import WorkerSampler
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import VllmSettings
 
-# Bump when a change to vllm_model.py can change a completion (draws, filters, stopping), not for speed alone.
+# Bump when a change to model.py can change a completion (draws, filters, stopping), not for speed alone.
 LIBRARIES: Final = ("vllm", "transformers", "torch")
 
 WORKER: Final = "selfimp_bench.engines.vllm.worker"

@@ -59,7 +59,7 @@ class VerifierKind(StrEnum):
 
 
 class VerificationMetric(StrEnum):
-    """The metrics a manifest can ask for; ``verification_measured.py`` has the names of their measurements."""
+    """The metrics a manifest can ask for; ``cells.py`` has the names of their measurements."""
 
     ACCURACY = "accuracy"
     PASS_AT_K = "pass@k"
