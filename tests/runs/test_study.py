@@ -176,6 +176,20 @@ def test_the_command_line_plans_shows_validates_and_reproduces_a_study(study_fil
     assert "findings across experiments" in text and "study.json" in text
 
 
+def test_several_experiments_need_no_claims_across_them(study_file: Path, tmp_path: Path) -> None:
+    data = YAML(typ="safe", pure=True).load(study_file)
+    data["claims"] = []
+    with study_file.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(data, stream)
+    assert _call("validate", study_file).exit_code == 0
+    assert "Claims" not in _call("show", study_file).stdout
+    done = _call("reproduce", study_file, "--home", tmp_path / "home")
+    assert done.exit_code in (0, 3) and "one: findings" in done.stdout
+    assert "across" not in done.stdout.partition("study.json")[0]
+    (page,) = (tmp_path / "home" / "runs" / "both").glob("*/report.html")
+    assert "one" in page.read_text()
+
+
 def test_validate_holds_the_claims_across_against_the_published_numbers(study_file: Path, tmp_path: Path) -> None:
     report = json.loads(_call("validate", study_file, "--json").stdout)
     assert report["flaws"] == []

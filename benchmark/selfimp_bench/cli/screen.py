@@ -144,8 +144,10 @@ def across_parts(across: Suite) -> Iterator[RenderableType]:
     yield Text(f"from         {across.paper.title}, {across.paper.section}")
     for member in across.experiments:
         yield Text(f"experiment   {member.name} v{member.version}: {', '.join(member.models)}")
-    yield _claims(across.claims)
-    yield _assumed(("claim", "why"), [(each.id, each.assumed) for each in across.claims if each.assumed is not None])
+    if across.claims:
+        yield _claims(across.claims)
+    if assumed := [(each.id, each.assumed) for each in across.claims if each.assumed is not None]:
+        yield _assumed(("claim", "why"), assumed)
 
 
 def _claims(claims: Sequence[Claim | SuiteClaim]) -> Table:
@@ -161,7 +163,7 @@ def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
     """The findings of every experiment, then those across them."""
     for each in judgement.experiments:
         yield from findings_table(each)
-    if not judgement.across or not judgement.judged:
+    if not judgement.findings.findings or not judgement.judged:
         return
     rows = [(found.claim, found.statement, found.verdict) for found in judgement.findings.findings]
     yield table(f"{judgement.study}: findings across experiments", ("claim", "statement", "verdict"), rows)

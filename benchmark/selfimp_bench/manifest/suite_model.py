@@ -388,5 +388,5 @@ class Suite:
     """Where the paper's own numbers stand."""
     bootstrap: Bootstrap
     """How runs are judged; the confidence is that of all comparisons of a claim together."""
-    claims: Annotated[tuple[SuiteClaim, ...], SOME]
+    claims: tuple[SuiteClaim, ...]
     """What the paper says across experiments."""
