@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from real_rows import real_rows
 
@@ -40,6 +40,8 @@ def test_a_problem_without_answers_is_an_input_error_that_names_it(answers):
 
 
 @given(st.text())
+@example("C:\u0327")
+@example("a:\u0300 b")
 def test_normalising_twice_changes_nothing_and_flexible_never_knows_less_than_strict(text):
     assert normalised(normalised(text)) == normalised(text)
     both = grade_nq_open(text, problem("Tom Brady", "x"), truncated=False)

@@ -74,7 +74,9 @@ def normalised(answer: str) -> str:
     text = unicodedata.normalize("NFC", answer.replace(_POINT, "")).translate(_TYPOGRAPHIC).lower()
     text = unicodedata.normalize("NFC", text)
     text = _IN_NUMBER.sub(lambda match: {".": _POINT, ",": "", "-": " "}[match[1]], text)
-    return " ".join(_ARTICLE.sub(" ", text.translate(_NO_PUNCTUATION)).replace(_POINT, ".").split())
+    # Once more, for a mark may have lost what parted it from its letter.
+    text = unicodedata.normalize("NFC", text.translate(_NO_PUNCTUATION))
+    return " ".join(_ARTICLE.sub(" ", text).replace(_POINT, ".").split())
 
 
 def _compared(answer: str) -> str:
