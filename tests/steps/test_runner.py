@@ -205,6 +205,20 @@ def test_an_empty_training_set_keeps_the_checkpoint_or_stops(make_manifest: Mani
     assert "Traceback" not in run.stderr
 
 
+def test_the_checkpoint_kept_is_the_previous_model_also_where_training_starts_from_the_base(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    def hopeless(data: dict[str, Any]) -> None:
+        data["sampling"]["max_tokens"] = 1
+        data["post_training"]["start_from"] = "base"
+
+    record = read_record(_run(make_manifest(name="hopeless", change=hopeless), tmp_path / "home"))
+    trained = {step.id[-8:]: step for step in record.steps if step.id.endswith("/train")}
+    assert trained["t1/train"].counts["optimizer steps"] > 0
+    assert trained["t2/train"].counts["kept previous checkpoint, training set empty"] == 1
+    assert trained["t1/train"].artifacts == trained["t2/train"].artifacts == trained["t3/train"].artifacts
+
+
 @pytest.mark.slow
 def test_a_full_disk_stops_with_advice_and_loses_nothing(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     manifest = make_manifest()

@@ -195,6 +195,30 @@ def test_pooled_samples_pair_within_their_own_iteration_only() -> None:
     assert _pair_rows(_dpo(pairs=None), samples) == []
 
 
+def test_a_text_that_an_earlier_model_wrote_too_still_pairs_with_its_own_model_s_wrong_one() -> None:
+    of_1 = _sample("p", 0, " right", Outcome.CORRECT, iteration=1)
+    of_2 = [
+        _sample("p", 3, " right", Outcome.CORRECT, iteration=2),
+        _sample("p", 4, " right", Outcome.CORRECT, iteration=2),
+        _sample("p", 5, " wrong", Outcome.WRONG, iteration=2),
+    ]
+    block = _dpo(pairs=None, deduplicate="exact")
+    for samples in (of_2, [of_1, *of_2]):
+        rows = _pair_rows(block, samples)
+        assert [(row.iteration, row.chosen_index, row.rejected_index) for row in rows] == [(2, 3, 5)]
+
+
+def test_a_pair_of_texts_that_two_models_wrote_is_one_pair() -> None:
+    samples = [
+        _sample("p", index, text, outcome, iteration=iteration)
+        for iteration in (1, 2)
+        for index, (text, outcome) in enumerate(((" right", Outcome.CORRECT), (" wrong", Outcome.WRONG)))
+    ]
+    rows = _pair_rows(_dpo(pairs=None, deduplicate="exact"), samples)
+    assert [(row.iteration, row.chosen_index, row.rejected_index) for row in rows] == [(1, 0, 1)]
+    assert len(_pair_rows(_dpo(pairs=None), samples)) == 2
+
+
 @given(correct=st.integers(1, 6), wrong=st.integers(1, 6), pairs=st.integers(1, 40), seed=st.integers(0, 99))
 def test_a_draw_of_pairs_is_distinct_seeded_and_no_larger_than_asked(
     correct: int, wrong: int, pairs: int, seed: int

@@ -587,6 +587,8 @@ class Encoder:
 class Measure:
     """What is measured of every iteration. ``k`` lists the pass@k; distinct-n averages n = 1..``ngram_max``.
 
+    ``diversity_samples`` is how many sampled outputs of a problem distinct-n, distinct-equations and sbert-diversity
+    look at, the first ones, correct and incorrect together: diversity falls with their number. Absent: all.
     ``improvement_n`` lists the N of M_1's pass@N on the improvement sets (is-pass@n), ``encoder`` embeds outputs for
     sbert-diversity; each is there exactly when its metric is. What to measure needs no source; ``assumed`` says what a
     paper leaves out of how.
@@ -598,6 +600,9 @@ class Measure:
     """The k of pass@k, each at most evaluation.sampled.samples_per_problem; empty without pass@k."""
     ngram_max: Count
     """distinct-n averages n = 1 .. ngram_max."""
+    diversity_samples: Count | None = None
+    """Sampled outputs of a problem that diversity is over, the first ones, at most
+    evaluation.sampled.samples_per_problem; absent: all."""
     improvement_n: Annotated[tuple[Count, ...], SOME, UNIQUE] | None = None
     """The N of M_1's pass@N on the improvement sets; present exactly with is-pass@n."""
     encoder: Encoder | None = None

@@ -15,7 +15,10 @@ from selfimp_bench.steps.work import Work
 
 @dataclass(frozen=True, kw_only=True)
 class TrainBlock:
-    """Train M_t. Inputs: start, training_set, and for DPO reference."""
+    """Train M_t. Inputs: start, training_set, for DPO reference; previous (M_{t-1}) where it is not the start.
+
+    An empty training set makes M_t of M_{t-1}, not of where training would have started.
+    """
 
     engine: str
     method: Method
@@ -45,21 +48,21 @@ def _do(block: TrainBlock, work: Work) -> Counts:
     inputs = work.inputs
     start = inputs.checkpoint("start")
     if inputs.counts("training_set")["rows"] == 0:
-        return _keep_previous(block, work, start)
+        return _keep_previous(block, work, inputs.checkpoint("previous") if inputs.has("previous") else start)
     if block.device == "cuda":  # training needs the memory
         work.engines.close()
     folders = TrainFolders(out=work.folder.path, work=work.scratch(), log=work.logs())
     return _counts(work.engines.trainer.train(_job(inputs, block, start), folders, work.on_progress))
 
 
-def _keep_previous(block: TrainBlock, work: Work, start: Path) -> Counts:
+def _keep_previous(block: TrainBlock, work: Work, previous: Path) -> Counts:
     if block.empty_training_set == "stop":
         source = work.inputs.step.inputs["training_set"]
         raise StepFailed(
             f"the training set is empty (see the counts of step {source}) and the manifest says "
             "`empty_training_set: stop`; `keep-previous` would carry the checkpoint over unchanged"
         )
-    work.folder.copy_in(start)
+    work.folder.copy_in(previous)
     return {"kept previous checkpoint, training set empty": 1, "optimizer steps": 0, "rows": 0, "tokens": 0}
 
 

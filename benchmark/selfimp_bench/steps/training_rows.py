@@ -132,22 +132,34 @@ class RowMaker:
         return (*sample.token_ids, self.codec.eos_id) if ended else sample.token_ids
 
 
-def deduplicated(samples: Sequence[SampleRow], rule: str) -> list[SampleRow]:
-    """All samples, or the first of every text (``exact``), in order of sampling."""
+def deduplicated(samples: Sequence[SampleRow], rule: str, *, by_model: bool = False) -> list[SampleRow]:
+    """All samples, or the first of every text (``exact``), in order of sampling; ``by_model``: of every M_i's texts.
+
+    Pairs are of one model, so what they are made of is deduplicated by model: a text that M_1 wrote too may be the
+    only right one that M_2 has.
+    """
     if rule == "none":
         return list(samples)
-    first: dict[str, SampleRow] = {}
+    first: dict[tuple[int, str], SampleRow] = {}
     for sample in samples:
-        first.setdefault(sample.completion, sample)
+        first.setdefault((sample.iteration if by_model else 0, sample.completion), sample)
     return list(first.values())
 
 
 def draw_pairs(
     rules: PairSelection, problem: Problem, good: Sequence[SampleRow], bad: Sequence[SampleRow]
 ) -> list[tuple[SampleRow, SampleRow]]:
-    """The product of good and bad samples of the same M_i, or a seeded draw from it without replacement."""
-    chosen, rejected = deduplicated(good, rules.deduplicate), deduplicated(bad, rules.deduplicate)
+    """The product of good and bad samples of the same M_i, or a seeded draw from it without replacement.
+
+    ``exact`` leaves out a pair whose two texts are those of an earlier pair.
+    """
+    chosen, rejected = (deduplicated(side, rules.deduplicate, by_model=True) for side in (good, bad))
     every = [(one, other) for one, other in product(chosen, rejected) if one.iteration == other.iteration]
+    if rules.deduplicate == "exact":
+        first: dict[tuple[str, str], tuple[SampleRow, SampleRow]] = {}
+        for one, other in every:
+            first.setdefault((one.completion, other.completion), (one, other))
+        every = list(first.values())
     if rules.pairs_per_problem is None or len(every) <= rules.pairs_per_problem:
         return every
     draw = random.Random(derive_seed(rules.seed, problem.problem_id))

@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.embed.encoder import FakeEmbedder
-from selfimp_bench.protocols.post_training.embed import outputs_by_side, sbert_values
+from selfimp_bench.protocols.post_training.embed import first_judged, outputs_by_side, sbert_values
 from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow
 from selfimp_bench.tasks.grading.outcome import Outcome
 
@@ -95,3 +95,20 @@ def test_where_no_side_has_two_outputs_the_embedder_stays_closed() -> None:
     assert sbert_values([sample("p", 0, "a", RIGHT)], embedder) == {("p", "correct"): None, ("p", "incorrect"): None}
     assert sbert_values([], embedder) == {}
     assert embedder.asked == []
+
+
+def test_of_every_problem_the_first_so_many_judged_outputs_are_looked_at() -> None:
+    samples = [
+        sample("p", 0, "a", RIGHT),
+        sample("q", 0, "e", RIGHT),
+        sample("p", 1, "b", Outcome.CRASHED),
+        sample("p", 2, "c", WRONG),
+        sample("p", 3, "d", RIGHT),
+    ]
+    assert outputs_by_side(first_judged(samples, 2)) == {
+        ("p", "correct"): ["a"],
+        ("p", "incorrect"): ["c"],
+        ("q", "correct"): ["e"],
+        ("q", "incorrect"): [],
+    }
+    assert first_judged(samples, None) == samples

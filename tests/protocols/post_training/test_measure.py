@@ -105,6 +105,16 @@ def test_diversity_is_measured_on_correct_and_incorrect_outputs_apart() -> None:
     assert _one(measured, "distinct-n.incorrect").value == pytest.approx(1 / 2)
 
 
+def test_diversity_looks_at_the_first_so_many_judged_outputs_and_coverage_at_all() -> None:
+    samples = _judged(Role.SAMPLE, "p", "cxccw", ("a b", "x x", "a c", "e f", "d d"))
+    spec = Measure(metrics=(Metric.COVERAGE, Metric.DISTINCT_N), k=(), ngram_max=1, diversity_samples=3)
+    sets = [JudgedSet(role=Role.SAMPLE, iteration=1, samples=samples)]
+    measured = measure(_block(spec), Evidence(sets=sets, embeddings={}, levels={}))
+    assert _one(measured, "distinct-n.correct").value == pytest.approx(5 / 6)  # a b, a c, e f
+    assert _one(measured, "distinct-n.incorrect").value is None  # d d is the fourth of those judged
+    assert _one(measured, "coverage").value == pytest.approx(3 / 4)
+
+
 def test_a_problem_without_wrong_outputs_has_no_diversity_of_them() -> None:
     samples = [*_judged(Role.SAMPLE, "p", "cc"), *_judged(Role.SAMPLE, "q", "cw")]
     found = _one(_measure(JudgedSet(role=Role.SAMPLE, iteration=1, samples=samples)), "distinct-n.incorrect")

@@ -76,6 +76,14 @@ def test_a_pair_is_a_kept_and_a_dropped_response_and_none_without_a_score() -> N
     assert counts["kept samples that are correct"] == 1
 
 
+def test_a_kept_text_of_an_earlier_pool_still_pairs_in_its_own() -> None:
+    first = pool(("p", "good", 9.0, RIGHT), iteration=0)
+    second = pool(("p", "good", 9.0, RIGHT), ("p", "bad", 1.0, WRONG), iteration=1)
+    block = replace(BLOCK, deduplicate="exact", pairs=replace(PAIRS, deduplicate="exact"))
+    assert pairs(block, second) == pairs(block, first, second) == [("p", 0, 1)]
+    assert kept(replace(block, pairs=None), first, second) == [("p", 0)]
+
+
 def test_a_quantile_is_taken_in_each_pool_for_itself_and_pairs_do_not_mix_pools() -> None:
     low = pool(("p", "a", 0.1, WRONG), ("p", "b", 0.2, WRONG))
     high = pool(("p", "c", 0.8, WRONG), ("p", "d", 0.9, WRONG), iteration=1)

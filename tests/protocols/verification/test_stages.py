@@ -246,3 +246,21 @@ def test_a_second_replicate_has_samples_and_judgements_of_its_own(
     )
     assert not {row["seed"] for row in first} & {row["seed"] for row in second}
     assert {each.replicate for each in read_run(folder).measurements} == {0, 1}
+
+
+def test_an_empty_training_set_leaves_the_previous_model_also_where_training_starts_from_the_base(
+    make_gap: GapManifestMaker,
+) -> None:
+    def from_base(data: dict[str, Any]) -> None:
+        make_gap.improving(data)
+        data["self_improvement"]["start_from"] = "base"
+
+    steps = (
+        open_experiment(str(make_gap(change=from_base)), profile=Profile.PAPER, only="model=700-base", replicates=1)
+        .plan()
+        .by_id()
+    )
+    place = "700-base/seed1"
+    first, second = (steps[f"{place}/t{iteration}/train"].inputs for iteration in (1, 2))
+    assert (second["start"], second["previous"]) == ("700-base/model", f"{place}/t1/train")
+    assert first["start"] == "700-base/model" and "previous" not in first

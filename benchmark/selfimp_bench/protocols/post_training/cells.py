@@ -36,6 +36,8 @@ from selfimp_bench.measurement import Split
 
 EASIEST_LEVEL, HARDEST_LEVEL = 1, 5
 """The levels that group disparity compares (MATH has five)."""
+DIVERSITIES = (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS, Metric.SBERT_DIVERSITY)
+"""The metrics that ``measure.diversity_samples`` is about."""
 
 
 def post_training_cells(manifest: Manifest) -> tuple[MeasuredCell, ...]:
@@ -78,7 +80,7 @@ def measurement_names(metric: Metric, measure: Measure, extraction: str) -> tupl
         return (metric.value, of_level(EASIEST_LEVEL), of_level(HARDEST_LEVEL))
     if metric is Metric.PASS_AT_K:
         return tuple(f"pass@{size}" for size in measure.k)
-    if metric in (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS, Metric.SBERT_DIVERSITY):
+    if metric in DIVERSITIES:
         return (f"{metric}.correct", f"{metric}.incorrect")
     if metric is Metric.IMPROVEMENT_SET:
         endings = ("first", "first.plain", "previous", "previous.plain")
@@ -96,12 +98,15 @@ def of_level(level: int) -> str:
     return f"{Metric.PASS_AT_1}.level-{level}"
 
 
-def completions_behind(metric: str, split: Split, evaluation: Evaluation, sampling: Sampling) -> int:
-    """How many completions the value of one problem rests on: one where it is greedy, else all samples of it."""
+def completions_behind(metric: str, split: Split, evaluation: Evaluation, sampling: Sampling, measure: Measure) -> int:
+    """How many completions the value of one problem rests on: one where it is greedy, else the samples looked at."""
     if split is Split.TRAIN:
         return sampling.samples_per_problem
-    greedy = (Metric.PASS_AT_1, Metric.GROUP_DISPARITY)
-    return 1 if metric.partition(".")[0] in greedy else evaluation.sampled.samples_per_problem
+    name = metric.partition(".")[0]
+    if name in (Metric.PASS_AT_1, Metric.GROUP_DISPARITY):
+        return 1
+    samples = evaluation.sampled.samples_per_problem
+    return measure.diversity_samples or samples if name in DIVERSITIES else samples
 
 
 def _on_test(measure: Measure, grading: Grading) -> Iterator[str]:

@@ -43,7 +43,7 @@ from selfimp_bench.manifest.model import (
     Sampling,
 )
 from selfimp_bench.measurement import Split
-from selfimp_bench.protocols.post_training.cells import cells_of
+from selfimp_bench.protocols.post_training.cells import DIVERSITIES, cells_of
 
 PROMPT_FIELDS = ("question", "choices", "tests")
 # A name in braces that follows a letter or a brace is LaTeX (\frac{a}{b}, \mathbf{A}), unless it is a field's.
@@ -125,6 +125,12 @@ def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
     return pairing(rules.pairing, rules.pairs_per_problem, path)
 
 
+def _diversity_samples_with_a_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
+    if measure.diversity_samples is not None and not set(measure.metrics) & set(DIVERSITIES):
+        message = f"metrics names none of {', '.join(DIVERSITIES)}; remove 'diversity_samples'"
+        yield Fault(path=(*path, "diversity_samples"), message=message, on_key=True)
+
+
 def _k_with_its_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
     wanted = Metric.PASS_AT_K in measure.metrics
     if wanted and not measure.k:
@@ -139,7 +145,7 @@ POST_TRAINING_BLOCK_RULES: Final[BlockRules] = {
     Prompt: (_prompt_template, _canaries_fill_the_template),
     PostTraining: (_schedule, _pairing),
     Encoder: (_encoder_origin,),
-    Measure: (_k_with_its_metric, _extras_with_their_metrics),
+    Measure: (_k_with_its_metric, _extras_with_their_metrics, _diversity_samples_with_a_metric),
 }
 
 
@@ -161,7 +167,7 @@ def _dpo_block(rules: PostTraining, dpo: PreferenceOptimisation | None) -> Itera
         )
 
 
-def _k_within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Fault]:
+def _within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Fault]:
     samples = evaluation.sampled.samples_per_problem
     for index, k in enumerate(measure.k):
         if k > samples:
@@ -171,6 +177,10 @@ def _k_within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Faul
         if n > samples:
             message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {n}"
             yield Fault(path=("measure", "improvement_n", index), message=message)
+    looked_at = measure.diversity_samples
+    if looked_at is not None and looked_at > samples:
+        message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {looked_at}"
+        yield Fault(path=("measure", "diversity_samples"), message=message)
 
 
 def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:
@@ -229,7 +239,7 @@ POST_TRAINING_RULES: Final[tuple[ManifestRule, ...]] = (
     ManifestRule(find=unique_claims, needs=("claims",)),
     ManifestRule(find=_canaries_cover_models, needs=("models", "prompt")),
     ManifestRule(find=_dpo_block, needs=("post_training", "dpo")),
-    ManifestRule(find=_k_within_samples, needs=("measure", "evaluation")),
+    ManifestRule(find=_within_samples, needs=("measure", "evaluation")),
     ManifestRule(find=_sft_batches, needs=("sft", "engines")),
     ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
     ManifestRule(find=_probe_within_test, needs=("datasets", "engines")),

@@ -1,6 +1,6 @@
 """Embedding: the judged samples of one M_t become a Sentence-BERT diversity per problem and side."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,16 @@ ProblemSide = tuple[str, Side]
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedBlock:
-    """Embed outputs, and from them their Sentence-BERT diversity by problem. Inputs: samples, grades."""
+    """Embed outputs, and from them their Sentence-BERT diversity by problem. Inputs: samples, grades.
+
+    ``diversity_samples``: of every problem the first so many outputs, or all.
+    """
 
     engine: str
     encoder: Encoder
     device: Literal["cpu", "cuda"]
     threads: int
+    diversity_samples: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,17 @@ class SideValue:
 
 
 SIDE_VALUE_SCHEMA = pa.schema([("problem_id", pa.string()), ("side", pa.string()), ("value", pa.float64())])
+
+
+def first_judged(samples: Iterable[JudgedSample], most: int | None) -> list[JudgedSample]:
+    """Of every problem the first ``most`` judged samples, in order (None: all); those not judged are not counted."""
+    counted: Counter[str] = Counter()
+    found = []
+    for judged in samples:
+        counted[judged.sample.problem_id] += judged.outcome not in UNJUDGED
+        if most is None or counted[judged.sample.problem_id] <= most:
+            found.append(judged)
+    return found
 
 
 def outputs_by_side(samples: Iterable[JudgedSample]) -> dict[ProblemSide, list[str]]:
@@ -86,7 +101,8 @@ def _do(block: EmbedBlock, work: Work) -> Counts:
     settings = EmbedderSettings(device=block.device, max_batch_rows=block.encoder.max_batch_rows, threads=block.threads)
     folder = Path() if block.engine == "fake" else locate_encoder(block.encoder, work.inputs.places.hub)
     embedder = work.engines.embedder(block.engine, folder, settings)
-    values = sbert_values(work.inputs.judged("samples", "grades"), embedder)
+    judged = first_judged(work.inputs.judged("samples", "grades"), block.diversity_samples)
+    values = sbert_values(judged, embedder)
     rows = [SideValue(problem_id=key[0], side=key[1], value=value) for key, value in values.items()]
     work.folder.write_table(EMBEDDINGS, rows, SIDE_VALUE_SCHEMA)
     return {"values": len(rows), "undefined": sum(row.value is None for row in rows)}

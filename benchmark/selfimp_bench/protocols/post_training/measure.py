@@ -13,7 +13,13 @@ from typing import Final
 
 from selfimp_bench.manifest.model import Measure, Metric
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
-from selfimp_bench.protocols.post_training.cells import EASIEST_LEVEL, HARDEST_LEVEL, by_other_rule, of_level
+from selfimp_bench.protocols.post_training.cells import (
+    DIVERSITIES,
+    EASIEST_LEVEL,
+    HARDEST_LEVEL,
+    by_other_rule,
+    of_level,
+)
 from selfimp_bench.protocols.post_training.embed import EMBEDDINGS, SideValue
 from selfimp_bench.protocols.post_training.metrics.coverage import coverage
 from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations
@@ -232,7 +238,9 @@ def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | Non
     for metric in spec.metrics:
         if judged.role in _ROLES.get(metric, ()):
             for problem_id, samples in groups.items():
-                for name, value in _METRICS[metric]([s for s in samples if s.outcome not in UNJUDGED], spec):
+                most = spec.diversity_samples if metric in DIVERSITIES else None
+                looked_at = [s for s in samples if s.outcome not in UNJUDGED][:most]
+                for name, value in _METRICS[metric](looked_at, spec):
                     values[name][problem_id] = value
     return dict(values)
 

@@ -188,7 +188,7 @@ class _Replicate:
             return problems
         if method is Method.SFT:
             return problems * min(samples * pooled, rules.max_correct_per_problem or samples * pooled)
-        most = (samples * pooled // 2) * (samples * pooled - samples * pooled // 2)
+        most = pooled * (samples // 2) * (samples - samples // 2)
         return problems * min(most, rules.pairs_per_problem or most)
 
     def _train(self, iteration: int) -> Step:
@@ -196,6 +196,8 @@ class _Replicate:
         method = rules.schedule[iteration - 1]
         start = self._checkpoint(iteration - 1 if rules.start_from == "previous" else 0)
         inputs = {"start": start, "training_set": self._id(iteration, "select")}
+        if rules.empty_training_set == "keep-previous" and start != self._checkpoint(iteration - 1):
+            inputs["previous"] = self._checkpoint(iteration - 1)
         if method is Method.DPO:
             references = {"start": start, "first": self._checkpoint(1), "base": self._checkpoint(0)}
             inputs["reference"] = references[rules.dpo_reference]
@@ -269,7 +271,13 @@ class _Replicate:
         return step_of(
             STAGES,
             id=self._id(iteration, "embed"),
-            block=EmbedBlock(engine=engine, encoder=encoder, device=engines.device, threads=engines.threads),
+            block=EmbedBlock(
+                engine=engine,
+                encoder=encoder,
+                device=engines.device,
+                threads=engines.threads,
+                diversity_samples=self.manifest.measure.diversity_samples,
+            ),
             inputs={"samples": sample.id, "grades": self._id(iteration, f"grade.{Role.SAMPLE}")},
             rows_at_most=sample.rows_at_most,
         )

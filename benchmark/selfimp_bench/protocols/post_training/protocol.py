@@ -42,7 +42,7 @@ def _training_methods(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _completions_behind(manifest: Manifest, cell: Cell) -> int:
-    return completions_behind(cell.metric, cell.split, manifest.evaluation, manifest.sampling)
+    return completions_behind(cell.metric, cell.split, manifest.evaluation, manifest.sampling, manifest.measure)
 
 
 PROTOCOL: Final = Protocol(

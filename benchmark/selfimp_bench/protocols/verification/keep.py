@@ -79,7 +79,7 @@ def keep(block: KeepBlock, problems: Sequence[Problem], pools: Sequence[Pool], c
         own = sides.get(problem.problem_id, _Sides(kept=[], dropped=[], unjudged=[]))
         counts.update(_counted(own))
         ended = [judged.sample for judged in own.kept if _is_whole(judged.sample)]
-        kept = deduplicated(ended, block.deduplicate)[: block.max_kept_per_problem]
+        kept = deduplicated(ended, block.deduplicate, by_model=block.pairs is not None)[: block.max_kept_per_problem]
         counts["kept samples left out as unfinished, duplicates or over the cap"] += len(own.kept) - len(kept)
         if not kept:
             counts["problems dropped: nothing kept"] += 1

@@ -351,6 +351,8 @@ class _Replicate:
         engines, method = self.manifest.engines, _METHODS[improvement.method]
         start = self._checkpoint(iteration - 1 if improvement.start_from == "previous" else 0)
         inputs = {"start": start, "training_set": self._id(iteration, "select")}
+        if improvement.empty_training_set == "keep-previous" and start != self._checkpoint(iteration - 1):
+            inputs["previous"] = self._checkpoint(iteration - 1)
         if improvement.pairs is not None:
             inputs["reference"] = start if improvement.pairs.reference == "start" else self._checkpoint(0)
         preference = self._preference()
