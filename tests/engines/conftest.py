@@ -174,9 +174,11 @@ VLLM = VllmSettings(
 )
 
 
-def options(*, save_every: int = 1000, processes: int | None = None, machines: Machines | None = None) -> TrainOptions:
+def options(
+    *, save_minutes: float = 60, processes: int | None = None, machines: Machines | None = None
+) -> TrainOptions:
     """Training without checkpoints in a short run."""
-    return TrainOptions(save_every=save_every, log_to=None, processes=processes, machines=machines)
+    return TrainOptions(save_minutes=save_minutes, log_to=None, processes=processes, machines=machines)
 
 
 def folders_in(folder: Path) -> TrainFolders:
@@ -190,4 +192,4 @@ def folders_in(folder: Path) -> TrainFolders:
 def worker_job(job: TrainJob, folders: TrainFolders) -> WorkerJob:
     """The job as one plain process does it."""
     share = share_batch(job.optimisation.batch_size, rows_per_pass_at_most=job.micro_batch_size, devices=1)
-    return WorkerJob(job=job, folders=folders, processes=1, launched=False, share=share, save_every=1000, log_to=None)
+    return WorkerJob(job=job, folders=folders, processes=1, launched=False, share=share, save_minutes=60, log_to=None)

@@ -20,6 +20,7 @@ from selfimp_bench.engines.fake import FakeTrainer
 from selfimp_bench.engines.trl import trainer as trl
 from selfimp_bench.engines.trl.trainer import TrlTrainer
 from selfimp_bench.errors import InputError
+from selfimp_bench.runs.hardware.footprint import RESUME_BYTES
 
 from .conftest import EOS, MakeJob, dpo_rows, folders_in, job_of, options, sft_rows
 
@@ -34,9 +35,9 @@ class Setup:
     worker: str = trl.WORKER
 
     def train(
-        self, job: TrainJob, folders: TrainFolders, on_progress: OnProgress = quiet, *, save_every: int = 1000
+        self, job: TrainJob, folders: TrainFolders, on_progress: OnProgress = quiet, *, save_minutes: float = 60
     ) -> Checkpoint:
-        trainer = self.make(options(save_every=save_every, processes=self.processes))
+        trainer = self.make(options(save_minutes=save_minutes, processes=self.processes))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(trl, "WORKER", self.worker)
             patch.setenv("PYTHONPATH", str(Path(__file__).parent))
@@ -133,13 +134,13 @@ def test_a_training_that_is_killed_ends_like_an_undisturbed_one(
     def watch(step: int, steps: int) -> None:
         assert steps == 6
         told.append(step)
-        if len(told) == 5:  # after the checkpoint of step 4, in the middle of the second epoch
+        if len(told) == 5:  # in the middle of the second epoch; the checkpoint of step 5 may be begun, or whole
             raise KeyboardInterrupt
 
     with suppress(KeyboardInterrupt):  # the fake trainer is too fast for it
-        setup.train(job, folders, watch, save_every=2)
-    checkpoint = setup.train(job, folders, watch, save_every=2)
-    assert told == ([6, 6] if name == "fake" else [1, 2, 3, 4, 5, 5, 6])
+        setup.train(job, folders, watch, save_minutes=0)
+    checkpoint = setup.train(job, folders, watch, save_minutes=0)
+    assert told in ([[6, 6]] if name == "fake" else [[1, 2, 3, 4, 5, 5, 6], [1, 2, 3, 4, 5, 6]])
     assert checkpoint.rows == 22
     assert checkpoint.tokens == 2 * sum(len(row[0]) + len(answer) for row in ROWS["dpo"] for answer in row[1:])
     if name != "fake":
@@ -147,6 +148,27 @@ def test_a_training_that_is_killed_ends_like_an_undisturbed_one(
         assert_same_training(folders, alone("dpo"), job.start)
     if name == "trl":
         assert contents(folders.out) == contents(alone("dpo").out)
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_one_checkpoint_of_weights_and_two_moments_is_kept_to_resume_from(
+    name: str, make_job: MakeJob, tmp_path: Path
+) -> None:
+    job, folders = make_job(ROWS["sft"], micro_batch_size=4), folders_in(tmp_path)
+    SETUPS[name].train(job, folders, save_minutes=0)
+    (kept,) = (folders.work / "checkpoints").glob("checkpoint-*")
+    assert kept.name == "checkpoint-2"  # of 3 steps: none after the last
+    assert (kept / "whole").is_file()
+    held = sum(path.stat().st_size for path in kept.rglob("*") if path.suffix in (".pt", ".safetensors", ".bin"))
+    parameters = sum(each.numel() for each in load_file(job.start / "model.safetensors").values())
+    assert held / parameters == pytest.approx(RESUME_BYTES, rel=0.1)
+
+
+@pytest.mark.slow
+def test_a_training_shorter_than_the_time_between_checkpoints_writes_none(make_job: MakeJob, tmp_path: Path) -> None:
+    folders = folders_in(tmp_path)
+    SETUPS["trl"].train(make_job(ROWS["sft"]), folders, save_minutes=60)
+    assert not list((folders.work / "checkpoints").glob("checkpoint-*"))
 
 
 @pytest.mark.slow

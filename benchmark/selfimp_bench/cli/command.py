@@ -130,11 +130,11 @@ seeds_option = click.option(
 
 save_every_option = click.option(
     "--save-every",
-    metavar="STEPS",
-    type=click.IntRange(min=1),
-    default=200,
+    metavar="MINUTES",
+    type=click.FloatRange(min=0),
+    default=30.0,
     show_default=True,
-    help="Optimizer steps between checkpoints that a killed training resumes from.",
+    help="Minutes between checkpoints that a killed training resumes from (0: after every optimizer step).",
 )
 
 
@@ -194,11 +194,11 @@ def open_study(name: str, profile: str, only: str | None, seeds: int) -> "Study"
     return study.open_study(name, profile=Profile(profile), only=only, replicates=seeds)
 
 
-def training_options(save_every: int, log_to: "Tracker | None") -> "TrainOptions":
+def training_options(save_minutes: float, log_to: "Tracker | None") -> "TrainOptions":
     """How training is watched and resumed."""
     from selfimp_bench.engines.base import TrainOptions
 
-    return TrainOptions(save_every=save_every, log_to=log_to, processes=None, machines=None)
+    return TrainOptions(save_minutes=save_minutes, log_to=log_to, processes=None, machines=None)
 
 
 def parsed_hardware(hardware: str | None) -> "Hardware | None":

@@ -44,7 +44,7 @@ class _Asked:
     seeds: int
     home: Path
     hardware_text: str | None
-    save_every: int
+    save_every: float
     log_to: "Tracker | None"
     executor: "Callable[[], Executor]"
 

@@ -166,20 +166,23 @@ Tracker = Literal["tensorboard", "wandb"]
 class TrainOptions:
     """How a run trains where that changes no result beyond the last bits of a number.
 
-    save_every: optimizer steps between checkpoints to resume from.
+    save_minutes: minutes between checkpoints to resume from; 0 is one after every optimizer step.
     log_to: what to write losses for too, besides our own log.
     processes: on how many devices of a machine a distributed job runs; None is every GPU that is visible, and one on a
         CPU.
     machines: those that a distributed job spans; None is this one.
     """
 
-    save_every: int
+    save_minutes: float
     log_to: Tracker | None
     processes: int | None
     machines: Machines | None
 
 
-PLAIN_TRAINING: Final = TrainOptions(save_every=200, log_to=None, processes=None, machines=None)
+SAVE_MINUTES: Final = 30.0
+"""Between checkpoints to resume from, unless a run says otherwise: what a kill costs at most."""
+
+PLAIN_TRAINING: Final = TrainOptions(save_minutes=SAVE_MINUTES, log_to=None, processes=None, machines=None)
 
 
 @dataclass(frozen=True, kw_only=True)

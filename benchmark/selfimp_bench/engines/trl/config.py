@@ -115,7 +115,7 @@ def deepspeed_config(work: WorkerJob) -> dict[str, Any]:
             "stage": 3,
             "overlap_comm": work.job.device == "cuda",
             "contiguous_gradients": True,
-            "stage3_gather_16bit_weights_on_model_save": True,
+            "stage3_gather_16bit_weights_on_model_save": False,  # ``LeastCheckpoint``
         },
         "bf16": {"enabled": optimisation.precision == "bfloat16"},
         "fp16": {"enabled": False},
@@ -185,7 +185,7 @@ def _numerics(job: TrainJob) -> dict[str, Any]:
         "bf16": job.optimisation.precision == "bfloat16",
         "fp16": False,
         "tf32": False,
-        "full_determinism": True,
+        "full_determinism": False,  # ``determinism.py`` sets what it would, but for what only slows
         "gradient_checkpointing": job.gradient_checkpointing,
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
         "torch_compile": False,
@@ -213,8 +213,8 @@ def _bookkeeping(work: WorkerJob) -> dict[str, Any]:
         "disable_tqdm": True,
         "logging_strategy": "steps",
         "logging_steps": 1,
-        "save_strategy": "no",  # ``trl_log.StepLog`` says when; transformers would also save after the last step
-        "save_total_limit": 2,  # one is whole while the other is written
+        "save_strategy": "no",  # ``resume.ResumePoints`` says when; transformers would also save after the last step
+        "save_total_limit": None,  # ``ResumePoints`` removes the one before, once the next is whole
         "save_only_model": False,
         "include_num_input_tokens_seen": "non_padding",
         "eval_strategy": "no",

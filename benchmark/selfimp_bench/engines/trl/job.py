@@ -21,7 +21,7 @@ class WorkerJob(msgspec.Struct, frozen=True, kw_only=True):
     processes: int
     launched: bool
     share: BatchShare
-    save_every: int
+    save_minutes: float
     log_to: Tracker | None
 
 

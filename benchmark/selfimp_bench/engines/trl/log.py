@@ -1,4 +1,4 @@
-"""What training says while it runs: losses, speed, progress; and when it writes a checkpoint to resume from."""
+"""What training says while it runs: losses, speed, progress."""
 
 import json
 import math
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from transformers import TrainerCallback
@@ -15,12 +15,9 @@ from transformers import TrainerCallback
 from selfimp_bench.engines.trl.job import LOG, SPEED_LOG, WorkerJob
 from selfimp_bench.errors import StepFailed
 
-# In a checkpoint's folder, last: its presence says that the checkpoint is whole.
-WHOLE: Final = "whole"
-
 
 class StepLog(TrainerCallback):  # type: ignore[misc]
-    """Writes a line per optimiser step, asks for checkpoints, and stops at a loss that is no number."""
+    """Writes a line per optimiser step, and stops at a loss that is no number."""
 
     def __init__(self, work: WorkerJob) -> None:
         self._work = work
@@ -33,16 +30,6 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
         if state.is_world_process_zero:
             for path in (self._work.folders.work / LOG, self._work.folders.log / SPEED_LOG):
                 _keep_steps(path, state.global_step)
-
-    def on_step_end(self, _args: Any, state: Any, control: Any, **_kwargs: Any) -> Any:
-        """A checkpoint every ``save_every`` steps, but not after the last."""
-        control.should_save = state.global_step % self._work.save_every == 0 and state.global_step < state.max_steps
-        return control
-
-    def on_save(self, args: Any, state: Any, _control: Any, **_kwargs: Any) -> None:
-        """Mark the checkpoint as whole."""
-        if state.is_world_process_zero:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: Mapping[str, Any], **_kwargs: Any) -> None:
         """A line for the checkpoint's log, one for the speed log, and the progress."""
@@ -75,17 +62,6 @@ def peak_memory_bytes() -> int:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the latest step that was written to its end."""
-    whole = [mark.parent for mark in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return max(whole, key=step_of, default=None)
-
-
-def step_of(checkpoint: Path) -> int:
-    """The optimiser step after which a checkpoint was written."""
-    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:

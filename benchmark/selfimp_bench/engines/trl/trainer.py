@@ -82,7 +82,7 @@ class TrlTrainer:
             share=share_batch(
                 job.optimisation.batch_size, rows_per_pass_at_most=job.micro_batch_size, devices=processes
             ),
-            save_every=self._options.save_every,
+            save_minutes=self._options.save_minutes,
             log_to=self._options.log_to,
         )
 

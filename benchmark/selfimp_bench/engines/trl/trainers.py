@@ -11,9 +11,10 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from selfimp_bench.engines.trl.order import PADDING_LOGP, PaddedOrder
+from selfimp_bench.engines.trl.resume import LeastCheckpoint
 
 
-class TokenSFTTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped to mypy
+class TokenSFTTrainer(LeastCheckpoint, SFTTrainer):  # type: ignore[misc]  # trl is untyped to mypy
     """SFTTrainer; with an ``order``, in that one instead of accelerate's."""
 
     order: PaddedOrder | None = None
@@ -22,7 +23,7 @@ class TokenSFTTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped to my
         return self.order or super()._get_train_sampler(train_dataset)
 
 
-class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
+class TokenDPOTrainer(LeastCheckpoint, DPOTrainer):  # type: ignore[misc]
     """DPOTrainer on rows of token ids with the reference's log-probabilities; TRL 1.16 has no switch for the former.
 
     With an ``order``, in that one, and with a loss that knows the global batch: TRL's is the mean over each micro

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils import deterministic
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 from transformers.integrations import TensorBoardCallback, WandbCallback
@@ -27,10 +26,12 @@ from trl.models.utils import prepare_deepspeed
 
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.trl.config import CHECKPOINTS, dpo_config, lora_config, sft_config
+from selfimp_bench.engines.trl.determinism import be_deterministic
 from selfimp_bench.engines.trl.job import LOG, Failure, Result, WorkerJob, read_job, write_result
-from selfimp_bench.engines.trl.log import StepLog, last_whole_checkpoint, step_of
+from selfimp_bench.engines.trl.log import StepLog
 from selfimp_bench.engines.trl.model import load_model, write_checkpoint
 from selfimp_bench.engines.trl.order import PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
+from selfimp_bench.engines.trl.resume import ResumePoints, last_whole_checkpoint, step_of
 from selfimp_bench.engines.trl.trainers import TokenDPOTrainer, TokenSFTTrainer
 from selfimp_bench.engines.trl.training_set import TrainingRow, read_training_set, training_work
 from selfimp_bench.engines.worker.child import die_with_parent
@@ -48,8 +49,7 @@ Trainer = TokenSFTTrainer | TokenDPOTrainer
 def run(work: WorkerJob, stages: tuple[str, ...], scratch: Path) -> Result:
     """Do the stages."""
     torch.set_num_threads(work.job.threads)
-    # A debugging aid of deterministic mode that would fill TRL's large buffers at every step (4 times slower).
-    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    be_deterministic()
     job = work.job
     if job.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
@@ -130,7 +130,7 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
     each would hold the whole model in float32.
     """
     job, several = work.job, work.processes > 1
-    callbacks = [StepLog(work), *trackers(work)]
+    callbacks = [StepLog(work), ResumePoints(work), *trackers(work)]
     trainer: Trainer
     if job.method == "sft":
         sft = sft_config(work)

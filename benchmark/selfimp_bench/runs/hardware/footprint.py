@@ -20,6 +20,9 @@ ADAM_BYTES = 16
 
 Float32 weights and gradients with two moments come to as much: 4 + 4 + 8."""
 
+RESUME_BYTES = 12
+"""Per trained weight, on disk: a checkpoint to resume from, a float32 weight and its two moments."""
+
 AUTOCAST_BYTES = 2
 """Per weight: the 16-bit copy that PyTorch's autocast caches of a float32 weight while a pass lasts."""
 
