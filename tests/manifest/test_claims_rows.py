@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from selfimp_bench.manifest.claims_rows import Scope, fits, selected
-from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.claims_rows import Scope, selected
+from selfimp_bench.manifest.measured import MeasuredCell, fits
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.study_figures import figures_of
 from selfimp_bench.manifest.study_tree import plain, planted

@@ -10,10 +10,10 @@ text (``claims_text.py``): the greatest value over its iterations, less that at 
     best: {of: QUANTITY, axis, among, winners}           of ``among`` one of the winners has the greatest
     rule: {when: QUANTITY, above: N, of: QUANTITY, axis, among, then, else}
                                                          where ``when`` is above N one of ``then`` has the greatest
-    peak: {of: QUANTITY, at: [4, 5]}                     the greatest is at one of these iterations
+    peak: {of: QUANTITY, at: [4, 5], margin}             at one of these iterations none is above by the margin
     monotone: {of: QUANTITY, goes: up, axis, among}      from each to the next
     within: {of: QUANTITY, low, high}
-    rows: {of: QUANTITY, table, row, seed_sd}            it is the number of this row
+    rows: {of: QUANTITY, table, row, seed_sd, against}   it is the number of this row
 
 or ``any_of``/``all_of``, with a form under the name of every reading (part).
 
@@ -72,6 +72,7 @@ def suite_of(study: Node, tables: Tables) -> tuple[Node, tuple[Fault, ...]]:
         "compute": _compute(study),
         "published": _published(study, tables),
         "bootstrap": study.need("judging").need("bootstrap"),
+        "priors": study.get("priors"),
         "claims": claims,
     }
     return mapping(given, study), faults
@@ -278,8 +279,9 @@ def _rule(form: Node, words: _Words) -> Node:
 
 
 def _peak(form: Node, words: _Words) -> Node:
-    only_keys(form, ("of", "at"))
-    return mapping({"quantity": quantity(form.need("of"), words.where), "at": form.need("at")}, form)
+    only_keys(form, ("of", "at", "margin"))
+    given = {"quantity": quantity(form.need("of"), words.where), "at": form.need("at"), "margin": form.get("margin")}
+    return mapping(given, form)
 
 
 def _monotone(form: Node, words: _Words) -> Node:
@@ -295,12 +297,13 @@ def _within(form: Node, words: _Words) -> Node:
 
 
 def _equals(form: Node, words: _Words, study: Node) -> Node:
-    only_keys(form, ("of", "table", "row", "seed_sd"))
+    only_keys(form, ("of", "table", "row", "seed_sd", "against"))
     table = form.need("table")
     given = {
         "quantity": quantity(form.need("of"), words.where),
         "table": made(table_name(study.need("tables").text, table.text), table),
         "reference": form.need("row"),
         "seed_sd": form.need("seed_sd"),
+        "against": form.get("against"),
     }
     return mapping(given, form)

@@ -8,6 +8,9 @@ Of an experiment's own data sets, methods and models those rows count whose metr
     t        iterations; ``last`` is the experiment's last one
     model, dataset   as the columns say them
 
+``against`` is what a run must be told from (``model.Against``), ``problems`` how many the published numbers are over:
+a number, ``all`` of the split, or null where nobody says.
+
 A row of ``is-pass@4`` is one of ``is-pass@4.first``, too, where a name or a pattern asks for that reading.
 """
 
@@ -17,7 +20,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from selfimp_bench.manifest.claims_text import read_iterations
-from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.measured import MeasuredCell, fits
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.study_tree import Misfit, Node
 from selfimp_bench.measurement import Split
@@ -69,11 +72,6 @@ class Point:
     model: str
     table: str
     reference: str
-
-
-def fits(wanted: str, metric: str) -> bool:
-    """Whether a metric is the wanted one, of a wanted pattern, or of the wanted family."""
-    return fnmatchcase(metric, wanted) if "*" in wanted else metric == wanted or metric.startswith(f"{wanted}.")
 
 
 def table_name(folder: str, name: str) -> str:
@@ -164,7 +162,20 @@ def _texts(node: Node, key: str) -> tuple[str, ...]:
     return () if found is None else found.texts
 
 
-ROWS_KEYS = ("table", "metric", "split", "t", "model", "dataset", "method", "rule", "confidence", "one_run")
+ROWS_KEYS = (
+    "table",
+    "metric",
+    "split",
+    "t",
+    "model",
+    "dataset",
+    "method",
+    "rule",
+    "confidence",
+    "one_run",
+    "against",
+    "problems",
+)
 
 
 def one_table(points: tuple[Point, ...], node: Node) -> str:

@@ -20,9 +20,10 @@ and not the experiment. A claim is made of the experiments that measure all that
 
 from collections.abc import Iterator
 
-from selfimp_bench.manifest.claims_rows import ROWS_KEYS, Point, Scope, Tables, fits, iterations_of, one_table, selected
+from selfimp_bench.manifest.claims_rows import ROWS_KEYS, Point, Scope, Tables, iterations_of, one_table, selected
 from selfimp_bench.manifest.claims_text import CellText, read_cell
 from selfimp_bench.manifest.fault import Fault, nearest, shown
+from selfimp_bench.manifest.measured import fits
 from selfimp_bench.manifest.study import cited, each_of
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, only_keys, sequence
 from selfimp_bench.measurement import Split
@@ -136,8 +137,16 @@ def _value(
         "confidence": whole.need("confidence"),
         "single_run": _single_run(whole, points[0], judging, scope) if rule.value == "published-value" else None,
         "points": sequence([_point(point, rows) for point in points], rows),
+        "against": whole.get("against"),
+        "problems": _problems(whole, points[0].split, scope),
     }
     return {"value": mapping(value, rows)}
+
+
+def _problems(rows: Node, split: Split, scope: Scope) -> Node | None:
+    """How many problems the published numbers are over; ``all`` are those of the split."""
+    given = rows.get("problems")
+    return made(scope.problems[split], given) if given is not None and given.value == "all" else given
 
 
 def _point(point: Point, rows: Node) -> Node:

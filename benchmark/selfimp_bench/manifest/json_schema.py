@@ -136,7 +136,7 @@ def _of_union(where: str, options: tuple[Any, ...]) -> Fragment:
     description = next((fragment.pop("description") for fragment in fragments if "description" in fragment), None)
     said = {"description": description} if description else {}
     if any("$ref" in fragment or "anyOf" in fragment for fragment in fragments):
-        return said | {"anyOf": fragments}
+        return said | {"anyOf": [each for fragment in fragments for each in fragment.get("anyOf", [fragment])]}
     merged: Fragment = {}
     for fragment in fragments:
         merged |= fragment

@@ -30,7 +30,8 @@ def _spelled(pattern: str, words: str) -> Keywords:
     return Keywords(said={"pattern": pattern, WORDS: words})
 
 
-def _means(words: str) -> Keywords:
+def means(words: str) -> Keywords:
+    """A description for every field of this kind that has no words of its own."""
     return Keywords(said={"description": words})
 
 
@@ -84,8 +85,11 @@ Confidence = Annotated[float, _bounds(exclusiveMinimum=0, exclusiveMaximum=1)]
 
 Texts = Annotated[tuple[Text, ...], SOME, UNIQUE]
 
-Source = Annotated[Text, _means('Where in the paper these values stand, for example "Section 4.1, Table 5".')]
+PriorSetting = Annotated[
+    Name, means("Setting of priors.csv: how far runs that differ in their seeds alone are expected to lie apart.")
+]
+Source = Annotated[Text, means('Where in the paper these values stand, for example "Section 4.1, Table 5".')]
 Assumed = Annotated[
     Text | Annotated[dict[str, Text], FILLED],
-    _means("Why these values, where the paper is silent: one reason for the block, or a reason per key of it."),
+    means("Why these values, where the paper is silent: one reason for the block, or a reason per key of it."),
 ]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from selfimp_bench.measurement import Split
 
@@ -26,6 +27,11 @@ class Numbered:
 
     number: float
     metric: str
+
+
+def fits(wanted: str, metric: str) -> bool:
+    """Whether a metric is the wanted one, of a wanted pattern, or of the wanted family."""
+    return fnmatchcase(metric, wanted) if "*" in wanted else metric == wanted or metric.startswith(f"{wanted}.")
 
 
 def numbered(pattern: str, names: Iterable[str]) -> tuple[Numbered, ...]:

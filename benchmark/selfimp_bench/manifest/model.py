@@ -30,6 +30,7 @@ from selfimp_bench.manifest.kinds import (
     Name,
     NotNegative,
     Positive,
+    PriorSetting,
     Repository,
     Resamples,
     Several,
@@ -39,6 +40,7 @@ from selfimp_bench.manifest.kinds import (
     Text,
     Texts,
     TopK,
+    means,
 )
 from selfimp_bench.measurement import Split
 
@@ -654,6 +656,23 @@ class SingleRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Apart:
+    """What would refute a number where nothing has no effect to be compared with: a run this far off."""
+
+    apart: Positive
+    """A run this far off, to either side, would refute it; in the unit of the rows."""
+
+
+Against = Annotated[
+    Literal["frozen", "none"] | Apart,
+    means(
+        "What a run must be told from to have reproduced it: frozen (a model that stays as it was at the claim's first "
+        "iteration), none (0), or {apart: X} (a run X off, in the unit of the rows)."
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValueClaim:
     """Measured values are the published ones, within what ``rule`` allows.
 
@@ -673,6 +692,9 @@ class ValueClaim:
     """Of all points together; between 0 and 1, both excluded."""
     single_run: SingleRun | None = None
     """What stands in for the spread of numbers from one run; present exactly with published-value."""
+    against: Against | None = None
+    problems: Count | None = None
+    """How many problems the published numbers are over, where no row says; null: nobody says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -922,6 +944,7 @@ class Manifest:
     """What is measured."""
     claims: Annotated[tuple[Claim, ...], SOME]
     """What the paper says."""
+    priors: PriorSetting | None = None
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
     """The paper's figures, drawn from a run beside the paper's numbers."""
     profiles: Profiles | None = None

@@ -14,6 +14,8 @@ protocol's own manifest), which is what runs record and are judged by:
     BLOCK         any block of the protocol's resolved manifest: sampling, engines, measure ...
     judging       ``rows``: what every ``rows`` has that does not say otherwise (table, rule, confidence);
                   ``bootstrap``; ``one_run``: by metric, what stands in for the spread of numbers from one run
+    priors        the setting of ``priors.csv``, how far seeds alone move a measurement (``priors.py``); a method or
+                  an experiment may have its own
     published, families, compute     what claims across experiments need (``claims_across.py``)
     claims        id: one claim, in the language of ``claims_within.py``; with ``holds`` it is across experiments
     figures       id: one figure or table of the paper (``study_figures.py``)
@@ -37,13 +39,13 @@ from selfimp_bench.manifest.yaml_scalar import Json
 
 OF_STUDY = (
     "schema", "name", "version", "title", "summary", "corrects", "paper", "protocol", "seed", "tables", "models",
-    "tasks", "methods", "experiments", "judging", "published", "families", "compute", "claims", "figures",
+    "tasks", "methods", "experiments", "judging", "priors", "published", "families", "compute", "claims", "figures",
 )  # fmt: skip
 OF_TASK = ("train", "test", "ood", "prompt", "grading", "published_as", "title", "source", "assumed")
-OF_METHOD = ("title", "source", "assumed")
+OF_METHOD = ("title", "priors", "source", "assumed")
 OF_EXPERIMENT = (
-    "task", "method", "models", "ood", "title", "summary", "paper", "published_as", "apart", "seed", "source",
-    "assumed",
+    "task", "method", "models", "ood", "title", "summary", "paper", "published_as", "apart", "seed", "priors",
+    "source", "assumed",
 )  # fmt: skip
 _WORDS = ("source", "assumed")
 
@@ -323,6 +325,7 @@ def head(entry_: Entry) -> dict[str, Node | None]:
         "paper": merged(study.need("paper"), node.get("paper")),
         "protocol": study.need("protocol"),
         "seed": node.get("seed") or study.need("seed"),
+        "priors": whole_block(entry_, "priors"),
     }
 
 

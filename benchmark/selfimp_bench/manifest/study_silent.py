@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from selfimp_bench.manifest.claims_rows import Scope, Tables, fits, table_name
+from selfimp_bench.manifest.claims_rows import Scope, Tables, table_name
 from selfimp_bench.manifest.claims_text import read_cell
 from selfimp_bench.manifest.fault import Fault, nearest, shown
-from selfimp_bench.manifest.measured import numbered
+from selfimp_bench.manifest.measured import fits, numbered
 from selfimp_bench.manifest.study import each_of
 from selfimp_bench.manifest.study_tree import Misfit, Node, merged
 

@@ -10,8 +10,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from selfimp_bench.manifest.kinds import SOME, TWO, UNIQUE, Count, FromZero, Name, NotNegative, Positive, Text, Texts
-from selfimp_bench.manifest.model import Bootstrap, Paper
+from selfimp_bench.manifest.kinds import (
+    SOME,
+    TWO,
+    UNIQUE,
+    Count,
+    FromZero,
+    Name,
+    NotNegative,
+    Positive,
+    PriorSetting,
+    Text,
+    Texts,
+)
+from selfimp_bench.manifest.model import Apart, Bootstrap, Paper
 from selfimp_bench.measurement import Split
 
 
@@ -224,6 +236,8 @@ class Peak:
     """What is compared."""
     at: Annotated[tuple[FromZero, ...], SOME, UNIQUE]
     """The greatest value is at one of these iterations."""
+    margin: NotNegative = 0.0
+    """No other iteration's value is above it by this much or more, in the measurement's unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +272,11 @@ class Within:
 
 @dataclass(frozen=True, kw_only=True)
 class Equals:
-    """``quantity`` is the number of a row; ``seed_sd`` is its assumed spread over seeds, in the row's unit."""
+    """``quantity`` is the number of a row; ``seed_sd`` is its assumed spread over seeds, in the row's unit.
+
+    against: what a run must be told from to have reproduced it: none (0), or {apart: X} (a run X off, in the row's
+        unit). A gain that is frozen is none.
+    """
 
     quantity: Quantity
     """What is compared."""
@@ -268,6 +286,8 @@ class Equals:
     """Id of the row in the table."""
     seed_sd: NotNegative
     """Assumed standard deviation over training seeds, in the row's unit."""
+    against: Literal["none"] | Apart | None = None
+    """What a run must be told from: none (0), or {apart: X} (a run X off, in the row's unit)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -390,3 +410,4 @@ class Suite:
     """How runs are judged; the confidence is that of all comparisons of a claim together."""
     claims: tuple[SuiteClaim, ...]
     """What the paper says across experiments."""
+    priors: PriorSetting | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from selfimp_bench.manifest.json_schema import Fragment, Tables, json_schema
-from selfimp_bench.manifest.kinds import Address, Count, FromZero, Name, Text
+from selfimp_bench.manifest.kinds import Address, Count, FromZero, Name, PriorSetting, Text
 from selfimp_bench.manifest.model import DatasetRef, Grading, Prompt
 from selfimp_bench.protocols.registry import PROTOCOLS
 
@@ -64,6 +64,7 @@ class StudyMethod:
 
     title: Text | None = None
     """The method in words, for titles."""
+    priors: PriorSetting | None = None
     source: Text | None = None
     """Where in the paper the method's values stand."""
     assumed: Any = None
@@ -94,6 +95,7 @@ class StudyExperiment:
     """Why the study as a whole leaves this experiment out."""
     seed: FromZero | None = None
     """Takes the place of the study's."""
+    priors: PriorSetting | None = None
     source: Text | None = None
     """Where in the paper the experiment's values stand."""
     assumed: Any = None
@@ -134,6 +136,7 @@ class Study:
     """By name: a task with a method."""
     judging: Any = None
     """What every claim has that does not say otherwise: `rows`, `bootstrap`, `one_run`."""
+    priors: PriorSetting | None = None
     published: Any = None
     """Where the paper's own numbers stand, for claims across experiments."""
     families: dict[str, Any] | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfimp_bench.errors import Flaw, InputError
+from selfimp_bench.manifest import priors
 from selfimp_bench.manifest import reference_table as reference
 from selfimp_bench.manifest.catalog import Place, find, find_member, find_path, find_table
 from selfimp_bench.manifest.conflicts import SOURCE, RecordedConflict, read_conflicts
@@ -89,6 +90,8 @@ def _place(name: str) -> Place:
 
 def _look_at(place: Place) -> _Found:
     file = place.path
+    if file.name == priors.FILE:
+        return _Found(flaws=priors.find_prior_flaws(file))
     if file.suffix == ".csv":
         return _Found(flaws=reference.find_flaws(file))
     if place.experiment is not None:

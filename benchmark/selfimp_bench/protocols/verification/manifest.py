@@ -20,6 +20,7 @@ from selfimp_bench.manifest.kinds import (
     Name,
     PathBelow,
     Positive,
+    PriorSetting,
     Rounds,
     Several,
     Sha256,
@@ -449,6 +450,7 @@ class VerificationManifest:
     """What is measured."""
     claims: Annotated[tuple[Claim, ...], SOME]
     """What the paper says."""
+    priors: PriorSetting | None = None
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
     """The paper's figures, drawn from a run beside the paper's numbers."""
     profiles: Profiles | None = None
