@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from support import ManifestMaker
@@ -255,6 +258,49 @@ def test_check_refuses_a_run_whose_manifest_was_edited(finished: tuple[str, Path
     manifest.write_text(manifest.read_text().replace("seed: 1", "seed: 2"))
     result = _call("check", name, "--home", home)
     assert (result.exit_code, "run again" in result.stderr) == (2, True)
+
+
+def _record_without(part: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        path = run / "record.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {part: []}))
+
+    return change
+
+
+def _first_measurement_with(column: str, value: object) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        path = run / "measurements.parquet"
+        table = pq.read_table(path)
+        rows = table.to_pylist()
+        rows[0][column] = value
+        pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+    return change
+
+
+@pytest.mark.parametrize("command", [("check",), ("report",), ("explain", "accuracy-rises")])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_record_without("models"), "record.json: 'models' is empty"),
+        (_record_without("steps"), "record.json: 'steps' is empty"),
+        (_record_without("seeds"), "record.json: 'seeds' is empty"),
+        (_first_measurement_with("value", 83.0), "is 83; expected a share, from 0 to 1"),
+        (_first_measurement_with("unit", "percent"), "is in 'percent'; expected 'share'"),
+        (_first_measurement_with("n", 12), "is over 12 problems"),
+        (_first_measurement_with("value", 0.123), "is 0.123; expected "),
+    ],
+)
+def test_what_no_run_can_have_written_is_refused_and_never_judged(
+    finished: tuple[str, Path], command: tuple[str, ...], change: Callable[[Path], None], said: str
+) -> None:
+    name, home = finished
+    (run,) = home.glob("runs/*/*")
+    change(run)
+    result = _call(command[0], name, *command[1:], "--home", home)
+    assert result.exit_code == 2
+    assert said in result.stderr and str(run) in result.stderr and "run it again" in result.stderr
 
 
 def test_explain_shows_every_term_of_a_claim_with_its_source(finished: tuple[str, Path]) -> None:

@@ -258,9 +258,9 @@ def test_a_run_where_everything_is_undefined_measures_nothing() -> None:
     assert "no correct sample" in findings.findings[0].reason
 
 
-def test_no_claims_give_no_findings_and_exit_0() -> None:
+def test_no_claims_give_no_findings_and_nothing_judged_is_no_success() -> None:
     assert judge().findings == ()
-    assert exit_code(judge()) == 0
+    assert exit_code(judge()) == 3
 
 
 def test_orders_and_trends_are_judged_for_every_model_and_values_for_those_of_their_rows() -> None:

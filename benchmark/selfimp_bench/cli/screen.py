@@ -177,6 +177,9 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     if not judgement.judged:
         yield f"{judgement.experiment}: not judged (smoke): every step worked; a smoke run judges no claim of a paper"
         return
+    if not judgement.findings.findings:
+        yield f"{judgement.experiment}: nothing was judged: no claim is about a model that ran"
+        return
     rows = [row for finding in judgement.findings.findings for row in _finding_rows(finding)]
     columns = ("claim", "measured", "reference", "allowed", "verdict")
     yield table(f"{judgement.experiment}: findings", columns, rows)

@@ -22,6 +22,23 @@ class MeasuredCell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What a measurement can be: its mean lies from ``low`` to ``high``, in ``unit``.
+
+    everywhere: whether every problem of the data has a value or the lack of one; else it is about some of them.
+    """
+
+    unit: str = "share"
+    low: float = 0.0
+    high: float = 1.0
+    everywhere: bool = True
+
+
+SHARE_SCALE = Scale()
+"""A share of something, on every problem."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Numbered:
     """A measurement that a pattern covers, and the number in its name."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from selfimp_bench.manifest.cross_checks import BlockRules, ManifestRule
 from selfimp_bench.manifest.fault import Fault, JsonPath
-from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.measured import SHARE_SCALE, MeasuredCell, Scale
 from selfimp_bench.manifest.model import Cell, Claim, DatasetRef, Engines, ModelRef, Paper, PaperFigure
 from selfimp_bench.manifest.study import Entry
 from selfimp_bench.manifest.study_tree import Node
@@ -81,6 +81,10 @@ def _replaces_nothing(_blocks: dict[str, Json]) -> None:
     return None
 
 
+def _share(_metric: str) -> Scale:
+    return SHARE_SCALE
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyForm:
     """How study files say an experiment of the protocol.
@@ -110,6 +114,7 @@ class Protocol(Generic[Manifest]):
     file_faults: what is wrong with files that a block names, given its place and the manifest's folder. files: those
         that a manifest names, by their path beside it, and where they lie.
     completions_behind: how many completions the value of one problem rests on; None where reruns are not allowed for.
+    scale: what a measurement can be, by its name; a share of 0 to 1 on every problem where a protocol does not say.
     """
 
     name: str
@@ -127,3 +132,4 @@ class Protocol(Generic[Manifest]):
     file_faults: Callable[[object, JsonPath, Path], Iterator[Fault]] = field(default=_no_file_faults)
     files: Callable[[Manifest, Path], Mapping[str, Path]] = field(default=_no_files)
     completions_behind: Callable[[Manifest, Cell], int] | None = None
+    scale: Callable[[str], Scale] = field(default=_share)

@@ -25,12 +25,14 @@ from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.runs.describe import Decidability, decidabilities
 from selfimp_bench.runs.execute import TABLES, table_names
 from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
+from selfimp_bench.runs.possible import refuse_impossible
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.store import read_table, write_atomically
 from selfimp_bench.verdict.check import check, tables_of
+from selfimp_bench.verdict.evidence import Evidence, RunEvidence, columns_of, evidence
 from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Findings, exit_code, to_json
 from selfimp_bench.verdict.groups import MemberRun, judge_suite
 from selfimp_bench.verdict.paper_check import suite_tables
@@ -150,7 +152,7 @@ def judge_study(folder: Path) -> StudyJudgement:
         across=True,
         findings=findings,
         experiments=experiments,
-        exit_code=exit_code(Findings(schema=1, findings=everything)),
+        exit_code=exit_code(Findings(schema=1, findings=everything)) if judged else 0,
     )
 
 
@@ -175,6 +177,7 @@ def judge_run(folder: Path) -> Judgement:
 
 
 def _judge(run: RunFiles) -> Judgement:
+    refuse_impossible(run.folder, run.record, run.manifest, _evidence(run))
     findings = Findings(schema=1, findings=())
     judged = run.record.profile != Profile.SMOKE
     if judged:
@@ -185,9 +188,19 @@ def _judge(run: RunFiles) -> Judgement:
         run=str(run.folder),
         judged=judged,
         findings=findings,
-        exit_code=exit_code(findings),
+        exit_code=exit_code(findings) if judged else 0,
         probes=run.record.probes,
     )
+
+
+def _evidence(run: RunFiles) -> Evidence:
+    own = RunEvidence(
+        experiment=run.manifest.name,
+        digests={},
+        measurements=run.measurements,
+        columns=columns_of(run.problem_values),
+    )
+    return evidence([own])
 
 
 def _check(run: RunFiles) -> Findings:

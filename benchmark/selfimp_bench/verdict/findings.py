@@ -147,11 +147,11 @@ def named_part(several: Literal["any_of", "all_of"] | None, name: str) -> str:
 
 
 def exit_code(findings: Findings) -> int:
-    """1 when a claim is contradicted, else 3 when one is inconclusive or not measured, else 0."""
+    """1 when a claim is contradicted, else 3 when one is inconclusive, not measured, or nothing was judged, else 0."""
     verdicts = {finding.verdict for finding in findings.findings}
     if Verdict.NOT_REPRODUCED in verdicts:
         return 1
-    return 3 if verdicts & {Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED} else 0
+    return 3 if not verdicts or verdicts & {Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED} else 0
 
 
 def describe(cell: Cell | ValuePoint) -> str:

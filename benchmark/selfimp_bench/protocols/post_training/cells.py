@@ -19,9 +19,10 @@ problems are sampled only to make the next training set, so only from M_1 .. M_{
                          pass@1.level-1, pass@1.level-5
 """
 
+import math
 from collections.abc import Iterator
 
-from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.measured import SHARE_SCALE, MeasuredCell, Scale
 from selfimp_bench.manifest.model import (
     Datasets,
     Evaluation,
@@ -86,6 +87,17 @@ def measurement_names(metric: Metric, measure: Measure, extraction: str) -> tupl
         endings = ("first", "first.plain", "previous", "previous.plain")
         return tuple(f"is-pass@{size}.{ending}" for size in measure.improvement_n or () for ending in endings)
     return (metric.value,)
+
+
+def scale_of(metric: str) -> Scale:
+    """What a measurement can be: 1 - cosine goes to 2, and a disparity has no least value where hard is easier."""
+    family, _, ending = metric.partition(".")
+    if family == Metric.SBERT_DIVERSITY:
+        return Scale(high=2.0)
+    if family == Metric.GROUP_DISPARITY:
+        return Scale(low=-math.inf, everywhere=False)
+    some = family.startswith("is-pass@") or ending.startswith("level-")
+    return Scale(everywhere=False) if some else SHARE_SCALE
 
 
 def by_other_rule(metric: str, extraction: str) -> str:

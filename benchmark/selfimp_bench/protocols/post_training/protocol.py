@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from selfimp_bench.manifest.model import Cell, Manifest, ModelRef, ProfileBlocks
 from selfimp_bench.manifest.schema_check import SCHEMA_FILE
-from selfimp_bench.protocols.post_training.cells import completions_behind, post_training_cells
+from selfimp_bench.protocols.post_training.cells import completions_behind, post_training_cells, scale_of
 from selfimp_bench.protocols.post_training.checks import POST_TRAINING_BLOCK_RULES, POST_TRAINING_RULES
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks, post_training_blocks_cells
@@ -59,4 +59,5 @@ PROTOCOL: Final = Protocol(
     summary_lines=_summary_lines,
     training_methods=_training_methods,
     completions_behind=_completions_behind,
+    scale=scale_of,
 )

@@ -34,11 +34,13 @@ self-improvement; T = 0 without one).
 With ``temperatures`` every name has an ending: ``gap.mc.q0.8.temp0.5``.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
 
-from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.measured import SHARE_SCALE, MeasuredCell, Scale
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.verification.manifest import (
@@ -103,6 +105,27 @@ def ensemble_name(ensemble: Ensemble, verification: tuple[VerifierMethod, ...], 
 def other_convention(measure: VerificationMeasure) -> str:
     """The convention for empty filters that is not the headline's."""
     return "left-out" if measure.empty_filter == "zero" else "zero"
+
+
+CORRELATION, VARIANCE = "correlation", "variance"
+"""The units of what is no share."""
+
+_SCALES: Final[Mapping[str, Scale]] = {
+    _M.GAP: Scale(low=-1.0),
+    _M.TOURNAMENT_STEPS: Scale(low=-1.0),
+    _M.RELATIVE_GAP: Scale(low=-math.inf),
+    _M.AGGREGATE_RELATIVE_GAP: Scale(low=-math.inf),
+    _M.GAP_SPREAD: Scale(high=2.0),
+    **{each: Scale(unit=CORRELATION, low=-1.0) for each in CORRELATIONS},
+}
+
+
+def scale_of(metric: str) -> Scale:
+    """What a measurement can be: most are shares; gaps can be negative, relative ones without end."""
+    family, _, ending = metric.partition(".")
+    if family == _M.JUDGEMENT_VARIANCE and ".to0" not in ending:
+        return Scale(unit=VARIANCE, high=0.25)
+    return _SCALES.get(family, SHARE_SCALE)
 
 
 def temperature_ending(temperature: float | None) -> str:

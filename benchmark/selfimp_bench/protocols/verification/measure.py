@@ -13,7 +13,9 @@ from typing import Final
 
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
 from selfimp_bench.protocols.verification.cells import (
+    CORRELATION,
     SCORES,
+    VARIANCE,
     VARIANCES,
     Judge,
     ensemble_name,
@@ -58,7 +60,7 @@ from selfimp_bench.steps.rows import GradeRow
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 
-SHARE, CORRELATION, VARIANCE = "share", "correlation", "variance"
+SHARE = "share"
 
 _M = VerificationMetric
 Values = Mapping[str, float | None]

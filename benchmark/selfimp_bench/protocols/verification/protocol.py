@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from selfimp_bench.manifest.model import ModelRef
 from selfimp_bench.manifest.schema_check import VERIFICATION_SCHEMA_FILE
 from selfimp_bench.protocols.protocol import Protocol, StudyForm
-from selfimp_bench.protocols.verification.cells import selection_name, verification_cells
+from selfimp_bench.protocols.verification.cells import scale_of, selection_name, verification_cells
 from selfimp_bench.protocols.verification.checks import VERIFICATION_BLOCK_RULES, VERIFICATION_RULES
 from selfimp_bench.protocols.verification.manifest import (
     SelfImprovement,
@@ -82,4 +82,5 @@ PROTOCOL: Final = Protocol(
     training_methods=_training_methods,
     file_faults=prompt_file_faults,
     files=prompt_places,
+    scale=scale_of,
 )

@@ -1,0 +1,68 @@
+"""Whether a run folder can be what a run wrote; what cannot be is refused before anything is judged."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.protocols.protocol import AnyManifest
+from selfimp_bench.protocols.registry import protocol_of
+from selfimp_bench.runs.folders import RECORD
+from selfimp_bench.runs.record import RunRecord
+from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.verdict.evidence import Evidence
+from selfimp_bench.verdict.impossible import copied_replicates, impossible_means, impossible_numbers
+
+_SHOWN: Final = 5
+"""Faults named of each file."""
+
+
+def refuse_impossible(folder: Path, record: RunRecord, manifest: AnyManifest, evidence: Evidence) -> None:
+    """Raises InputError, with the files and what is wrong in them, for what no run can have written.
+
+    evidence: that of this run alone.
+    """
+    rows = {split: data.rows for split, data in manifest.datasets.by_split().items()}
+    found = [
+        *_named(folder / RECORD, _record_faults(record, manifest)),
+        *_named(folder / MEASUREMENTS, _measured_faults(record, evidence)),
+        *_named(folder / MEASUREMENTS, impossible_numbers(evidence, protocol_of(manifest).scale, rows)),
+        *_named(folder / PROBLEM_VALUES, impossible_means(evidence)),
+        *_named(folder / PROBLEM_VALUES, copied_replicates(evidence)),
+    ]
+    if found:
+        raise InputError("\n".join([*found, "this is not what a run wrote: fetch the run anew, or run it again"]))
+
+
+def _named(file: Path, faults: Iterator[str]) -> Iterator[str]:
+    for fault in islice(faults, _SHOWN):
+        yield f"{file}: {fault}"
+    if more := sum(1 for _ in faults):
+        yield f"{file}: and {more} more like these"
+
+
+def _record_faults(record: RunRecord, manifest: AnyManifest) -> Iterator[str]:
+    known = [model.id for model in manifest.models]
+    if strange := sorted(set(record.models) - set(known)):
+        yield f"'models' has {', '.join(strange)}; expected some of {', '.join(known)}, as {record.manifest_file} says"
+    for name, values in (("models", record.models), ("seeds", record.seeds), ("steps", record.steps)):
+        if not values:
+            yield f"'{name}' is empty; expected those of the run"
+    for name, listed in (("models", record.models), ("seeds", record.seeds)):
+        if twice := _repeated(listed):
+            yield f"'{name}' has {twice} twice; expected each once: a repeated run is no second one"
+
+
+def _repeated(values: Sequence[object]) -> str:
+    return ", ".join(dict.fromkeys(str(each) for each in values if values.count(each) > 1))
+
+
+def _measured_faults(record: RunRecord, evidence: Evidence) -> Iterator[str]:
+    """Every model and seed of the record has measurements, and no other model or seed has any."""
+    measured = {(each.model, each.replicate) for several in evidence.measurements.values() for each in several}
+    recorded = {(model, replicate) for model in record.models for replicate in range(len(record.seeds))}
+    for model, replicate in sorted(recorded - measured):
+        yield f"no measurements of {model}, replicate {replicate}; expected those of every model and seed of {RECORD}"
+    for model, replicate in sorted(measured - recorded):
+        yield f"measurements of {model}, replicate {replicate}; expected only models and seeds of {RECORD}"
