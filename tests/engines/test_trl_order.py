@@ -25,16 +25,18 @@ def test_every_row_comes_once_an_epoch_as_accelerate_draws_it_and_padding_follow
 
 
 def test_the_padding_of_sft_has_no_label() -> None:
-    assert sft_dataset(ROWS, padded=False).num_rows == 2
-    padded = sft_dataset(ROWS, padded=True)
-    assert padded[2] == {"input_ids": [1, 2, 3, 4], "labels": [NO_LOSS] * 4}
+    padded = sft_dataset(ROWS)
+    assert padded.num_rows == 3
+    assert padded[2] == {"input_ids": [1, 2], "labels": [NO_LOSS] * 2}
     assert padded[0]["labels"] == [NO_LOSS, NO_LOSS, 3, 4]
 
 
 def test_the_padding_of_dpo_is_a_pair_that_is_settled() -> None:
-    assert dpo_dataset(ROWS, [-1.0, -2.0], [-3.0, -4.0], padded=False)["ref_rejected_logps"][:] == [-3.0, -4.0]
-    padded = dpo_dataset(ROWS, [-1.0, -2.0], [-3.0, -4.0], padded=True)
+    padded = dpo_dataset(ROWS, [-1.0, -2.0], [-3.0, -4.0])
     assert padded["ref_chosen_logps"][:] == [-1.0, -2.0, PADDING_LOGP]
+    assert padded["ref_rejected_logps"][:] == [-3.0, -4.0, 0.0]
+    assert padded[2]["prompt_ids"] == [1]
+    assert (padded[2]["chosen_ids"], padded[2]["rejected_ids"]) == ([3], [5])
     margin = torch.tensor(0.1 * (0.0 - padded["ref_chosen_logps"][2]), requires_grad=True)
     loss = -torch.nn.functional.logsigmoid(margin)
     loss.backward()

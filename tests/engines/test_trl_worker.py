@@ -83,6 +83,15 @@ def sft_loss(rows: Rows) -> Loss:
     return loss
 
 
+def row_loss(rows: Rows) -> Loss:
+    """Mean over rows of each one's mean over its completion tokens."""
+
+    def loss(model: Any) -> torch.Tensor:
+        return -torch.stack([completion_logprob(model, *row).mean() for row in rows]).mean()
+
+    return loss
+
+
 def margins(model: Any, rows: Rows) -> torch.Tensor:
     return torch.stack(
         [
@@ -156,9 +165,9 @@ def test_rpo_is_dpo_plus_the_weighted_sft_loss_of_the_chosen_completions(
     make_job: MakeJob, run: Callable[[TrainJob], Path]
 ) -> None:
     rows = dpo_rows(6)
-    job = make_job(rows, batch_size=6, micro_batch_size=6, epochs=3, beta=0.05, sft_coefficient=0.7)
+    job = make_job(rows, batch_size=6, epochs=3, beta=0.05, sft_coefficient=0.7)
     model, reference = load_model(job.start), load_model(job.start)
-    preference, likelihood = dpo_loss(rows, reference, 0.05), sft_loss([row[:2] for row in rows])
+    preference, likelihood = dpo_loss(rows, reference, 0.05), row_loss([row[:2] for row in rows])
     by_hand = train_by_hand(model, lambda policy: preference(policy) + 0.7 * likelihood(policy), job, steps=3)
     assert by_hand[0][0] > math.log(2) + 1  # the term is there
     assert_same_training(run(job), by_hand, model)

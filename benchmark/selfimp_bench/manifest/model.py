@@ -413,7 +413,8 @@ class Optimisation:
 class PreferenceOptimisation:
     """DPO on top of its optimisation: ``beta`` weighs the KL term, ``label_smoothing`` is 0 for plain DPO.
 
-    ``sft_coefficient`` weighs the SFT loss on the chosen completions that is added (RPO); without it there is none.
+    ``sft_coefficient`` weighs the SFT loss on the chosen completions that is added (RPO), each completion's divided by
+    its length in tokens; without it there is none.
     """
 
     beta: Positive
@@ -423,7 +424,8 @@ class PreferenceOptimisation:
     label_smoothing: BelowHalf
     """0 for plain DPO."""
     sft_coefficient: Positive | None = None
-    """Weight of the SFT loss on the chosen completions that is added to DPO's (RPO); absent: no such term."""
+    """Weight of the SFT loss on the chosen completions that is added to DPO's (RPO), each completion's negative
+    log-likelihood divided by its length in tokens (2404.19733); absent: no such term."""
     optimisation: Optimisation
     """The training run itself."""
     source: Source | None = None

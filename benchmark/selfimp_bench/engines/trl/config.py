@@ -4,10 +4,9 @@ Every field of TRL or transformers that can change a weight is written here, als
 a new release cannot move a number unseen. What neither lets one choose, and what therefore always holds:
 
 - AdamW decays no bias and no normalisation weight (``Trainer.get_decay_parameter_names``).
-- The SFT loss is the mean over the completion tokens of the global batch; the DPO loss the mean over its pairs. On one
-  device, when the rows are no multiple of the micro batch, the pairs of the last, smaller one of an epoch weigh more.
-- The SFT term of RPO is the mean over the chosen completions' tokens of the global batch; on one device that of each
-  micro batch, and then the mean over micro batches.
+- The SFT loss is the mean over the completion tokens of the global batch; the DPO loss the mean over its pairs, RPO's
+  SFT term included (``trainers.pair_losses``). How the batch is shared out changes neither. A mixture-of-experts model
+  has no loss that balances its experts: TRL's is the mean over micro batches.
 - The last batch of an epoch is smaller when the rows are no multiple of the batch.
 - Warm-up lasts ceil(warmup_ratio * optimiser steps) steps and starts from a learning rate of 0: with any warm-up the
   first step moves nothing.
@@ -152,7 +151,7 @@ def _optimiser(optimisation: Optimisation) -> dict[str, Any]:
         "warmup_steps": optimisation.warmup_ratio,  # below 1 transformers takes it as a share: ceil(share * steps)
         "label_smoothing_factor": 0.0,
         "neftune_noise_alpha": None,
-        "router_aux_loss_coef": None,  # mixture-of-experts models keep their own
+        "router_aux_loss_coef": 0.0,
     }
 
 

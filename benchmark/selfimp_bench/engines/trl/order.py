@@ -1,7 +1,8 @@
 """The order in which rows are trained on, the same on any number of devices.
 
 Every device must take part in every pass. When the rows of an epoch do not fill its last passes, accelerate repeats
-rows from the epoch's beginning, which would count them twice; here rows without loss (``PADDING``) fill them.
+rows from the epoch's beginning, which would count them twice; here a row without loss fills them. It comes last in the
+data set, after the rows, and is as short as a row can be.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,13 +42,11 @@ class PaddedOrder(Sampler[int]):
         self._order.set_epoch(epoch)
 
 
-def sft_dataset(rows: Sequence[TrainingRow], *, padded: bool) -> Dataset:
-    """The columns SFTTrainer takes as they are; ``padded`` adds a row of padding at the end."""
-    inputs = [row.prompt_ids + row.completions[0] for row in rows]
-    labels = [[NO_LOSS] * len(row.prompt_ids) + row.completions[0] for row in rows]
-    if padded:
-        inputs.append(inputs[0])
-        labels.append([NO_LOSS] * len(inputs[0]))
+def sft_dataset(rows: Sequence[TrainingRow]) -> Dataset:
+    """The columns SFTTrainer takes as they are, and the row of padding."""
+    padding = [*rows[0].prompt_ids, *rows[0].completions[0]][:2]
+    inputs = [*(row.prompt_ids + row.completions[0] for row in rows), padding]
+    labels = [*([NO_LOSS] * len(row.prompt_ids) + row.completions[0] for row in rows), [NO_LOSS] * 2]
     return Dataset.from_dict({"input_ids": inputs, "labels": labels})
 
 
@@ -62,11 +61,10 @@ def pair_dataset(rows: Sequence[TrainingRow]) -> Dataset:
     )
 
 
-def dpo_dataset(
-    rows: Sequence[TrainingRow], chosen: Sequence[float], rejected: Sequence[float], *, padded: bool
-) -> Dataset:
-    """Pairs with the reference's log-probabilities of both completions; ``padded`` adds one of padding."""
-    extra = 1 if padded else 0
-    dataset = pair_dataset([*rows, *rows[:extra]])
-    dataset = dataset.add_column("ref_chosen_logps", [*chosen, *[PADDING_LOGP] * extra])
-    return dataset.add_column("ref_rejected_logps", [*rejected, *[0.0] * extra])
+def dpo_dataset(rows: Sequence[TrainingRow], chosen: Sequence[float], rejected: Sequence[float]) -> Dataset:
+    """Pairs with the reference's log-probabilities of both completions, and the pair of padding."""
+    first = rows[0]
+    padding = TrainingRow(prompt_ids=first.prompt_ids[:1], completions=tuple(ids[:1] for ids in first.completions))
+    dataset = pair_dataset([*rows, padding])
+    dataset = dataset.add_column("ref_chosen_logps", [*chosen, PADDING_LOGP])
+    return dataset.add_column("ref_rejected_logps", [*rejected, 0.0])

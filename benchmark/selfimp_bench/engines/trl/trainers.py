@@ -1,4 +1,4 @@
-"""TRL's two trainers on rows of token ids, on any number of devices."""
+"""TRL's two trainers on rows of token ids: the same loss of the global batch on any number of devices."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from selfimp_bench.engines.trl.resume import LeastCheckpoint
 
 
 class TokenSFTTrainer(LeastCheckpoint, SFTTrainer):  # type: ignore[misc]  # trl is untyped to mypy
-    """SFTTrainer; with an ``order``, in that one instead of accelerate's."""
+    """SFTTrainer in an ``order``; its loss is the mean over the completion tokens of the global batch."""
 
     order: PaddedOrder | None = None
 
@@ -26,14 +26,14 @@ class TokenSFTTrainer(LeastCheckpoint, SFTTrainer):  # type: ignore[misc]  # trl
 class TokenDPOTrainer(LeastCheckpoint, DPOTrainer):  # type: ignore[misc]
     """DPOTrainer on rows of token ids with the reference's log-probabilities; TRL 1.16 has no switch for the former.
 
-    With an ``order``, in that one, and with a loss that knows the global batch: TRL's is the mean over each micro
-    batch, in which padding would count.
+    In an ``order``, and with a loss of the global batch: TRL's is the mean over each micro batch, in which padding and
+    a smaller last one would count otherwise than on another number of devices.
     """
 
     order: PaddedOrder | None = None
     sft_coefficient: float | None = None
+    loss_is_scaled_for_ga = True  # says to transformers: divide by no number of passes
     _pairs: float
-    _chosen_tokens: float
 
     def _prepare_dataset(self, dataset: Dataset, *_args: Any, **_kwargs: Any) -> Dataset:
         return dataset
@@ -45,23 +45,15 @@ class TokenDPOTrainer(LeastCheckpoint, DPOTrainer):  # type: ignore[misc]
         return self.order or super()._get_train_sampler(train_dataset)
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device) -> Any:
-        """The micro batches of one optimiser step; counts the pairs and chosen tokens of all devices in it."""
+        """The micro batches of one optimiser step; counts the pairs of all devices in it."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        if self.order is None:
-            return batches, items
-        counts = torch.zeros(2, device=device)
-        for batch in batches:
-            real, chosen = _real_pairs(batch)
-            counts += torch.stack([real.sum(), chosen.sum()]).to(device)
-        self._pairs, self._chosen_tokens = self.accelerator.reduce(counts, reduction="sum").tolist()
+        own = torch.stack([_real_pairs(batch).sum() for batch in batches]).sum().to(device)
+        self._pairs = self.accelerator.reduce(own, reduction="sum").item()
         return batches, items
 
-    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool) -> Any:
-        """-log sigmoid(beta margin) averaged over pairs (2305.18290, equation 7), and RPO's term (2404.19733)."""
-        if self.order is None:
-            return super()._compute_loss(model, inputs, return_outputs)
+    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], _return_outputs: bool) -> Any:
+        """A micro batch's part of the loss that is the mean over the pairs of the global batch; see ``pair_losses``."""
         mask = inputs["completion_mask"]
-        real, chosen_tokens = _real_pairs(inputs)
         logps = model(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
@@ -69,18 +61,29 @@ class TokenDPOTrainer(LeastCheckpoint, DPOTrainer):  # type: ignore[misc]
             use_cache=False,
             fused_lm_head=True,
         ).log_probs[:, 1 - mask.size(1) :]
-        chosen, rejected = logps.sum(dim=1).chunk(2)
-        margin = (chosen - inputs["ref_chosen_logps"]) - (rejected - inputs["ref_rejected_logps"])
-        loss = (-functional.logsigmoid(self.beta * margin) * real).sum() / self._pairs
-        if self.sft_coefficient is not None:
-            likelihood = (logps.chunk(2)[0] * chosen_tokens).sum() / self._chosen_tokens
-            loss = loss - self.sft_coefficient * likelihood
-        # transformers divides by the passes, and the average over devices by their number
-        return loss * self.current_gradient_accumulation_steps * self.accelerator.num_processes
+        losses = pair_losses(logps, inputs, beta=self.beta, sft_coefficient=self.sft_coefficient)
+        # DDP and ZeRO take the mean over devices, whose number undoes it
+        return (losses * _real_pairs(inputs)).sum() / self._pairs * self.accelerator.num_processes
 
 
-def _real_pairs(batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which pairs are no padding (pairs,), and which tokens are predicted parts of their chosen completions."""
-    real = (batch["ref_chosen_logps"] > PADDING_LOGP / 2).float()
-    chosen = batch["completion_mask"][:, 1:].chunk(2)[0].float() * real[:, None]
-    return real, chosen
+def pair_losses(
+    logps: torch.Tensor, inputs: dict[str, torch.Tensor], *, beta: float, sft_coefficient: float | None
+) -> torch.Tensor:
+    """The loss of each pair (pairs,): -log sigmoid(beta margin) (2305.18290, equation 7), and RPO's term.
+
+    logps: (2 * pairs, tokens - 1), the log-probability of each token after the first, 0 outside completions; chosen
+    rows first. RPO adds ``sft_coefficient`` times the chosen completion's negative log-likelihood divided by its
+    length (2404.19733, equations 1 and 2), so that a long completion weighs no more than a short one.
+    """
+    chosen, rejected = logps.sum(dim=1).chunk(2)
+    margin = (chosen - inputs["ref_chosen_logps"]) - (rejected - inputs["ref_rejected_logps"])
+    losses = -functional.logsigmoid(beta * margin)
+    if sft_coefficient is None:
+        return losses
+    lengths = inputs["completion_mask"][:, 1:].sum(dim=1).chunk(2)[0]
+    return losses - sft_coefficient * chosen / lengths
+
+
+def _real_pairs(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Which pairs are no padding: 1 or 0 each (pairs,)."""
+    return (batch["ref_chosen_logps"] > PADDING_LOGP / 2).float()

@@ -73,7 +73,7 @@ def weigh_by_reference(work: WorkerJob, rows: list[TrainingRow]) -> None:
     trainer = TokenDPOTrainer(
         model=load_model(work.job.reference, work.job.lora, work.job.device),
         args=config,
-        train_dataset=dpo_dataset(rows, [0.0] * len(rows), [0.0] * len(rows), padded=False),
+        train_dataset=dpo_dataset(rows, [0.0] * len(rows), [0.0] * len(rows)),
         processing_class=padding_of(work.job.start),
         peft_config=adapters_of(work),  # switched off here; transformers wants them on 4-bit weights
     )
@@ -129,7 +129,7 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
     The configuration comes before the model: under ZeRO-3 it has every process keep its own shard alone, where else
     each would hold the whole model in float32.
     """
-    job, several = work.job, work.processes > 1
+    job = work.job
     callbacks = [StepLog(work), ResumePoints(work), *trackers(work)]
     trainer: Trainer
     if job.method == "sft":
@@ -137,7 +137,7 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
         trainer = TokenSFTTrainer(
             model=load_model(job.start, job.lora, job.device),
             args=sft,
-            train_dataset=sft_dataset(rows, padded=several),
+            train_dataset=sft_dataset(rows),
             processing_class=padding_of(job.start),
             callbacks=callbacks,
             peft_config=adapters_of(work),
@@ -149,15 +149,15 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
         trainer = TokenDPOTrainer(
             model=load_model(job.start, job.lora, job.device),
             args=dpo,
-            train_dataset=dpo_dataset(rows, weighed["chosen"], weighed["rejected"], padded=several),
+            train_dataset=dpo_dataset(rows, weighed["chosen"], weighed["rejected"]),
             processing_class=padding_of(job.start),
             callbacks=callbacks,
             peft_config=adapters_of(work),
         )
         trainer.sft_coefficient = job.preference.sft_coefficient
-    if several:
-        multiple = work.share.rows_per_pass * work.processes
-        trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple)
+    # One process alone may take fewer rows in an epoch's last pass; several must each have theirs.
+    multiple = work.share.rows_per_pass * work.processes if work.processes > 1 else 1
+    trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple)
     return trainer
 
 
