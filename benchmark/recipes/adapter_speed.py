@@ -33,6 +33,7 @@ VLLM = VllmSettings(
     prefix_caching=True,
     enforce_eager=True,
     attention_backend="CPU_ATTN",
+    model_runner="v1",
     batch_invariant=False,
     tensor_parallel=1,
     gpu_memory_utilization=None,

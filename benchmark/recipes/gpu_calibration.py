@@ -278,6 +278,7 @@ def sampler_settings_for(setting: Setting, longest: int) -> SamplerSettings:
         prefix_caching=True,
         enforce_eager=True,
         attention_backend="CPU_ATTN",
+        model_runner="v1",
         batch_invariant=False,
         tensor_parallel=1,
         gpu_memory_utilization=None,

@@ -1,5 +1,6 @@
 """A tiny random model with a byte-level tokenizer, and jobs and prompts for it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -160,18 +161,31 @@ def job_of(
     )
 
 
-VLLM = VllmSettings(
+VLLM_ON_A_CPU = VllmSettings(
     max_model_len=128,
     max_num_batched_tokens=512,
     chunked_prefill=False,
     prefix_caching=True,
     enforce_eager=True,
     attention_backend="CPU_ATTN",
+    model_runner="v1",
     batch_invariant=False,
     tensor_parallel=1,
     gpu_memory_utilization=None,
     kv_cache_gib=1,
 )
+VLLM_DEVICE, VLLM_RUNNER = os.environ.get("SELFIMP_TEST_VLLM", "cpu:v1").split(":")
+"""What the tests of vLLM run it on: ``ci/gpu`` says cuda:v1, and then cuda:v2."""
+
+VLLM_ON_A_GPU = replace(
+    VLLM_ON_A_CPU,
+    attention_backend="TRITON_ATTN",  # FLASH_ATTN has no float32
+    model_runner=VLLM_RUNNER,
+    batch_invariant=True,
+    gpu_memory_utilization=0.2,
+    kv_cache_gib=None,
+)
+VLLM = VLLM_ON_A_CPU if VLLM_DEVICE == "cpu" else VLLM_ON_A_GPU
 
 
 def options(

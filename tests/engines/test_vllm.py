@@ -1,8 +1,10 @@
 """The vLLM adapter: what reaches vLLM, weights swapped in place, and agreement with the hf sampler."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,14 +26,15 @@ from selfimp_bench.engines.hf.sampler import hf_sampler
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.vllm.sampler import DealtSampler, can_follow, device_groups, vllm_environment, vllm_sampler
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.manifest.cross_checks import BATCH_INVARIANT
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS
 from selfimp_bench.tasks.tiny_gsm import generate
 
-from .conftest import VLLM
+from .conftest import VLLM, VLLM_DEVICE
 
 SETTINGS = SamplerSettings(
-    device="cpu", precision="float32", max_batch_rows=64, threads=1, vllm=replace(VLLM, max_model_len=256)
+    device=VLLM_DEVICE, precision="float32", max_batch_rows=64, threads=1, vllm=replace(VLLM, max_model_len=256)
 )
 BASE = ASSETS / "tiny-gsm-base"
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=64, stop=())
@@ -50,7 +53,7 @@ def vllm() -> Iterator[Sampler]:
 
 @pytest.fixture(scope="module")
 def hf() -> Iterator[Sampler]:
-    sampler = hf_sampler(SETTINGS)
+    sampler = hf_sampler(replace(SETTINGS, device="cpu"))
     yield sampler
     sampler.close()
 
@@ -222,9 +225,45 @@ def test_every_number_of_the_manifest_reaches_vllm_and_no_other() -> None:
 
 
 def test_the_environment_carries_the_settings_that_have_no_argument() -> None:
-    environment = vllm_environment(replace(VLLM, batch_invariant=True, kv_cache_gib=3))
+    environment = vllm_environment(replace(VLLM, batch_invariant=True, kv_cache_gib=3, model_runner="v2"))
+    assert environment["VLLM_USE_V2_MODEL_RUNNER"] == "1"
+    assert vllm_environment(VLLM)["VLLM_USE_V2_MODEL_RUNNER"] == "0"
     assert environment["VLLM_BATCH_INVARIANT"] == "1"
     assert environment["VLLM_CPU_KVCACHE_SPACE"] == "3"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the libraries that vLLM imports
+def test_a_running_engine_says_which_model_runner_it_has_and_another_is_an_error() -> None:
+    from vllm.config import VllmConfig
+
+    from selfimp_bench.engines.vllm.model import check_runner
+
+    @dataclass(frozen=True, kw_only=True)
+    class Engine:
+        vllm_config: VllmConfig
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in vllm_environment(VLLM).items():
+            patch.setenv(name, value)
+        engine: Any = Engine(vllm_config=VllmConfig())
+        check_runner(engine, VLLM)
+        with pytest.raises(StepFailed, match=r"runs its model runner v1, and engines.vllm.model_runner is v2"):
+            check_runner(engine, replace(VLLM, model_runner="v2"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_backends_that_may_be_batch_invariant_are_those_that_vllm_says_are() -> None:
+    from vllm.v1.attention.backends.registry import AttentionBackendEnum
+
+    found = set()
+    for backend in AttentionBackendEnum:
+        with suppress(Exception):  # many cannot be imported without a GPU
+            if backend.get_class().supports_batch_invariance():
+                found.add(backend.name)
+    assert found <= set(BATCH_INVARIANT)
+    assert set(BATCH_INVARIANT) - found <= {"FLASH_ATTN_MLA"}
 
 
 def test_gpus_are_grouped_by_the_engine_that_spans_them() -> None:

@@ -27,6 +27,7 @@ from selfimp_bench.manifest.model import (
     Sampling,
     TrendClaim,
     ValueClaim,
+    VllmSettings,
 )
 from selfimp_bench.measurement import Split
 
@@ -220,6 +221,13 @@ def _trend_iterations(trend: TrendClaim, path: JsonPath) -> Iterator[Fault]:
             yield Fault(path=(*path, "iterations", index), message=message)
 
 
+BATCH_INVARIANT = (
+    *("FLASH_ATTN", "FLASH_ATTN_DIFFKV", "FLASH_ATTN_MLA"),
+    *("FLEX_ATTENTION", "TRITON_ATTN", "TRITON_ATTN_DIFFKV", "TRITON_MLA"),
+)
+"""Attention backends of vLLM 0.32 whose ``supports_batch_invariance`` is true: it ends with an error under others."""
+
+
 def _vllm_block(engines: Engines, path: JsonPath) -> Iterator[Fault]:
     """``vllm`` is there exactly when it samples, and says how memory is bounded on the device that it runs on."""
     vllm = engines.vllm
@@ -236,14 +244,28 @@ def _vllm_block(engines: Engines, path: JsonPath) -> Iterator[Fault]:
             expected = "a number" if wanted else "null"
             message = f"expected {expected} with `device: {engines.device}`, found {shown(getattr(vllm, key))}"
             yield Fault(path=(*path, "vllm", key), message=message)
-    if not gpu:
-        for key in ("chunked_prefill", "batch_invariant"):
-            if getattr(vllm, key):
-                yield Fault(path=(*path, "vllm", key), message="expected false with `device: cpu`, found true")
+    yield from _vllm_on_device(vllm, engines.device, (*path, "vllm"))
     if not vllm.chunked_prefill and vllm.max_num_batched_tokens < vllm.max_model_len:
         message = f"expected at least max_model_len ({vllm.max_model_len}) without chunked_prefill"
         found = f"found {vllm.max_num_batched_tokens}"
         yield Fault(path=(*path, "vllm", "max_num_batched_tokens"), message=f"{message}, {found}")
+
+
+def _vllm_on_device(vllm: VllmSettings, device: str, path: JsonPath) -> Iterator[Fault]:
+    """No setting that the device has no code for."""
+    if device == "cpu":
+        for key in ("chunked_prefill", "batch_invariant"):
+            if getattr(vllm, key):
+                yield Fault(path=(*path, key), message="expected false with `device: cpu`, found true")
+        if vllm.model_runner != "v1":
+            message = f"expected v1 with `device: cpu` (v2 needs Triton), found {vllm.model_runner}"
+            yield Fault(path=(*path, "model_runner"), message=message)
+    elif vllm.batch_invariant and vllm.attention_backend not in BATCH_INVARIANT:
+        able = ", ".join(BATCH_INVARIANT)
+        message = (
+            f"expected false with `attention_backend: {vllm.attention_backend}`, found true; those with it: {able}"
+        )
+        yield Fault(path=(*path, "batch_invariant"), message=message)
 
 
 def _figure_keys(figure: PaperFigure, path: JsonPath) -> Iterator[Fault]:

@@ -439,6 +439,8 @@ class VllmSettings:
     max_model_len: tokens of prompt and completion together. max_num_batched_tokens: per scheduler step.
     chunked_prefill: whether a prompt may be split over steps (not on a CPU, where vLLM 0.32 then loses the seeds).
     attention_backend: a name of vLLM's registry, such as ``FLASH_ATTN`` or ``CPU_ATTN``.
+    model_runner: which of vLLM 0.32's two runs the model. They have other noise for a seed, another kernel for
+        log-probabilities and another way to load weights; left to itself vLLM takes v2 wherever Triton is. On a CPU v1.
     batch_invariant: kernels whose results do not depend on the batch (GPUs only; slower).
     tensor_parallel: GPUs one engine spans. gpu_memory_utilization (GPUs): the share of memory it may take;
     kv_cache_gib (CPU): the size of its key-value cache.
@@ -456,8 +458,10 @@ class VllmSettings:
     """No compilation and no CUDA graphs."""
     attention_backend: Capitals
     """A name of vLLM's registry, for example FLASH_ATTN or CPU_ATTN."""
+    model_runner: Literal["v1", "v2"]
+    """Which of vLLM's two model runners; v1 on a CPU."""
     batch_invariant: bool
-    """Kernels whose results do not depend on the batch; on GPUs only."""
+    """Kernels whose results do not depend on the batch; on GPUs only, with an attention backend that has them."""
     tensor_parallel: Count
     """GPUs that one engine spans."""
     gpu_memory_utilization: Share | None

@@ -19,6 +19,7 @@ VLLM = VllmSettings(
     prefix_caching=True,
     enforce_eager=False,
     attention_backend="FLASH_ATTN",
+    model_runner="v1",
     batch_invariant=False,
     tensor_parallel=1,
     gpu_memory_utilization=0.9,

@@ -29,7 +29,7 @@ from selfimp_bench.engines.base import (
 )
 from selfimp_bench.engines.limits import Limits, check_files, check_labels, check_prompt
 from selfimp_bench.engines.tokens import needed_stop_ids, read_json
-from selfimp_bench.errors import InputError
+from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.model import VllmSettings
 
 # Requests inside the engine beyond those that run: enough that it never waits for the next, few enough for memory.
@@ -64,9 +64,10 @@ class VllmModel:
         try:
             if self._engine is None:
                 self._engine = start(engine_args(checkpoint, self._settings, self._vllm), self._group)
+                check_runner(self._engine, self._vllm)
             else:
                 swap(self._engine, checkpoint)
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, StepFailed):
             raise
         except Exception as error:  # vLLM raises what its loaders and config checks raise
             raise InputError(
@@ -148,6 +149,16 @@ def start(args: EngineArgs, group: tuple[str, ...]) -> LLMEngine:
     config = args.create_engine_config()
     config.parallel_config.placement_group = PlacementGroup(ray.PlacementGroupID.from_hex(group_id))
     return LLMEngine.from_vllm_config(config)
+
+
+def check_runner(engine: LLMEngine, vllm: VllmSettings) -> None:
+    """Stop when the other model runner runs than the one that was asked for: some features force one of them."""
+    runs = "v2" if engine.vllm_config.use_v2_model_runner else "v1"
+    if runs != vllm.model_runner:
+        raise StepFailed(
+            f"vLLM runs its model runner {runs}, and engines.vllm.model_runner is {vllm.model_runner}; this checkpoint "
+            f"needs {runs}, so say that in the manifest"
+        )
 
 
 def swap(engine: LLMEngine, checkpoint: Path) -> None:

@@ -90,6 +90,7 @@ def vllm_environment(vllm: VllmSettings) -> dict[str, str]:
     """The variables vLLM takes settings from, all of them ours: inherited ones are stripped (child.py)."""
     return {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine lives in the worker itself, and dies with it
+        "VLLM_USE_V2_MODEL_RUNNER": str(int(vllm.model_runner == "v2")),
         "VLLM_BATCH_INVARIANT": str(int(vllm.batch_invariant)),
         "VLLM_CPU_KVCACHE_SPACE": str(vllm.kv_cache_gib or 0),
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
