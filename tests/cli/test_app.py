@@ -164,6 +164,27 @@ def test_validate_finds_claims_about_rows_that_are_not_there(make_manifest: Mani
     assert "has no row 'nowhere'" in result.stdout
 
 
+def test_validate_finds_claims_about_measurements_whose_spread_no_prior_knows(make_manifest: ManifestMaker) -> None:
+    def claim_accuracy(data: dict[str, Any]) -> None:
+        cells = ({"metric": "pass@1", "split": "test", "iteration": iteration} for iteration in (2, 1))
+        order = dict(zip(("greater", "lesser"), cells, strict=True))
+        order["bootstrap"] = {"confidence": 0.95, "resamples": 1000, "seed": 1}
+        data["claims"] = [{"id": "c", "statement": "s", "source": "t", "order": order}]
+        data["priors"] = "mine"
+
+    manifest = make_manifest(change=claim_accuracy)
+    header = "setting,metric,split,trained,sd,unit,df,kind,source,locator,reason"
+    table = manifest.parent / "priors.csv"
+    table.write_text(f"{header}\nmine,coverage,any,any,0.01,share,4,assumed,a guess,,nothing found\n")
+    result = _call("validate", manifest)
+    assert result.exit_code == 2
+    assert "setting mine has no row that fits pass@1 on test at iteration 2; add one" in result.stdout
+    table.write_text(f"{header}\nmine,pass@1,any,any,0.01,share,4,assumed,a guess,,nothing found\n")
+    assert _call("validate", manifest).exit_code == 0
+    table.write_text(f"{header}\nother,pass@1,any,any,0.01,share,4,assumed,a guess,,nothing found\n")
+    assert '"mine" is no setting here' in _call("validate", manifest).stdout
+
+
 def test_plan_says_what_is_done_and_what_is_to_do(finished: tuple[str, Path], make_manifest: ManifestMaker) -> None:
     _, home = finished
     manifest = make_manifest(name="other", schedule=("sft-gold", "dpo", "dpo"))

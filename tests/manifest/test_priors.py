@@ -1,14 +1,17 @@
 """Priors: a strict table, in which the first row that fits a measurement counts."""
 
+import csv
+import runpy
 from pathlib import Path
 
+import numpy
 import pytest
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.priors import COLUMNS, FILE, Priors, find_prior_flaws, find_priors, read_priors
 from selfimp_bench.manifest.reference_table import TableError
 from selfimp_bench.measurement import Split
-from selfimp_bench.places import REFERENCES
+from selfimp_bench.places import REFERENCES, ROOT
 
 HEADER = ",".join(COLUMNS)
 SOUND = "s,pass@1,any,any,0.01,share,8,literature,2504.07086,Table 3,its 1.0 points"
@@ -100,6 +103,26 @@ def test_a_table_of_ones_own_lies_beside_the_manifest_and_comes_first(tmp_path: 
     table(tmp_path, SOUND)
     found = find_priors("s", tmp_path / "mine.v1.yaml")
     assert [row.metric for row in found.rows] == ["pass@1"]
+
+
+def test_the_tiny_settings_are_what_our_replicates_say_by_the_recipe() -> None:
+    path = ROOT / "benchmark/recipes/tiny_priors.py"
+    recipe = runpy.run_path(str(path))
+    with (REFERENCES / FILE).open(encoding="utf-8", newline="") as stream:
+        shipped = [row for row in csv.DictReader(stream) if row["setting"].startswith("tiny-")]
+    assert shipped == recipe["tiny_rows"](), f"run {path.relative_to(ROOT)}: the tiny tables have changed"
+
+
+def test_a_pooled_prior_has_the_spread_and_the_freedom_that_its_cells_have_in_common() -> None:
+    """Spreads drawn from one scaled inverse chi-square are found again; equal true spreads give all the freedom."""
+    pooled = runpy.run_path(str(ROOT / "benchmark/recipes/tiny_priors.py"))["pooled"]
+    draw = numpy.random.default_rng(1)
+    true = 0.02 * numpy.sqrt(6 / draw.chisquare(6, 4000))
+    sd, df = pooled(list(true * numpy.sqrt(draw.chisquare(9, 4000) / 9)), 9, 1000)
+    assert sd == pytest.approx(0.02, rel=0.03) and df == pytest.approx(6, rel=0.15)
+    alike = 0.02 * numpy.sqrt(draw.chisquare(9, 4000) / 9)
+    sd, df = pooled(list(alike), 9, 36)
+    assert sd == pytest.approx(0.02, rel=0.03) and df == 36
 
 
 def test_the_shipped_settings_are_those_of_models_sampled_and_trained_at_both_sizes() -> None:

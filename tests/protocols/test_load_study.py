@@ -42,7 +42,7 @@ def tiny(name: str, path: Path = TINY) -> Manifest:
             "did you mean tiny-gsm?",
         ),
         ("above: [pass@1 t=last, pass@1 t=1]", "above: [pass@1 x=5, pass@1 t=1]", ".above[0]", "is unknown in"),
-        ("rows: {metric: pass@1, split: test}", "rows: {metrics: pass@1}", ".rows.metrics", "did you mean metric?"),
+        ("rows: {metric: pass@1, split: test,", "rows: {metrics: pass@1,", ".rows.metrics", "did you mean metric?"),
         ("rows: {metric: coverage,", "rows: {metric: coverag,", ".rows.metric", "did you mean coverage?"),
         (
             "trend: {of: distinct-n.correct, goes: down}",
@@ -79,7 +79,7 @@ def test_a_claim_that_no_experiment_makes_is_a_flaw(tmp_path: Path, new: str) ->
     ("old", "new", "where", "words"),
     [
         ("above: [pass@1 t=last, pass@1 t=1]", "above: [frobs t=last, pass@1 t=1]", ".accuracy-rises", "no experiment"),
-        ("rows: {metric: pass@1, split: test}", "rows: {metric: pass@7, split: test}", ".accuracy", "no experiment"),
+        ("rows: {metric: pass@1, split: test,", "rows: {metric: pass@7, split: test,", ".accuracy", "no experiment"),
         ("except: {experiment: tiny-iter-sft-vllm}", "except: {experiment: tiny-sft}", ".experiment", "none of experi"),
         ("only: {method: iter-sft-dpo}", "only: {method: iter-stf-dpo}", ".method", "did you mean iter-sft-dpo?"),
     ],

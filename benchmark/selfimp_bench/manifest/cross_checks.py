@@ -202,6 +202,17 @@ def _single_run(value: ValueClaim, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=(*path, "single_run"), message=message, on_key=True)
 
 
+def _frozen_goes_on(value: ValueClaim, path: JsonPath) -> Iterator[Fault]:
+    """A model that stays as it was can be told from the published one only by what comes after the first iteration."""
+    if value.against == "frozen":
+        times: dict[tuple[str, Split], set[int]] = {}
+        for point in value.points:
+            times.setdefault((point.metric, point.split), set()).add(point.iteration)
+        if all(len(each) < 2 for each in times.values()):
+            message = "no measurement here is at two iterations, so nothing could be frozen; write none or {apart: X}"
+            yield Fault(path=(*path, "against"), message=message)
+
+
 def _order_cells(order: OrderClaim, path: JsonPath) -> Iterator[Fault]:
     if order.greater.split is not order.lesser.split:
         message = (
@@ -303,7 +314,7 @@ BLOCK_RULES: BlockRules = {
     Optimisation: (_training_length,),
     ClaimReading: (_reading_form,),
     Claim: (_claim_form,),
-    ValueClaim: (_single_run,),
+    ValueClaim: (_single_run, _frozen_goes_on),
     OrderClaim: (_order_cells,),
     TrendClaim: (_trend_iterations,),
     Engines: (_vllm_block, _distributed_trainer),

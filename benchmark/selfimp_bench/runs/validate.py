@@ -13,8 +13,9 @@ from selfimp_bench.manifest import priors
 from selfimp_bench.manifest import reference_table as reference
 from selfimp_bench.manifest.catalog import Place, find, find_member, find_path, find_table
 from selfimp_bench.manifest.conflicts import SOURCE, RecordedConflict, read_conflicts
-from selfimp_bench.manifest.model import PaperFigure
-from selfimp_bench.manifest.suite_model import Member, Suite, readings
+from selfimp_bench.manifest.model import Cell, PaperFigure
+from selfimp_bench.manifest.prior_checks import claimed_cells, without_prior
+from selfimp_bench.manifest.suite_model import Member, Suite, SuiteClaim, readings
 from selfimp_bench.places import MANIFESTS, REFERENCES
 from selfimp_bench.protocols.load import InvalidManifest, find_flaws, load_experiment, load_file
 from selfimp_bench.protocols.protocol import AnyManifest
@@ -141,6 +142,7 @@ def _manifest(file: Path, manifest: AnyManifest) -> _Found:
     flaws = tuple(_flaw(file, each.where, each.message) for each in find_claim_flaws(manifest.claims, tables))
     models = [model.id for model in manifest.models]
     flaws += tuple(_figure_flaws(file, manifest.figures or (), models))
+    flaws += tuple(_prior_flaws(file, manifest.priors, [claimed_cells(claim) for claim in manifest.claims]))
     if flaws:
         return _Found(flaws=flaws, notes=notes)
     return _Found(notes=notes, judgements=self_judgement(manifest.claims, models, tables))
@@ -170,7 +172,11 @@ def _across(file: Path, suite: Suite, manifests: Iterable[AnyManifest]) -> _Foun
         for member in suite.experiments
         if not _is_there(member, file)
     ]
-    flaws = (*_equals_flaws(file, suite, tables), *_unmeasured(file, suite, _members(file, suite, manifests)))
+    flaws = (
+        *_equals_flaws(file, suite, tables),
+        *_unmeasured(file, suite, _members(file, suite, manifests)),
+        *_prior_flaws(file, suite.priors, [_cells_across(suite, claim) for claim in suite.claims]),
+    )
     return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements, conflicts=conflicts)
 
 
@@ -219,6 +225,25 @@ def _unmeasured(file: Path, suite: Suite, members: Iterable[AnyManifest]) -> Ite
                 listed = ", ".join(f"{metric} {split} t={iteration}" for metric, split, iteration in missing[:3])
                 more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
                 yield _flaw(file, f"$.claims[{index}]", f"{name} does not measure {listed}{more}")
+
+
+def _cells_across(suite: Suite, claim: SuiteClaim) -> Iterator[Cell]:
+    for reading in readings(claim):
+        for group in expand(suite, claim, reading):
+            yield from (place.cell for place in group.places)
+
+
+def _prior_flaws(file: Path, setting: str | None, claims: Iterable[Iterable[Cell]]) -> Iterator[Flaw]:
+    """Claims about measurements whose spread over seeds the setting does not know."""
+    if setting is None:
+        return
+    try:
+        found = priors.find_priors(setting, file)
+    except InputError as error:
+        yield _flaw(file, "$.priors", str(error))
+        return
+    for index, cells in enumerate(claims):
+        yield from (_flaw(file, f"$.claims[{index}]", message) for message in without_prior(cells, found))
 
 
 def _equals_flaws(file: Path, suite: Suite, tables: Sequence[reference.ReferenceTable]) -> Iterator[Flaw]:

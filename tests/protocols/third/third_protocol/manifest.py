@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from selfimp_bench.manifest.kinds import SOME, Count, FromZero, Name, Text
+from selfimp_bench.manifest.kinds import SOME, Count, FromZero, Name, PriorSetting, Text
 from selfimp_bench.manifest.model import Claim, DatasetRef, Engines, ModelRef, Paper, PaperFigure
 from selfimp_bench.measurement import Split
 
@@ -60,6 +60,7 @@ class LengthManifest:
     """Not used."""
     claims: Annotated[tuple[Claim, ...], SOME]
     """What is claimed."""
+    priors: PriorSetting | None = None
     figures: tuple[PaperFigure, ...] | None = None
     """Figures to draw."""
     profiles: dict[Literal["smoke"], LengthProfileBlocks] | None = None
