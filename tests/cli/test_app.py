@@ -123,7 +123,7 @@ def test_validate_without_paths_checks_all_that_is_shipped() -> None:
 
 def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_contradicts() -> None:
     text = _call("validate", "-v", "mind-the-gap", "nq-gv-gap").stdout
-    assert "the paper contradicts its nq-gap-is-near-zero (2412.02674, Table 5, caption" in text
+    assert "the paper's own numbers contradict nq-gap-is-near-zero (2412.02674, Table 5, caption" in text
     assert "recorded: table4-two-formulas: Table 4 mixes two formulas." in text
     assert text.splitlines()[-1] == "2 files, 0 problems"
     refused = _call("validate", "mind-the-gop")
@@ -135,9 +135,10 @@ def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_
 def test_validate_prints_what_is_wrong_and_a_summary_and_the_rest_only_when_asked_to() -> None:
     short, long = (_call("validate", *options, "nq-gv-gap").stdout.splitlines() for options in ((), ("-v",)))
     assert (
-        len(short) == 2
-        and re.match(r"\d+ claims on the papers' own numbers: \d+ supported", short[0])
-        and short[1] == "1 files, 0 problems"
+        len(short) == 3
+        and re.match(r"\d+ claims on the paper's own numbers: \d+ supported", short[0])
+        and re.fullmatch(r"\d+ notes \(-v has all of it\)", short[1])
+        and short[2] == "1 files, 0 problems"
     )
     assert long[-1] == short[-1] and len(long) > len(short)
     report = _json(_call("validate", "nq-gv-gap", "--json"))

@@ -1,6 +1,7 @@
 """Studies of small fake experiments: planned together, run, judged; and on the command line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def study_file(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
         "version": 1,
         "title": "Both",
         "summary": "Two methods.",
-        "paper": {"id": "p", "title": "Paper", "section": "Section 4"},
+        "paper": {"id": "p", "title": "Paper", "section": "Section 4", "url": "https://example.org/p"},
         "experiments": [_member("one", "dpo"), _member("two", "sft")],
         "published": {"tables": ["numbers.csv"], "renamed": [], "best": []},
         "bootstrap": {"confidence": 0.95, "resamples": 200, "seed": 1},
@@ -200,6 +201,11 @@ def test_validate_holds_the_claims_across_against_the_published_numbers(study_fi
     assert against.exit_code == 0, "what a paper contradicts is no flaw"
     assert "1 claims on the paper's own numbers: 1 contradicted" in against.stdout
     assert "numbers.csv#d1" in against.stdout and "numbers.csv#s1" in against.stdout
+
+
+def test_numbers_of_what_can_be_read_nowhere_are_called_our_own_runs(study_file: Path) -> None:
+    study_file.write_text(re.sub(r",? ?url: [^,}\n]+", "", study_file.read_text()))
+    assert "1 claims on our own reference runs: 1 supported" in _call("validate", "-v", study_file).stdout
 
 
 def test_an_experiment_that_is_not_there_is_noted_and_cannot_run(study_file: Path, tmp_path: Path) -> None:

@@ -327,10 +327,14 @@ def validation_lines(report: Validation, *, verbose: bool) -> Iterator[str]:
     if verbose:
         yield from report.notes
         yield from paper_lines(report.papers)
-    outcomes = Counter(judged.outcome for paper in report.papers for judged in paper.judgements)
+    by_numbers: dict[str, Counter[Outcome]] = {}
+    for paper in report.papers:
+        counts = by_numbers.setdefault(paper.numbers, Counter())
+        counts.update(judged.outcome for judged in paper.judgements)
+    for numbers, counts in by_numbers.items():
+        yield f"{counts.total()} claims on {numbers}: {_outcomes(counts)}"
     if report.papers:
-        counted = f"{outcomes.total()} claims on the papers' own numbers: {_outcomes(outcomes)}"
-        yield f"{counted}; {len(report.notes)} notes{'' if verbose else ' (-v has all of it)'}"
+        yield f"{len(report.notes)} notes{'' if verbose else ' (-v has all of it)'}"
     yield f"{report.files} files, {len(report.flaws)} problems"
 
 
@@ -342,10 +346,10 @@ def paper_lines(papers: Sequence[PaperJudgement]) -> Iterator[str]:
     """The claims of every file against the paper's own numbers: counts, and what the paper contradicts, and where."""
     for paper in papers:
         counted = _outcomes(Counter(judged.outcome for judged in paper.judgements))
-        yield f"{paper.file}: {len(paper.judgements)} claims on the paper's own numbers: {counted}"
+        yield f"{paper.file}: {len(paper.judgements)} claims on {paper.numbers}: {counted}"
         for judged in paper.judgements:
             if judged.outcome is Outcome.CONTRADICTED:
-                yield from _contradiction(judged)
+                yield from _contradiction(judged, paper.numbers)
         for conflict in paper.conflicts:
             yield from _recorded(conflict)
 
@@ -357,8 +361,8 @@ def _recorded(conflict: RecordedConflict) -> Iterator[str]:
     yield f"    {conflict.between[0]} against {conflict.between[1]}{rows}"
 
 
-def _contradiction(judged: SelfJudgement) -> Iterator[str]:
-    yield f"  the paper contradicts its {judged.claim} ({judged.source}; {judged.reason})"
+def _contradiction(judged: SelfJudgement, numbers: str) -> Iterator[str]:
+    yield f"  {numbers} contradict {judged.claim} ({judged.source}; {judged.reason})"
     yield f"    says: {judged.statement}"
     against = [case for case in judged.cases if case.truth is Truth.NO]
     for case in against[:_CASES]:

@@ -86,6 +86,11 @@ class Paper:
     section: Text
     """The place inside the paper, for example "Section 5, Figure 3"."""
 
+    @property
+    def numbers(self) -> str:
+        """Whose the reference numbers are, in words: what can be read nowhere is no paper, and they are our runs."""
+        return "our own reference runs" if self.url is None else "the paper's own numbers"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:

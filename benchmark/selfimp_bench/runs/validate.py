@@ -32,10 +32,12 @@ from selfimp_bench.verdict.paper_check import SelfJudgement, self_judgement, sui
 class PaperJudgement:
     """The claims of one file against the published numbers that they are about.
 
-    conflicts: of a suite, what else was found to disagree inside the paper when its numbers were read.
+    numbers: whose those are, in words. conflicts: of a suite, what else was found to disagree inside the paper when its
+        numbers were read.
     """
 
     file: str
+    numbers: str
     judgements: tuple[SelfJudgement, ...]
     conflicts: tuple[RecordedConflict, ...]
 
@@ -58,6 +60,7 @@ class Validation:
 class _Found:
     flaws: tuple[Flaw, ...] = ()
     notes: tuple[str, ...] = ()
+    numbers: str = ""
     judgements: tuple[SelfJudgement, ...] = ()
     conflicts: tuple[RecordedConflict, ...] = ()
 
@@ -76,7 +79,7 @@ def validate(names: Sequence[str]) -> Validation:
         flaws=tuple(flaw for each in found.values() for flaw in each.flaws),
         notes=tuple(note for each in found.values() for note in each.notes),
         papers=tuple(
-            PaperJudgement(file=str(file), judgements=each.judgements, conflicts=each.conflicts)
+            PaperJudgement(file=str(file), numbers=each.numbers, judgements=each.judgements, conflicts=each.conflicts)
             for file, each in found.items()
             if each.judgements
         ),
@@ -115,6 +118,7 @@ def _joined(found: Sequence[_Found]) -> _Found:
     return _Found(
         flaws=tuple(dict.fromkeys(flaw for each in found for flaw in each.flaws)),
         notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
+        numbers=next((each.numbers for each in found if each.judgements), ""),
         judgements=tuple(judgement for each in found for judgement in each.judgements),
         conflicts=tuple(conflict for each in found for conflict in each.conflicts),
     )
@@ -145,7 +149,11 @@ def _manifest(file: Path, manifest: AnyManifest) -> _Found:
     flaws += tuple(_prior_flaws(file, manifest.priors, [claimed_cells(claim) for claim in manifest.claims]))
     if flaws:
         return _Found(flaws=flaws, notes=notes)
-    return _Found(notes=notes, judgements=self_judgement(manifest.claims, models, tables))
+    return _Found(
+        notes=notes,
+        numbers=manifest.paper.numbers,
+        judgements=self_judgement(manifest.claims, models, tables),
+    )
 
 
 def _figure_flaws(file: Path, figures: Sequence[PaperFigure], models: Sequence[str]) -> Iterator[Flaw]:
@@ -177,7 +185,13 @@ def _across(file: Path, suite: Suite, manifests: Iterable[AnyManifest]) -> _Foun
         *_unmeasured(file, suite, _members(file, suite, manifests)),
         *_prior_flaws(file, suite.priors, [_cells_across(suite, claim) for claim in suite.claims]),
     )
-    return _Found(flaws=flaws, notes=tuple(notes), judgements=judgements, conflicts=conflicts)
+    return _Found(
+        flaws=flaws,
+        notes=tuple(notes),
+        numbers=suite.paper.numbers,
+        judgements=judgements,
+        conflicts=conflicts,
+    )
 
 
 def _conflicts(suite: Suite, file: Path) -> tuple[RecordedConflict, ...]:
