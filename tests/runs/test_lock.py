@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
-from selfimp_bench.places import MANIFESTS
+from selfimp_bench.manifest.priors import FILE
+from selfimp_bench.places import MANIFESTS, REFERENCES
 from selfimp_bench.protocols.load import load_file
 from selfimp_bench.runs.lock import lock_flaws, lock_of, lock_path, write_lock
 
@@ -26,6 +27,7 @@ def test_a_lock_has_a_digest_for_every_experiment_and_every_table_that_is_select
     names = ["tiny-iter-sft", "tiny-iter-dpo", "tiny-iter-sft-dpo", "tiny-iter-sft-vllm"]
     assert list(lock.experiments) == names
     assert list(lock.tables) == sorted(f"tiny/{name}.v1.csv" for name in names)
+    assert list(lock.priors) == ["tiny-trained"]
     assert lock.across is not None
 
 
@@ -40,6 +42,18 @@ def test_a_change_is_found_in_the_experiments_that_it_reaches_and_in_no_other(st
     study.write_text(study.read_text().replace("learning_rate: 5e-5", "learning_rate: 6e-5"))
     found = [flaw.message.partition(":")[0] for flaw in lock_flaws(load_file(study))]
     assert found == ["experiment tiny-iter-dpo", "experiment tiny-iter-sft-dpo"]
+
+
+def test_another_spread_over_seeds_is_a_change_of_the_study(study: Path) -> None:
+    priors = study.with_name(FILE)
+    shutil.copyfile(REFERENCES / FILE, priors)
+    write_lock(study)
+    rows = priors.read_text(encoding="utf-8")
+    priors.write_text(rows.replace("fine-tuned-7b,coverage,any,any,0.011", "fine-tuned-7b,coverage,any,any,0.012"))
+    assert list(lock_flaws(load_file(study))) == []
+    priors.write_text(rows.replace("tiny-trained,coverage,test,any,0.015", "tiny-trained,coverage,test,any,0.016"))
+    (flaw,) = lock_flaws(load_file(study))
+    assert flaw.message.startswith("priors tiny-trained: expected sha256")
 
 
 def test_validate_refuses_a_study_that_its_lock_does_not_match_and_lock_writes_it(study: Path) -> None:

@@ -1,4 +1,4 @@
-"""The lock of a released study: what each of its experiments, its claims and the tables behind them were, by digest.
+"""The lock of a released study: what its experiments, its claims, its tables and its priors were, by digest.
 
 It lies beside the study, ``NAME.vVERSION.lock``. A released study does not change: where a digest differs, something
 has changed what it says, be it a row of a table that a selection newly reaches.
@@ -11,9 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from selfimp_bench.canonical import digest
 from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.claim_readings import every_reading
+from selfimp_bench.manifest.priors import find_priors
 from selfimp_bench.places import MANIFESTS
 from selfimp_bench.protocols.load import LoadedFile, find_flaws, load_file
 from selfimp_bench.runs.study import text_digest
@@ -23,12 +25,14 @@ from selfimp_bench.verdict.paper_check import suite_tables
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """sha256 of each resolved experiment, of the claims across them (None without), and of each reference table."""
+    """sha256 of each resolved experiment, of the claims across them (None without), of each reference table and of the
+    rows of each setting of priors."""
 
     schema: int
     experiments: Mapping[str, str]
     across: str | None
     tables: Mapping[str, str]
+    priors: Mapping[str, str]
 
 
 def lock_path(study: Path) -> Path:
@@ -42,11 +46,13 @@ def lock_of(study: LoadedFile) -> Lock:
     claims = [claim for each in study.experiments for claim in every_reading(each.manifest.claims)]
     tables = {claim.value.table for claim in claims if claim.value is not None}
     tables |= set() if across is None else set(suite_tables(across.across))
+    named = {each.manifest.priors for each in study.experiments} | {None if across is None else across.across.priors}
     return Lock(
         schema=1,
         experiments={each.manifest.name: text_digest(each.text) for each in study.experiments},
         across=None if across is None else text_digest(across.text),
         tables={name: hashlib.sha256(find_table(name, study.path).read_bytes()).hexdigest() for name in sorted(tables)},
+        priors={name: digest(find_priors(name, study.path).rows) for name in sorted(filter(None, named))},
     )
 
 
@@ -83,6 +89,7 @@ def lock_flaws(study: LoadedFile) -> Iterator[Flaw]:
     for what, before, after in (
         ("experiment", kept.experiments, now.experiments),
         ("table", kept.tables, now.tables),
+        ("priors", kept.priors, now.priors),
         ("claims across experiments", {"": kept.across}, {"": now.across}),
     ):
         for name in sorted({*before, *after}):
