@@ -52,12 +52,24 @@ def test_replicates_spread_as_the_prior_says() -> None:
 def test_an_honest_run_is_off_by_the_papers_own_draw_too() -> None:
     numbers = {each: PublishedMean(low=value, high=value, runs=1) for each, value in MEANS.items()}
     published = Publication(numbers=numbers, assumed=frozenset(), missing=())
-    world = World(name="published", means=MEANS)
+    world = World(name="published", means=MEANS, of={each: each for each in MEANS})
     off = [
         means(simulate(world, design(replicates=1, published=published), seed), key("coverage", 3))[0] - 0.50
         for seed in range(150)
     ]
     assert np.std(off) == pytest.approx(0.01 * np.sqrt(2), rel=0.2)
+
+
+def test_a_frozen_run_is_off_by_the_papers_draw_of_its_first_iteration_alone() -> None:
+    frozen = dict.fromkeys(MEANS, 0.4)
+    first = {each: key(each[2].metric, 1) for each in MEANS}
+    numbers = {each: PublishedMean(low=value, high=value, runs=1) for each, value in frozen.items()}
+    published = Publication(numbers=numbers, assumed=frozenset(), missing=())
+    world = World(name="frozen", means=frozen, of=first)
+    runs = [simulate(world, design(replicates=1, published=published), seed) for seed in range(150)]
+    last, one = (np.array([means(run, key("coverage", t))[0] for run in runs]) for t in (5, 1))
+    assert np.std(last - 0.4) == pytest.approx(0.01 * np.sqrt(2), rel=0.2)
+    assert np.std(last - one) == pytest.approx(0.01 * np.sqrt(2 * (1 - 0.2)), rel=0.2)
 
 
 def test_a_spread_that_is_not_known_is_drawn_from_the_prior() -> None:

@@ -63,8 +63,8 @@ class Spread:
 class Design:
     """What is simulated: the problems by experiment and split, the spread of every cell, how many replicates.
 
-    published: the paper's own numbers where the run is honest: then the truth is not what is printed but what the
-    paper's run, too, was one draw of. None where the world's means are the truth.
+    published: the paper's own numbers, with their errors: in a world that is made ``of`` them the truth is not what is
+    printed but what the paper's run, too, was one draw of. None where the world's means are the truth all the same.
     sd_known: the seeds' spread is the prior's; else it is drawn from what the prior leaves open, once a metric.
     """
 
@@ -165,6 +165,7 @@ class _Drawn:
         self._random = random
         self._shared: dict[tuple[object, ...], Normals] = {}
         self._factors: dict[tuple[str, str], float] = {}
+        self._misprints: dict[Key, float] = {}
 
     def values(self, key: Key, mean: float) -> CellValues:
         """The cell's values per problem in every replicate."""
@@ -231,24 +232,29 @@ class _Drawn:
     def _means(self, key: Key, mean: float) -> Array:
         if _family(key[2].metric).form != "signed" and mean in (0.0, 1.0):
             return np.full(self._design.replicates, mean)  # all wrong, or all right, whatever the seed
-        noise = self._noise(key)
-        middle = mean
-        if self._design.published is not None:
-            number = self._design.published.numbers[key]
-            middle = self._random.uniform(number.low, number.high) - noise[-1] / math.sqrt(number.runs)
-        return middle + noise[:-1]
+        return np.asarray(mean + self._misprint(key) + self._noise("run", key, self._design.replicates))
 
-    def _noise(self, key: Key) -> Array:
-        """Seed noise of every replicate, and as the last one that of the paper's run."""
+    def _misprint(self, key: Key) -> float:
+        """How far the truth is from the number of this world: reading error, and that the paper's run was one draw."""
+        if self._design.published is None or self._world.of is None:
+            return 0.0
+        of = self._world.of[key]
+        if of not in self._misprints:
+            number = self._design.published.numbers[of]
+            off = float(self._noise("paper", of, 1)[0]) / math.sqrt(number.runs)
+            self._misprints[of] = float(self._random.uniform(number.low, number.high)) - number.middle - off
+        return self._misprints[of]
+
+    def _noise(self, whose: str, key: Key, count: int) -> Array:
+        """Seed noise of ``count`` runs."""
         experiment, model, cell = key
         spread = self._design.spread(cell)
-        shape = (self._design.replicates + 1,)
         metric, samples = cell.metric.partition(".")[0], cell.metric.partition("@")[0]
-        chain = self._normal(shape, "chain", experiment, model, cell.split, metric)
-        of_set = self._normal(shape, "set", experiment, model, cell.split, cell.iteration, samples)
-        own = self._random.standard_normal(shape)
+        chain = self._normal((count,), whose, "chain", experiment, model, cell.split, metric)
+        of_set = self._normal((count,), whose, "set", experiment, model, cell.split, cell.iteration, samples)
+        own = self._random.standard_normal((count,))
         noise = math.sqrt(_CHAIN) * chain + math.sqrt(_SET) * of_set + math.sqrt(_OWN) * own
-        return spread.sd * self._factor(experiment, metric, spread.df) * noise
+        return np.asarray(spread.sd * self._factor(experiment, metric, spread.df) * noise)
 
     def _factor(self, experiment: str, metric: str, df: float) -> float:
         """What the true spread is of the prior's: scaled inverse chi-squared, as the prior says."""

@@ -97,12 +97,15 @@ class World:
 
     points: of a biased world, how far off it is. other_problems: iterations solve different problems, and differ on
     those of the test set by what their choice is worth.
+    of: by cell, the cell whose published number its mean is, where that, too, is only one run's draw of the truth; the
+    means of a world without are the truth itself.
     """
 
     name: str
     means: Mapping[Key, float]
     points: int | None = None
     other_problems: bool = False
+    of: Mapping[Key, Key] | None = None
 
 
 def publication(experiments: Sequence[Claimed], across: Suite | None, tables: Sequence[ReferenceTable]) -> Publication:
@@ -230,9 +233,10 @@ def _sampled(metric: str) -> re.Match[str] | None:
 def worlds(found: Publication) -> tuple[World, ...]:
     """Every world that differs from the published one, which is the first, in the order of this module's docstring."""
     means = {key: each.middle for key, each in found.numbers.items()}
-    made = [World(name=PUBLISHED, means=means), *_biased(means)]
-    made.append(World(name=FROZEN, means=_by_series(means, lambda values: [values[0]] * len(values))))
-    made.append(World(name=FLAT, means=_flat(means), other_problems=True))
+    made = [World(name=PUBLISHED, means=means, of={key: key for key in means}), *_biased(means)]
+    first = {key: series[0][1] for series in _series(means) for _, key in series}
+    made.append(World(name=FROZEN, means={key: means[first[key]] for key in means}, of=first))
+    made.append(World(name=FLAT, means=_flat(means, first), other_problems=True))
     made.append(World(name=NO_GAP, means=_without_gaps(means)))
     made.append(World(name=ANOTHER, means=_another(means)))
     made.append(World(name=REVERSED, means=_in_order(means, lambda values: values[::-1])))
@@ -296,11 +300,8 @@ def _in_order(means: Mapping[Key, float], change: Change) -> dict[Key, float]:
     return changed
 
 
-def _flat(means: Mapping[Key, float]) -> dict[Key, float]:
-    def first(values: list[float]) -> list[float]:
-        return [values[0]] * len(values)
-
-    changed = _by_series(means, first)
+def _flat(means: Mapping[Key, float], first: Mapping[Key, Key]) -> dict[Key, float]:
+    changed = {key: means[first[key]] for key in means}
     alone = {key for series in _series(means) if len(series) == 1 for _, key in series}
     for keys in _across_models(means):
         if all(key in alone for key in keys):
