@@ -22,6 +22,7 @@ from selfimp_bench.engines.fake import FakeSampler
 from selfimp_bench.engines.hf.sampler import hf_sampler
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import StepFailed
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS
 from selfimp_bench.steps.probe import ProbeBlock, Probed, Stamp, compare, probe, probe_words, shuffled, spread
@@ -44,6 +45,7 @@ BLOCK = ProbeBlock(
         decoding=Decoding(temperature=0.8, top_p=1.0, top_k=-1, max_tokens=12, stop=()),
         prompt_template="Question: {question}\nAnswer:",
         add_bos=False,
+        too_long=TooLong.COUNTED_WRONG,
     ),
     prompts=4,
 )

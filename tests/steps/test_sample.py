@@ -10,6 +10,7 @@ from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Decoding, SamplerSettings
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.places import ASSETS
 from selfimp_bench.steps.rows import Role
 from selfimp_bench.steps.sample import SampleBlock, prompts_of, render_prompt, until_stop
@@ -26,6 +27,7 @@ BLOCK = SampleBlock(
     decoding=Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=8, stop=()),
     prompt_template="Question: {question}\nAnswer:",
     add_bos=False,
+    too_long=TooLong.COUNTED_WRONG,
 )
 PROBLEMS = tuple(Problem(problem_id=f"p{i}", question=f"What is {i}?") for i in range(4))
 

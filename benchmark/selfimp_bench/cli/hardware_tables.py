@@ -13,7 +13,7 @@ from selfimp_bench.runs.hardware.outlook import Outlook, StudyOutlook
 from selfimp_bench.runs.hardware.training import CORRECT_SHARE
 from selfimp_bench.runs.study import Study
 
-_COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
+_COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "memory fits", "M tokens", "GPU hours")
 _AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
 
 

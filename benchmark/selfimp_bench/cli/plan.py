@@ -19,6 +19,7 @@ from selfimp_bench.cli.command import (
 if TYPE_CHECKING:
     from selfimp_bench.runs.forecast import Forecast
     from selfimp_bench.runs.hardware.outlook import StudyOutlook
+    from selfimp_bench.runs.prompt_fits import FitReport
     from selfimp_bench.runs.study import Study
 
 
@@ -34,25 +35,30 @@ def plan_command(
 ) -> int:
     """The steps, which are done already, what they cost, and which claims this size can decide.
 
-    With --hardware also GPU hours, memory, batch and disk there, and exit code 2 when a step cannot run there.
+    With --hardware also GPU hours, memory, batch and disk there, and exit code 2 when a step cannot run there. Prompts
+    that do not fit a model are named with what becomes of them, and counted here where model and data are.
     """
     hardware = parsed_hardware(hardware_text)
     study = open_study(name, profile, only, seeds)
 
     from selfimp_bench.runs.forecast import forecast
     from selfimp_bench.runs.hardware.outlook import study_outlook
+    from selfimp_bench.runs.prompt_fits import prompt_fits
     from selfimp_bench.steps.store import Store
 
     expected = forecast(study.plan().plan, Store(home / "store"))
     found = None if hardware is None else study_outlook(study, hardware, done=expected.done())
+    prompts = prompt_fits(study.experiments, home)
     if as_json:
-        print_json(_document(study, expected, found))
+        print_json(_document(study, expected, prompts, found))
     else:
-        _show(study, expected, found)
-    return 2 if found is not None and found.whole.misfits else 0
+        _show(study, expected, prompts, found)
+    return 2 if prompts.refusals or (found is not None and found.whole.misfits) else 0
 
 
-def _document(study: "Study", expected: "Forecast", found: "StudyOutlook | None") -> dict[str, Any]:
+def _document(
+    study: "Study", expected: "Forecast", prompts: "FitReport", found: "StudyOutlook | None"
+) -> dict[str, Any]:
     from selfimp_bench.runs.judge import decidable_claims
 
     return {
@@ -67,16 +73,21 @@ def _document(study: "Study", expected: "Forecast", found: "StudyOutlook | None"
             }
             for part, experiment in zip(study.plan().experiments, study.experiments, strict=True)
         ],
+        "prompts": prompts,
         "hardware": found,
     }
 
 
-def _show(study: "Study", expected: "Forecast", found: "StudyOutlook | None") -> None:
+def _show(study: "Study", expected: "Forecast", prompts: "FitReport", found: "StudyOutlook | None") -> None:
     from selfimp_bench.cli.console import console
     from selfimp_bench.cli.hardware_tables import study_outlook_tables
     from selfimp_bench.cli.screen import plan_tables
+    from selfimp_bench.runs.prompt_fits import fit_lines
 
     for part in plan_tables(study, expected):
         console().print(part)
+    console().print("\nDo the prompts fit the models?")
+    for line in (*(f"a run would be refused: {each}" for each in prompts.refusals), *fit_lines(prompts)):
+        console().print(line, markup=False)
     for part in () if found is None else study_outlook_tables(study, found):
         console().print(part)

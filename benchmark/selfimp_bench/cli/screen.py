@@ -24,6 +24,7 @@ from selfimp_bench.runs.study import Study
 from selfimp_bench.runs.validate import PaperJudgement, Validation
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.probe import probe_words
+from selfimp_bench.steps.prompts import too_long_words
 from selfimp_bench.tasks.sandbox.selftest import SelfTest
 from selfimp_bench.verdict.comparisons import Truth
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict
@@ -176,6 +177,7 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     """The findings, a row each, and a closing line."""
     if not judgement.judged:
         yield f"{judgement.experiment}: not judged (smoke): every step worked; a smoke run judges no claim of a paper"
+        yield from _too_long(judgement)
         return
     if not judgement.findings.findings:
         yield f"{judgement.experiment}: nothing was judged: no claim is about a model that ran"
@@ -190,8 +192,15 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     for finding in undecided:
         yield f"\n{finding.claim} ({finding.model}): {finding.verdict}: {finding.reason}".replace("[", "\\[")
     yield from (f"\n{model}: {probe_words(probed)}" for model, probed in judgement.probes.items())
+    yield from _too_long(judgement)
     counts = Counter(finding.verdict for finding in judgement.findings.findings)
     yield "\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+
+def _too_long(judgement: Judgement) -> Iterator[str]:
+    """The prompts that did not fit; nothing where all did."""
+    for model, uses in judgement.prompts.items():
+        yield from (f"\n{model}: {too_long_words(use)}" for use in uses if use.too_long)
 
 
 def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:

@@ -20,10 +20,20 @@ if TYPE_CHECKING:
 
 
 class FinishReason(StrEnum):
-    """Why a completion ended: the model said EOS or wrote a stop text, or ``max_tokens`` were reached."""
+    """Why a completion ended: the model said EOS or wrote a stop text, or ``max_tokens`` were reached.
+
+    The other two are of completions that no engine was asked for, because prompt and completion do not fit the model:
+    the empty one counts as a wrong answer, or is left out (``TooLong`` of the manifest).
+    """
 
     STOP = "stop"
     LENGTH = "length"
+    TOO_LONG = "too long"
+    DROPPED = "dropped"
+
+
+NOT_ASKED: Final = frozenset({FinishReason.TOO_LONG, FinishReason.DROPPED})
+"""Of completions that no engine was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)

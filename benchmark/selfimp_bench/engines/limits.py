@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
+from selfimp_bench.engines.tokens import read_json
 from selfimp_bench.errors import InputError
+
+POSITIONS: Final = ("max_position_embeddings", "n_positions")
+"""What the configurations of models call the number of their positions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +18,19 @@ class Limits:
 
     vocabulary: int
     positions: int | None
+
+
+def context_of(checkpoint: Path, *, max_model_len: int | None) -> int | None:
+    """Tokens of prompt and completion together that a checkpoint takes, by its config.json and by the engine's own
+    limit; None where neither says.
+
+    Raises InputError for a config.json that is no JSON object.
+    """
+    config = read_json(checkpoint / "config.json")
+    inner = config.get("text_config")
+    parts: tuple[dict[str, Any], ...] = (inner, config) if isinstance(inner, dict) else (config,)
+    own = [part[name] for part in parts for name in POSITIONS if isinstance(part.get(name), int)]
+    return min([*own[:1], *([] if max_model_len is None else [max_model_len])], default=None)
 
 
 def check_files(checkpoint: Path) -> None:

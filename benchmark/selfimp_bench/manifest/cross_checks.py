@@ -24,6 +24,7 @@ from selfimp_bench.manifest.model import (
     Optimisation,
     OrderClaim,
     PaperFigure,
+    PromptTokens,
     Sampling,
     TrendClaim,
     ValueClaim,
@@ -116,6 +117,26 @@ def _mean_within_longest(characters: Characters, path: JsonPath) -> Iterator[Fau
         if mean > longest:
             message = f"expected at most {part}_longest ({longest}), found {mean}"
             yield Fault(path=(*path, f"{part}_mean"), message=message)
+
+
+def _longest_first(counted: PromptTokens, path: JsonPath) -> Iterator[Fault]:
+    """The longest come first, each problem once: the last bounds all that are not listed."""
+    names = [each.problem_id for each in counted.longest]
+    for index, each in enumerate(counted.longest):
+        where: JsonPath = (*path, "longest", index)
+        if index and each.tokens > counted.longest[index - 1].tokens:
+            message = f"expected at most {counted.longest[index - 1].tokens}, the one before it, found {each.tokens}"
+            yield Fault(path=(*where, "tokens"), message=message)
+        if each.problem_id in names[:index]:
+            yield Fault(path=(*where, "problem_id"), message=f"{shown(each.problem_id)} stands here twice; remove one")
+
+
+def _counted_once(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
+    models = [counted.model for counted in dataset.prompt_tokens or ()]
+    for index, name in enumerate(models):
+        if name in models[:index]:
+            message = f"the prompts of {name} are counted twice; keep one"
+            yield Fault(path=(*path, "prompt_tokens", index, "model"), message=message)
 
 
 def _dataset_origin(dataset: DatasetRef, path: JsonPath) -> Iterator[Fault]:
@@ -310,7 +331,8 @@ BLOCK_RULES: BlockRules = {
     Architecture: (_heads_in_groups,),
     ModelRef: (_model_origin,),
     Characters: (_mean_within_longest,),
-    DatasetRef: (_dataset_origin,),
+    DatasetRef: (_dataset_origin, _counted_once),
+    PromptTokens: (_longest_first,),
     Optimisation: (_training_length,),
     ClaimReading: (_reading_form,),
     Claim: (_claim_form,),

@@ -60,6 +60,20 @@ class Method(StrEnum):
     DPO = "dpo"
 
 
+class TooLong(StrEnum):
+    """What becomes of a prompt that does not fit: with the longest completion allowed it is longer than the model, or
+    the engine, takes.
+
+    counted-wrong: no completion is asked for, and each counts as a wrong answer. shortened: its completions end where
+    the room does, at that length; one without room for a single token is counted wrong. dropped: the problem is left
+    out of every mean, as one that cannot be judged, and counted.
+    """
+
+    COUNTED_WRONG = "counted-wrong"
+    SHORTENED = "shortened"
+    DROPPED = "dropped"
+
+
 class Metric(StrEnum):
     """The metrics a manifest can ask for, and claims can name (see ``metrics/``)."""
 
@@ -188,6 +202,32 @@ class Characters:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CountedPrompt:
+    """One prompt of a data set, and how long it is."""
+
+    problem_id: Text
+    """The problem."""
+    tokens: Count
+    """Of its prompt, BOS included where it is added."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptTokens:
+    """The longest prompts of a data set with one model's tokenizer, as once counted; they change no result.
+
+    A plan reads them where the files are not at hand. Every prompt that is not listed is at most as long as the last
+    one that is.
+    """
+
+    model: Name
+    """The id of the model whose tokenizer counted."""
+    longest: Annotated[tuple[CountedPrompt, ...], SOME]
+    """The longest first; every other prompt of the data set is at most as long as the last."""
+    source: Source | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetRef:
     """Problems: exactly one of a hub ``repo`` (``revision``, ``split``), a ``path`` or a ``generator``.
 
@@ -217,6 +257,8 @@ class DatasetRef:
     not at hand."""
     characters: Characters | None = None
     """How long the rows are, for what a plan forecasts."""
+    prompt_tokens: Annotated[tuple[PromptTokens, ...], SOME] | None = None
+    """The longest prompts by model, for a plan where the files are not at hand."""
     source: Source | None = None
     assumed: Assumed | None = None
 
@@ -274,6 +316,9 @@ class Prompt:
     """Put the model's BOS id in front, once."""
     canaries: tuple[Canary, ...]
     """Prompts with their token ids, at least one for every model that is an asset or a path."""
+    too_long: TooLong = TooLong.COUNTED_WRONG
+    """What becomes of a prompt that does not fit with the longest completion: it is counted wrong (where nothing is
+    said), its completions are shortened, or the problem is dropped; each is counted and reported."""
     source: Source | None = None
     assumed: Assumed | None = None
 

@@ -10,6 +10,7 @@ from selfimp_bench.runs.describe import Assumption, assumptions
 from selfimp_bench.runs.judge import RunFiles
 from selfimp_bench.runs.record import RecordedStep
 from selfimp_bench.steps.probe import probe_words
+from selfimp_bench.steps.prompts import too_long_words
 
 _TOKENS = "tokens"
 _FIRST = ("problems", "samples", "correct samples")
@@ -197,6 +198,8 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
     yield Fact(name="Tokens trained on", value=count(record.trained_tokens))
     for model, probed in record.probes.items():
         yield Fact(name=f"Determinism of {model}", value=probe_words(probed))
+    for model, uses in record.prompts.items():
+        yield Fact(name=f"Prompts of {model}", value="; ".join(too_long_words(use) for use in uses))
 
 
 def _environment_facts(run: RunFiles) -> Iterator[Fact]:

@@ -24,6 +24,7 @@ from selfimp_bench.runs.hardware.footprint import ADAM_BYTES
 from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.hardware.training import STORED_BYTES
 from selfimp_bench.runs.hub_needs import Shortfall, fetch_command, hub_needs, shortfalls
+from selfimp_bench.runs.prompt_fits import fit_lines, prompt_fits
 from selfimp_bench.runs.record import driver
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.grade import GradeBlock
@@ -89,6 +90,7 @@ def diagnose(
         (_memory(steps),),
         (_disk(experiments, missing, home),),
         _fetched(experiments, missing, home),
+        _prompts(experiments, home),
         _hub(missing, endpoint) if online else (),
         _sandbox(steps, machine_alone=not experiments),
     )
@@ -250,6 +252,15 @@ def _absent(short: Shortfall, command: str) -> Check:
         page = licence_page(pinned.kind, pinned.repo)
         gate = f"; if it is gated, first accept its licence at {page} and set HF_TOKEN ({token})"
     return _problem("hub", f"{experiment} needs {pinned}, which is not fetched", f"{command}{gate}")
+
+
+def _prompts(experiments: Sequence[Experiment], home: Path) -> Iterator[Check]:
+    """The prompts that do not fit a model, what becomes of them, and what is not known here."""
+    report = prompt_fits(experiments, home)
+    yield from (_problem("prompts", refusal) for refusal in report.refusals)
+    sound = all(fit.lengths is not None and not fit.words() for fit in report.fits)
+    for line in fit_lines(report):
+        yield Check(name="prompts", state=State.OK if sound else State.NOTE, found=line)
 
 
 def _hub(missing: Iterable[Shortfall], endpoint: str | None) -> Iterator[Check]:

@@ -4,6 +4,7 @@ import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -27,11 +28,14 @@ from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.plan import Places, Plan
 from selfimp_bench.steps.probe import PROBE, Probed
 from selfimp_bench.steps.progress import Progress
+from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
 from selfimp_bench.steps.runner import Engines, FinishedStep, Runner
 from selfimp_bench.steps.store import Store, pretty_json, write_atomically
 from selfimp_bench.verdict import figure_rows as beside
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables
+
+Found = TypeVar("Found")
 
 TABLES = "reference_results"
 
@@ -98,7 +102,8 @@ def execute(
         started=started,
         wall_seconds=time.monotonic() - began,
         image_digest=image_digest,
-        probes=_probes(store, finished),
+        probes=_by_model(store, finished, PROBE, Probed),
+        prompts=_by_model(store, finished, PROMPTS, tuple[PromptLengths, ...]),
     )
     write_atomically(folder / RECORD, pretty_json(record))
     return folder
@@ -148,14 +153,14 @@ def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target:
     write_atomically(target, sink.getvalue().to_pybytes())
 
 
-def _probes(store: Store, finished: tuple[FinishedStep, ...]) -> dict[str, Probed]:
-    """What the probes found, by model: the first part of their steps' ids."""
+def _by_model(store: Store, finished: tuple[FinishedStep, ...], name: str, kind: type[Found]) -> dict[str, Found]:
+    """What the steps that write this file found, by model: the first part of their steps' ids."""
     return {
         done.step.id.partition("/")[0]: msgspec.json.decode(
-            (store.folder(done.record.fingerprint) / PROBE).read_bytes(), type=Probed
+            (store.folder(done.record.fingerprint) / name).read_bytes(), type=kind
         )
         for done in finished
-        if _wrote(done, PROBE)
+        if _wrote(done, name)
     }
 
 

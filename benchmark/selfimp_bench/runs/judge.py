@@ -30,6 +30,7 @@ from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
+from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.store import read_table, write_atomically
 from selfimp_bench.verdict.check import check, tables_of
 from selfimp_bench.verdict.evidence import Evidence, RunEvidence, columns_of, evidence
@@ -43,7 +44,7 @@ from selfimp_bench.verdict.value import Divergence
 class Judgement:
     """A run's findings. A smoke run judges no claim: ``judged`` is False and there are none.
 
-    probes: by model, as in the record.
+    probes, prompts: by model, as in the record.
     """
 
     experiment: str
@@ -52,6 +53,7 @@ class Judgement:
     findings: Findings
     exit_code: int
     probes: Mapping[str, Probed]
+    prompts: Mapping[str, tuple[PromptLengths, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +192,7 @@ def _judge(run: RunFiles) -> Judgement:
         findings=findings,
         exit_code=exit_code(findings) if judged else 0,
         probes=run.record.probes,
+        prompts=run.record.prompts,
     )
 
 

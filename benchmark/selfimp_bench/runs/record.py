@@ -18,6 +18,7 @@ from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
 from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.probe import Probed
+from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.store import Artifact
 from selfimp_bench.steps.versions import source_digest
@@ -110,6 +111,8 @@ class RunRecord:
     image: Image | None = None
     probes: Mapping[str, Probed] = field(default_factory=dict)
     """What replaying found, by model (``engines.probe``); empty where the manifest asks for no probe."""
+    prompts: Mapping[str, tuple[PromptLengths, ...]] = field(default_factory=dict)
+    """The lengths of all prompts, by model, and those that did not fit; empty where a protocol does not count them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +165,10 @@ def make_record(
     wall_seconds: float,
     image_digest: str | None,
     probes: Mapping[str, Probed],
+    prompts: Mapping[str, tuple[PromptLengths, ...]],
 ) -> RunRecord:
     """The record of a finished run. ``started`` is ISO 8601, UTC; ``image_digest`` as the user passed it; ``probes``
-    are by model."""
+    and ``prompts`` are by model."""
     manifest = experiment.manifest
     steps = tuple(_recorded(done) for done in finished)
     return RunRecord(
@@ -188,6 +192,7 @@ def make_record(
         sandbox=sandbox_status() if _graded_programs(finished) else None,
         image=describe_image(image_digest),
         probes=probes,
+        prompts=prompts,
     )
 
 

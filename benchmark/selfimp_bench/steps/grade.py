@@ -7,16 +7,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import GRADE_SCHEMA, GRADES, GradeRow
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.graders import CHECKS, GRADERS, LIBRARIES, PARALLEL, Grader
-from selfimp_bench.tasks.grading.outcome import Grade
+from selfimp_bench.tasks.grading.outcome import Grade, Outcome
 from selfimp_bench.tasks.problem import Problem
 
 _AHEAD: Final = 16
+
+UNASKED: Final[Mapping[str, Outcome]] = {
+    FinishReason.TOO_LONG: Outcome.TOO_LONG,
+    FinishReason.DROPPED: Outcome.DROPPED,
+}
+"""The outcome of a completion that no engine was asked for, by its reason to end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +53,13 @@ class Gradable(Protocol):
 def grade_sample(
     grading: Grading, problem: Problem, sample: Gradable, graders: Mapping[str, Grader] = GRADERS
 ) -> GradeRow:
-    """One sample judged by the deciding extraction rule, with the other rule's judgement beside it."""
+    """One sample judged by the deciding extraction rule, with the other rule's judgement beside it.
+
+    One that no model was asked for is judged by no grader: it says itself what it counts for.
+    """
+    unasked = UNASKED.get(sample.finish_reason or "")
+    if unasked is not None:
+        return _row(sample, *[Grade(outcome=unasked, extracted=None, detail=None)] * 2)
     both = graders[grading.task](sample.completion, problem, truncated=sample.finish_reason == "length")
     decides, other = (both.strict, both.flexible) if grading.extraction == "strict" else (both.flexible, both.strict)
     return _row(sample, decides, other)

@@ -47,7 +47,11 @@ class StepInputs:
 
     def problems(self) -> tuple[Problem, ...]:
         """The rows of the input ``problems``."""
-        return self.rows("problems", PROBLEMS, Problem)
+        return self.problems_of("problems")
+
+    def problems_of(self, name: str) -> tuple[Problem, ...]:
+        """The problems of an input."""
+        return self.rows(name, PROBLEMS, Problem)
 
     def problems_by_id(self) -> dict[str, Problem]:
         """The same by problem id."""

@@ -118,7 +118,7 @@ def plan_keys(plan: Plan) -> dict[str, str]:
     return keys
 
 
-_NOT_IDENTITY = ("source", "assumed", "architecture", "characters")
+_NOT_IDENTITY = ("source", "assumed", "architecture", "characters", "prompt_tokens")
 
 
 def _identity(value: object) -> object:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, Prompt, Sampler
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
-from selfimp_bench.errors import StepFailed
+from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.room import room_of
 from selfimp_bench.steps.sample import SampleBlock, prompts_of
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
@@ -69,6 +70,8 @@ class Probed:
     stamp: Stamp
 
 
+_Item = TypeVar("_Item")
+
 Answers = Mapping[tuple[str, int], Completion]
 """Completions by problem and sample index."""
 
@@ -89,7 +92,7 @@ def probe(
     ``on_progress`` is told the completions made so far, those of all replays. Raises StepFailed if the engine left any
     out.
     """
-    prompts = prompts_of(block.sample, spread(problems, block.prompts), codec)
+    prompts = spread(_fitting(block.sample, problems, codec, checkpoint), block.prompts)
     labels = sorted({codec.eos_id, *prompts[0].token_ids})[:LABELS]
     backwards = [[prompt] for prompt in reversed(prompts)]
     weighed = _logprobs(sampler, checkpoint, [prompts[:WEIGHED_PROMPTS]], labels)
@@ -104,9 +107,29 @@ def probe(
     return compare(answers[0], answers[1:], weighed, again)
 
 
-def spread(problems: Sequence[Problem], count: int) -> tuple[Problem, ...]:
-    """``count`` of the problems at equal distances, the first among them: data sets may be sorted."""
-    return tuple(problems[place * len(problems) // count] for place in range(count))
+def _fitting(
+    block: SampleBlock, problems: Sequence[Problem], codec: TokenCodec, checkpoint: Path
+) -> tuple[Prompt, ...]:
+    """The prompts that fit with the longest completion: others are asked in no batch, or in a shorter form.
+
+    Raises InputError where there is none.
+    """
+    room, most = room_of(checkpoint, block.settings, block.too_long), block.decoding.max_tokens
+    prompts = prompts_of(block, problems, codec)
+    fitting = tuple(prompt for prompt in prompts if room.new_tokens(len(prompt.token_ids), most) == most)
+    if not fitting:
+        raise InputError(
+            f"none of {len(prompts)} prompts fits the model with {most} new tokens: it takes {room.limit} in all; "
+            "raise engines.vllm.max_model_len where it bounds them, or lower max_tokens"
+        )
+    return fitting
+
+
+def spread(prompts: Sequence[_Item], count: int) -> tuple[_Item, ...]:
+    """``count`` of the prompts (all, where there are fewer) at equal distances, the first among them: data sets may be
+    sorted."""
+    wanted = min(count, len(prompts))
+    return tuple(prompts[place * len(prompts) // wanted] for place in range(wanted))
 
 
 def shuffled(prompts: Sequence[Prompt], seed: int) -> tuple[Prompt, ...]:

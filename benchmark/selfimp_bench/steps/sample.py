@@ -10,10 +10,20 @@ from string import ascii_uppercase
 from typing import Final
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.base import Completion, Decoding, FinishReason, Prompt, Sampler, SamplerSettings
+from selfimp_bench.engines.base import (
+    NOT_ASKED,
+    Completion,
+    Decoding,
+    FinishReason,
+    Prompt,
+    Sampler,
+    SamplerSettings,
+)
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.room import room_of, sampled
 from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, Role, SampleRow
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
@@ -34,6 +44,7 @@ class SampleBlock:
     decoding: Decoding
     prompt_template: str
     add_bos: bool
+    too_long: TooLong
 
 
 def render_prompt(template: str, problem: Problem) -> str:
@@ -89,11 +100,13 @@ def sample(
 ) -> tuple[SampleRow, ...]:
     """Generate every completion of a step; rows in the order of problems, then of sample index.
 
+    A prompt that does not fit has rows, too, as ``block.too_long`` says (``room.py``).
     ``on_progress`` is told the number of completions so far. Raises StepFailed if the engine left any out.
     """
     prompts = prompts_of(block, problems, codec)
     completions: dict[tuple[str, int], Completion] = {}
-    for completion in sampler.sample(checkpoint, prompts, block.decoding):
+    room = room_of(checkpoint, block.settings, block.too_long)
+    for completion in sampled(sampler, checkpoint, prompts, block.decoding, room):
         completions[completion.problem_id, completion.sample_index] = completion
         on_progress(len(completions))
     wanted = sum(len(prompt.seeds) for prompt in prompts)
@@ -150,7 +163,9 @@ def _do(block: SampleBlock, work: Work) -> Counts:
         lambda done: work.on_progress(done, of),
     )
     work.folder.write_table(SAMPLES, made, SAMPLE_SCHEMA)
-    return {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
+    unasked = len({row.problem_id for row in made if row.finish_reason in NOT_ASKED})
+    counts = {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
+    return counts | ({"problems whose prompt did not fit": unasked} if unasked else {})
 
 
 def _engine(block: SampleBlock) -> str:

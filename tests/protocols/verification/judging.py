@@ -13,8 +13,10 @@ from selfimp_bench.engines.base import (
     Prompt,
 )
 from selfimp_bench.engines.tokens import load_codec
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.places import ASSETS
 from selfimp_bench.protocols.verification.verify import Verifier, Writing
+from selfimp_bench.steps.room import Room
 from selfimp_bench.steps.rows import Role, SampleRow
 from selfimp_bench.tasks.problem import Problem
 
@@ -66,9 +68,9 @@ class Scripted:
     def close(self) -> None:
         """Nothing is open."""
 
-    def verifier(self) -> Verifier:
+    def verifier(self, room: Room = Room(limit=None, rule=TooLong.COUNTED_WRONG)) -> Verifier:  # noqa: B008 - frozen
         """This, as a stage takes it."""
-        return Verifier(codec=CODEC, sampler=self, checkpoint=CODEC.folder)
+        return Verifier(codec=CODEC, sampler=self, checkpoint=CODEC.folder, room=room)
 
 
 def sample_row(problem: str, index: int, text: str, *, iteration: int = 0, ended: bool = True) -> SampleRow:

@@ -1,6 +1,7 @@
 """Judgements become scores."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,14 @@ def test_a_label_s_share_of_both_is_the_score_and_their_sum_the_mass() -> None:
     assert row.score == pytest.approx(0.75)
     assert row.label_mass == pytest.approx(0.4)
     assert row.outcome == "weighed"
+
+
+@pytest.mark.parametrize("kind", [VerifierKind.MULTIPLE_CHOICE, VerifierKind.COT_BINARY, VerifierKind.COT_SCORE])
+@pytest.mark.parametrize("reason", [FinishReason.TOO_LONG, FinishReason.DROPPED])
+def test_a_judgement_that_was_not_asked_for_has_no_score_and_says_so(kind: VerifierKind, reason: FinishReason) -> None:
+    silent = replace(written("Score: 7\nCorrectness: correct"), text=None, finish_reason=reason, seed=None)
+    (row,) = score(kind, [silent])
+    assert (row.outcome, row.score, row.label_mass) == ("did not fit", None, None)
 
 
 @given(st.floats(-800, 0), st.floats(-800, 0))

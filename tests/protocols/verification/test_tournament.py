@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from support import quiet
 
-from selfimp_bench.engines.base import SamplerSettings
+from selfimp_bench.engines.base import FinishReason, SamplerSettings
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.protocols.verification.metrics.tournament import Side
 from selfimp_bench.protocols.verification.tournament import TournamentBlock, played_rounds, tournament
 
@@ -19,6 +20,7 @@ BLOCK = TournamentBlock(
     add_bos=False,
     rounds=2,
     writing=WRITING,
+    too_long=TooLong.COUNTED_WRONG,
 )
 SAMPLES = [sample_row(problem, index, f"number {index}") for problem in ("p", "q") for index in (2, 0, 1, 3)]
 
@@ -80,3 +82,14 @@ def test_every_match_has_a_seed_of_its_own_and_the_prompt_shows_both() -> None:
 def test_samples_that_fill_no_batch_are_refused() -> None:
     with pytest.raises(ValueError, match="do not fill batches of 4"):
         tournament(BLOCK, PROBLEMS, SAMPLES[:3], Scripted().verifier(), quiet)
+
+
+def test_responses_that_no_model_was_asked_for_meet_without_a_verdict() -> None:
+    absent = [replace(each, finish_reason=FinishReason.TOO_LONG, token_ids=()) for each in SAMPLES[:4]]
+    sampler = Scripted(answer=prefers_larger)
+    rows = tournament(BLOCK, PROBLEMS, [*absent, *SAMPLES[4:]], sampler.verifier(), quiet)
+    assert all("What is q?" in CODEC.decode(prompt.token_ids) for prompt in sampler.asked)
+    assert {row.outcome for row in rows if row.problem_id == "p"} == {"did not fit"}
+    assert {row.judgement for row in rows if row.problem_id == "p"} == {None}
+    assert len({row.winner for row in rows if row.problem_id == "p" and row.round == 2}) == 1
+    assert {row.judgement for row in rows if row.problem_id == "q"} == {Side.B}

@@ -7,8 +7,10 @@ from support import quiet
 
 from selfimp_bench.engines.base import FinishReason, SamplerSettings
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.protocols.verification.manifest import Labels
 from selfimp_bench.protocols.verification.verify import VerifyBlock, fill, label_ids, verify
+from selfimp_bench.steps.room import Room
 
 from .judging import CODEC, PROBLEMS, WRITING, Scripted, sample_row
 
@@ -21,6 +23,7 @@ BLOCK = VerifyBlock(
     add_bos=False,
     labels=LABELS,
     writing=None,
+    too_long=TooLong.COUNTED_WRONG,
 )
 WRITTEN = replace(BLOCK, labels=None, writing=replace(WRITING, repeats=2))
 SAMPLES = [
@@ -109,3 +112,37 @@ def test_progress_is_told_and_a_missing_judgement_fails_the_step() -> None:
 def test_nothing_to_judge_gives_no_rows() -> None:
     assert verify(BLOCK, PROBLEMS, [], Scripted().verifier(), quiet) == ()
     assert verify(WRITTEN, PROBLEMS, [], Scripted().verifier(), quiet) == ()
+
+
+def _fit(limit: int, rule: TooLong = TooLong.COUNTED_WRONG) -> Room:
+    return Room(limit=limit, rule=rule)
+
+
+def test_a_response_that_no_model_was_asked_for_is_not_judged() -> None:
+    absent = replace(sample_row("p", 1, ""), finish_reason=FinishReason.TOO_LONG, token_ids=())
+    for block, rows in ((BLOCK, 1), (WRITTEN, 2)):
+        sampler = Scripted(answer=lambda _text, _seed: "Correctness: correct")
+        judged = verify(block, PROBLEMS, [SAMPLES[0], absent, SAMPLES[3]], sampler.verifier(), quiet)
+        assert len(sampler.asked or sampler.weighed) == 2
+        assert [row.sample_index for row in judged] == [0] * rows + [1] * rows + [0] * rows
+        assert {row.finish_reason for row in judged if row.sample_index == 1} == {FinishReason.TOO_LONG}
+        assert {row.text for row in judged if row.sample_index == 1} == {None}
+
+
+def test_a_judgement_that_does_not_fit_is_not_asked_for_and_the_others_are() -> None:
+    long = sample_row("p", 7, "3 " * 200)
+    limit = 150
+    for block in (BLOCK, WRITTEN):
+        sampler = Scripted(answer=lambda _text, _seed: "Correctness: correct")
+        judged = verify(block, PROBLEMS, [*SAMPLES, long], sampler.verifier(_fit(limit)), quiet)
+        assert all(len(prompt.token_ids) < limit for prompt in (*sampler.asked, *sampler.weighed))
+        assert {row.sample_index for row in judged if row.finish_reason is FinishReason.TOO_LONG} == {7}
+
+
+def test_labels_are_weighed_behind_a_prompt_that_fills_the_model() -> None:
+    sampler = Scripted()
+    prompt = CODEC.encode(fill(BLOCK.prompt_template, {"question": PROBLEMS["q"].question, "response": "3"}))
+    rows = verify(BLOCK, PROBLEMS, SAMPLES[3:], sampler.verifier(_fit(len(prompt))), quiet)
+    assert rows[0].logprob_correct is not None
+    rows = verify(BLOCK, PROBLEMS, SAMPLES[3:], sampler.verifier(_fit(len(prompt) - 1)), quiet)
+    assert (rows[0].logprob_correct, rows[0].finish_reason) == (None, FinishReason.TOO_LONG)

@@ -15,7 +15,7 @@ from selfimp_bench.protocols.post_training.metrics.sbert_diversity import sbert_
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import JudgedSample
 from selfimp_bench.steps.work import Work
-from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
 
 EMBEDDINGS: Final = "embeddings.parquet"
 
@@ -63,8 +63,8 @@ def first_judged(samples: Iterable[JudgedSample], most: int | None) -> list[Judg
 def outputs_by_side(samples: Iterable[JudgedSample]) -> dict[ProblemSide, list[str]]:
     """The outputs of every problem, correct and incorrect ones apart (2407.05013, Section 5.2), in order.
 
-    Everything judged and not correct is incorrect; what was not judged is on neither side. Both sides of every problem
-    are there, if need be empty.
+    Everything judged and not correct is incorrect; what was not judged, or no model wrote, is on neither side. Both
+    sides of every problem are there, if need be empty.
     """
     outputs: dict[ProblemSide, list[str]] = defaultdict(list)
     for judged in samples:
@@ -72,7 +72,7 @@ def outputs_by_side(samples: Iterable[JudgedSample]) -> dict[ProblemSide, list[s
         correct, incorrect = outputs[problem_id, "correct"], outputs[problem_id, "incorrect"]
         if judged.outcome is Outcome.CORRECT:
             correct.append(text)
-        elif judged.outcome not in UNJUDGED:
+        elif judged.outcome not in {*UNJUDGED, *UNWRITTEN}:
             incorrect.append(text)
     return dict(outputs)
 

@@ -40,7 +40,7 @@ from selfimp_bench.steps.measured import Measured, write_measured
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import SPLIT_OF_ROLE, JudgedSample, Role
 from selfimp_bench.steps.work import Work
-from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
 
 UNIT = "share"
 """Every metric so far is a share between 0 and 1."""
@@ -272,11 +272,11 @@ def _distinct_equations(samples: Sequence[JudgedSample], _: Measure) -> Named:
 
 
 def _texts_by_outcome(samples: Sequence[JudgedSample]) -> Iterator[tuple[str, list[str]]]:
-    """Correct and incorrect outputs apart (Section 5.2)."""
+    """Correct and incorrect outputs apart (Section 5.2); what no model wrote is no output."""
     yield "correct", [s.sample.completion for s in samples if s.outcome is Outcome.CORRECT]
     yield (
         "incorrect",
-        [s.sample.completion for s in samples if s.outcome is not Outcome.CORRECT],
+        [s.sample.completion for s in samples if s.outcome not in {Outcome.CORRECT, *UNWRITTEN}],
     )
 
 

@@ -32,6 +32,7 @@ from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.model import ModelBlock
 from selfimp_bench.steps.plan import Plan, Step
 from selfimp_bench.steps.probe import REPLAYS, ProbeBlock
+from selfimp_bench.steps.prompts import PromptsBlock, PromptUse, TrainingUse
 from selfimp_bench.steps.rows import SPLIT_OF_ROLE, Role
 from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.steps.select import CorrectSelection, SelectBlock
@@ -45,6 +46,7 @@ def post_training_plan(manifest: Manifest, models: tuple[ModelRef, ...], replica
     steps = list(_problem_steps(manifest))
     for model in models:
         steps.append(_model_step(manifest, model))
+        steps.append(_prompts_step(manifest, model))
         if manifest.engines.probe is not None:
             steps.append(_probe_step(manifest, model, manifest.engines.probe))
         for replicate in range(replicates):
@@ -87,6 +89,56 @@ def _model_step(manifest: Manifest, model: ModelRef) -> Step:
     )
 
 
+def _prompts_step(manifest: Manifest, model: ModelRef) -> Step:
+    """Count every prompt's tokens: before anything long, and whatever the seed."""
+    return step_of(
+        STAGES,
+        id=f"{model.id}/prompts",
+        block=PromptsBlock(
+            settings=sampler_settings(manifest.engines, model),
+            add_bos=manifest.prompt.add_bos,
+            too_long=manifest.prompt.too_long,
+            uses=_prompt_uses(manifest),
+            training=tuple(_training_uses(manifest, model)),
+        ),
+        inputs={"model": f"{model.id}/model"}
+        | {f"problems.{split}": f"problems/{split}" for split in manifest.datasets.by_split()},
+    )
+
+
+def _prompt_uses(manifest: Manifest) -> tuple[PromptUse, ...]:
+    """What M_t is asked about; roles with equal prompts and equally long completions are one use."""
+    roles = [Role.GREEDY, Role.SAMPLE]
+    roles += [Role.OOD] if manifest.datasets.ood is not None else []
+    roles += [Role.TRAIN] if iterations_with_training_samples(manifest) else []
+    names: dict[tuple[Split, int], list[str]] = {}
+    for role in roles:
+        names.setdefault((SPLIT_OF_ROLE[role], _decoding_of(manifest, role).max_tokens), []).append(role)
+    return tuple(
+        PromptUse(
+            what=" and ".join(own),
+            split=split,
+            template=manifest.prompt.template,
+            max_tokens=most,
+            response_tokens=0,
+        )
+        for (split, most), own in names.items()
+    )
+
+
+def _training_uses(manifest: Manifest, model: ModelRef) -> Iterator[TrainingUse]:
+    own = manifest.sampling.max_tokens
+    for method in dict.fromkeys(manifest.post_training.schedule):
+        yield TrainingUse(
+            what=f"training by {method}",
+            split=Split.TRAIN,
+            template=manifest.prompt.template,
+            completion_prefix=manifest.prompt.completion_prefix,
+            max_tokens=None if method is Method.SFT_GOLD else own,
+            max_length=optimisation_of(manifest, method, model).max_length,
+        )
+
+
 def _probe_step(manifest: Manifest, model: ModelRef, probe: Probe) -> Step:
     """Probe the base model as the test problems are sampled: before anything long, whatever the seed."""
     decoding = _decoding_of(manifest, Role.SAMPLE)
@@ -105,6 +157,7 @@ def _probe_step(manifest: Manifest, model: ModelRef, probe: Probe) -> Step:
                 decoding=decoding,
                 prompt_template=manifest.prompt.template,
                 add_bos=manifest.prompt.add_bos,
+                too_long=manifest.prompt.too_long,
             ),
             prompts=probe.prompts,
         ),
@@ -245,6 +298,7 @@ class _Replicate:
                 decoding=decoding,
                 prompt_template=manifest.prompt.template,
                 add_bos=manifest.prompt.add_bos,
+                too_long=manifest.prompt.too_long,
             ),
             inputs={
                 "model": f"{self.model.id}/model",

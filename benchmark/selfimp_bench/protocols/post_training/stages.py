@@ -3,12 +3,13 @@
 from typing import Final
 
 from selfimp_bench.protocols.post_training import embed, measure
-from selfimp_bench.steps import dataset, grade, model, probe, sample, select, train
+from selfimp_bench.steps import dataset, grade, model, probe, prompts, sample, select, train
 from selfimp_bench.steps.plan import stages_by_block
 
 STAGES: Final = stages_by_block(
     dataset.STAGE,
     model.STAGE,
+    prompts.STAGE,
     probe.STAGE,
     sample.STAGE,
     grade.STAGE,

@@ -43,6 +43,7 @@ from selfimp_bench.manifest.model import (
     PaperFigure,
     PreferenceOptimisation,
     Sampling,
+    TooLong,
 )
 from selfimp_bench.measurement import Split
 
@@ -105,6 +106,10 @@ class GenerationPrompt:
     """Prepend the model's BOS id once, also to the verifiers' prompts."""
     canaries: tuple[Canary, ...]
     """Questions whose prompts must become exactly these token ids."""
+    too_long: TooLong = TooLong.COUNTED_WRONG
+    """What becomes of a prompt that does not fit with the longest completion: its responses are counted wrong (where
+    nothing is said) or shortened, or the problem is dropped. A judgement that does not fit is shortened, or else not
+    asked for: it is unusable."""
     source: Source | None = None
     assumed: Assumed | None = None
 

@@ -364,7 +364,8 @@ def _scored_share(evidence: _Evidence, metric: VerificationMetric, judge: Judge)
             name: [response.score is not None for response in own]
             for name, own in evidence.responses[judge.name].items()
         }
-    yield _mean(f"{metric}.{judge.name}", {name: _share_of(each) for name, each in usable.items()})
+    shares = {name: _share_of(each) if evidence.correct.get(name) else None for name, each in usable.items()}
+    yield _mean(f"{metric}.{judge.name}", shares)
 
 
 def _score_shares(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:

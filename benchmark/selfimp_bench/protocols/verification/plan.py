@@ -29,11 +29,12 @@ from selfimp_bench.protocols.verification.prompt_files import PromptTexts
 from selfimp_bench.protocols.verification.score import ScoreBlock
 from selfimp_bench.protocols.verification.stages import STAGES
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
-from selfimp_bench.protocols.verification.verify import VerifyBlock, Writing
+from selfimp_bench.protocols.verification.verify import VerifyBlock, Writing, label_tokens
 from selfimp_bench.steps.dataset import ProblemsBlock
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.model import ModelBlock
 from selfimp_bench.steps.plan import Plan, Step
+from selfimp_bench.steps.prompts import PromptsBlock, PromptUse, TrainingUse
 from selfimp_bench.steps.rows import Role
 from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.steps.train import TrainBlock, training_tokens_at_most
@@ -49,7 +50,9 @@ def verification_plan(
     ``texts`` are those of the manifest's prompt files.
     """
     steps = [_problem_step(manifest, split) for split in manifest.datasets.by_split()]
-    steps += [_model_step(manifest, model, texts) for model in _needed(manifest, models)]
+    for model in _needed(manifest, models):
+        steps.append(_model_step(manifest, model, texts))
+        steps.append(_prompts_step(manifest, model, texts, generates=model in models))
     for model in models:
         for replicate in range(replicates):
             steps.extend(_Replicate(manifest=manifest, texts=texts, model=model, replicate=replicate).steps())
@@ -95,6 +98,68 @@ def _model_step(manifest: VerificationManifest, model: ModelRef, texts: PromptTe
         ),
         inputs={},
     )
+
+
+def _prompts_step(manifest: VerificationManifest, model: ModelRef, texts: PromptTexts, *, generates: bool) -> Step:
+    """Count the tokens of every prompt that a model answers, and of every one that it judges by, at most."""
+    uses = [
+        *(_generation_uses(manifest, texts) if generates else ()),
+        *_judging_uses(manifest, model, texts, generates),
+    ]
+    return step_of(
+        STAGES,
+        id=f"{model.id}/prompts",
+        block=PromptsBlock(
+            settings=sampler_settings(manifest.engines, model),
+            add_bos=manifest.prompt.add_bos,
+            too_long=manifest.prompt.too_long,
+            uses=tuple(uses),
+            training=tuple(_training_uses(manifest, texts)) if generates else (),
+        ),
+        inputs={"model": f"{model.id}/model"}
+        | {f"problems.{split}": f"problems/{split}" for split in manifest.datasets.by_split()},
+    )
+
+
+def _generation_uses(manifest: VerificationManifest, texts: PromptTexts) -> Iterator[PromptUse]:
+    improvement = manifest.self_improvement
+    asked = {("sample", Split.TEST): manifest.generation.max_tokens}
+    if improvement is not None:
+        asked["train", Split(improvement.split)] = improvement.sampling.max_tokens
+    for (what, split), most in asked.items():
+        template = texts.of(manifest.prompt.file)
+        yield PromptUse(what=what, split=split, template=template, max_tokens=most, response_tokens=0)
+
+
+def _judging_uses(
+    manifest: VerificationManifest, model: ModelRef, texts: PromptTexts, generates: bool
+) -> Iterator[PromptUse]:
+    """Of the test problems' responses, by every method of a verifier that is this model."""
+    judges = [judge for judge in manifest.verifiers if judge == model.id or (judge == SELF and generates)]
+    for method in manifest.verification if judges else ():
+        pair, judging = method.kind is VerifierKind.TOURNAMENT, method.judging
+        settings = sampler_settings(manifest.engines, model)
+        yield PromptUse(
+            what=f"verify by {method.id}",
+            split=Split.TEST,
+            template=texts.of(method.file),
+            max_tokens=label_tokens(settings) if judging is None else judging.max_tokens,
+            response_tokens=manifest.generation.max_tokens * (2 if pair else 1),
+        )
+
+
+def _training_uses(manifest: VerificationManifest, texts: PromptTexts) -> Iterator[TrainingUse]:
+    improvement = manifest.self_improvement
+    block = manifest.sft if manifest.dpo is None else manifest.dpo.optimisation
+    if improvement is not None and block is not None:
+        yield TrainingUse(
+            what=f"training by {improvement.method}",
+            split=Split(improvement.split),
+            template=texts.of(improvement.file),
+            completion_prefix="",
+            max_tokens=improvement.sampling.max_tokens,
+            max_length=block.max_length,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +274,7 @@ class _Replicate:
                 decoding=_decoding(generation, responses.temperature),
                 prompt_template=self.texts.of(manifest.prompt.file),
                 add_bos=manifest.prompt.add_bos,
+                too_long=manifest.prompt.too_long,
             ),
             inputs={
                 "model": f"{self.model.id}/model",
@@ -285,6 +351,7 @@ class _Replicate:
                 add_bos=manifest.prompt.add_bos,
                 labels=method.labels,
                 writing=None if judging is None else self._writing(judging, responses),
+                too_long=manifest.prompt.too_long,
             ),
             inputs=self._judged(judge, responses),
             rows_at_most=rows,
@@ -306,6 +373,7 @@ class _Replicate:
                 add_bos=manifest.prompt.add_bos,
                 rounds=method.rounds,
                 writing=self._writing(method.judging, responses),
+                too_long=manifest.prompt.too_long,
             ),
             inputs=self._judged(judge, responses),
             rows_at_most=rows,

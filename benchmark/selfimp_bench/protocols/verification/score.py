@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.engines.base import NOT_ASKED, FinishReason
 from selfimp_bench.protocols.verification.judgement import ScoreJudgement, parse_correctness, parse_score
 from selfimp_bench.protocols.verification.manifest import VerifierKind
 from selfimp_bench.protocols.verification.verify import JUDGEMENTS, JudgementRow
@@ -20,6 +20,9 @@ SCORES: Final = "scores.parquet"
 WEIGHED = "weighed"
 """The outcome of a judgement by label probabilities; written ones have those of ``JudgementOutcome``."""
 
+UNASKED = "did not fit"
+"""The outcome of a judgement that was not asked for: its prompt, or that of the response, does not fit the model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreBlock:
@@ -30,8 +33,9 @@ class ScoreBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
-    """A judgement read. ``outcome`` is ``weighed`` or one of ``JudgementOutcome``; score is None unless usable.
+    """A judgement read. ``outcome`` is ``weighed``, ``did not fit`` or one of ``JudgementOutcome``.
 
+    score: None unless usable.
     label_mass: the probability of both labels together, where labels were weighed.
     """
 
@@ -56,10 +60,21 @@ SCORE_SCHEMA = pa.schema(
 
 
 def score(kind: VerifierKind, judgements: Sequence[JudgementRow]) -> tuple[ScoreRow, ...]:
-    """Every judgement read, in order."""
+    """Every judgement read, in order; those that were not asked for are unusable."""
     if kind is VerifierKind.MULTIPLE_CHOICE:
         return tuple(_weighed(row) for row in judgements)
     return tuple(_read(row, PARSERS[kind]) for row in judgements)
+
+
+def _unasked(row: JudgementRow) -> ScoreRow:
+    return ScoreRow(
+        problem_id=row.problem_id,
+        sample_index=row.sample_index,
+        repeat=row.repeat,
+        outcome=UNASKED,
+        score=None,
+        label_mass=None,
+    )
 
 
 def mean_scores(rows: Iterable[ScoreRow]) -> dict[tuple[str, int], float | None]:
@@ -77,6 +92,8 @@ PARSERS: Mapping[VerifierKind, Callable[..., ScoreJudgement]] = {
 
 
 def _read(row: JudgementRow, parse: Callable[..., ScoreJudgement]) -> ScoreRow:
+    if row.finish_reason in NOT_ASKED:
+        return _unasked(row)
     read = parse(row.text or "", truncated=row.finish_reason is FinishReason.LENGTH)
     return ScoreRow(
         problem_id=row.problem_id,
@@ -90,6 +107,8 @@ def _read(row: JudgementRow, parse: Callable[..., ScoreJudgement]) -> ScoreRow:
 
 def _weighed(row: JudgementRow) -> ScoreRow:
     """p(Correct) / (p(Correct) + p(Incorrect)), from the difference of the logarithms, which cannot underflow."""
+    if row.finish_reason in NOT_ASKED:
+        return _unasked(row)
     if row.logprob_correct is None or row.logprob_incorrect is None:
         raise ValueError(f"sample {row.sample_index} of problem {row.problem_id} was not weighed")
     return ScoreRow(

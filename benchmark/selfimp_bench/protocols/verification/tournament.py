@@ -8,7 +8,8 @@ from typing import Final
 import pyarrow as pa
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.base import FinishReason, SamplerSettings
+from selfimp_bench.engines.base import NOT_ASKED, FinishReason, SamplerSettings
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.protocols.verification.judgement import parse_preference
 from selfimp_bench.protocols.verification.metrics.tournament import (
     Match,
@@ -19,6 +20,7 @@ from selfimp_bench.protocols.verification.metrics.tournament import (
     next_round,
     play,
 )
+from selfimp_bench.protocols.verification.score import UNASKED
 from selfimp_bench.protocols.verification.shown import clean_response
 from selfimp_bench.protocols.verification.verify import (
     Judgement,
@@ -48,6 +50,7 @@ class TournamentBlock:
     add_bos: bool
     rounds: int
     writing: Writing
+    too_long: TooLong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +100,15 @@ class _Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class _Table:
-    """What all rounds are played with: the shown text of every response, by problem id and sample index."""
+    """What all rounds are played with: the shown text of every response, by problem id and sample index.
+
+    unwritten: the problems that no model was asked, and of whose responses nobody is asked.
+    """
 
     block: TournamentBlock
     problems: Mapping[str, Problem]
     shown: Mapping[str, Mapping[int, str]]
+    unwritten: frozenset[str]
     verifier: Verifier
 
     def pair(self, problem_id: str, match: Match, number: int) -> _Pair:
@@ -138,7 +145,8 @@ def tournament(
     shown: dict[str, dict[int, str]] = defaultdict(dict)
     for sample in sorted(samples, key=lambda sample: sample.sample_index):
         shown[sample.problem_id][sample.sample_index] = clean_response(block.task, sample.completion)
-    table = _Table(block=block, problems=problems, shown=shown, verifier=verifier)
+    unwritten = frozenset(sample.problem_id for sample in samples if sample.finish_reason in NOT_ASKED)
+    table = _Table(block=block, problems=problems, shown=shown, unwritten=unwritten, verifier=verifier)
     brackets = {name: first_round(list(own), batch=2**block.rounds) for name, own in shown.items()}
     total = sum(len(own) - len(own) // 2**block.rounds for own in shown.values())
     rows: list[MatchRow] = []
@@ -161,8 +169,7 @@ def _play_round(
     table: _Table, brackets: Mapping[str, Sequence[Match]], number: int, on_progress: Callable[[int, int], None]
 ) -> _Round:
     pairs = [table.pair(name, match, number) for name, matches in brackets.items() for match in matches]
-    prompts, seeds = [pair.prompt for pair in pairs], [[pair.seed] for pair in pairs]
-    written = [each[0] for each in write(prompts, seeds, table.block.writing, table.verifier, on_progress)]
+    written = _written(table, pairs, on_progress)
     read = [parse_preference(each.text, truncated=each.finish_reason is FinishReason.LENGTH) for each in written]
     sides = iter([None if each.value is None else Side(each.value) for each in read])
     rounds = {
@@ -171,10 +178,19 @@ def _play_round(
     }
     matches = [match for each in rounds.values() for match in each.matches]
     rows = tuple(
-        _row(pair, number, match, text, outcome.outcome.value)
+        _row(pair, number, match, text, UNASKED if text.finish_reason in NOT_ASKED else outcome.outcome.value)
         for pair, match, text, outcome in zip(pairs, matches, written, read, strict=True)
     )
     return _Round(rows=rows, rounds=rounds)
+
+
+def _written(table: _Table, pairs: Sequence[_Pair], on_progress: Callable[[int, int], None]) -> list[Judgement]:
+    """What the verifier says of every pair; nothing where it is not asked, so that a coin decides."""
+    asked = [pair for pair in pairs if pair.problem.problem_id not in table.unwritten]
+    prompts, seeds = [pair.prompt for pair in asked], [[pair.seed] for pair in asked]
+    said = write(prompts, seeds, table.block.writing, table.verifier, on_progress)
+    silent = Judgement(text="", finish_reason=table.verifier.room.unasked)
+    return [silent if pair.problem.problem_id in table.unwritten else next(said)[0] for pair in pairs]
 
 
 def _row(pair: _Pair, number: int, played: PlayedMatch, written: Judgement, outcome: str) -> MatchRow:
@@ -205,7 +221,7 @@ def played_rounds(rows: Sequence[MatchRow]) -> dict[str, tuple[PlayedRound, ...]
 
 def _do(block: TournamentBlock, work: Work) -> Counts:
     inputs = work.inputs
-    verifier = verifier_of(block.engine, block.settings, work)
+    verifier = verifier_of(block.engine, block.settings, block.too_long, work)
     played = tournament(block, inputs.problems_by_id(), inputs.samples("samples"), verifier, work.on_progress)
     work.folder.write_table(MATCHES, played, MATCH_SCHEMA)
     outcomes = Counter(row.outcome for row in played)

@@ -1,6 +1,7 @@
 """Verifying: a model judges responses, by the probability of a label or in writing."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import (
+    NOT_ASKED,
     Completion,
     Decoding,
     FinishReason,
@@ -21,9 +23,11 @@ from selfimp_bench.engines.base import (
 )
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.protocols.verification.manifest import Labels
 from selfimp_bench.protocols.verification.shown import clean_response
 from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.room import Room, room_of, sampled
 from selfimp_bench.steps.rows import Role, SampleRow
 from selfimp_bench.steps.sample import until_stop
 from selfimp_bench.steps.work import Work
@@ -59,11 +63,15 @@ class VerifyBlock:
     add_bos: bool
     labels: Labels | None
     writing: Writing | None
+    too_long: TooLong
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgementRow:
-    """A verifier's judgement of one response: the labels' log-probabilities, or a written text; the others are None."""
+    """A verifier's judgement of one response: the labels' log-probabilities, or a written text; the others are None.
+
+    ``finish_reason`` is one of ``NOT_ASKED`` where the verifier was not asked: there is no response, or no room.
+    """
 
     problem_id: str
     sample_index: int
@@ -96,6 +104,7 @@ class Verifier:
     codec: TokenCodec
     sampler: Sampler
     checkpoint: Path
+    room: Room
 
 
 def fill(template: str, fields: Mapping[str, str]) -> str:
@@ -112,15 +121,50 @@ def verify(
 ) -> tuple[JudgementRow, ...]:
     """Every judgement of every sample, in the order of samples, then of repeats.
 
+    A sample that no model was asked for is not judged, nor is one that does not fit the verifier: it has unusable rows.
     ``on_progress`` is told the judgements done and those in all. Raises StepFailed if the engine left any out,
     InputError for labels that the verifier cannot tell apart.
     """
-    prompts = [_prompt_ids(block, problems[sample.problem_id], sample, verifier.codec) for sample in samples]
+    there = [sample for sample in samples if sample.finish_reason not in NOT_ASKED]
+    prompts = {_key(each): _prompt_ids(block, problems[each.problem_id], each, verifier.codec) for each in there}
     if block.writing is not None:
-        return _written(block.writing, samples, prompts, verifier, on_progress)
-    if block.labels is None:
+        rows = _written(block.writing, there, list(prompts.values()), verifier, on_progress)
+    elif block.labels is None:
         raise ValueError("a verification weighs labels or writes judgements")
-    return _weighed(block.labels, samples, prompts, verifier, on_progress)
+    else:
+        most = label_tokens(block.settings)
+        fitting = [each for each in there if verifier.room.new_tokens(len(prompts[_key(each)]), most) == most]
+        rows = _weighed(block.labels, fitting, [prompts[_key(each)] for each in fitting], verifier, on_progress)
+    judged: dict[tuple[str, int], list[JudgementRow]] = defaultdict(list)
+    for row in rows:
+        judged[row.problem_id, row.sample_index].append(row)
+    return tuple(row for each in samples for row in judged.get(_key(each)) or _unjudged(block, each, verifier.room))
+
+
+def _key(sample: SampleRow) -> tuple[str, int]:
+    return sample.problem_id, sample.sample_index
+
+
+def label_tokens(settings: SamplerSettings) -> int:
+    """New tokens that an engine makes to weigh labels behind a prompt."""
+    return 0 if settings.vllm is None else 1
+
+
+def _unjudged(block: VerifyBlock, sample: SampleRow, room: Room) -> list[JudgementRow]:
+    """The rows of a sample about which the verifier is not asked."""
+    return [
+        JudgementRow(
+            problem_id=sample.problem_id,
+            sample_index=sample.sample_index,
+            repeat=repeat,
+            logprob_correct=None,
+            logprob_incorrect=None,
+            text=None,
+            finish_reason=room.unasked,
+            seed=None,
+        )
+        for repeat in range(1 if block.writing is None else block.writing.repeats)
+    ]
 
 
 def _prompt_ids(block: VerifyBlock, problem: Problem, sample: SampleRow, codec: TokenCodec) -> tuple[int, ...]:
@@ -232,7 +276,7 @@ def write(
     ]
     wanted = list(places.values())
     found: dict[tuple[int, int], Completion] = {}
-    for completion in verifier.sampler.sample(verifier.checkpoint, asked, writing.decoding):
+    for completion in sampled(verifier.sampler, verifier.checkpoint, asked, writing.decoding, verifier.room):
         found[wanted[int(completion.problem_id)][completion.sample_index]] = completion
         on_progress(len(found), sum(map(len, wanted)))
     _refuse_missing(len(found), sum(map(len, wanted)))
@@ -253,9 +297,10 @@ def _refuse_missing(found: int, wanted: int) -> None:
         raise StepFailed(f"the sampler gave {found} of {wanted} judgements; run again to retry the step")
 
 
-def verifier_of(engine: str, settings: SamplerSettings, work: Work) -> Verifier:
+def verifier_of(engine: str, settings: SamplerSettings, too_long: TooLong, work: Work) -> Verifier:
     """Who judges in a step: its inputs ``model`` and ``checkpoint``, asked by this engine."""
     return Verifier(
+        room=room_of(work.inputs.checkpoint("checkpoint"), settings, too_long),
         codec=load_codec(work.inputs.checkpoint("model")),
         sampler=work.resuming(engine, settings),
         checkpoint=work.inputs.checkpoint("checkpoint"),
@@ -269,10 +314,12 @@ def count_tokens(texts: Iterable[str | None], codec: TokenCodec) -> int:
 
 def _do(block: VerifyBlock, work: Work) -> Counts:
     inputs = work.inputs
-    verifier = verifier_of(block.engine, block.settings, work)
+    verifier = verifier_of(block.engine, block.settings, block.too_long, work)
     judged = verify(block, inputs.problems_by_id(), inputs.samples("samples"), verifier, work.on_progress)
     work.folder.write_table(JUDGEMENTS, judged, JUDGEMENT_SCHEMA)
-    return {"judgements": len(judged), "tokens": count_tokens((row.text for row in judged), verifier.codec)}
+    counts = {"judgements": len(judged), "tokens": count_tokens((row.text for row in judged), verifier.codec)}
+    unasked = sum(row.finish_reason in NOT_ASKED for row in judged)
+    return counts | ({"judgements not asked for: they did not fit": unasked} if unasked else {})
 
 
 def _engine(block: VerifyBlock) -> str:

@@ -36,6 +36,15 @@ class Lengths:
         return float(limit) if self.answer is None else min(self.answer, float(limit))
 
 
+def recorded_longest(dataset: DatasetRef, model: str, limit: int) -> int | None:
+    """The tokens of the longest prompt of at most ``limit`` that a manifest records for a model; None where it does not
+    say. Where all that it lists are longer, the others are at most ``limit``."""
+    counted = next((each for each in dataset.prompt_tokens or () if each.model == model), None)
+    if counted is None:
+        return None
+    return next((each.tokens for each in counted.longest if each.tokens <= limit), limit)
+
+
 def lengths_of(dataset: DatasetRef) -> Lengths:
     """The lengths that a manifest's data set leads to expect."""
     given = dataset.characters

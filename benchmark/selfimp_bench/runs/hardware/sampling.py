@@ -1,17 +1,17 @@
 """What generating completions asks of GPUs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from selfimp_bench.engines.base import SamplerSettings
-from selfimp_bench.manifest.model import Architecture
+from selfimp_bench.manifest.model import Architecture, ModelRef
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
 from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.forecast import BYTES_PER_SAMPLED_TOKEN
 from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost
 from selfimp_bench.runs.hardware.fit import most_that_fits, too_large, usable_bytes
 from selfimp_bench.runs.hardware.footprint import USABLE, Footprint, sampling_footprint
-from selfimp_bench.runs.hardware.lengths import Lengths, lengths_of
+from selfimp_bench.runs.hardware.lengths import Lengths, lengths_of, recorded_longest
 from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.hardware.workload import Decode, decode_seconds, forward_seconds
 from selfimp_bench.steps.dataset import ProblemsBlock
@@ -59,7 +59,8 @@ class _Generation:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest prompt with the longest answer that is allowed."""
+        """Tokens of the longest row: prompt and answer. What is longer than the engine takes is not asked for, or is
+        shortened to that (``prompt.too_long``)."""
         vllm, tokens = self.settings.vllm, self.lengths.prompt_longest + self.max_tokens
         return tokens if vllm is None else min(tokens, vllm.max_model_len)
 
@@ -125,7 +126,12 @@ def sample_cost(step: Step, setting: Setting) -> StepCost | None:
     """See ``StepCost``. None on a CPU, and for the fake engine. Raises InputError for a model of unknown sizes."""
     block = step.block
     assert isinstance(block, SampleBlock)
-    lengths = lengths_of(_problems(step, setting).dataset).behind(block.prompt_template)
+    dataset, vllm = _problems(step, setting).dataset, block.settings.vllm
+    lengths = lengths_of(dataset).behind(block.prompt_template)
+    if vllm is not None:
+        room = vllm.max_model_len - block.decoding.max_tokens
+        longest = recorded_longest(dataset, _model(step, setting).id, room)
+        lengths = lengths if longest is None else replace(lengths, prompt_longest=longest)
     asked = _Asked(
         engine=block.engine,
         settings=block.settings,
@@ -171,6 +177,12 @@ def _problems(step: Step, setting: Setting) -> ProblemsBlock:
     return problems
 
 
+def _model(step: Step, setting: Setting) -> ModelRef:
+    block = setting.steps[step.inputs["model"]].block
+    assert isinstance(block, ModelBlock)
+    return block.model
+
+
 def _judged_lengths(step: Step, template: str, *, responses: int, setting: Setting) -> Lengths:
     """A verifier reads its template, the question and the responses, which end where they are made to at the latest."""
     of_problems = lengths_of(_problems(step, setting).dataset)
@@ -189,14 +201,12 @@ def _judged_lengths(step: Step, template: str, *, responses: int, setting: Setti
 def _cost(step: Step, asked: _Asked, setting: Setting) -> StepCost | None:
     if asked.settings.device == "cpu" or asked.engine == "fake":
         return None
-    model = setting.steps[step.inputs["model"]].block
-    assert isinstance(model, ModelBlock)
-    limit = asked.max_tokens
+    model, limit = _model(step, setting), asked.max_tokens
     work = _Generation(
         settings=asked.settings,
         max_tokens=limit,
         per_prompt=asked.per_prompt,
-        sizes=architecture_of(model.model),
+        sizes=architecture_of(model),
         lengths=asked.lengths,
         rows=step.rows_at_most,
         setting=setting,
@@ -205,7 +215,7 @@ def _cost(step: Step, asked: _Asked, setting: Setting) -> StepCost | None:
     tokens = completion * step.rows_at_most
     return StepCost(
         step=step.id,
-        model=model.model.id,
+        model=model.id,
         kind=asked.kind,
         devices=work.span,
         per_device=work.in_flight(work.longest),

@@ -9,7 +9,8 @@ class Outcome(StrEnum):
     """The judgement of one completion. Only CORRECT counts as right; the others are kept apart, never merged.
 
     TIMED_OUT: a program used up its time. CRASHED: the grader failed, or gave up. UNJUDGEABLE: the
-    problem's tests cannot tell here whether it is right.
+    problem's tests cannot tell here whether it is right. TOO_LONG, DROPPED: the prompt did not fit the model, so that
+    nothing was answered; the one counts as wrong, the other is left out (``prompt.too_long`` of the manifest).
     """
 
     CORRECT = "correct"
@@ -19,10 +20,15 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
     UNJUDGEABLE = "cannot be judged here"
+    TOO_LONG = "prompt did not fit"
+    DROPPED = "dropped: prompt did not fit"
 
 
-UNJUDGED: Final = frozenset({Outcome.CRASHED, Outcome.UNJUDGEABLE})
-"""Outcomes that say something about the grader and nothing about the completion: left out, as if never drawn."""
+UNJUDGED: Final = frozenset({Outcome.CRASHED, Outcome.UNJUDGEABLE, Outcome.DROPPED})
+"""Outcomes that say nothing about the completion: left out, as if never drawn."""
+
+UNWRITTEN: Final = frozenset({Outcome.TOO_LONG, Outcome.DROPPED})
+"""Outcomes of completions that no model was asked for: there is no text of a model's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,214 @@
+"""Which prompts do not fit, before there is a run: counted where model and data are at hand, else as once recorded."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from selfimp_bench.engines.hub.fetched import hub_folder
+from selfimp_bench.engines.tokens import load_codec
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import DatasetRef, ModelRef
+from selfimp_bench.measurement import Split
+from selfimp_bench.runs.study import Experiment
+from selfimp_bench.steps.dataset import ProblemsBlock, load_dataset
+from selfimp_bench.steps.model import ModelBlock, locate_model
+from selfimp_bench.steps.plan import Step
+from selfimp_bench.steps.prompts import (
+    LongPrompt,
+    PromptLengths,
+    PromptsBlock,
+    PromptUse,
+    prompt_lengths,
+    refuse_long_rows,
+    too_long_words,
+)
+from selfimp_bench.steps.room import Room, room_of
+from selfimp_bench.tasks.problem import Problem
+
+Found = TypeVar("Found")
+
+
+class Basis(StrEnum):
+    """How the lengths of prompts are known: counted here, recorded in the manifest, or not known."""
+
+    COUNTED = "counted"
+    RECORDED = "recorded"
+    UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptFit:
+    """What is known of one use of a model before a run.
+
+    lengths: None where nothing is known. at_least: whether more prompts than those listed may not fit.
+    """
+
+    model: str
+    use: PromptUse
+    basis: Basis
+    lengths: PromptLengths | None
+    at_least: bool
+
+    def words(self) -> str:
+        """What does not fit, in a sentence; "" where all do, or nothing is known."""
+        if self.lengths is None or not self.lengths.too_long:
+            return ""
+        said = too_long_words(self.lengths, did="does not fit" if len(self.lengths.too_long) == 1 else "do not fit")
+        recorded = f" (as recorded{', and perhaps more' if self.at_least else ''})"
+        return f"{self.model}, {said}{recorded if self.basis is Basis.RECORDED else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitReport:
+    """What is known of all uses, and why a run here would be refused for the length of its training rows."""
+
+    fits: tuple[PromptFit, ...]
+    refusals: tuple[str, ...]
+
+
+_NAMED: Final = 6
+"""Models that a line names; of more it says how many."""
+
+
+def prompt_fits(experiments: Iterable[Experiment], home: Path) -> FitReport:
+    """Every use of every model of these experiments, equal ones once."""
+    found: dict[tuple[str, PromptUse], PromptFit] = {}
+    refusals: list[str] = []
+    for experiment in experiments:
+        finder = _Finder(experiment=experiment, steps=experiment.plan().by_id(), hub=hub_folder(home))
+        for step in experiment.plan().steps:
+            if isinstance(step.block, PromptsBlock):
+                fits, refused = finder.look(step, step.block)
+                found |= {(fit.model, fit.use): fit for fit in fits}
+                refusals += refused
+    return FitReport(fits=tuple(found.values()), refusals=tuple(dict.fromkeys(refusals)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Finder:
+    """One experiment's plan and what lies here."""
+
+    experiment: Experiment
+    steps: Mapping[str, Step]
+    hub: Path
+
+    def look(self, step: Step, block: PromptsBlock) -> tuple[list[PromptFit], list[str]]:
+        """Counted where tokenizer and problems are here; and why training rows would be refused."""
+        model = self._model(step)
+        folder = _tried(partial(locate_model, model, self.experiment.path.parent, self.hub))
+        here = {} if folder is None else self._problems(step, block)
+        counted: dict[PromptUse, PromptLengths] = {}
+        refused: list[str] = []
+        if folder is not None and here:
+            codec, room = load_codec(folder), room_of(folder, block.settings, block.too_long)
+            uses = [use for use in block.uses if use.split in here]
+            counted = dict(zip(uses, prompt_lengths(block, here, codec, room), strict=True))
+            refused = _refused(partial(refuse_long_rows, block, here, codec, room))
+        return [self._fit(step, block, use, model, counted.get(use)) for use in block.uses], refused
+
+    def _fit(
+        self, step: Step, block: PromptsBlock, use: PromptUse, model: ModelRef, counted: PromptLengths | None
+    ) -> PromptFit:
+        if counted is not None:
+            return PromptFit(model=model.id, use=use, basis=Basis.COUNTED, lengths=counted, at_least=False)
+        recorded = recorded_lengths(self._dataset(step, use.split).dataset, model.id, use, block)
+        if recorded is None:
+            return PromptFit(model=model.id, use=use, basis=Basis.UNKNOWN, lengths=None, at_least=False)
+        return recorded
+
+    def _model(self, step: Step) -> ModelRef:
+        block = self.steps[step.inputs["model"]].block
+        assert isinstance(block, ModelBlock)
+        return block.model
+
+    def _dataset(self, step: Step, split: Split) -> ProblemsBlock:
+        block = self.steps[step.inputs[f"problems.{split}"]].block
+        assert isinstance(block, ProblemsBlock)
+        return block
+
+    def _problems(self, step: Step, block: PromptsBlock) -> dict[Split, Sequence[Problem]]:
+        """The problems of every split that are here."""
+        base, found = self.experiment.path.parent, {}
+        for split in {use.split for use in (*block.uses, *block.training)}:
+            asked = self._dataset(step, split)
+            problems = _tried(partial(load_dataset, asked.dataset, asked.task, base, self.hub))
+            if problems is not None:
+                found[split] = problems
+        return found
+
+
+def recorded_lengths(dataset: DatasetRef, model: str, use: PromptUse, block: PromptsBlock) -> PromptFit | None:
+    """What a manifest records of a data set's prompts with a model's tokenizer, against the engine's limit.
+
+    None where it records nothing, where the engine has no limit of its own, and for prompts that hold responses.
+    """
+    counted = next((each for each in dataset.prompt_tokens or () if each.model == model), None)
+    limit = None if block.settings.vllm is None else block.settings.vllm.max_model_len
+    if counted is None or limit is None or use.response_tokens:
+        return None
+    room = Room(limit=limit, rule=block.too_long)
+    given = [(each, room.new_tokens(each.tokens, use.max_tokens)) for each in counted.longest]
+    long = [
+        LongPrompt(problem_id=each.problem_id, tokens=each.tokens, new_tokens=new_tokens)
+        for each, new_tokens in given
+        if new_tokens != use.max_tokens
+    ]
+    lengths = PromptLengths(
+        what=use.what,
+        split=use.split,
+        prompts=dataset.rows,
+        longest=counted.longest[0].tokens,
+        at_most=False,
+        limit=limit,
+        rule=block.too_long,
+        too_long=tuple(long),
+    )
+    listed = len(counted.longest)
+    return PromptFit(
+        model=model, use=use, basis=Basis.RECORDED, lengths=lengths, at_least=len(long) == listed < dataset.rows
+    )
+
+
+def _tried(look: Callable[[], Found]) -> Found | None:
+    """What is found; None where it is not here."""
+    try:
+        return look()
+    except InputError:
+        return None
+
+
+def _refused(look: Callable[[], None]) -> list[str]:
+    """The refusal, if it is one."""
+    try:
+        look()
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def fit_lines(report: FitReport) -> Iterator[str]:
+    """What a person is told: what does not fit, what fits, and what nobody knows yet."""
+    yield from (said for fit in report.fits if (said := fit.words()))
+    fitting = [fit for fit in report.fits if fit.lengths is not None and not fit.lengths.too_long]
+    unknown = [fit for fit in report.fits if fit.lengths is None]
+    yield from (f"all prompts fit: {each}" for each in _by_uses(fitting))
+    for each in _by_uses(unknown):
+        yield (
+            f"not known whether all prompts fit: {each}: the tokenizer or the problems are not here, and no count is "
+            "recorded; the step MODEL/prompts says it before anything is trained or sampled"
+        )
+
+
+def _by_uses(fits: Iterable[PromptFit]) -> Iterator[str]:
+    """Models by what they are asked: ``a, b (greedy test, train train)``."""
+    uses: dict[str, list[str]] = {}
+    for fit in fits:
+        uses.setdefault(fit.model, []).append(f"{fit.use.what} {fit.use.split}")
+    models: dict[str, list[str]] = {}
+    for model, own in uses.items():
+        models.setdefault(", ".join(own), []).append(model)
+    for asked, names in models.items():
+        yield f"{', '.join(names) if len(names) <= _NAMED else f'{len(names)} models'} ({asked})"

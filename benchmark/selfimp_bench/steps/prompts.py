@@ -1,0 +1,210 @@
+"""The prompts of a model, counted in tokens before anything is trained or sampled: which of them do not fit.
+
+What does not fit is found again where it is asked (``room.py``); this step says it first, and stops a run whose gold
+solutions, or whose own samples, would be longer than a training row may be.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from selfimp_bench.engines.base import SamplerSettings
+from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import TooLong
+from selfimp_bench.measurement import Split
+from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.room import Room, room_of
+from selfimp_bench.steps.sample import render_prompt
+from selfimp_bench.steps.work import Work
+from selfimp_bench.tasks.problem import Problem
+
+PROMPTS: Final = "prompts.json"
+
+_SHOWN: Final = 5
+"""Problems that a message names."""
+
+_RESPONSES: Final = re.compile(r"\{(response|response_a|response_b)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptUse:
+    """One thing that a model is asked about every problem of a split: ``what``, in a word or two.
+
+    max_tokens: of a completion. response_tokens: of the responses that are put into the prompt, at most; 0 for none.
+    """
+
+    what: str
+    split: Split
+    template: str
+    max_tokens: int
+    response_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingUse:
+    """What a model is trained on: gold solutions (``max_tokens`` None), or own samples of so many tokens at most."""
+
+    what: str
+    split: Split
+    template: str
+    completion_prefix: str
+    max_tokens: int | None
+    max_length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptsBlock:
+    """Count the tokens of every prompt of one model. Inputs: model, and ``problems.<split>`` of every split."""
+
+    settings: SamplerSettings
+    add_bos: bool
+    too_long: TooLong
+    uses: tuple[PromptUse, ...]
+    training: tuple[TrainingUse, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongPrompt:
+    """A prompt that does not fit with the longest completion (and the longest response put into it).
+
+    new_tokens: what its completion is cut to; None where nothing is asked.
+    """
+
+    problem_id: str
+    tokens: int
+    new_tokens: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptLengths:
+    """The prompts of one use: how many, the tokens of the longest, and those that do not fit ``limit`` tokens.
+
+    at_most: whether tokens are a bound, because the prompt holds a response that is not written yet.
+    """
+
+    what: str
+    split: Split
+    prompts: int
+    longest: int
+    at_most: bool
+    limit: int | None
+    rule: TooLong
+    too_long: tuple[LongPrompt, ...]
+
+
+def prompt_lengths(
+    block: PromptsBlock, problems: Mapping[Split, Sequence[Problem]], codec: TokenCodec, room: Room
+) -> tuple[PromptLengths, ...]:
+    """The lengths of every use of the block whose problems are here, in order."""
+    return tuple(
+        _lengths(use, block.add_bos, problems[use.split], codec, room) for use in block.uses if use.split in problems
+    )
+
+
+def refuse_long_rows(
+    block: PromptsBlock, problems: Mapping[Split, Sequence[Problem]], codec: TokenCodec, room: Room
+) -> None:
+    """Raise InputError where training rows made of the problems that are here would be longer than they may be.
+
+    Training cuts and drops nothing, so a row that is too long would end the run where it is first trained on.
+    """
+    for training in block.training:
+        if training.split in problems:
+            _refuse_long_rows(training, block.add_bos, problems[training.split], codec, room)
+
+
+def _lengths(
+    use: PromptUse, add_bos: bool, problems: Sequence[Problem], codec: TokenCodec, room: Room
+) -> PromptLengths:
+    template = _RESPONSES.sub("", use.template) if use.response_tokens else use.template
+    tokens = {
+        problem.problem_id: len(codec.encode_prompt(render_prompt(template, problem), add_bos=add_bos))
+        + use.response_tokens
+        for problem in problems
+    }
+    given = {name: room.new_tokens(count, use.max_tokens) for name, count in tokens.items()}
+    return PromptLengths(
+        what=use.what,
+        split=use.split,
+        prompts=len(tokens),
+        longest=max(tokens.values(), default=0),
+        at_most=use.response_tokens > 0,
+        limit=room.limit,
+        rule=room.rule,
+        too_long=tuple(
+            LongPrompt(problem_id=name, tokens=count, new_tokens=given[name])
+            for name, count in sorted(tokens.items(), key=lambda item: -item[1])
+            if given[name] != use.max_tokens
+        ),
+    )
+
+
+def _refuse_long_rows(
+    use: TrainingUse, add_bos: bool, problems: Sequence[Problem], codec: TokenCodec, room: Room
+) -> None:
+    long = {
+        problem.problem_id: tokens
+        for problem in problems
+        if (tokens := _row_tokens(use, add_bos, problem, codec, room)) > use.max_length
+    }
+    if long:
+        rows = "gold solutions with their prompts" if use.max_tokens is None else "prompts with the longest own sample"
+        named = ", ".join(f"{name} ({tokens})" for name, tokens in list(long.items())[:_SHOWN])
+        raise InputError(
+            f"{use.what}: {len(long)} of {len(problems)} {rows} have more tokens than max_length {use.max_length}: "
+            f"{named}{' ...' if len(long) > _SHOWN else ''}; training cuts and drops nothing: raise max_length to "
+            f"{max(long.values())}{'' if use.max_tokens is None else ', or lower sampling.max_tokens'}"
+        )
+
+
+def _row_tokens(use: TrainingUse, add_bos: bool, problem: Problem, codec: TokenCodec, room: Room) -> int:
+    """Tokens of the longest row that a problem can give, with the one that ends it; 0 where it gives none."""
+    prompt = len(codec.encode_prompt(render_prompt(use.template, problem), add_bos=add_bos))
+    if use.max_tokens is None:
+        return prompt + len(codec.encode(use.completion_prefix + (problem.answer or ""))) + 1
+    sampled = room.new_tokens(prompt, use.max_tokens)
+    return 0 if sampled is None else prompt + sampled
+
+
+def too_long_words(found: PromptLengths, did: str = "did not fit") -> str:
+    """What does not fit of one use, in a sentence; ``did`` says it of a run that is over."""
+    of = f"{len(found.too_long)} of {found.prompts} {found.split} prompts"
+    if not found.too_long:
+        return f"{found.what}: all {found.prompts} {found.split} prompts fit (longest {found.longest:,} tokens)"
+    named = ", ".join(f"{each.problem_id} ({each.tokens:,} tokens)" for each in found.too_long[:_SHOWN])
+    more = " ..." if len(found.too_long) > _SHOWN else ""
+    did = "may not fit" if found.at_most else did
+    limit = "" if found.limit is None else f" {found.limit:,} tokens"
+    return f"{found.what}: {of} {did}{limit}: {RULE_WORDS[found.rule]}: {named}{more}"
+
+
+RULE_WORDS: Final[Mapping[TooLong, str]] = {
+    TooLong.COUNTED_WRONG: "counted wrong",
+    TooLong.SHORTENED: "completions shortened",
+    TooLong.DROPPED: "left out",
+}
+"""What becomes of a prompt that does not fit, in words."""
+
+
+def _do(block: PromptsBlock, work: Work) -> Counts:
+    inputs = work.inputs
+    checkpoint = inputs.checkpoint("model")
+    splits = {Split(name.removeprefix("problems.")): name for name in inputs.named("problems.")}
+    problems = {split: inputs.problems_of(name) for split, name in splits.items()}
+    room = room_of(checkpoint, block.settings, block.too_long)
+    codec = load_codec(checkpoint)
+    refuse_long_rows(block, problems, codec, room)
+    found = prompt_lengths(block, problems, codec, room)
+    work.folder.write_json(PROMPTS, found)
+    return {"prompts": sum(each.prompts for each in found)} | dict(_misfits(found))
+
+
+def _misfits(found: Sequence[PromptLengths]) -> Iterator[tuple[str, int]]:
+    for each in found:
+        if each.too_long:
+            yield f"{each.what}, {each.split}: {'may not fit' if each.at_most else 'did not fit'}", len(each.too_long)
+
+
+STAGE: Final = Stage(name="prompts", block=PromptsBlock, do=_do)
