@@ -242,13 +242,13 @@ def changed_documents(draw: st.DrawFn) -> tuple[Path, Any]:
     for _ in range(draw(st.integers(1, 3))):
         inside = draw(st.sampled_from(list(_collections(data))))
         if isinstance(inside, list):
-            inside.append(draw(ODD_VALUES | st.sampled_from(inside or [0])))
+            inside.append(copy.deepcopy(draw(ODD_VALUES | st.sampled_from(inside or [0]))))
             continue
         key = draw(st.sampled_from([*inside, "assumed", "new"]))
         if key in inside and draw(st.booleans()):
             del inside[key]
         else:
-            inside[key] = draw(ODD_VALUES)
+            inside[key] = copy.deepcopy(draw(ODD_VALUES))
     return file, data
 
 

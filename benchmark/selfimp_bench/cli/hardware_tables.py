@@ -13,7 +13,7 @@ from selfimp_bench.runs.hardware.outlook import Outlook, StudyOutlook
 from selfimp_bench.runs.hardware.training import CORRECT_SHARE
 from selfimp_bench.runs.study import Study
 
-_COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "memory fits", "M tokens", "GPU hours")
+_COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
 _AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
 
 
@@ -29,7 +29,8 @@ def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
     yield table(f"\nOn {found.hardware}", _COLUMNS, rows)
     yield (
         "\nrows: in training, of a pass on each GPU (accumulation: passes to an optimiser step); in sampling, what an "
-        "engine has at a time if all are the longest, on its GPUs together. The other GPUs have engines of their own."
+        "engine has at a time if all are the longest, on its GPUs together. The other GPUs have engines of their own. "
+        "fits: its memory; of prompts that do not fit a model the lines above speak."
     )
     yield from _closing(found)
 
