@@ -131,8 +131,9 @@ class _Finder:
 
     def _problems(self, step: Step, block: PromptsBlock) -> dict[Split, Sequence[Problem]]:
         """The problems of every split that are here."""
-        base, found = self.experiment.path.parent, {}
-        for split in {use.split for use in (*block.uses, *block.training)}:
+        base = self.experiment.path.parent
+        found: dict[Split, Sequence[Problem]] = {}
+        for split in {*(use.split for use in block.uses), *(use.split for use in block.training)}:
             asked = self._dataset(step, split)
             problems = _tried(partial(load_dataset, asked.dataset, asked.task, base, self.hub))
             if problems is not None:
