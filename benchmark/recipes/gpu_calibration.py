@@ -112,7 +112,11 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled:
-    """Completions of ``rows`` prompts at a time. ``ideal_seconds``: of decoding, at the roofline."""
+    """Completions of ``rows`` prompts at a time, drawn with a seed each.
+
+    decoding_seconds, ideal_seconds: of greedy decoding, measured and at the roofline. seeding: seconds that drawing
+    with seeds adds to a token.
+    """
 
     rows: int
     prompt_tokens: int
@@ -121,6 +125,8 @@ class Sampled:
     tokens_per_second: float
     decoding_seconds: float
     ideal_seconds: float | None
+    model_runner: str
+    seeding: float
 
 
 def random_model(sizes: Architecture, positions: int, device: str, folder: Path) -> Path:
@@ -303,6 +309,7 @@ def sample(setting: Setting) -> Sampled:
     if setting.tiny:
         prompt = min(prompt, limit)
     settings = sampler_settings_for(setting, prompt + limit)
+    assert settings.vllm is not None
     rows, width = settings.max_batch_rows, BYTES_OF_PRECISION[settings.precision]
     if setting.allowed is not None:
 
@@ -313,8 +320,8 @@ def sample(setting: Setting) -> Sampled:
     folder = random_model(sizes, prompt + limit, setting.device, setting.scratch / "sampled")
     sampler = vllm_sampler(settings)
 
-    def timed(part: int, new: int) -> tuple[float, int]:
-        decoding = Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=new, stop=())
+    def timed(part: int, new: int, temperature: float = 1.0) -> tuple[float, int]:
+        decoding = Decoding(temperature=temperature, top_p=1.0, top_k=-1, max_tokens=new, stop=())
         asked, began = _prompts(part, rows, prompt, sizes.vocab_size), time.perf_counter()
         tokens = sum(len(each.token_ids) for each in sampler.sample(folder, asked, decoding))
         return time.perf_counter() - began, tokens
@@ -322,9 +329,12 @@ def sample(setting: Setting) -> Sampled:
     try:
         timed(0, 1)  # starts the engine
         (reading, _), (seconds, tokens) = timed(1, 1), timed(2, limit)
+        greedy, found = timed(3, limit, temperature=0.0)
     finally:
         sampler.close()
-    decode = Decode(rows=rows, in_flight=rows, prompt=prompt, completion=tokens / rows - 1, weight_bytes=width)
+    decode = Decode(
+        rows=rows, in_flight=rows, prompt=prompt, completion=found / rows - 1, weight_bytes=width, seeding=0.0
+    )
     ideal = None if setting.datasheet is None else decode_seconds(sizes, decode, device=setting.datasheet, share=1.0)
     return Sampled(
         rows=rows,
@@ -332,8 +342,10 @@ def sample(setting: Setting) -> Sampled:
         tokens=tokens,
         seconds=round(seconds, 3),
         tokens_per_second=round(tokens / seconds, 1),
-        decoding_seconds=round(seconds - reading, 3),
+        decoding_seconds=round(greedy - reading, 3),
         ideal_seconds=ideal,
+        model_runner=settings.vllm.model_runner,
+        seeding=max(0.0, round((seconds - reading) / tokens - (greedy - reading) / found, 9)),
     )
 
 
@@ -439,6 +451,7 @@ def calibrate(setting: Setting, listed: str) -> dict[str, Any]:
         "device": setting.name,
         "training": share([each.ideal_seconds for each in training], [sum(each.seconds) for each in training]),
         "decoding": share([each.ideal_seconds for each in sampled], [each.decoding_seconds for each in sampled]),
+        "seeding": next((each.seeding or None for each in sampled if setting.datasheet is not None), None),
         "source": f"ci/gpu: random weights of {setting.model.id} ({layers}) at batch, length and sampling of "
         f"{setting.manifest.name} on one {listed}; {versions}; {datetime.now(UTC):%Y-%m-%d}",
         "experiments": experiments,

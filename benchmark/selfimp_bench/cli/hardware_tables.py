@@ -11,6 +11,7 @@ from selfimp_bench.runs.hardware.footprint import USABLE
 from selfimp_bench.runs.hardware.lengths import CHARACTERS_PER_TOKEN
 from selfimp_bench.runs.hardware.outlook import Outlook, StudyOutlook
 from selfimp_bench.runs.hardware.training import CORRECT_SHARE
+from selfimp_bench.runs.hardware.waiting import DISK
 from selfimp_bench.runs.study import Study
 
 _COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
@@ -67,19 +68,40 @@ def _closing(found: Outlook) -> Iterator[RenderableType]:
     yield (
         f"\n{spread(found.gpu_hours)} GPU hours{' of what can run' if found.misfits else ''}, "
         f"{spread(found.gpu_hours_to_do)} of them to do; "
-        f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, and a checkpoint of every training step); "
+        f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, and a checkpoint of every training step), and "
+        f"{gigabytes(found.resume.peak_bytes)} of checkpoints to resume from while training goes on; "
         f"peak {gigabytes(found.peak_bytes)} on a device"
     )
     yield (
         f"\nThe first number expects answers as long as gold ones, {CHARACTERS_PER_TOKEN} characters a token, and "
         f"{CORRECT_SHARE:.0%} of samples trained on; the second has every answer at its limit and every sample "
         f"trained on. Training reaches {rates.training.value:.0%} of the peak ({rates.training.source}), decoding "
-        f"{rates.decoding.value:.0%} of its roofline ({rates.decoding.source}); {USABLE:.0%} of a device's memory may "
-        "be filled. Loading, probing, grading and embedding are not counted."
+        f"{rates.decoding.value:.0%} of its roofline ({rates.decoding.source}); rows with a seed, to which vLLM's "
+        f"model runner v1 gives noise one by one, add {rates.seeding.value * 1e6:.0f} microseconds each to a step "
+        f"({rates.seeding.source}); {USABLE:.0%} of a device's memory may "
+        "be filled. Probing is not counted."
     )
+    yield from _waiting(found)
     if found.misfits:
         rows = [(one.model, ", ".join(one.kinds), one.reason) for one in found.misfits]
         yield table(f"\nCannot run on {found.hardware}", ("model", "step", "why"), rows)
+
+
+def _waiting(found: Outlook) -> Iterator[RenderableType]:
+    """What all GPUs wait for, each with its share of all hours, and the sum with computing."""
+    rows = [(wait.kind, spread(wait.gpu_hours), _share(wait.gpu_hours, found), wait.counted) for wait in found.waits]
+    columns = ("GPUs wait for", "GPU hours", "share", "counted")
+    yield table(f"\nBeside computing, all GPUs of {found.hardware} wait (assumed speeds)", columns, rows)
+    saved = found.resume
+    yield (
+        f"\n{spread(found.all_hours)} GPU hours with waiting; {spread(saved.written)} checkpoints to resume from are "
+        f"written, {spread(saved.written_bytes * 1e-12)} TB in {spread(saved.written_bytes * (1 / DISK / 60))} minutes"
+    )
+
+
+def _share(part: Range, found: Outlook) -> str:
+    """Of all hours, both expected."""
+    return f"{part.expected / found.all_hours.expected:.1%}" if found.all_hours.expected else ""
 
 
 def spread(amount: Range, unit: str = "") -> str:

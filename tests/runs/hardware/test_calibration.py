@@ -8,7 +8,7 @@ import pytest
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.places import CALIBRATION
-from selfimp_bench.runs.hardware.calibration import ASSUMED_DECODING, ASSUMED_TRAINING, read_rates
+from selfimp_bench.runs.hardware.calibration import ASSUMED_DECODING, ASSUMED_SEEDING, ASSUMED_TRAINING, read_rates
 from selfimp_bench.runs.hardware.device import devices
 
 GOOD = {"schema": 1, "device": "H200", "training": 0.45, "decoding": None, "source": "7B, batch 128", "tokens_per_s": 9}
@@ -19,15 +19,17 @@ def _write(folder: Path, **changed: Any) -> Path:
     return folder
 
 
-def test_without_a_file_both_rates_are_assumed(tmp_path: Path) -> None:
+def test_without_a_file_all_rates_are_assumed(tmp_path: Path) -> None:
     rates = read_rates("H200", tmp_path)
     assert (rates.training.value, rates.training.source) == (ASSUMED_TRAINING, "assumed")
     assert (rates.decoding.value, rates.decoding.source) == (ASSUMED_DECODING, "assumed")
+    assert (rates.seeding.value, rates.seeding.source) == (ASSUMED_SEEDING, "assumed")
 
 
 def test_a_measured_rate_is_used_and_a_null_one_assumed(tmp_path: Path) -> None:
     rates = read_rates("H200", _write(tmp_path))
     assert (rates.training.value, rates.training.source) == (0.45, "measured: 7B, batch 128")
+    assert read_rates("H200", _write(tmp_path, seeding=3e-6)).seeding.value == 3e-6
     assert (rates.decoding.value, rates.decoding.source) == (ASSUMED_DECODING, "assumed")
 
 

@@ -10,7 +10,7 @@ from runs.hardware.sizes import SEVEN_B, SMALL, device
 from selfimp_bench.runs.hardware.workload import Decode, decode_seconds, forward_seconds, training_seconds
 
 TINY = replace(SMALL, parameters=5, layers=1, kv_heads=1, head_dim=1)
-DECODE = Decode(rows=6, in_flight=2, prompt=3.0, completion=4.0, weight_bytes=2)
+DECODE = Decode(rows=6, in_flight=2, prompt=3.0, completion=4.0, weight_bytes=2, seeding=0.0)
 
 
 def test_training_takes_six_operations_a_weight_and_token_and_eight_with_recomputation() -> None:
@@ -38,6 +38,11 @@ def test_a_large_batch_is_bound_by_its_products() -> None:
     assert decode_seconds(TINY, DECODE, device=device(flops=1.0), share=1.0) == pytest.approx(3 * 4 * (20 + 4))
 
 
+def test_rows_with_seeds_of_their_own_add_their_seconds_to_every_step() -> None:
+    seeded = replace(DECODE, seeding=0.25)
+    assert decode_seconds(TINY, seeded, device=device(), share=0.5) == pytest.approx(3 * 4 * ((1 + 4) / 0.5 + 2 * 0.25))
+
+
 def test_fewer_rows_than_fit_are_one_batch() -> None:
     one = replace(DECODE, rows=2, in_flight=50)
     assert decode_seconds(TINY, one, device=device(), share=1.0) == pytest.approx(4 * (1 + 4))
@@ -46,7 +51,7 @@ def test_fewer_rows_than_fit_are_one_batch() -> None:
 @given(in_flight=st.integers(1, 512))
 def test_more_rows_in_flight_never_take_longer(in_flight: int) -> None:
     real = device(flops=312e12, bandwidth=2039e9)
-    decode = Decode(rows=2**16, in_flight=in_flight, prompt=100.0, completion=120.0, weight_bytes=2)
+    decode = Decode(rows=2**16, in_flight=in_flight, prompt=100.0, completion=120.0, weight_bytes=2, seeding=1e-5)
     fewer, more = (
         decode_seconds(SEVEN_B, each, device=real, share=0.5)
         for each in (decode, replace(decode, in_flight=in_flight + 1))

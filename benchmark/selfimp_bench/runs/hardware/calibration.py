@@ -19,9 +19,13 @@ ASSUMED_DECODING = 0.50
 """Share of the roofline in decoding: schedulers, sampling and short kernels take the other half."""
 
 
+ASSUMED_SEEDING = 1e-5
+"""Seconds in which a host has one more row of noise drawn: an index and a short kernel, called from Python."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A calibration file. ``training`` and ``decoding`` are the shares of ``Rates``; null where it was not measured.
+    """A calibration file. ``training``, ``decoding`` and ``seeding`` are those of ``Rates``; null: not measured.
 
     source: what was run, on what, when. A file may hold more; what a forecast does not use is ignored.
     """
@@ -30,12 +34,13 @@ class Measured:
     device: str
     training: float | None
     decoding: float | None
+    seeding: float | None = None
     source: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """A share of peak, above 0 and at most 1, and where it comes from (``assumed`` when from nowhere)."""
+    """A share of peak, above 0 and at most 1, or seconds; and where it comes from (``assumed`` when from nowhere)."""
 
     value: float
     source: str
@@ -43,17 +48,25 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """training: share of the device's dense bfloat16 peak. decoding: share of the roofline of one decoding step."""
+    """training: share of the device's dense bfloat16 peak. decoding: share of the roofline of one decoding step.
+
+    seeding: seconds that each row with a seed adds to a decoding step of vLLM's model runner v1.
+    """
 
     training: Rate
     decoding: Rate
+    seeding: Rate
 
 
 def read_rates(device: str, folder: Path = CALIBRATION) -> Rates:
     """The device's rates. Raises InputError for a calibration file that cannot be used."""
     path = folder / f"{device}.json"
     if not path.is_file():
-        return Rates(training=_assumed(ASSUMED_TRAINING), decoding=_assumed(ASSUMED_DECODING))
+        return Rates(
+            training=_assumed(ASSUMED_TRAINING),
+            decoding=_assumed(ASSUMED_DECODING),
+            seeding=_assumed(ASSUMED_SEEDING),
+        )
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Measured)
     except msgspec.DecodeError as error:
@@ -63,6 +76,7 @@ def read_rates(device: str, folder: Path = CALIBRATION) -> Rates:
     return Rates(
         training=_rate(path, found, "training", found.training, ASSUMED_TRAINING),
         decoding=_rate(path, found, "decoding", found.decoding, ASSUMED_DECODING),
+        seeding=_rate(path, found, "seeding", found.seeding, ASSUMED_SEEDING),
     )
 
 

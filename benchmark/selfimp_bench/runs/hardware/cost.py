@@ -38,7 +38,8 @@ class StepCost:
     model: the base model's id. kind: what the step does, in a word or two. devices: how many it uses at a time.
     per_device: rows of a training pass on one device, or completions in flight were all the longest. accumulation:
     passes to an optimiser step; None in sampling, and where it is not whole. tokens: generated, or trained on (over
-    all passes). misfits: why it cannot run, with what would; empty when it can.
+    all passes). read_bytes: weights that its start reads. resume_bytes: of one checkpoint to resume from, 0 in
+    sampling. misfits: why it cannot run, with what would; empty when it can.
     """
 
     step: str
@@ -51,6 +52,8 @@ class StepCost:
     tokens: Range
     gpu_hours: Range
     disk_bytes: Range
+    read_bytes: float
+    resume_bytes: float
     misfits: tuple[str, ...]
 
 

@@ -13,6 +13,7 @@ from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost, total
 from selfimp_bench.runs.hardware.device import Hardware
 from selfimp_bench.runs.hardware.sampling import sample_cost, verify_cost
 from selfimp_bench.runs.hardware.training import train_cost
+from selfimp_bench.runs.hardware.waiting import Resume, Wait, resume, waits
 from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.plan import Plan, Step, plan_keys
 from selfimp_bench.steps.sample import SampleBlock
@@ -44,8 +45,9 @@ class Misfit:
 class Outlook:
     """costs: of the steps that use a GPU. gpu_hours: of those that can run; to_do: without those that are done.
 
-    disk_bytes: samples, and a checkpoint of every training step. peak_bytes: of the step that fills a device most, 0
-    for none. misfits: of a model's steps of a kind, that of the largest; empty when all can run.
+    waits: what all GPUs wait for, beside those hours. all_hours: both. disk_bytes: samples, and a checkpoint of every
+    training step; resume: what is there besides while training goes on. peak_bytes: of the step that fills a device
+    most, 0 for none. misfits: of a model's steps of a kind, that of the largest; empty when all can run.
     """
 
     hardware: str
@@ -53,9 +55,16 @@ class Outlook:
     costs: tuple[StepCost, ...]
     gpu_hours: Range
     gpu_hours_to_do: Range
+    waits: tuple[Wait, ...]
     disk_bytes: Range
+    resume: Resume
     peak_bytes: int
     misfits: tuple[Misfit, ...]
+
+    @property
+    def all_hours(self) -> Range:
+        """Computing and waiting."""
+        return self.gpu_hours + total(wait.gpu_hours for wait in self.waits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +111,9 @@ def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
         costs=costs,
         gpu_hours=total(cost.gpu_hours for cost in able),
         gpu_hours_to_do=total(cost.gpu_hours for cost in able if cost.step not in done),
+        waits=waits(plan, costs, hardware) if costs else (),
         disk_bytes=total(cost.disk_bytes for cost in costs),
+        resume=resume(cost for cost in able if cost.resume_bytes),
         peak_bytes=max((cost.footprint.total for cost in costs), default=0),
         misfits=_misfits(costs),
     )

@@ -113,6 +113,7 @@ class _Generation:
             prompt=self.lengths.prompt,
             completion=completion,
             weight_bytes=self.weight_bytes,
+            seeding=rates.seeding.value if vllm is not None and vllm.model_runner == "v1" else 0.0,
         )
         kept = vllm is None or vllm.prefix_caching
         prompts = self.rows // (self.per_prompt if kept else 1)
@@ -224,5 +225,7 @@ def _cost(step: Step, asked: _Asked, setting: Setting) -> StepCost | None:
         tokens=tokens,
         gpu_hours=Range(expected=work.gpu_hours(completion.expected), at_most=work.gpu_hours(completion.at_most)),
         disk_bytes=tokens * BYTES_PER_SAMPLED_TOKEN,
+        read_bytes=float(work.weight_bytes * work.sizes.parameters),
+        resume_bytes=0.0,
         misfits=work.misfits(),
     )

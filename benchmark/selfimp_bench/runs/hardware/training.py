@@ -12,6 +12,7 @@ from selfimp_bench.runs.hardware.footprint import (
     AUTOCAST_BYTES,
     FOUR_BIT_BYTES,
     FOUR_BIT_BYTES_SINGLE,
+    RESUME_BYTES,
     Footprint,
     Sharding,
     adapter_parameters,
@@ -85,11 +86,19 @@ class _Training:
             checkpointing=self.block.gradient_checkpointing,
         )
 
+    @property
+    def trained_weights(self) -> int:
+        """All weights, or those of the adapters."""
+        lora = self.block.lora
+        if lora is None:
+            return self.sizes.parameters
+        return adapter_parameters(self.sizes, rank=lora.rank, modules=lora.target_modules)
+
     def _states(self, devices: int) -> int:
         lora = self.block.lora
         if lora is None:
             return full_states(self.sizes, sharding=self.sharding, devices=devices)
-        adapters = adapter_parameters(self.sizes, rank=lora.rank, modules=lora.target_modules)
+        adapters = self.trained_weights
         return adapter_states(self.sizes, adapters=adapters, linear_bytes=_linear_bytes(lora), sharding=self.sharding)
 
     def misfits(self, share: BatchShare) -> tuple[str, ...]:
@@ -161,6 +170,8 @@ def train_cost(step: Step, setting: Setting) -> StepCost | None:
         tokens=work.rows.trained(block.optimisation),
         gpu_hours=work.gpu_hours(),
         disk_bytes=Range(expected=stored, at_most=stored),
+        read_bytes=stored,
+        resume_bytes=float(RESUME_BYTES * work.trained_weights),
         misfits=(*uneven, *work.misfits(share)),
     )
 

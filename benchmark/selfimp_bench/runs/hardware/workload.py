@@ -9,13 +9,17 @@ from selfimp_bench.runs.hardware.footprint import cache_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class Decode:
-    """Completions to generate: ``rows`` of them, ``in_flight`` at a time, of ``completion`` tokens after ``prompt``."""
+    """Completions to generate: ``rows`` of them, ``in_flight`` at a time, of ``completion`` tokens after ``prompt``.
+
+    seeding: seconds that each row adds to a step, 0 where rows with seeds share a kernel.
+    """
 
     rows: int
     in_flight: int
     prompt: float
     completion: float
     weight_bytes: int
+    seeding: float
 
 
 def training_seconds(
@@ -41,7 +45,7 @@ def decode_seconds(architecture: Architecture, decode: Decode, *, device: Device
 
     One step makes a token for every row in flight. It takes the longer of reading all weights and of multiplying with
     them (2 operations a weight and row), and then reads the keys and values of all rows, of mean length prompt +
-    completion / 2.
+    completion / 2. Drawing noise row by row comes on top, whole.
     """
     rows = min(decode.in_flight, decode.rows)
     steps = decode.rows / rows * decode.completion
@@ -49,4 +53,4 @@ def decode_seconds(architecture: Architecture, decode: Decode, *, device: Device
     products = 2 * architecture.parameters * rows / device.bf16_flops.value
     context = decode.prompt + decode.completion / 2
     cache = rows * context * cache_bytes(architecture, decode.weight_bytes) / device.bandwidth.value
-    return steps * (max(weights, products) + cache) / share
+    return steps * ((max(weights, products) + cache) / share + rows * decode.seeding)
