@@ -183,7 +183,7 @@ def test_validate_finds_claims_about_measurements_whose_spread_no_prior_knows(ma
     table.write_text(f"{header}\nmine,pass@1,any,any,0.01,share,4,assumed,a guess,,nothing found\n")
     assert _call("validate", manifest).exit_code == 0
     table.write_text(f"{header}\nother,pass@1,any,any,0.01,share,4,assumed,a guess,,nothing found\n")
-    assert '"mine" is no setting here' in _call("validate", manifest).stdout
+    assert '"mine" is no setting of' in _call("validate", manifest).stdout
 
 
 def test_plan_says_what_is_done_and_what_is_to_do(finished: tuple[str, Path], make_manifest: ManifestMaker) -> None:

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.priors import COLUMNS, FILE, Priors, find_prior_flaws, find_priors, read_priors
+from selfimp_bench.manifest.priors import COLUMNS, FILE, Priors, find_prior_flaws, find_priors, priors_of
 from selfimp_bench.manifest.reference_table import TableError
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import REFERENCES, ROOT
@@ -33,7 +33,7 @@ def test_the_first_row_that_fits_counts(tmp_path: Path) -> None:
         "s,gap,test,yes,0.012,share,5,own replicates,t.csv,rows of t=1,pooled",
         "other,pass@1,any,any,0.5,share,1,assumed,a guess,,wide",
     )
-    priors = read_priors(path, "s")
+    priors = priors_of("s", [path])
     wanted = {
         ("pass@1", Split.TEST, 3): 0.01,
         ("pass@1.level-5", Split.OOD, 3): 0.03,
@@ -48,7 +48,7 @@ def test_the_first_row_that_fits_counts(tmp_path: Path) -> None:
 
 
 def test_a_measurement_that_no_row_fits_is_refused_with_what_to_add(tmp_path: Path) -> None:
-    priors = read_priors(table(tmp_path, SOUND), "s")
+    priors = priors_of("s", [table(tmp_path, SOUND)])
     assert priors.find("gap-sd.mc.q0.8", Split.TEST, 0) is None
     with pytest.raises(
         InputError, match=r"setting s has no row that fits gap on test at iteration 0; add one \(metric gap"
@@ -56,10 +56,11 @@ def test_a_measurement_that_no_row_fits_is_refused_with_what_to_add(tmp_path: Pa
         priors.of("gap", Split.TEST, 0)
 
 
-def test_a_setting_that_the_table_has_not_is_refused_with_the_nearest(tmp_path: Path) -> None:
-    table(tmp_path, SOUND.replace("s,", "fine-tuned-7b,", 1))
-    with pytest.raises(InputError, match='"fine-tuned-8b" is no setting here; did you mean fine-tuned-7b'):
+def test_a_setting_that_no_table_has_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    table(tmp_path, SOUND)
+    with pytest.raises(InputError, match=r'"fine-tuned-8b" is no setting of .*; did you mean fine-tuned-7b') as refused:
         find_priors("fine-tuned-8b", tmp_path / "mine.v1.yaml")
+    assert str(tmp_path / FILE) in str(refused.value) and str(REFERENCES / FILE) in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,10 @@ def test_a_setting_that_the_table_has_not_is_refused_with_the_nearest(tmp_path: 
             SOUND.replace("literature", "a feeling"),
             "$.kind: must be one of literature, own replicates, assumed, found 'a feeling'",
         ),
-        (SOUND.replace("share", "points"), "$.unit: must be one of share, correlation, variance, found 'points'"),
+        (
+            SOUND.replace("share", "percent"),
+            "$.unit: must be the measurement's own unit, share: 0.01 is one percent; found 'percent'",
+        ),
         (SOUND.replace("any,any", "dev,any"), "$.split: must be one of train, test, ood, any, found 'dev'"),
         (SOUND.replace("any,any", "any,0"), "$.trained: must be one of yes, no, any, found '0'"),
         (f"{SOUND}\n{SOUND}", "$.metric: never counts, line 2 fits first; put the narrower row above it"),
@@ -91,7 +95,7 @@ def test_a_flawed_row_is_refused_at_its_place(row: str, message: str, tmp_path: 
     assert f"{flaw.where}: {flaw.message}" == message
     assert flaw.line == 2 + row.count("\n")
     with pytest.raises(TableError):
-        read_priors(path, "s")
+        priors_of("s", [path])
 
 
 def test_an_assumed_row_needs_no_place_but_a_reason(tmp_path: Path) -> None:
@@ -100,9 +104,10 @@ def test_an_assumed_row_needs_no_place_but_a_reason(tmp_path: Path) -> None:
 
 
 def test_a_table_of_ones_own_lies_beside_the_manifest_and_comes_first(tmp_path: Path) -> None:
-    table(tmp_path, SOUND)
-    found = find_priors("s", tmp_path / "mine.v1.yaml")
-    assert [row.metric for row in found.rows] == ["pass@1"]
+    table(tmp_path, SOUND, SOUND.replace("s,", "tiny-trained,", 1))
+    for setting, metrics in (("s", 1), ("tiny-trained", 1), ("tiny-sampled", 2)):
+        assert len(find_priors(setting, tmp_path / "mine.v1.yaml").rows) >= metrics
+    assert [row.reason for row in find_priors("tiny-trained", tmp_path / "mine.v1.yaml").rows] == ["its 1.0 points"]
 
 
 def test_the_tiny_settings_are_what_our_replicates_say_by_the_recipe() -> None:

@@ -7,7 +7,7 @@ study names by ``priors:``. Of a setting's rows the first one that fits a measur
     metric           a measurement, a family (``gap``: all of ``gap.mc.q0.8`` ...) or a pattern (``is-pass@*``)
     split            train, test, ood or any
     trained          no: the model as it is (iteration 0); yes: after one iteration or more; any
-    sd, unit         standard deviation over seeds, in ``share`` (0.01 is one percent), ``correlation`` or ``variance``
+    sd, unit         standard deviation over seeds, in the unit of the measurement: of a share 0.01 is one percent
     df               degrees of freedom behind it: pooled runs less their groups; few where little is known
     kind             literature, own replicates, or assumed
     source, locator  what the number is from, and the place in it (no place where it is assumed)
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 from selfimp_bench.errors import Flaw, InputError
-from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.fault import nearest, shown
 from selfimp_bench.manifest.measured import fits
 from selfimp_bench.manifest.reference_table import TableError
@@ -35,14 +34,15 @@ from selfimp_bench.manifest.table_text import (
     text_rule,
 )
 from selfimp_bench.measurement import Split
+from selfimp_bench.places import REFERENCES
 
 FILE: Final = "priors.csv"
 COLUMNS: Final = (
     "setting", "metric", "split", "trained", "sd", "unit", "df", "kind", "source", "locator", "reason",
 )  # fmt: skip
 KINDS: Final = ("literature", "own replicates", "assumed")
-UNITS: Final = ("share", "correlation", "variance")
 ANY: Final = "any"
+_PARTS: Final = ("percent", "%", "fraction", "points")
 _TRAINED: Final = {"yes": True, "no": False, ANY: None}
 
 
@@ -108,20 +108,25 @@ class Priors:
 def find_priors(setting: str, manifest: Path) -> Priors:
     """A setting as a manifest at this path names it: of the table beside it, else of the shipped one.
 
-    Raises TableError with every flaw of the table, InputError for a setting that it does not have.
+    Raises TableError with every flaw of a table that is looked at, InputError for a setting that none of them has.
     """
-    return read_priors(find_table(FILE, manifest), setting)
+    return priors_of(setting, (manifest.with_name(FILE), REFERENCES / FILE))
 
 
-def read_priors(path: Path, setting: str) -> Priors:
-    """A setting of the table at ``path``. Raises TableError, or InputError for a setting that it does not have."""
-    rows, flaws = _read(path)
-    if flaws:
-        raise TableError(flaws)
-    known = list(dict.fromkeys(row.setting for row in rows))
-    if setting not in known:
-        raise InputError(f"{path}: {shown(setting)} is no setting here; {nearest(setting, known)}")
-    return Priors(setting=setting, rows=tuple(row for row in rows if row.setting == setting))
+def priors_of(setting: str, tables: Sequence[Path]) -> Priors:
+    """A setting of the first of these tables that is there and has it. Raises TableError, InputError."""
+    known: list[str] = []
+    for path in (each for each in tables if each.is_file()):
+        rows, flaws = _read(path)
+        if flaws:
+            raise TableError(flaws)
+        found = tuple(row for row in rows if row.setting == setting)
+        if found:
+            return Priors(setting=setting, rows=found)
+        known += [row.setting for row in rows]
+    looked = " and ".join(map(str, tables))
+    hint = nearest(setting, sorted(set(known))) if known else "there is no such table"
+    raise InputError(f"priors: {shown(setting)} is no setting of {looked}; {hint}")
 
 
 def find_prior_flaws(path: Path) -> tuple[Flaw, ...]:
@@ -201,6 +206,12 @@ def _positive_rule(text: str) -> str | None:
     return problem
 
 
+def _unit_rule(text: str) -> str | None:
+    if text in _PARTS:
+        return f"must be the measurement's own unit, share: 0.01 is one percent; found '{text}'"
+    return text_rule(text)
+
+
 def _word_rule(words: Sequence[str], text: str) -> str | None:
     return None if text in words else f"must be one of {', '.join(words)}, found '{text}'"
 
@@ -211,7 +222,7 @@ _RULES: Final[Rules] = {
     "split": lambda text: _word_rule((*Split, ANY), text),
     "trained": lambda text: _word_rule(tuple(_TRAINED), text),
     "sd": _positive_rule,
-    "unit": lambda text: _word_rule(UNITS, text),
+    "unit": _unit_rule,
     "df": _positive_rule,
     "kind": lambda text: _word_rule(KINDS, text),
     "source": text_rule,

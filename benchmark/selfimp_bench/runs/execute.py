@@ -16,6 +16,7 @@ from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
 from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
+from selfimp_bench.manifest.priors import FILE
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
@@ -60,6 +61,7 @@ def run_study(
         write_atomically(folder / study.file, study.text.encode())
         for name in suite_tables(study.across):
             _copy(find_table(name, study.path), folder / TABLES / name)
+        _copy_priors(study.path, folder)
         write_atomically(folder / STUDY_RECORD, pretty_json(make_study_record(study, study.across, home)))
     return folder
 
@@ -95,6 +97,7 @@ def execute(
         _copy(file, folder / name)
     for table in table_names(experiment):
         _copy(find_table(table, experiment.path), folder / TABLES / table)
+    _copy_priors(experiment.path, folder)
     write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))
     record = make_record(
         experiment,
@@ -166,6 +169,13 @@ def _by_model(store: Store, finished: tuple[FinishedStep, ...], name: str, kind:
 
 def _wrote(done: FinishedStep, name: str) -> bool:
     return any(artifact.path == name for artifact in done.record.artifacts)
+
+
+def _copy_priors(manifest: Path, folder: Path) -> None:
+    """The priors that lie beside a manifest, if any do; those that are shipped are at hand where a run is judged."""
+    own = manifest.with_name(FILE)
+    if own.is_file():
+        _copy(own, folder / TABLES / FILE)
 
 
 def _copy(source: Path, target: Path) -> None:
