@@ -174,6 +174,15 @@ def test_stop_texts_change_nothing_that_stands_before_them(
         )
 
 
+@pytest.mark.slow
+def test_two_engines_between_which_prompts_are_dealt_answer_what_one_does(
+    vllm: Sampler, two_vllm: Sampler, model_folder: Path, prompts: Sequence[Prompt]
+) -> None:
+    many = [replace(prompt, problem_id=f"{part}-{prompt.problem_id}") for part in range(4) for prompt in prompts]
+    one, two = (by_key(each.sample(model_folder, many, RANDOM)) for each in (vllm, two_vllm))
+    assert one == two
+
+
 LABELS = (60, 70)
 
 

@@ -15,16 +15,14 @@ from transformers import AutoModelForCausalLM
 from selfimp_bench.engines.base import (
     Completion,
     Decoding,
-    FinishReason,
     LabelPrompt,
-    LabelScores,
     Prompt,
     Sampler,
     SamplerSettings,
 )
 from selfimp_bench.engines.hf.sampler import hf_sampler
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.engines.vllm.sampler import DealtSampler, can_follow, device_groups, vllm_environment, vllm_sampler
+from selfimp_bench.engines.vllm.sampler import can_follow, device_groups, vllm_environment, vllm_sampler
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.cross_checks import BATCH_INVARIANT
 from selfimp_bench.measurement import Split
@@ -274,53 +272,3 @@ def test_gpus_are_grouped_by_the_engine_that_spans_them() -> None:
     assert device_groups(four, [*"012345"]) == [("0", "1", "2", "3")]
     with pytest.raises(InputError, match="tensor_parallel is 4, and 2 GPUs are visible"):
         device_groups(four, ["0", "1"])
-
-
-class Replica:
-    """Answers with its own name, or dies on the prompt it is told to."""
-
-    def __init__(self, number: int, dies_on: str | None = None) -> None:
-        self.number = number
-        self.dies_on = dies_on
-        self.closed = False
-
-    def sample(self, checkpoint: Path, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Completion]:
-        for prompt in prompts:
-            if prompt.problem_id == self.dies_on:
-                raise StepFailed(f"replica {self.number} died")
-            for index in range(len(prompt.seeds)):
-                yield Completion(
-                    problem_id=prompt.problem_id,
-                    sample_index=index,
-                    token_ids=(self.number,),
-                    finish_reason=FinishReason.STOP,
-                )
-
-    def label_logprobs(
-        self, checkpoint: Path, prompts: Sequence[LabelPrompt], label_ids: Sequence[int]
-    ) -> Iterator[LabelScores]:
-        yield from (LabelScores(prompt_id=prompt.prompt_id, logprobs=(0.0,)) for prompt in prompts)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def prompts_of(count: int) -> list[Prompt]:
-    return [Prompt(problem_id=str(number), token_ids=(1,), seeds=(0, 1)) for number in range(count)]
-
-
-def test_prompts_are_dealt_and_every_answer_comes_back(tmp_path: Path) -> None:
-    sampler = DealtSampler([Replica(0), Replica(1), Replica(2)])
-    made = list(sampler.sample(tmp_path, prompts_of(8), GREEDY))
-    assert sorted((int(each.problem_id), each.sample_index) for each in made) == [
-        (p, i) for p in range(8) for i in (0, 1)
-    ]
-    assert all(each.token_ids == (int(each.problem_id) % 3,) for each in made)
-    assert list(sampler.sample(tmp_path, [], GREEDY)) == []
-
-
-def test_the_death_of_one_replica_is_raised_and_ends_the_others(tmp_path: Path) -> None:
-    replicas = [Replica(0), Replica(1, dies_on="3")]
-    with pytest.raises(StepFailed, match="replica 1 died"):
-        list(DealtSampler(replicas).sample(tmp_path, prompts_of(8), GREEDY))
-    assert all(replica.closed for replica in replicas)

@@ -1,24 +1,14 @@
 """The sampler on vLLM: one child process a replica (see ``worker.py``), prompts dealt out among them."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Final, TypeVar
+from typing import Final
 
-from selfimp_bench.engines.base import (
-    Completion,
-    Decoding,
-    LabelPrompt,
-    LabelScores,
-    Prompt,
-    Sampler,
-    SamplerSettings,
-)
+from selfimp_bench.engines.base import Sampler, SamplerSettings
 from selfimp_bench.engines.tokens import read_json
+from selfimp_bench.engines.vllm.dealing import DealtSampler
 from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.engines.worker.process import WorkerProcess, start_worker
 from selfimp_bench.engines.worker.sampler import WorkerSampler
@@ -48,7 +38,7 @@ def vllm_sampler(settings: SamplerSettings) -> Sampler:
 def replicated(settings: SamplerSettings, *, groups: Sequence[tuple[str, ...]]) -> Sampler:
     """One engine a group of GPUs, and the prompts dealt out among them."""
     replicas = [WorkerSampler(settings, partial(_start, settings, gpus, ()), can_follow=can_follow) for gpus in groups]
-    return replicas[0] if len(replicas) == 1 else DealtSampler(replicas)
+    return replicas[0] if len(replicas) == 1 else DealtSampler(replicas, least_rows=settings.max_batch_rows)
 
 
 def can_follow(before: Path, after: Path) -> bool:
@@ -115,71 +105,3 @@ def device_groups(vllm: VllmSettings, gpus: Sequence[str] | None) -> list[tuple[
             "nvidia-smi); run where there are as many, or choose a profile for fewer"
         )
     return [tuple(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size)]
-
-
-_Prompt = TypeVar("_Prompt", Prompt, LabelPrompt)
-_Answer = TypeVar("_Answer", Completion, LabelScores)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ended:
-    """A replica has given all its answers, or an error."""
-
-    error: Exception | None
-
-
-class DealtSampler:
-    """Several samplers that share the prompts of a call; which one answers changes no request."""
-
-    def __init__(self, replicas: Sequence[Sampler]) -> None:
-        self._replicas = list(replicas)
-
-    def sample(self, checkpoint: Path, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Completion]:
-        """See ``Sampler.sample``."""
-        yield from self._merged(prompts, lambda replica, share: replica.sample(checkpoint, share, decoding))
-
-    def label_logprobs(
-        self, checkpoint: Path, prompts: Sequence[LabelPrompt], label_ids: Sequence[int]
-    ) -> Iterator[LabelScores]:
-        """See ``Sampler.label_logprobs``."""
-        yield from self._merged(prompts, lambda replica, share: replica.label_logprobs(checkpoint, share, label_ids))
-
-    def close(self) -> None:
-        """End every engine."""
-        for replica in self._replicas:
-            replica.close()
-
-    def _merged(
-        self, prompts: Sequence[_Prompt], ask: Callable[[Sampler, Sequence[_Prompt]], Iterator[_Answer]]
-    ) -> Iterator[_Answer]:
-        """The answers of all replicas as they come. Prompts are dealt like cards: neighbours are often of like length.
-
-        The first error of a replica ends the others, and is raised here.
-        """
-        answers: SimpleQueue[_Answer | _Ended] = SimpleQueue()
-
-        def listen(replica: Sampler, share: Sequence[_Prompt]) -> None:
-            error = None
-            try:
-                for answer in ask(replica, share):
-                    answers.put(answer)
-            except Exception as raised:
-                error = raised
-            answers.put(_Ended(error=error))
-
-        count, finished = len(self._replicas), 0
-        with ThreadPoolExecutor(max_workers=count) as threads:
-            for start, replica in enumerate(self._replicas):
-                threads.submit(listen, replica, prompts[start::count])
-            try:
-                while finished < count:
-                    answer = answers.get()
-                    if not isinstance(answer, _Ended):
-                        yield answer
-                    elif answer.error is not None:
-                        raise answer.error
-                    else:
-                        finished += 1
-            finally:
-                if finished < count:
-                    self.close()  # so that the threads end
