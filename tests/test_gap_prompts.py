@@ -1,7 +1,9 @@
 """The prompts of "Mind the Gap": what source.yaml says of them holds, and our graders can read their examples."""
 
+import json
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ from ruamel.yaml import YAML
 from support import ManifestMaker
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.catalog import find
 from selfimp_bench.places import MANIFESTS
-from selfimp_bench.protocols.load import load_manifest
+from selfimp_bench.protocols.load import load_experiment, load_manifest
 from selfimp_bench.protocols.verification.judgement import parse_correctness, parse_preference, parse_score
+from selfimp_bench.protocols.verification.manifest import VerificationManifest
 from selfimp_bench.steps.sample import render_prompt
 from selfimp_bench.tasks.grading.graders import GRADERS
 from selfimp_bench.tasks.grading.outcome import Outcome
@@ -20,7 +24,8 @@ from selfimp_bench.tasks.response import UNTIL
 from selfimp_bench.tasks.sudoku import problem_from_row
 
 FOLDER = MANIFESTS / "mind-the-gap" / "prompts"
-FILES = sorted(file.name for file in FOLDER.glob("*.txt"))
+FILES = sorted(file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.txt"))
+FOUR_SHOT = [name for name in FILES if name.startswith("four-shot/")]
 SOURCES = YAML(typ="safe", pure=True).load(FOLDER / "source.yaml")["files"]
 FIELDS = {
     "generate": {"question"},
@@ -166,6 +171,123 @@ def test_a_name_in_braces_that_is_no_latex_is_still_refused(make_manifest: Manif
     path = make_manifest(change=lambda data: data["prompt"].update(template=text("math-generate.txt") + brace))
     with pytest.raises(InputError, match=r"expected no field but \{question\}"):
         load_manifest(path)
+
+
+# ---- four examples in a verification prompt ----
+
+
+def parts(name: str) -> tuple[str, list[str], str]:
+    """What stands before the examples, the four examples, and what is asked."""
+    head, *examples, asked = re.split(r"\n\n(?=Problem: )", text(name))
+    return head, examples, asked
+
+
+def filled(asked: str) -> re.Pattern[str]:
+    """An example is what is asked with its fields filled in, and a verdict after it."""
+    pattern = re.escape(asked)
+    for field in FIELDS["mc"] | FIELDS["tournament"]:
+        pattern = pattern.replace(re.escape(f"{{{field}}}"), f"(?P<{field}>.+?)")
+    return re.compile(pattern + " (?P<verdict>.+)", re.DOTALL)
+
+
+def examples(name: str) -> list[dict[str, str]]:
+    _, shown, asked = parts(name)
+    matches = [filled(asked).fullmatch(example) for example in shown]
+    assert all(matches), name
+    return [match.groupdict() for match in matches if match is not None]
+
+
+@pytest.mark.parametrize("name", FOUR_SHOT)
+def test_a_four_shot_prompt_is_the_printed_one_with_four_examples_in_its_own_form(name: str) -> None:
+    head, _, asked = parts(name)
+    assert f"{head}\n{asked}" == text(name.removeprefix("four-shot/"))
+    assert len(examples(name)) == 4
+
+
+def test_the_examples_of_all_verifiers_of_a_task_are_of_the_same_problems_which_are_training_rows() -> None:
+    questions: dict[str, set[tuple[str, ...]]] = {}
+    for name in FOUR_SHOT:
+        task = Path(name).name.partition("-")[0]
+        questions.setdefault(task, set()).add(tuple(each["question"] for each in examples(name)))
+    assert questions["math"] == {tuple(question for question, _ in MATH)}
+    assert questions["nq"] == {tuple(question for question, _ in NQ)}
+    (of_gsm8k,) = questions["gsm8k"]
+    path = Path(os.environ.get("SELFIMP_BENCH_DATA", "nowhere")) / "gsm8k" / "train.jsonl"
+    if path.is_file():
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()[:4]]
+        assert list(of_gsm8k) == [row["question"] for row in rows]
+
+
+@cache
+def golds() -> dict[str, Problem]:
+    """The problems of the examples with their gold answers, by question."""
+    gsm8k = ("72", "10", "5", "42")  # of the first four training rows
+    answered = [(each["question"], f"#### {gold}") for each, gold in zip(examples(GSM8K_MC), gsm8k, strict=True)]
+    solved = [(question, response.partition(FINAL)[0]) for question, response in MATH]
+    found = {question: Problem(problem_id="p", question=question, answer=answer) for question, answer in answered}
+    found |= {question: Problem(problem_id="p", question=question, answer=answer) for question, answer in solved}
+    return found | {question: Problem(problem_id="p", question=question, answers=(answer,)) for question, answer in NQ}
+
+
+GSM8K_MC = "four-shot/gsm8k-mc.txt"
+GRADED_BY = {"gsm8k": "gsm8k_cot", "math": "minerva_math", "nq": "nq_open"}
+
+
+def is_right(name: str, example: dict[str, str], field: str) -> bool:
+    grader = GRADERS[GRADED_BY[Path(name).name.partition("-")[0]]]
+    outcome = grader(f" {example[field]}", golds()[example["question"]], truncated=False).strict.outcome
+    assert outcome in {Outcome.CORRECT, Outcome.WRONG}
+    return outcome is Outcome.CORRECT
+
+
+@pytest.mark.parametrize("name", [name for name in FOUR_SHOT if kind(name) != "tournament"])
+def test_two_of_four_responses_are_right_and_their_verdicts_say_so(name: str) -> None:
+    right = [is_right(name, each, "response") for each in examples(name)]
+    assert right == [True, False, False, True]
+    verdicts = [each["verdict"] for each in examples(name)]
+    match kind(name):
+        case "mc":
+            assert verdicts == ["Correct" if each else "Incorrect" for each in right]
+        case "cot-binary":
+            assert [parse_correctness(each, truncated=False).value for each in verdicts] == [float(r) for r in right]
+        case _:
+            assert [parse_score(each, truncated=False).value for each in verdicts] == [
+                10.0 if r else 1.0 for r in right
+            ]
+
+
+@pytest.mark.parametrize("name", [name for name in FOUR_SHOT if kind(name) == "tournament"])
+def test_of_two_solutions_the_right_one_is_preferred_wherever_it_stands(name: str) -> None:
+    for example, preferred in zip(examples(name), "ABBA", strict=True):
+        assert is_right(name, example, "response_a") == (preferred == "A")
+        assert is_right(name, example, "response_b") == (preferred == "B")
+        assert parse_preference(example["verdict"], truncated=False).value == preferred
+
+
+@pytest.mark.parametrize("name", [name for name in FOUR_SHOT if kind(name) != "mc"])
+def test_a_justification_has_at_most_fifty_words_as_the_prompt_demands(name: str) -> None:
+    for example in examples(name):
+        justification, _, last = example["verdict"].rpartition("\n")
+        assert 0 < len(justification.split()) <= 50 and last.partition(":")[0] in text(name)
+
+
+def test_what_a_model_writes_after_its_verdict_is_cut_where_a_next_example_would_begin() -> None:
+    manifest = load_experiment(find("gsm8k-gv-gap")).manifest
+    assert isinstance(manifest, VerificationManifest)
+    for method in manifest.verification:
+        if method.judging is not None:
+            _, shown, _ = parts(method.file.path.removeprefix("prompts/"))
+            assert all(f"\n\n{example}".startswith(f"\n{stop}") for example in shown for stop in method.judging.stop)
+
+
+@pytest.mark.parametrize("experiment", ["gsm8k-gv-gap", "math-gv-gap", "nq-gv-gap", "gsm8k-iter-rejection"])
+def test_both_readings_of_the_verification_prompts_are_experiments(experiment: str) -> None:
+    four, printed = (load_experiment(find(name)).manifest for name in (experiment, f"{experiment}-as-printed"))
+    assert isinstance(four, VerificationManifest) and isinstance(printed, VerificationManifest)
+    for one, other in zip(four.verification, printed.verification, strict=True):
+        assert one.file.path == other.file.path.replace("prompts/", "prompts/four-shot/")
+        assert isinstance(one.assumed, dict) and "four examples" in one.assumed["file"]
+        assert isinstance(other.assumed, dict) and "as Appendix G prints it" in other.assumed["file"]
 
 
 def appendix() -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,9 @@ from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.verdict.findings import named_part
+
+_MOST_NAMED: Final = 4
+"""So many elements of a list are named in a path, and so many of their values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,28 +43,62 @@ def size_words(manifest: AnyManifest) -> str:
 
 
 def assumptions(manifest: AnyManifest) -> tuple[Assumption, ...]:
-    """Every assumed value, in the order of the manifest."""
-    return tuple(_assumptions(msgspec.to_builtins(manifest, str_keys=True), "$"))
+    """Every assumed value, in the order of the manifest; what several of a list have for one reason is one row."""
+    rows: dict[tuple[object, ...], list[_Assumed]] = {}
+    for each in _assumptions(msgspec.to_builtins(manifest, str_keys=True), ()):
+        keys = tuple(key if isinstance(key, str) else None for key in each.path)
+        rows.setdefault((keys, each.reason), []).append(each)
+    return tuple(_one_row(several) for several in rows.values())
 
 
-def _assumptions(value: Any, path: str) -> Iterator[Assumption]:
-    if isinstance(value, list):
+@dataclass(frozen=True, kw_only=True)
+class _Assumed:
+    """An assumed value at its path: keys, and of a list's elements (in a tuple of one) their ids or indices."""
+
+    path: tuple[str | tuple[str], ...]
+    value: str
+    reason: str
+
+
+def _assumptions(value: Any, path: tuple[str | tuple[str], ...]) -> Iterator[_Assumed]:
+    if isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            yield from _assumptions(inner, f"{path}[{index}]")
+            name = inner.get("id", index) if isinstance(inner, dict) else index
+            yield from _assumptions(inner, (*path, (str(name),)))
     if not isinstance(value, dict):
         return
     assumed = value.get("assumed")
     if isinstance(assumed, str):
-        yield Assumption(path=path, value=_brief(value), reason=assumed)
+        yield _Assumed(path=path, value=_brief(value), reason=assumed)
     for field, reason in assumed.items() if isinstance(assumed, dict) else ():
-        yield Assumption(path=f"{path}.{field}", value=_brief(value[field]), reason=reason)
+        yield _Assumed(path=(*path, field), value=_brief(value[field]), reason=reason)
     for key, inner in value.items():
         if key != "assumed":
-            yield from _assumptions(inner, f"{path}.{key}")
+            yield from _assumptions(inner, (*path, key))
+
+
+def _one_row(several: Sequence[_Assumed]) -> Assumption:
+    values = dict.fromkeys(each.value for each in several)
+    value = ", ".join(values) if len(values) <= _MOST_NAMED else f"{len(values)} values"
+    return Assumption(path=_path([each.path for each in several]), value=value, reason=several[0].reason)
+
+
+def _path(paths: Sequence[tuple[str | tuple[str], ...]]) -> str:
+    """``$.models[qwen2-7b].revision``; of several ``$.verification[cot-binary, cot-score].judging``, or ``[*]``."""
+    parts = ["$"]
+    for keys in zip(*paths, strict=True):
+        if isinstance(keys[0], str):
+            parts.append(f".{keys[0]}")
+        else:
+            names = list(dict.fromkeys(name for key in keys for name in key))
+            parts.append(f"[{', '.join(names) if len(names) <= _MOST_NAMED else '*'}]")
+    return "".join(parts)
 
 
 def _brief(value: Any) -> str:
     if isinstance(value, dict):
+        if value.keys() == {"path", "sha256"}:  # a prompt's file
+            return str(value["path"])
         inner = {key: item for key, item in value.items() if key not in ("source", "assumed") and item is not None}
         return f"{', '.join(inner)}"
     plain = isinstance(value, str) and value == value.strip() != "" and "\n" not in value

@@ -1,9 +1,12 @@
 """The measuring of verifications on hand-made judgements: what each number is, and that every one has an error."""
 
+from dataclasses import replace
+
 import pytest
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.protocols.verification.manifest import (
+    Ensemble,
     Filtered,
     Judging,
     PromptFile,
@@ -17,6 +20,7 @@ from selfimp_bench.protocols.verification.measure import MeasureGapBlock, Point,
 from selfimp_bench.protocols.verification.metrics.tournament import Side
 from selfimp_bench.protocols.verification.score import ScoreRow
 from selfimp_bench.protocols.verification.tournament import MatchRow
+from selfimp_bench.steps.measured import Measured
 from selfimp_bench.steps.rows import GradeRow
 from selfimp_bench.tasks.grading.outcome import Outcome
 
@@ -25,7 +29,7 @@ FILE = PromptFile(path="x.txt", sha256="0" * 64)
 CORRECT = {"p": (True, False, False, False), "q": (True, True, False, False)}
 
 
-def judging(repeats: int, unparsed: str = "no-score") -> Judging:
+def judging(repeats: int, unparsed: str = "no-score", at_most: float | None = None) -> Judging:
     return Judging(
         repeats=repeats,
         temperature=1.0,
@@ -34,15 +38,16 @@ def judging(repeats: int, unparsed: str = "no-score") -> Judging:
         max_tokens=8,
         stop=(),
         unparsed=unparsed,  # type: ignore[arg-type]
+        unusable_at_most=at_most,
     )
 
 
-def binary(name: str, repeats: int = 1) -> VerifierMethod:
+def binary(name: str, repeats: int = 1, at_most: float | None = None) -> VerifierMethod:
     return VerifierMethod(
         id=name,
         kind=VerifierKind.COT_BINARY,
         file=FILE,
-        judging=judging(repeats),
+        judging=judging(repeats, at_most=at_most),
         selections=(Selection(threshold=0.5),),
     )
 
@@ -108,6 +113,19 @@ def measured(
     correlate: tuple[Filtered, ...] | None = None,
 ) -> dict[str, tuple[float | None, float | None]]:
     """Value and standard error of every measurement."""
+    whole = measured_whole(metrics, verification, scores=scores, matches=matches, correlate=correlate)
+    return {each.metric: (each.value, each.standard_error) for each in whole.measurements}
+
+
+def measured_whole(
+    metrics: tuple[VerificationMetric, ...],
+    verification: tuple[VerifierMethod, ...],
+    *,
+    scores: dict[str, list[ScoreRow]] | None = None,
+    matches: dict[str, list[MatchRow]] | None = None,
+    correlate: tuple[Filtered, ...] | None = None,
+    ensembles: tuple[Ensemble, ...] = (),
+) -> Measured:
     block = MeasureGapBlock(
         model="m",
         replicate=0,
@@ -117,10 +135,10 @@ def measured(
         measure=VerificationMeasure(metrics=metrics, k=(), empty_filter="zero", correlate=correlate),
         verification=verification,
         verifiers=("self",),
-        ensembles=(),
+        ensembles=ensembles,
     )
     point = Point(iteration=0, temperature=None, grades=grades(), scores=scores or {}, matches=matches or {})
-    return {each.metric: (each.value, each.standard_error) for each in measure_gaps(block, [point]).measurements}
+    return measure_gaps(block, [point])
 
 
 A, B = Side.A, Side.B
@@ -174,3 +192,62 @@ def test_gaps_have_a_share_of_problems_above_0_a_deviation_and_correlations_each
     assert found["gap-correlation.v.t0.5+w.t0.5"][0] == pytest.approx(1.0)
     assert found["gap-accuracy-correlation.v.t0.5"][0] == pytest.approx(-1.0)
     assert all(error is not None for _, error in found.values())
+
+
+# Of eight responses two have no usable judgement by v, none by w.
+UNREAD = {
+    "v": verdicts({"p": ((1.0,), (None,), (0.0,), (None,)), "q": ((1.0,), (0.0,), (0.0,), (0.0,))}),
+    "w": verdicts({"p": ((1.0,), (0.0,), (1.0,), (0.0,)), "q": ((0.0,), (0.0,), (1.0,), (1.0,))}),
+}
+BOTH = tuple(Filtered(verifier=name, selection=Selection(threshold=0.5)) for name in ("v", "w"))
+RESTING = (M.ACCURACY, M.GAP, M.KEPT_SHARE, M.SCORED_SHARE, M.SCORE_CORRELATION, M.GAP_CORRELATION)
+
+
+def _unread(at_most: float | None) -> Measured:
+    verification = (binary("v", at_most=at_most), binary("w", at_most=at_most))
+    metrics = (*RESTING, M.GAP_ACCURACY_CORRELATION)
+    return measured_whole(metrics, verification, scores=UNREAD, correlate=BOTH, ensembles=(Ensemble(members=BOTH),))
+
+
+def test_above_the_bound_of_unusable_judgements_nothing_that_rests_on_the_verifier_has_a_value() -> None:
+    found = {each.metric: each for each in _unread(0.2).measurements}
+    blocked = {name for name, each in found.items() if each.value is None}
+    assert blocked == {
+        *("gap.v.t0.5", "gap.v.t0.5.left-out", "kept-share.v.t0.5", "gap-accuracy-correlation.v.t0.5"),
+        *("gap.and(v.t0.5+w.t0.5)", "gap.and(v.t0.5+w.t0.5).left-out", "kept-share.and(v.t0.5+w.t0.5)"),
+        *("score-correlation.v+w", "gap-correlation.v.t0.5+w.t0.5"),
+    }
+    assert found["scored-share.v"].value == pytest.approx((2 / 4 + 1) / 2)
+    assert found["gap.v.t0.5"].reason == (
+        "v: the judgement's format was not followed: 2 of 8 responses have no usable judgement, and unusable_at_most "
+        "is 0.2: nothing measured"
+    )
+    assert (found["gap.v.t0.5"].n, found["gap.v.t0.5"].undefined) == (0, 2)
+    values = {each.value for each in _unread(0.2).problem_values if each.metric in blocked}
+    assert values == {None}
+
+
+@pytest.mark.parametrize("at_most", [0.25, None])
+def test_at_the_bound_or_without_one_everything_is_measured_and_the_same(at_most: float | None) -> None:
+    measured_all = _unread(at_most)
+    assert all(each.value is not None for each in measured_all.measurements)
+    assert measured_all == _unread(None)
+
+
+def test_above_the_bound_of_undecided_matches_a_tournament_has_no_value() -> None:
+    matches = [
+        *(match("p", 1, 0, 1, A, 0), match("p", 1, 2, 3, B, 3), match("p", 2, 0, 3, A, 0)),
+        *(match("q", 1, 0, 1, B, 1), match("q", 1, 2, 3, None, 2), match("q", 2, 1, 2, None, 2)),
+    ]
+    metrics = (M.GAP, M.SCORED_SHARE, M.TOURNAMENT_STEPS, M.FIRST_PREFERRED)
+    for at_most, blocks in ((0.3, True), (0.4, False)):
+        tournament = replace(TOURNAMENT, judging=judging(1, "coin", at_most))
+        found = measured_whole(metrics, (tournament,), matches={"t": matches}).measurements
+        assert all((each.value is None) == (blocks and each.metric != "scored-share.t") for each in found)
+    reasons = {
+        each.reason
+        for each in measured_whole(
+            (M.GAP,), (replace(TOURNAMENT, judging=judging(1, "coin", 0.3)),), matches={"t": matches}
+        ).measurements
+    }
+    assert reasons and all("2 of 6 matches have no usable judgement" in str(reason) for reason in reasons)

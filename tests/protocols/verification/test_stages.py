@@ -266,3 +266,24 @@ def test_an_empty_training_set_leaves_the_previous_model_also_where_training_sta
     first, second = (steps[f"{place}/t{iteration}/train"].inputs for iteration in (1, 2))
     assert (second["start"], second["previous"]) == ("700-base/model", f"{place}/t1/train")
     assert first["start"] == "700-base/model" and "previous" not in first
+
+
+def test_a_claim_that_rests_on_a_verifier_that_does_not_follow_the_format_is_not_measured(
+    make_gap: GapManifestMaker, tmp_path: Path
+) -> None:
+    def cut(data: dict[str, Any]) -> None:
+        (written,) = (each for each in data["verification"] if each["id"] == "cot-score")
+        written["judging"] |= {"max_tokens": 1, "unusable_at_most": 0.2}
+        (claim,) = data["claims"]
+        claim["order"]["greater"]["metric"] = "filtered-accuracy.cot-score.t8"
+
+    experiment = open_experiment(str(make_gap(change=cut)), profile=Profile.PAPER, only=None, replicates=1)
+    folder = execute(experiment, tmp_path / "home", Silent())
+    findings = judge_run(folder).findings.findings
+    assert {each.verdict for each in findings} == {"NOT_MEASURED"}
+    (blocked,) = {each.reason for each in read_run(folder).measurements if each.metric == "gap.cot-score.t8"}
+    assert blocked is not None and "the judgement's format was not followed: 96 of 96 responses" in blocked
+    found = values(folder, "700-base")
+    assert found["scored-share.cot-score", 0] == 0.0
+    assert found["gap.cot-score.t8", 0] is None
+    assert found["gap.mc.q0.5", 0] is not None

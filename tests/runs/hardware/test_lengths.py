@@ -38,6 +38,7 @@ def test_a_template_with_examples_stands_in_every_prompt_and_a_few_words_do_not_
     lengths = lengths_of(replace(DATA, characters=CHARACTERS))
     assert lengths.behind("x" * 1000).prompt == 100.0 + 400.0
     assert lengths.behind("x" * 1000).prompt_longest == 200 + 400
+    assert lengths.behind("x" * 750 + "{question}" + "y" * 240).shared == 300.0
     assert lengths.behind("Question: {question}") == lengths
 
 

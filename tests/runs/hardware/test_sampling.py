@@ -28,8 +28,10 @@ VLLM = VllmSettings(
 )
 
 
-def _cost(hardware: str, vllm: VllmSettings | None, **changed: Any) -> StepCost:
-    """Of sampling the test problems from the first model, its settings changed."""
+def _cost(
+    hardware: str, vllm: VllmSettings | None, *, template: str | None = None, samples: int | None = None, **changed: Any
+) -> StepCost:
+    """Of sampling the test problems from the first model, with other settings, template, or samples a problem."""
     experiment = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only="model=llama-2-7b", replicates=1)
     steps = experiment.plan().by_id()
     found = steps["llama-2-7b/seed1/t1/sample.sample"]
@@ -37,7 +39,12 @@ def _cost(hardware: str, vllm: VllmSettings | None, **changed: Any) -> StepCost:
     settings = replace(found.block.settings, vllm=vllm, **changed)
     asked = parse_hardware(hardware)
     setting = Setting(steps=steps, hardware=asked, rates=read_rates(asked.name))
-    cost = sample_cost(replace(found, block=replace(found.block, settings=settings)), setting)
+    block = replace(found.block, settings=settings)
+    block = block if template is None else replace(block, prompt_template=template)
+    if samples is not None:
+        found = replace(found, rows_at_most=found.rows_at_most // block.samples_per_problem * samples)
+        block = replace(block, samples_per_problem=samples)
+    cost = sample_cost(replace(found, block=block), setting)
     assert cost is not None
     return cost
 
@@ -85,4 +92,15 @@ def test_prompts_whose_cache_is_not_kept_are_read_for_every_completion() -> None
     kept, read = (_cost("1xA100-80GB", replace(VLLM, prefix_caching=kept)).gpu_hours for kept in (True, False))
     # 63 more readings of 1319 prompts of 239.9 characters / 2.5, 2 operations a weight and token, 40 % of the peak.
     more = 2 * N * 1319 * 63 * (239.9 / 2.5) / (0.4 * 312e12) / 3600
+    assert abs((read.expected - kept.expected) - more) < 1e-9
+
+
+def test_what_all_prompts_begin_with_is_read_once_where_the_cache_is_kept() -> None:
+    examples = "x" * 1000 + "Question: {question}" + "y" * 240
+    kept, read = (
+        _cost("1xA100-80GB", replace(VLLM, prefix_caching=kept), template=examples, samples=1).gpu_hours
+        for kept in (True, False)
+    )
+    # 1318 more readings of 1010 characters / 2.5, one completion a prompt.
+    more = 2 * N * 1318 * (1010 / 2.5) / (0.4 * 312e12) / 3600
     assert abs((read.expected - kept.expected) - more) < 1e-9

@@ -20,7 +20,8 @@ self-improvement; T = 0 without one).
     gap-sd                   gap-sd.F: the standard deviation of the gap over problems
     gap-positive             gap-positive.F: the share of problems whose gap is above 0
     label-mass               label-mass.V of multiple-choice
-    scored-share             scored-share.V: responses (of a tournament: matches) with a usable judgement
+    scored-share             scored-share.V: responses (of a tournament: matches) with a usable judgement; where fewer
+                             have one than ``judging.unusable_at_most`` allows, all else that rests on V has no value
     score-share              score-share.V.N for N = 1 .. 10, of cot-score
     judgement-variance       judgement-variance.V of cot-binary with repeats: the mean of p(1 - p) over responses, and
                              judgement-variance.V.toX for X = 0.025, 0.05 .. 0.25: the share of them with at most that

@@ -365,6 +365,15 @@ def _metrics_have_verifiers(measure: VerificationMeasure, verification: Methods)
             yield Fault(path=("measure", "metrics", index), message=message)
 
 
+def _a_bound_is_shown(measure: VerificationMeasure, verification: Methods) -> Iterator[Fault]:
+    bounded = [each.id for each in verification if each.judging and each.judging.unusable_at_most is not None]
+    if bounded and _M.SCORED_SHARE not in measure.metrics:
+        message = (
+            f"{bounded[0]} has a bound, unusable_at_most, on what {_M.SCORED_SHARE} measures; add {_M.SCORED_SHARE}"
+        )
+        yield Fault(path=("measure", "metrics"), message=message)
+
+
 def _claims_are_measured(
     claims: tuple[Claim, ...],
     measure: VerificationMeasure,
@@ -445,6 +454,7 @@ VERIFICATION_RULES: Final[tuple[ManifestRule, ...]] = (
     ManifestRule(find=_one_axis, needs=("self_improvement", "temperatures")),
     ManifestRule(find=_k_within_samples, needs=("measure", "generation")),
     ManifestRule(find=_metrics_have_verifiers, needs=("measure", "verification")),
+    ManifestRule(find=_a_bound_is_shown, needs=("measure", "verification")),
     ManifestRule(find=correction, needs=("version", "corrects")),
     ManifestRule(find=unique_figures, needs=("figures",)),
     ManifestRule(find=figure_models, needs=("figures", "models"), on_claims=True),

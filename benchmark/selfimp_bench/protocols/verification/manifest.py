@@ -153,6 +153,9 @@ class Judging:
 
     unparsed: a response whose judgements are all unusable has no score and no filter keeps it (``no-score``); in a
         tournament a seeded ``coin`` decides.
+    unusable_at_most: above this share of responses (of a tournament: matches) without a usable judgement the verifier
+        has not followed the format, and what rests on it is not measured; ``scored-share`` is the rest of them. Absent:
+        whatever the share.
     """
 
     repeats: Count
@@ -169,6 +172,8 @@ class Judging:
     """A completion ends before the first of these; [] for none."""
     unparsed: Literal["no-score", "coin"]
     """What becomes of a response (pair) whose judgement cannot be read: no-score, or in a tournament a seeded coin."""
+    unusable_at_most: Share | None = None
+    """Above this share of responses (matches) without a usable judgement nothing that rests on it is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)

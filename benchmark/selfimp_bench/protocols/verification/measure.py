@@ -4,8 +4,8 @@ The names of measurements are those of ``protocols/verification/cells.py``.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from math import fsum
@@ -152,12 +152,27 @@ def _cells(block: MeasureGapBlock, point: Point) -> Iterator[_Cell]:
     for metric in block.measure.metrics:
         if metric in _OF_FILTERS:
             for name, problems in evidence.filters.items():
-                yield from _OF_FILTERS[metric](evidence, metric, name, problems)
+                cells = _OF_FILTERS[metric](evidence, metric, name, problems)
+                yield from _unless_unreadable(evidence, cells, evidence.rests_on[name])
         elif metric in _OF_JUDGES:
             for judge in evidence.judges:
-                yield from _OF_JUDGES[metric](evidence, metric, judge)
+                cells = _OF_JUDGES[metric](evidence, metric, judge)
+                yield from _unless_unreadable(evidence, cells, () if metric in _OF_FORMAT else (judge.name,))
         else:
             yield from _OF_POINT[metric](evidence, metric)
+
+
+def _unless_unreadable(evidence: "_Evidence", cells: Iterator[_Cell], judges: Iterable[str]) -> Iterator[_Cell]:
+    """The cells; without a value where one of the judges that they rest on has not followed the format."""
+    reasons = [evidence.unreadable[name] for name in dict.fromkeys(judges) if name in evidence.unreadable]
+    for cell in cells:
+        yield cell if not reasons else _not_measured(cell, "; ".join(reasons))
+
+
+def _not_measured(cell: _Cell, reason: str) -> _Cell:
+    problems = cell.estimate.n + cell.estimate.undefined
+    nothing = Estimate(value=None, n=0, undefined=problems, standard_error=None, reason=reason)
+    return replace(cell, values=dict.fromkeys(cell.values), estimate=nothing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +223,60 @@ class _Evidence:
     def rounds(self) -> Mapping[str, Mapping[str, tuple[PlayedRound, ...]]]:
         """By the names of tournaments, then problem id."""
         return {name: played_rounds(rows) for name, rows in self.point.matches.items()}
+
+    @cached_property
+    def usable(self) -> Mapping[str, Mapping[str, Sequence[bool]]]:
+        """By judges that write, then problem id: of every response (match) whether its judgement counts."""
+        scored = {
+            judge.name: {
+                name: [response.score is not None for response in own]
+                for name, own in self.responses[judge.name].items()
+            }
+            for judge in self.judges
+            if judge.method.kind not in (VerifierKind.MULTIPLE_CHOICE, VerifierKind.TOURNAMENT)
+        }
+        played = {
+            judge: {
+                name: [match.judgement is not None for each in rounds for match in each.matches]
+                for name, rounds in problems.items()
+            }
+            for judge, problems in self.rounds.items()
+        }
+        return scored | played
+
+    @cached_property
+    def unreadable(self) -> Mapping[str, str]:
+        """Why nothing that rests on a judge is measured, by the names of those that have not followed the format."""
+        found = {}
+        for judge in self.judges:
+            most = None if judge.method.judging is None else judge.method.judging.unusable_at_most
+            usable = self.usable.get(judge.name, {})
+            counted = [each for name, own in usable.items() if self.correct.get(name) for each in own]
+            if most is None or not counted or counted.count(False) <= most * len(counted):
+                continue
+            what = "matches" if judge.method.kind is VerifierKind.TOURNAMENT else "responses"
+            found[judge.name] = (
+                f"{judge.name}: the judgement's format was not followed: {counted.count(False)} of {len(counted)} "
+                f"{what} have no usable judgement, and unusable_at_most is {most:g}: nothing measured"
+            )
+        return found
+
+    @cached_property
+    def rests_on(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the judges behind every filter."""
+        found: dict[str, tuple[str, ...]] = {}
+        for judge in self.judges:
+            for selection in judge.method.selections or ():
+                found[filter_name(judge, selection)] = (judge.name,)
+            for number in range(1, (judge.method.rounds or 0) + 1):
+                found[f"{judge.name}.r{number}"] = (judge.name,)
+        methods = {method.id: method for method in self.block.verification}
+        for verifier in self.block.verifiers:
+            for ensemble in self.block.ensembles:
+                name = ensemble_name(ensemble, self.block.verification, verifier)
+                members = (Judge(method=methods[each.verifier], model=verifier) for each in ensemble.members)
+                found[name] = tuple(judge.name for judge in members)
+        return found
 
     @cached_property
     def filters(self) -> Mapping[str, Reweighing]:
@@ -351,21 +420,10 @@ def _label_mass(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -
 
 
 def _scored_share(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
-    if judge.method.kind is VerifierKind.MULTIPLE_CHOICE:
-        return
-    if judge.method.kind is VerifierKind.TOURNAMENT:
-        played = evidence.rounds[judge.name]
-        usable = {
-            name: [match.judgement is not None for each in rounds for match in each.matches]
-            for name, rounds in played.items()
-        }
-    else:
-        usable = {
-            name: [response.score is not None for response in own]
-            for name, own in evidence.responses[judge.name].items()
-        }
-    shares = {name: _share_of(each) if evidence.correct.get(name) else None for name, each in usable.items()}
-    yield _mean(f"{metric}.{judge.name}", shares)
+    if judge.method.kind is not VerifierKind.MULTIPLE_CHOICE:
+        usable = evidence.usable[judge.name]
+        shares = {name: _share_of(each) if evidence.correct.get(name) else None for name, each in usable.items()}
+        yield _mean(f"{metric}.{judge.name}", shares)
 
 
 def _score_shares(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
@@ -436,7 +494,8 @@ def _score_correlation(evidence: _Evidence, metric: VerificationMetric) -> Itera
     """Over all responses, pooled."""
     for _, judges in _picked(evidence):
         for one, two in combinations(judges, 2):
-            yield _correlated(metric, (one, two), _scores(evidence, one), _scores(evidence, two))
+            cell = _correlated(metric, (one, two), _scores(evidence, one), _scores(evidence, two))
+            yield from _unless_unreadable(evidence, iter((cell,)), (one, two))
 
 
 def _scores(evidence: _Evidence, judge: str) -> Variable:
@@ -446,14 +505,17 @@ def _scores(evidence: _Evidence, judge: str) -> Variable:
 def _gap_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
     for filters, _ in _picked(evidence):
         for one, two in combinations(filters, 2):
-            yield _correlated(metric, (one, two), _gaps(evidence, one), _gaps(evidence, two))
+            cell = _correlated(metric, (one, two), _gaps(evidence, one), _gaps(evidence, two))
+            judges = (*evidence.rests_on[one], *evidence.rests_on[two])
+            yield from _unless_unreadable(evidence, iter((cell,)), judges)
 
 
 def _gap_accuracy_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
     accuracy = {name: [value] for name, value in evidence.accuracy.items()}
     for filters, _ in _picked(evidence):
         for name in filters:
-            yield _correlated(metric, (name,), _gaps(evidence, name), accuracy)
+            cell = _correlated(metric, (name,), _gaps(evidence, name), accuracy)
+            yield from _unless_unreadable(evidence, iter((cell,)), evidence.rests_on[name])
 
 
 def _gaps(evidence: _Evidence, name: str) -> Variable:
@@ -480,6 +542,8 @@ _OF_FILTERS: Mapping[
     _M.GAP_SPREAD: _gap_spread,
     _M.GAP_POSITIVE: _gap_positive,
 }
+_OF_FORMAT: Final = (_M.LABEL_MASS, _M.SCORED_SHARE)
+"""Metrics that say how far a judge follows the format: measured whatever they say."""
 _OF_JUDGES: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric, Judge], Iterator[_Cell]]] = {
     _M.LABEL_MASS: _label_mass,
     _M.SCORED_SHARE: _scored_share,

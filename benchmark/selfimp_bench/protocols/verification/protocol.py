@@ -44,7 +44,10 @@ def _summary_lines(manifest: VerificationManifest) -> Iterator[str]:
     yield f"verifiers  {', '.join(manifest.verifiers)}"
     for method in manifest.verification:
         chosen = ", ".join(selection_name(each) for each in method.selections or ()) or f"{method.rounds} rounds"
-        yield f"           {method.id} ({method.kind}): {chosen}"
+        yield f"           {method.id} ({method.kind}, {method.file.path}): {chosen}"
+        if method.judging is not None and method.judging.unusable_at_most is not None:
+            most = f"{method.judging.unusable_at_most:g}"
+            yield f"           {method.id}: nothing measured with more than {most} of judgements unusable"
     if manifest.self_improvement is not None:
         yield from _improvement_lines(manifest.self_improvement)
     if manifest.sft is not None:

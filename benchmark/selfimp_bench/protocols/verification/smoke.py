@@ -149,6 +149,7 @@ def _method(method: Mapping[str, Any]) -> dict[str, Json]:
         return _choice(method["id"])
     repeats = min(method["judging"]["repeats"], _MOST_REPEATS)
     judging = dict(method["judging"]) | {"repeats": repeats, "max_tokens": _JUDGEMENT_TOKENS, "stop": []}
+    judging.pop("unusable_at_most", None)  # the smoke base writes no verdicts
     found: dict[str, Json] = {"id": method["id"], "kind": kind, "file": _file(kind), "judging": judging}
     if kind == VerifierKind.TOURNAMENT:
         return found | {"rounds": _ROUNDS, "assumed": _WHY}

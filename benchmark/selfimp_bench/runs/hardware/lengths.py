@@ -19,17 +19,24 @@ PROMPT_TOKENS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
-    """Tokens of a data set's prompts and gold answers (with the one that ends them); None where nothing is given."""
+    """Tokens of a data set's prompts and gold answers (with the one that ends them); None where nothing is given.
+
+    shared: those that all prompts begin with: a template up to its first field.
+    """
 
     prompt: float
     prompt_longest: int
     answer: float | None
     answer_longest: int | None
+    shared: float = 0.0
 
     def behind(self, text: str) -> "Lengths":
         """The same with a template around every prompt: instructions, examples. A few words are left out."""
-        tokens = 0.0 if len(text) < SHORT_TEMPLATE else len(text) / CHARACTERS_PER_TOKEN
-        return replace(self, prompt=self.prompt + tokens, prompt_longest=self.prompt_longest + round(tokens))
+        if len(text) < SHORT_TEMPLATE:
+            return self
+        tokens, begins = len(text) / CHARACTERS_PER_TOKEN, len(text.partition("{question}")[0]) / CHARACTERS_PER_TOKEN
+        longest = self.prompt_longest + round(tokens)
+        return replace(self, prompt=self.prompt + tokens, prompt_longest=longest, shared=begins)
 
     def completion(self, limit: int) -> float:
         """Expected tokens of a generated answer: about a gold one's, for that is what the first model is trained on."""

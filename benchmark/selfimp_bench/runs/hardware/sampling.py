@@ -105,7 +105,10 @@ class _Generation:
         return (too_large(needed, self.allowed, advice),)
 
     def gpu_hours(self, completion: float) -> float:
-        """Reading the prompts, once each where their cache is kept, and then so many tokens a completion."""
+        """Reading the prompts, and then so many tokens a completion.
+
+        Where the cache of prompts is kept each is read once, and what all begin with once in all.
+        """
         device, rates, vllm = self.setting.hardware.device, self.setting.rates, self.settings.vllm
         decode = Decode(
             rows=self.rows,
@@ -117,9 +120,9 @@ class _Generation:
         )
         kept = vllm is None or vllm.prefix_caching
         prompts = self.rows // (self.per_prompt if kept else 1)
-        reading = forward_seconds(
-            self.sizes.parameters, prompts * self.lengths.prompt, device=device, share=rates.training.value
-        )
+        again = self.lengths.shared if vllm is not None and kept else 0.0
+        read = prompts * (self.lengths.prompt - again) + again
+        reading = forward_seconds(self.sizes.parameters, read, device=device, share=rates.training.value)
         return (reading + decode_seconds(self.sizes, decode, device=device, share=rates.decoding.value)) / 3600
 
 
