@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimp_bench.engines.tokens import read_json
+from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
 
 POSITIONS: Final = ("max_position_embeddings", "n_positions")
@@ -34,11 +35,10 @@ def context_of(checkpoint: Path, *, max_model_len: int | None) -> int | None:
 
 
 def check_files(checkpoint: Path) -> None:
-    """Refuse a folder that is no Hugging Face model with safetensors."""
+    """Refuse a folder that is no Hugging Face model with safetensors, whole or in shards."""
     if not (checkpoint / "config.json").is_file():
         raise InputError(f"{checkpoint}: no config.json here; a checkpoint is a Hugging Face model folder")
-    if not any(checkpoint.glob("*.safetensors")):
-        raise InputError(f"{checkpoint}: no *.safetensors here; convert the weights to safetensors first")
+    weight_files(checkpoint)
 
 
 def check_prompt(limits: Limits, name: str, token_ids: Sequence[int], *, new_tokens: int, checkpoint: Path) -> None:

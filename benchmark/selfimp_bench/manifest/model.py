@@ -138,7 +138,8 @@ class Architecture:
 class ModelRef:
     """Weights and tokenizer: exactly one of a hub ``repo`` (with 40-hex ``revision``), a shipped ``asset``, a ``path``.
 
-    ``weights_sha256`` is the digest of model.safetensors; required for assets and paths.
+    ``weights_sha256`` is the digest of model.safetensors, or of a model in shards that of their digests by file name
+    (canonical JSON); required for assets and paths.
     ``sft_learning_rate`` and ``dpo_learning_rate`` take the place of the blocks' for this model, where the source
     gives models rates of their own; ``tensor_parallel`` that of ``engines.vllm``, for models of several sizes fit no
     one number of GPUs. ``architecture`` lets a plan forecast a hub model whose files are not at hand.
@@ -155,7 +156,7 @@ class ModelRef:
     path: Text | None = None
     """A folder with a model; needs weights_sha256."""
     weights_sha256: Sha256 | None = None
-    """sha256 of model.safetensors; required for an asset or a path."""
+    """sha256 of model.safetensors (of shards: of their digests by file name); required for an asset or a path."""
     sft_learning_rate: Positive | None = None
     """Takes the place of the sft block's peak learning rate for this model."""
     dpo_learning_rate: Positive | None = None

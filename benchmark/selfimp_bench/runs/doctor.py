@@ -12,6 +12,8 @@ from selfimp_bench.engines.device_probe import probe_devices
 from selfimp_bench.engines.hub.fetched import Kind, hub_folder, locate_fetched
 from selfimp_bench.engines.hub.hub import Source, licence_page, list_repository, refuse_without_access, token_is_set
 from selfimp_bench.engines.open import engine_version
+from selfimp_bench.engines.tokens import load_codec
+from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
 from selfimp_bench.machine import ready_home
 from selfimp_bench.manifest.model import Encoder, Engines, ModelRef
@@ -28,7 +30,7 @@ from selfimp_bench.runs.prompt_fits import fit_lines, prompt_fits
 from selfimp_bench.runs.record import driver
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.grade import GradeBlock
-from selfimp_bench.steps.model import ModelBlock
+from selfimp_bench.steps.model import ModelBlock, locate_model
 from selfimp_bench.steps.plan import Plan, Step, plan_keys
 from selfimp_bench.steps.store import Store
 from selfimp_bench.steps.train import TrainBlock
@@ -90,6 +92,7 @@ def diagnose(
         (_memory(steps),),
         (_disk(experiments, missing, home),),
         _fetched(experiments, missing, home),
+        _own_models(experiments),
         _prompts(experiments, home),
         _hub(missing, endpoint) if online else (),
         _sandbox(steps, machine_alone=not experiments),
@@ -252,6 +255,22 @@ def _absent(short: Shortfall, command: str) -> Check:
         page = licence_page(pinned.kind, pinned.repo)
         gate = f"; if it is gated, first accept its licence at {page} and set HF_TOKEN ({token})"
     return _problem("hub", f"{experiment} needs {pinned}, which is not fetched", f"{command}{gate}")
+
+
+def _own_models(experiments: Iterable[Experiment]) -> Iterator[Check]:
+    """The models that lie in folders of the user's: whether all of their files are there."""
+    for experiment in experiments:
+        for step in experiment.plan().steps:
+            if isinstance(step.block, ModelBlock) and step.block.model.path is not None:
+                yield _tried("model", partial(_own_words, step.block.model, experiment.path.parent))
+
+
+def _own_words(model: ModelRef, base: Path) -> str:
+    folder = locate_model(model, base, Path())
+    load_codec(folder)
+    files = weight_files(folder)
+    size = gigabytes(sum(file.stat().st_size for file in files))
+    return f"{model.id}: {len(files)} file{'s' if len(files) > 1 else ''} of weights, {size}, in {folder}"
 
 
 def _prompts(experiments: Sequence[Experiment], home: Path) -> Iterator[Check]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from selfimp_bench.engines.hub.choice import CARD, INDEX, WEIGHTS, encoder_files, model_files, split_files
+from selfimp_bench.engines.hub.choice import CARD, encoder_files, model_files, split_files
 from selfimp_bench.engines.hub.fetched import (
     SCHEMA,
     Fetched,
@@ -31,6 +31,7 @@ from selfimp_bench.engines.hub.hub import (
     read_small,
     refuse_without_access,
 )
+from selfimp_bench.engines.weights import INDEX, WEIGHTS, weights_digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef
 from selfimp_bench.runs.hub_needs import Need
@@ -212,9 +213,13 @@ def _refuse_other_weights(order: _Order) -> None:
     """Compare the weights that a manifest pins with what the hub lists, before anything large is downloaded."""
     if isinstance(order.need.ref, DatasetRef) or (pinned := order.need.ref.weights_sha256) is None:
         return
-    listed = next((file.sha256 for file in order.files if file.path == WEIGHTS), None)
-    if listed not in (None, pinned):
-        raise InputError(f"{order.source}: {WEIGHTS} has sha256 {listed}; the manifest pins {pinned}; {_OTHER_WEIGHTS}")
+    listed = {
+        file.path: file.sha256 for file in order.files if file.path.endswith(".safetensors") and "/" not in file.path
+    }
+    known = {path: sha256 for path, sha256 in listed.items() if sha256 is not None}
+    if known and known.keys() == listed.keys() and (found := weights_digest(known)) != pinned:
+        held = WEIGHTS if len(known) == 1 else f"the weights in {len(known)} shards"
+        raise InputError(f"{order.source}: {held} has sha256 {found}; the manifest pins {pinned}; {_OTHER_WEIGHTS}")
 
 
 _OTHER_WEIGHTS = "correct `revision`, or write a manifest for these weights"

@@ -8,6 +8,7 @@ from typing import Final
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.hub.fetched import FETCH_AGAIN, locate_fetched, pinned_model, snapshot_folder
 from selfimp_bench.engines.tokens import load_codec
+from selfimp_bench.engines.weights import weight_files, weights_digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Canary, ModelRef
 from selfimp_bench.places import ASSETS
@@ -17,7 +18,6 @@ from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 
 MODEL: Final = "model.json"
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,10 @@ def locate_model(model: ModelRef, base: Path, hub: Path) -> Path:
         locate_fetched(pinned, hub)
         return snapshot_folder(pinned, hub)
     folder = ASSETS / model.asset if model.asset is not None else base / str(model.path)
-    if not (folder / WEIGHTS).is_file():
-        raise InputError(f"model {model.id}: {folder / WEIGHTS} not found; expected a Hugging Face model folder")
+    try:
+        weight_files(folder)
+    except InputError as error:
+        raise InputError(f"model {model.id}: {error}") from None
     return folder
 
 
@@ -71,10 +73,12 @@ def examine_model(block: ModelBlock, folder: Path, fetched: Mapping[str, str]) -
                 f"model {block.model.id}: {folder / name} has sha256 {files.get(name)}; it had {sha256} when it was "
                 f"fetched; {FETCH_AGAIN}"
             )
-    pinned = block.model.weights_sha256
-    if pinned is not None and files.get(WEIGHTS) != pinned:
+    pinned, weights = block.model.weights_sha256, weight_files(folder)
+    found = weights_digest({file.name: files[file.name] for file in weights})
+    if pinned not in (None, found):
+        held = str(weights[0]) if len(weights) == 1 else f"{folder}, {len(weights)} shards"
         raise InputError(
-            f"model {block.model.id}: {folder / WEIGHTS} has sha256 {files.get(WEIGHTS)}; the manifest pins {pinned}; "
+            f"model {block.model.id}: {held} has sha256 {found}; the manifest pins {pinned}; "
             "use the pinned weights, or write a manifest for these"
         )
     codec = load_codec(folder)

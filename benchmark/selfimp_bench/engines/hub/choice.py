@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from selfimp_bench.engines.hub.hub import HubFile, Listing, Source
+from selfimp_bench.engines.weights import INDEX, WEIGHTS
 from selfimp_bench.errors import InputError
 
-WEIGHTS: Final = "model.safetensors"
-INDEX: Final = "model.safetensors.index.json"
 CARD: Final = "README.md"
 ROWS: Final = (".parquet", ".jsonl")
 _SETTINGS: Final = (".json", ".jinja")

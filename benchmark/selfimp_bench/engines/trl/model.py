@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from selfimp_bench.engines.trl.config import quantisation_config
 from selfimp_bench.engines.trl.job import WEIGHTS
+from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Lora
 
@@ -116,7 +117,7 @@ def merge(start: Path, adapters: Mapping[str, "LoraLayer"], target: Path) -> Non
 
 
 def _stored_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - not a dict
                 yield name, file.get_tensor(name)
@@ -125,7 +126,7 @@ def _stored_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 def stored_dtype(folder: Path) -> torch.dtype:
     """The one dtype of a folder's weights."""
     found: set[str] = set()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         with safe_open(path, framework="pt") as file:
             found.update(file.get_slice(name).get_dtype() for name in file.keys())  # noqa: SIM118 - not a dict
     if len(found) != 1 or not found <= TORCH_DTYPES.keys():
