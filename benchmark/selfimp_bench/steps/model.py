@@ -74,11 +74,11 @@ def examine_model(block: ModelBlock, folder: Path, fetched: Mapping[str, str]) -
                 f"fetched; {FETCH_AGAIN}"
             )
     pinned, weights = block.model.weights_sha256, weight_files(folder)
-    found = weights_digest({file.name: files[file.name] for file in weights})
-    if pinned not in (None, found):
+    sha256 = weights_digest({file.name: files[file.name] for file in weights})
+    if pinned not in (None, sha256):
         held = str(weights[0]) if len(weights) == 1 else f"{folder}, {len(weights)} shards"
         raise InputError(
-            f"model {block.model.id}: {held} has sha256 {found}; the manifest pins {pinned}; "
+            f"model {block.model.id}: {held} has sha256 {sha256}; the manifest pins {pinned}; "
             "use the pinned weights, or write a manifest for these"
         )
     codec = load_codec(folder)
