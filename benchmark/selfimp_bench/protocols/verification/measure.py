@@ -43,6 +43,7 @@ from selfimp_bench.protocols.verification.metrics.gap import (
     aggregate_relative_gap_of,
     gap_of,
     relative_gap_of,
+    reweigh,
     reweigh_all,
     reweigh_ensemble,
 )
@@ -297,7 +298,7 @@ class _Evidence:
     def after(self, judge: Judge, number: int, *, since: int) -> Reweighing:
         """The winners of a tournament's round against those of round ``since``.
 
-        A problem with a response that was not graded is left out: its bracket cannot be measured.
+        A problem with a response that was not graded is undefined: its bracket cannot be measured.
         """
         made = {}
         for name, rounds in self.rounds[judge.name].items():
@@ -305,6 +306,8 @@ class _Evidence:
             if len(self.correct.get(name, {})) == entrants:
                 accuracies = round_accuracies(self.correct[name], rounds)
                 made[name] = after_round(accuracies, entrants=entrants, after=number, since=since)
+            else:
+                made[name] = reweigh((), ())
         return made
 
     def _ensemble(self, ensemble: Ensemble, verifier: str) -> Reweighing:
