@@ -15,8 +15,10 @@ from selfimp_bench.tasks.grading.outcome import Outcome
 def _judged(
     role: Role, problem: str, outcomes: str, texts: tuple[str, ...] = (), others: str = ""
 ) -> list[JudgedSample]:
-    """One sample a letter: c is correct, w is wrong, x is a crash of the grader; ``others`` by the other rule."""
+    """One sample a letter: c is correct, w is wrong, x is a crash of the grader, t and d are too long and counted or
+    dropped; ``others`` by the other rule."""
     named = {"c": Outcome.CORRECT, "w": Outcome.WRONG, "x": Outcome.CRASHED}
+    named |= {"t": Outcome.TOO_LONG, "d": Outcome.DROPPED}
     return [
         JudgedSample(
             sample=SampleRow(
@@ -172,6 +174,28 @@ def test_pass_at_n_of_the_first_model_on_improvement_sets_in_both_readings() -> 
     assert found[2, "is-pass@2.previous"] == found[2, "is-pass@2.first"] == (1, 1)
     assert found[1, "is-pass@2.first"] == (None, 0)
     assert all(each.reason for each in measured.measurements if each.value is None)
+
+
+@pytest.mark.parametrize(("outcome", "hard"), [("x", 0.5), ("d", 0.5), ("t", 1 / 3), ("w", 1 / 3)])
+def test_an_ood_problem_that_was_not_judged_is_left_out_of_the_disparity_and_a_wrong_one_is_not(
+    outcome: str, hard: float
+) -> None:
+    levels = {"a": 1, "b": 1, "c": 5, "d": 5, "e": 5}
+    spec = Measure(metrics=(Metric.GROUP_DISPARITY,), k=(), ngram_max=1)
+    given = {"a": "c", "b": "c", "c": "c", "d": "w", "e": outcome}
+    samples = [each for name, letter in given.items() for each in _judged(Role.OOD, name, letter)]
+    judged = JudgedSet(role=Role.OOD, iteration=1, samples=samples)
+    measured = measure(_block(spec), Evidence(sets=[judged], embeddings={}, levels=levels))
+    assert _one(measured, "pass@1.level-5", Split.OOD).value == pytest.approx(hard)
+    assert _one(measured, "group-disparity", Split.OOD).value == pytest.approx(1 - hard)
+
+
+def test_what_no_model_wrote_counts_as_wrong_and_is_no_text() -> None:
+    samples = [*_judged(Role.SAMPLE, "p", "tt"), *_judged(Role.SAMPLE, "q", "ww", texts=("one two", "one two"))]
+    measured = _measure(JudgedSet(role=Role.SAMPLE, iteration=1, samples=samples))
+    assert (_one(measured, "coverage").n, _one(measured, "coverage").value) == (2, 0.0)
+    incorrect = _one(measured, "distinct-n.incorrect")
+    assert (incorrect.n, incorrect.undefined, incorrect.value) == (1, 1, 0.5)
 
 
 def test_group_disparity_and_its_values_by_problem_agree() -> None:

@@ -211,10 +211,7 @@ def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
     for judged in evidence.sets:
         if judged.role is Role.OOD:
             solved = {
-                problem_id: LevelValue(
-                    level=evidence.levels.get(problem_id),
-                    value=pass_at_k(n=len(found), c=sum(each is Outcome.CORRECT for each in found), k=1),
-                )
+                problem_id: LevelValue(level=evidence.levels.get(problem_id), value=_share_solved(found))
                 for problem_id, found in _outcomes(judged).items()
             }
             yield _Cell(
@@ -227,6 +224,12 @@ def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
             for level in (EASIEST_LEVEL, HARDEST_LEVEL):
                 of_this = {problem_id: each.value for problem_id, each in solved.items() if each.level == level}
                 yield _mean(of_level(level), Split.OOD, judged.iteration, of_this)
+
+
+def _share_solved(outcomes: Sequence[Outcome]) -> float | None:
+    """Of the outcomes of a problem that were judged; None where none was."""
+    judged = [each is Outcome.CORRECT for each in outcomes if each not in UNJUDGED]
+    return pass_at_k(n=len(judged), c=sum(judged), k=1)
 
 
 def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | None]]:
