@@ -127,8 +127,13 @@ def example_findings(
             _point(3, "0.66", "71.5", Verdict.NOT_REPRODUCED),
         ),
         interval=None,
-        terms=(Term(name="confidence", value=0.95, source="the claim's confidence"),),
+        terms=(Term(name="points", value=3, source="the claim's, about all its models"),),
+        p_for=1.0,
+        p_against=0.0123,
+        would_fail="outside of 36.9 to 45.1 percent it would have been contradicted",
+        smallest_effect=5.2,
         problems_to_decide=None,
+        replicates_to_decide=None,
     )
     helps = replace(
         accuracy,
@@ -137,7 +142,9 @@ def example_findings(
         source="Section 5.1",
         kind=Kind.ORDER,
         verdict=Verdict.INCONCLUSIVE,
-        reason="pass@1 at 2 minus 1: 0.02 on average over 60 problems; interval -0.01 to 0.05: it holds 0",
+        p_for=0.21,
+        p_against=0.79,
+        reason="pass@1 at 2 less 1: 0.02 over 60 problems, -0.01 to 0.05 at 95 %: not told from 0",
         points=(),
         interval=Interval(mean=0.02, low=-0.01, high=0.05, problems=60, dropped=3),
         problems_to_decide=140,
@@ -149,11 +156,13 @@ def example_findings(
         source="Section 5.2",
         kind=Kind.TREND,
         verdict=Verdict.REPRODUCED,
-        reason="slope of distinct-n.correct: -0.185; interval -0.21 to -0.16: all of it below 0, as claimed",
-        interval=Interval(mean=-0.185, low=-0.21, high=-0.16, problems=54, dropped=6),
+        p_for=0.0001,
+        p_against=1.0,
+        reason="fall of distinct-n.correct: 0.185, 0.16 to 0.21 at 95 %: above 0, as claimed",
+        interval=Interval(mean=0.185, low=0.16, high=0.21, problems=54, dropped=6),
         problems_to_decide=None,
     )
-    return Findings(schema=1, findings=(accuracy, helps, falls))
+    return Findings(schema=2, findings=(accuracy, helps, falls))
 
 
 def _point(iteration: int, value: str | None, reference: str, verdict: Verdict) -> PointFinding:
@@ -169,7 +178,6 @@ def _point(iteration: int, value: str | None, reference: str, verdict: Verdict) 
         verdict=verdict,
         reason=f"pass@1 on test at iteration {iteration}: reference {reference} (5 runs, sd 1.1)",
         terms=(Term(name="sd", value=1.1, source=f"example/table2.csv row 't2-iter{iteration}', sd"),),
-        problems_to_decide=None,
     )
 
 

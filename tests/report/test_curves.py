@@ -68,7 +68,7 @@ def test_the_reference_is_in_the_unit_of_the_axis_and_only_with_its_model(run, f
 def test_a_reference_in_a_unit_that_is_not_the_axis_is_not_drawn(run, findings):
     accuracy = findings("big").findings[0]
     odd = replace(accuracy, points=tuple(replace(point, unit="tokens") for point in accuracy.points))
-    figures = figures_of(run, Findings(schema=1, findings=(odd,)))
+    figures = figures_of(run, Findings(schema=2, findings=(odd,)))
     assert not [c for figure in figures for panel in figure.panels for c in panel.curves if c.published]
 
 
@@ -83,5 +83,5 @@ def test_what_is_undefined_has_no_point_a_note_and_a_word_in_the_alt_text(run, f
 def test_metrics_with_names_that_differ_only_in_marks_get_files_of_their_own(run):
     names = ("a/b", "a b", "../")
     measurements = tuple(replace(each, metric=name) for name in names for each in run.measurements[:2])
-    figures = figures_of(replace(run, measurements=measurements), Findings(schema=1, findings=()))
+    figures = figures_of(replace(run, measurements=measurements), Findings(schema=2, findings=()))
     assert [figure.name for figure in figures] == ["a-b", "a-b-1", "metric"]

@@ -16,9 +16,10 @@ from selfimp_bench.report.paper_figures import paper_figures
 from selfimp_bench.report.paper_tables import paper_tables
 from selfimp_bench.report.write import write_report
 from selfimp_bench.runs.judge import read_run
+from selfimp_bench.verdict.evidence import columns_of
 from selfimp_bench.verdict.findings import Findings
 
-NOTHING = Findings(schema=1, findings=())
+NOTHING = Findings(schema=2, findings=())
 BESIDE = Beside(table="t.csv", dataset="example", method="gv-gap")
 MODELS = ("small", "middle", "large")
 
@@ -82,7 +83,7 @@ def run(write_run):
     """A run of three models whose measurements and figures a test replaces."""
     read = read_run(write_run(models=MODELS))
     known = tuple(replace(read.manifest.models[0], id=model) for model in MODELS)
-    return replace(read, manifest=replace(read.manifest, models=known), problem_values=())
+    return replace(read, manifest=replace(read.manifest, models=known), columns=columns_of([]))
 
 
 def drawn(run, measurements, figures, *tables):
@@ -172,7 +173,7 @@ def problem_value(number: int, value: float | None, iteration: int = 0) -> Probl
 def test_a_distribution_is_the_share_of_problems_in_each_bin_with_mean_and_deviation(run):
     values = [problem_value(n, value) for n, value in enumerate((0.0, 0.0, 0.3, -0.1, None))]
     later = [problem_value(n, 0.9, iteration=1) for n in range(5)]
-    run = replace(run, problem_values=tuple(values + later))
+    run = replace(run, columns=columns_of(values + later))
     (made,) = drawn(
         run, SWEEP, [figure("distribution", panel("gap.mc.q0.8", labels=("MC",), models=("small",)), bin_width=0.1)]
     )

@@ -7,6 +7,7 @@ import pytest
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.report.measured import model_tables
 from selfimp_bench.runs.judge import read_run
+from selfimp_bench.verdict.evidence import columns_of
 
 
 def _value(iteration, problem, value, replicate=0):
@@ -43,7 +44,7 @@ def row(write_run):
 
     def only_row(values, measurements=None):
         means = tuple(measurements or [_measurement(1), _measurement(2)])
-        tables = model_tables(replace(run, measurements=means, problem_values=tuple(values)))
+        tables = model_tables(replace(run, measurements=means, columns=columns_of(values)))
         return tables[0].rows[0]
 
     return only_row
@@ -96,4 +97,4 @@ def test_an_undefined_error_is_said_so_and_the_value_kept(row):
 
 
 def test_a_run_without_measurements_has_no_table(write_run):
-    assert model_tables(replace(read_run(write_run()), measurements=(), problem_values=())) == ()
+    assert model_tables(replace(read_run(write_run()), measurements=(), columns=columns_of([]))) == ()

@@ -13,7 +13,7 @@ from selfimp_bench.runs.judge import read_run, run_table
 from selfimp_bench.verdict.findings import Findings
 
 TABLE = "example/table2.csv"
-NOTHING = Findings(schema=1, findings=())
+NOTHING = Findings(schema=2, findings=())
 
 
 @pytest.fixture

@@ -60,14 +60,14 @@ def test_the_first_sentence_counts_the_verdicts(reported):
 
 
 def test_a_smoke_run_says_that_it_was_not_judged_and_names_the_claims(write_run):
-    nothing = Findings(schema=1, findings=())
+    nothing = Findings(schema=2, findings=())
     seen = seen_in(write_report(write_run(models=("tiny",), profile=Profile.SMOKE, judged=nothing)).read_text())
     assert "not judged (smoke): every step worked; a smoke run judges no claim of a paper." in seen
     assert "DPO raises greedy accuracy over SFT." in seen
 
 
 def test_a_run_without_any_finding_says_that_nothing_was_judged(write_run):
-    seen = seen_in(write_report(write_run(judged=Findings(schema=1, findings=()))).read_text())
+    seen = seen_in(write_report(write_run(judged=Findings(schema=2, findings=()))).read_text())
     assert "Nothing was judged" in seen
 
 
@@ -214,8 +214,8 @@ def test_a_run_that_was_not_checked_is_refused_with_what_to_do(write_run):
 
 def test_several_findings_of_one_claim_are_counted_as_findings(write_run, findings):
     both = (*findings("big").findings, *findings("tiny").findings)
-    folder = write_run(models=("big", "tiny"), judged=Findings(schema=1, findings=both))
+    folder = write_run(models=("big", "tiny"), judged=Findings(schema=2, findings=both))
     assert "6 findings on 3 claims and 2 models: 2 not reproduced" in seen_in(write_report(folder).read_text())
     reproduced = tuple(replace(each, verdict=Verdict.REPRODUCED) for each in both)
-    (folder / FINDINGS).write_bytes(to_json(Findings(schema=1, findings=reproduced)))
+    (folder / FINDINGS).write_bytes(to_json(Findings(schema=2, findings=reproduced)))
     assert "2 models: 6 reproduced." in seen_in(write_report(folder).read_text())

@@ -90,7 +90,7 @@ def _result(write_run, name: str, method: str, values: Sequence[float | None]) -
     )
     run = read_run(write_run(models=("big",)))
     run = replace(run, measurements=measured, record=replace(run.record, models=(MODEL,)))
-    nothing = Findings(schema=1, findings=())
+    nothing = Findings(schema=2, findings=())
     return MemberResult(
         member=Member(name=name, version=1, dataset="toy", method=method, models=(MODEL,)),
         folder=f"{name}/0",

@@ -62,6 +62,7 @@ def study_file(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
         "experiments": [_member("one", "dpo"), _member("two", "sft")],
         "published": {"tables": ["numbers.csv"], "renamed": [], "best": []},
         "bootstrap": {"confidence": 0.95, "resamples": 200, "seed": 1},
+        "priors": "tiny-trained",
         "claims": [claim],
     }
     path = tmp_path / "both.suite.v1.yaml"

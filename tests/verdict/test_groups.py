@@ -1,13 +1,15 @@
 """Suite claims on runs, by hand: every form, paired and across data sets, undecided and unmeasured."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from verdict.test_comparisons import METHODS, SUITE, make
+from verdict_support import Values, cell, evidence_of, priors, share
 
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Apart
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.suite_model import (
     Above,
@@ -23,14 +25,15 @@ from selfimp_bench.manifest.suite_model import (
     Quantity,
     Reading,
     Rule,
+    Suite,
     SuiteClaim,
     Within,
 )
-from selfimp_bench.measurement import ProblemValue, Split
+from selfimp_bench.measurement import Split
+from selfimp_bench.verdict.evidence import Key
 from selfimp_bench.verdict.findings import Finding, Kind, Verdict
-from selfimp_bench.verdict.groups import ALL_MODELS, MemberRun, judge_suite
+from selfimp_bench.verdict.groups import ALL_MODELS, judge_suite
 
-Values = Sequence[float | None]
 ROW = Reference(
     id="gain",
     model="m",
@@ -45,37 +48,46 @@ ROW = Reference(
     conflicts_with=(),
 )
 TABLE = ReferenceTable(name="t.csv", rows=(ROW,))
+Cells = dict[Key, list[Values]]
 
 
-def share(quarters: int, problems: int = 80) -> list[float]:
-    """Right on so many of every four problems: equal shares are right on the same problems."""
-    return [1.0 if index % 4 < quarters else 0.0 for index in range(problems)]
-
-
-def run(method: str, *series: Values, data: str = "a", metric: str = "pass@1", digest: str | None = None) -> MemberRun:
-    values = tuple(
-        ProblemValue(
-            model="m",
-            metric=metric,
-            split=Split.TEST,
-            iteration=iteration,
-            replicate=0,
-            problem_id=f"p{index}",
-            value=value,
-        )
+def run(method: str, *series: Values, data: str = "a", metric: str = "pass@1", model: str = "m") -> Cells:
+    """One replicate of an experiment: the values of the iterations from 1 on."""
+    return {
+        (f"{data}-{method}", model, cell(metric, iteration)): [values]
         for iteration, values in enumerate(series, start=1)
-        for index, value in enumerate(values)
-    )
-    return MemberRun(experiment=f"{data}-{method}", digests={Split.TEST: digest or data}, values=values)
+    }
 
 
 SFT = run("sft", share(1), share(2), share(1))
 DPO = run("dpo", share(1), share(1), share(3))
 
 
-def judge(*runs: MemberRun, over: Over | None = None, holds: str = "all", **form: Any) -> Finding:
+def judge(
+    *runs: Cells,
+    over: Over | None = None,
+    holds: str = "all",
+    sets: dict[str, str] | None = None,
+    table: ReferenceTable = TABLE,
+    suite: Suite = SUITE,
+    sd: float = 0.01,
+    **form: Any,
+) -> Finding:
     claim: SuiteClaim = replace(make(over, **form), holds=holds)  # type: ignore[arg-type]
-    (finding,) = judge_suite(replace(SUITE, claims=(claim,)), runs or (SFT, DPO), [TABLE]).findings
+    return judge_claim(claim, *runs, sets=sets, table=table, suite=suite, sd=sd)
+
+
+def judge_claim(
+    claim: SuiteClaim,
+    *runs: Cells,
+    sets: dict[str, str] | None = None,
+    table: ReferenceTable = TABLE,
+    suite: Suite = SUITE,
+    sd: float = 0.01,
+) -> Finding:
+    cells = {key: rows for each in runs or (SFT, DPO) for key, rows in each.items()}
+    found = judge_suite(replace(suite, claims=(claim,)), evidence_of(cells, sets), [table], priors(sd=sd))
+    (finding,) = found.findings
     return finding
 
 
@@ -88,7 +100,7 @@ def series(*iterations: int, method: str | None = "sft", data: str | None = "a",
 def test_a_cell_of_one_experiment_is_compared_with_one_of_another() -> None:
     finding = judge(above=Above(greater=series(3, method="dpo"), lesser=series(3)))
     assert (finding.verdict, finding.kind, finding.model) == (Verdict.REPRODUCED, Kind.ABOVE, "m")
-    assert "a dpo m pass@1 t=3 less a sft m pass@1 t=3: 0.5 (" in finding.reason
+    assert "a dpo m pass@1 t=3 less a sft m pass@1 t=3: 0.5 over 80 problems" in finding.reason
     assert judge(above=Above(greater=series(3), lesser=series(3, method="dpo"))).verdict is Verdict.NOT_REPRODUCED
 
 
@@ -97,7 +109,7 @@ def test_equal_cells_and_few_problems_are_inconclusive() -> None:
     assert equal.verdict is Verdict.INCONCLUSIVE
     few = judge(run("sft", share(4, 19)), above=Above(greater=series(1), bound=0.5))
     assert few.verdict is Verdict.INCONCLUSIVE
-    assert "of only 19 problems" in few.reason
+    assert "of 19 problems; fewer than 20 decide nothing" in few.reason
     assert judge(run("sft", share(4, 20)), above=Above(greater=series(1), bound=0.5)).verdict is Verdict.REPRODUCED
 
 
@@ -123,7 +135,6 @@ def test_the_best_is_the_one_with_the_highest_best_value() -> None:
 )
 def test_a_rule_judges_the_branch_that_the_measured_condition_chooses(coverage: Values, verdict: Verdict) -> None:
     measured = run("sft", coverage, metric="coverage")
-    with_coverage = replace(SFT, values=(*SFT.values, *measured.values))
     rule = Rule(
         condition=Quantity(metric="coverage", split=Split.TEST, iterations=(1,), method="sft", dataset="a", model="m"),
         threshold=0.5,
@@ -133,7 +144,7 @@ def test_a_rule_judges_the_branch_that_the_measured_condition_chooses(coverage: 
         above=("dpo",),
         below=("sft",),
     )
-    assert judge(with_coverage, DPO, rule=rule).verdict is verdict
+    assert judge(SFT, measured, DPO, rule=rule).verdict is verdict
     assert judge(rule=rule).verdict is Verdict.NOT_MEASURED
 
 
@@ -153,10 +164,10 @@ def test_within_is_decided_by_both_bounds() -> None:
 
 
 def test_a_factor_scales_the_lesser_side() -> None:
-    double = Above(greater=series(2), lesser=series(1), times=1.5)
+    double = Above(greater=series(2), lesser=series(1), times=1.2)
     finding = judge(above=double)
     assert finding.verdict is Verdict.REPRODUCED
-    assert "a sft m pass@1 t=2 less 1.5 times a sft m pass@1 t=1: 0.125 (" in finding.reason
+    assert "a sft m pass@1 t=2 less 1.2 times a sft m pass@1 t=1: 0.2 over 80 problems" in finding.reason
     assert judge(above=replace(double, times=4.0)).verdict is Verdict.NOT_REPRODUCED
 
 
@@ -169,16 +180,15 @@ SCALED = replace(
 )
 
 
-def by_model(*quarters: int) -> MemberRun:
-    runs = [run("sft", share(each)) for each in quarters]
-    values = [replace(value, model=model) for model, of in zip(MODELS, runs, strict=True) for value in of.values]
-    return replace(SFT, values=tuple(values))
+def by_model(*quarters: int) -> Cells:
+    found: Cells = {}
+    for model, each in zip(MODELS, quarters, strict=True):
+        found |= run("sft", share(each), model=model)
+    return found
 
 
-def scaled(run: MemberRun, **form: Any) -> Finding:
-    claim = make(Over(family=("all",)), **form)
-    (finding,) = judge_suite(replace(SCALED, claims=(claim,)), (run,), [TABLE]).findings
-    return finding
+def scaled(cells: Cells, **form: Any) -> Finding:
+    return judge(cells, over=Over(family=("all",)), suite=SCALED, **form)
 
 
 def test_a_family_is_compared_model_by_model() -> None:
@@ -189,14 +199,14 @@ def test_a_family_is_compared_model_by_model() -> None:
 
 
 @pytest.mark.parametrize(("fit", "bound"), [(Fit.SLOPE, 0.2), (Fit.R_SQUARED, 0.9), (Fit.KENDALL, 0.9)])
-def test_a_line_through_a_family_is_fitted_on_every_resample(fit: Fit, bound: float) -> None:
+def test_a_line_through_a_family_is_fitted_within_the_errors_of_its_models(fit: Fit, bound: float) -> None:
     form = Above(greater=replace(series(1), model=None, fit=fit), bound=bound)
     assert scaled(by_model(1, 2, 3), above=form).verdict in (Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
     assert scaled(by_model(3, 1, 2), above=form).verdict is Verdict.NOT_REPRODUCED
     slope = Above(greater=replace(series(1), model=None, fit=Fit.SLOPE), bound=0.0)
     finding = scaled(by_model(1, 2, 3), above=slope)
     assert finding.verdict is Verdict.REPRODUCED
-    assert "slope of a sft all pass@1 t=1 less 0: 0.25 (" in finding.reason
+    assert "slope of a sft all pass@1 t=1 less 0: 0.25 over 80 problems" in finding.reason
 
 
 def test_every_part_must_hold_and_all_are_reported() -> None:
@@ -205,12 +215,10 @@ def test_every_part_must_hold_and_all_are_reported() -> None:
     unmeasured = Reading(name="another", above=Above(greater=series(9), bound=0.5))
     both = judge(all_of=(yes, no))
     assert (both.verdict, both.kind) == (Verdict.NOT_REPRODUCED, Kind.ALL_OF)
-    assert both.reason.startswith("the greater: REPRODUCED, claimed of all 1: 1 yes, 0 no")
-    assert "; the lesser: NOT_REPRODUCED" in both.reason
+    assert both.reason.startswith("claimed of all of 2: 1 yes, 1 no, 0 open, 0 unknown; the lesser: ")
     assert judge(all_of=(yes, replace(yes, name="again"))).verdict is Verdict.REPRODUCED
     assert judge(all_of=(yes, unmeasured)).verdict is Verdict.NOT_MEASURED
     assert judge(all_of=(no, unmeasured)).verdict is Verdict.NOT_REPRODUCED
-    assert {term.name: term.value for term in both.terms}["comparisons"] == 2
 
 
 def test_one_reading_is_enough_and_all_are_reported() -> None:
@@ -219,63 +227,63 @@ def test_one_reading_is_enough_and_all_are_reported() -> None:
     unmeasured = Reading(name="another", above=Above(greater=series(9), bound=0.5))
     both = judge(any_of=(no, yes))
     assert (both.verdict, both.kind) == (Verdict.REPRODUCED, Kind.ANY_OF)
-    assert both.reason.startswith("read as the lesser: NOT_REPRODUCED, claimed of all 1: 0 yes, 1 no")
-    assert "read as the greater: REPRODUCED" in both.reason
+    assert both.reason.startswith("claimed of one of 2: 1 yes, 1 no, 0 open, 0 unknown; the greater: ")
     assert judge(any_of=(no, replace(no, name="again"))).verdict is Verdict.NOT_REPRODUCED
     assert judge(any_of=(no, unmeasured)).verdict is Verdict.NOT_MEASURED
-    terms = {term.name: term.value for term in both.terms}
-    assert terms["comparisons"] == 2
-    assert "read as the lesser: the claim: no" in terms
+    assert {"the greater: yes", "the lesser: no"} <= {term.name for term in both.terms}
 
 
 def test_any_group_or_at_least_so_many_may_be_enough() -> None:
     over, above = Over(iteration=(1, 2, 3)), Above(greater=replace(series(), iterations=None), bound=0.4)
     once = run("sft", share(0), share(3), share(0))
     assert judge(once, over=over, above=above, holds="any").verdict is Verdict.REPRODUCED
-    claim = replace(make(over, above=above), holds="at-least", at_least=2)
-    (finding,) = judge_suite(replace(SUITE, claims=(claim,)), (once,), [TABLE]).findings
+    finding = judge_claim(replace(make(over, above=above), holds="at-least", at_least=2), once)
     assert finding.verdict is Verdict.NOT_REPRODUCED
     assert finding.reason.startswith("claimed of at least 2 of 3: 1 yes, 2 no")
 
 
-def test_a_gain_is_held_against_the_published_one() -> None:
+def equals(quantity: Quantity, against: Any = "none", reference: str = "gain") -> Equals:
+    return Equals(quantity=quantity, table="t.csv", reference=reference, seed_sd=1.0, against=against)
+
+
+def test_a_gain_is_held_against_the_published_one_and_told_from_none() -> None:
     gain = series(1, 2, 3, minus_iteration=1)
-    near = judge(equals=Equals(quantity=gain, table="t.csv", reference="gain", seed_sd=1.0))
+    near = judge(equals=equals(gain))
     assert (near.verdict, near.kind) == (Verdict.REPRODUCED, Kind.EQUALS)
+    assert "25 percent (1 replicate, 80 problems), 25.0 published" in near.reason
     far = series(3, method="dpo", minus_iteration=1)
-    assert judge(equals=Equals(quantity=far, table="t.csv", reference="gain", seed_sd=1.0)).verdict is (
-        Verdict.NOT_REPRODUCED
-    )
-    # sd = sqrt(0.25 x 0.75 / 80) = 0.0484; z sqrt(2 x 0.14^2 + 2 x 0.0484^2) = 0.41 is more than the 0.25 apart
-    assert judge(equals=Equals(quantity=far, table="t.csv", reference="gain", seed_sd=14.0)).verdict is (
-        Verdict.REPRODUCED
-    )
-    wide = ReferenceTable(name="t.csv", rows=(replace(ROW, conflicts_with=("other",)), replace(ROW, id="other")))
-    assert wide.neighbours(wide.rows[0]) == (("t.csv", "other"),)
+    assert judge(equals=equals(far)).verdict is Verdict.NOT_REPRODUCED
+    unsure = judge(equals=equals(far), sd=0.14)
+    assert unsure.verdict is Verdict.INCONCLUSIVE, "what allows 50 for 25 allows 0 as well"
+    assert judge(equals=equals(gain, Apart(apart=25.0))).verdict is Verdict.REPRODUCED
+    assert judge(equals=equals(gain, Apart(apart=10.0))).verdict is Verdict.INCONCLUSIVE
+
+
+def test_no_gain_on_twenty_problems_is_no_published_gain_of_thirteen() -> None:
+    """When an interval over 20 problems was what was allowed, 39 of 40 such runs passed."""
+    table = ReferenceTable(name="t.csv", rows=(replace(ROW, printed="12.3"),))
+    rng = np.random.Generator(np.random.PCG64(2))
+    found = []
+    for _ in range(40):
+        flat = [(rng.random(20) < 0.4).astype(float).tolist() for _ in range(5)]
+        found.append(judge(run("sft", *flat), equals=equals(series(5, minus_iteration=1)), table=table).verdict)
+    assert found.count(Verdict.REPRODUCED) <= 1
 
 
 def test_the_two_sides_of_a_conflict_are_both_allowed() -> None:
     other = replace(ROW, id="other", printed="50.0", conflicts_with=("gain",))
     table = ReferenceTable(name="t.csv", rows=(replace(ROW, conflicts_with=("other",)), other))
     far = series(3, method="dpo", minus_iteration=1)
-    claim = make(equals=Equals(quantity=far, table="t.csv", reference="gain", seed_sd=0.0))
-    (finding,) = judge_suite(replace(SUITE, claims=(claim,)), (SFT, DPO), [table]).findings
-    assert finding.verdict is Verdict.REPRODUCED
+    assert judge(equals=equals(far), table=table).verdict is Verdict.REPRODUCED
 
 
-def test_cells_on_different_data_sets_are_resampled_independently() -> None:
-    # The same share on the same problems: paired the difference is 0 exactly, unpaired it has a width.
+def test_cells_on_different_data_sets_have_the_errors_of_both() -> None:
     other = run("sft", share(1), share(2), data="b")
-    apart = judge(SFT, other, above=Above(greater=series(2), lesser=series(2, data="b")))
-    same = judge(SFT, replace(other, digests=SFT.digests), above=Above(greater=series(2), lesser=series(2, data="b")))
-    assert (apart.verdict, same.verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
-    assert "0 (0 to 0)" in same.reason and "0 (0 to 0)" not in apart.reason
-    gain = judge(
-        SFT,
-        other,
-        above=Above(greater=series(2, data="b"), lesser=series(1)),
-    )
-    assert gain.verdict is Verdict.REPRODUCED
+    form = Above(greater=series(2, data="b"), lesser=series(1))
+    apart = judge(SFT, other, sets={"a-sft": "a", "b-sft": "b"}, above=form)
+    same = judge(SFT, other, above=form)
+    assert (apart.verdict, same.verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
+    assert apart.p_for > 10 * same.p_for
 
 
 def test_problems_undefined_in_one_cell_count_in_none() -> None:
@@ -284,13 +292,13 @@ def test_problems_undefined_in_one_cell_count_in_none() -> None:
     assert finding.verdict is Verdict.REPRODUCED
     nothing = judge(run("sft", [None] * 80), above=Above(greater=series(1), bound=0.9))
     assert nothing.verdict is Verdict.NOT_MEASURED
-    assert "none of 80 problems has a defined value" in nothing.reason
+    assert "none of the problems has a value in all of pass@1 on test at iteration 1" in nothing.reason
 
 
 def test_what_an_experiment_has_not_measured_is_named() -> None:
     finding = judge(SFT, above=Above(greater=series(1), lesser=series(1, method="dpo")))
     assert finding.verdict is Verdict.NOT_MEASURED
-    assert "a-dpo, m: pass@1 test t=1 was not measured" in finding.reason
+    assert "m: pass@1 on test at iteration 1 was not measured" in finding.reason
 
 
 def test_most_groups_may_hold_where_all_do_not_and_missing_groups_leave_it_open() -> None:
@@ -307,24 +315,63 @@ def test_most_groups_may_hold_where_all_do_not_and_missing_groups_leave_it_open(
     assert judge(longer, over=Over(iteration=(2, 4, 5)), holds="most", above=better).verdict is Verdict.REPRODUCED
 
 
-def test_a_finding_about_several_models_says_so_and_counts_its_comparisons() -> None:
+def test_a_finding_about_several_models_says_so() -> None:
     lesser = replace(series(1), model="n")
-    finding = judge(above=Above(greater=series(2), lesser=lesser))
-    assert finding.model == ALL_MODELS
-    terms = {term.name: term.value for term in finding.terms}
-    assert (terms["comparisons"], terms["level"]) == (1, 0.975)
+    assert judge(above=Above(greater=series(2), lesser=lesser)).model == ALL_MODELS
 
 
-def test_the_same_runs_give_the_same_findings_in_any_order() -> None:
-    form = Best(quantity=series(1, 2, 3, method=None), axis=Axis.METHOD, among=METHODS, winners=("dpo",))
-    turned = tuple(replace(each, values=each.values[::-1]) for each in (DPO, SFT))
-    assert judge(*turned, best=form) == judge(SFT, DPO, best=form)
+def test_a_row_that_is_not_there_is_wrong_input() -> None:
+    with pytest.raises(InputError, match=r"t\.csv has no row 'nothing'"):
+        judge(equals=equals(series(1), reference="nothing"))
 
 
-def test_printed_digits_of_the_row_are_in_the_reason() -> None:
-    gain = series(1, 2, 3, minus_iteration=1)
-    finding = judge(equals=Equals(quantity=gain, table="t.csv", reference="gain", seed_sd=1.0))
-    assert "allowed around 25.0 percent" in finding.reason
-    assert ROW.value == Decimal("25.0")
-    missing = judge(equals=Equals(quantity=gain, table="t.csv", reference="nothing", seed_sd=1.0))
-    assert missing.verdict is Verdict.NOT_MEASURED
+# ---- facts about the rules: what a claim must not do ----
+
+
+def test_the_best_of_four_later_iterations_beats_the_first_of_a_flat_world_in_at_most_one_of_100_runs() -> None:
+    """Under a resampled maximum 19 of 100 such runs had shown that the best is above the first."""
+    rng = np.random.Generator(np.random.PCG64(4))
+    form = Above(greater=series(2, 3, 4, 5), lesser=series(1))
+    found = []
+    for _ in range(400):
+        levels = 0.5 + 0.01 * rng.standard_normal(5)
+        cells = run("sft", *[(rng.random(400) < level).astype(float).tolist() for level in levels])
+        found.append(judge(cells, above=form).verdict)
+    assert found.count(Verdict.REPRODUCED) <= 8
+
+
+def test_a_flat_world_has_no_peak_and_a_true_one_is_rarely_denied() -> None:
+    rng = np.random.Generator(np.random.PCG64(5))
+    form = Peak(quantity=series(1, 2, 3, 4, 5), at=(4,))
+    found = []
+    for _ in range(300):
+        cells = run("sft", *[(rng.random(400) < 0.5).astype(float).tolist() for _ in range(5)])
+        found.append(judge(cells, peak=form).verdict)
+    assert found.count(Verdict.REPRODUCED) <= 6
+    assert found.count(Verdict.NOT_REPRODUCED) <= 25
+
+
+def test_a_peak_may_be_missed_by_its_margin() -> None:
+    flat = run("sft", *[share(2, 1200)] * 3)
+    assert judge(flat, peak=Peak(quantity=series(1, 2, 3), at=(2,))).verdict is Verdict.INCONCLUSIVE
+    assert judge(flat, peak=Peak(quantity=series(1, 2, 3), at=(2,), margin=0.1)).verdict is Verdict.REPRODUCED
+    above = run("sft", share(2, 1200), share(2, 1200), share(3, 1200))
+    assert judge(above, peak=Peak(quantity=series(1, 2, 3), at=(2,), margin=0.1)).verdict is Verdict.NOT_REPRODUCED
+
+
+def test_a_true_gain_of_five_points_in_all_of_144_comparisons_is_reproduced() -> None:
+    """Of 1,319 problems 7 % become right and 2 % wrong. A level shared by 144 comparisons reproduced none such."""
+    rng = np.random.Generator(np.random.PCG64(6))
+    cells: Cells = {}
+    for iteration in range(2, 146):
+        first = (rng.random(1319) < 0.5).astype(float)
+        moved = rng.random(1319)
+        after = np.where(first == 0, (moved < 0.14).astype(float), (moved >= 0.04).astype(float))
+        cells["a-sft", "m", cell(iteration=iteration)] = [after.tolist()]
+        cells["a-sft", "m", cell("before", iteration)] = [first.tolist()]
+    over = Over(iteration=tuple(range(2, 146)))
+    after_ = Quantity(metric="pass@1", split=Split.TEST, dataset="a", model="m", method="sft")
+    form = Above(greater=after_, lesser=replace(after_, metric="before"))
+    finding = judge(cells, over=over, above=form, sd=0.002)
+    assert finding.verdict is Verdict.REPRODUCED, finding.reason
+    assert finding.reason.startswith("claimed of all of 144: 144 yes")

@@ -1,331 +1,263 @@
-"""Value claims: the tolerance by hand, on the reference's problems and on others."""
+"""The one rule for published numbers: where a run may lie, and what it must be told from."""
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from verdict_support import cell, measurement, of_runs, prior, row, share
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import ValuePoint
+from selfimp_bench.manifest.model import Against, Apart
 from selfimp_bench.manifest.reference_table import Reference
-from selfimp_bench.measurement import Measurement, Split
-from selfimp_bench.verdict.findings import PointFinding, Verdict
-from selfimp_bench.verdict.value import Divergence, PointCase, judge_point
-
-SAME, OTHER = "a" * 64, "b" * 64
-
-ROW = Reference(
-    id="it1",
-    model="tiny",
-    dataset="gsm",
-    method="sft",
-    metric="pass@1",
-    x=Decimal(1),
-    printed="0.775",
-    unit="fraction",
-    read_error=None,
-    source="our five runs",
-    conflicts_with=(),
-    sd=Decimal("0.010"),
-    runs=5,
-    problems=200,
-    digest=SAME,
+from selfimp_bench.measurement import Measurement
+from selfimp_bench.verdict.evidence import Key
+from selfimp_bench.verdict.inference import Variance
+from selfimp_bench.verdict.logic import Answer
+from selfimp_bench.verdict.value import (
+    Compared,
+    Divergence,
+    Published,
+    Seen,
+    ValuesJudged,
+    compare,
+    judge_values,
+    prior_in,
+    seen_of,
 )
 
-MEASURED = Measurement(
-    model="tiny",
-    metric="pass@1",
-    split=Split.TEST,
-    iteration=1,
-    replicate=0,
-    value=0.79,
-    unit="fraction",
-    n=200,
-    undefined=0,
-    standard_error=0.0289,
-    reason=None,
-)
+POINT = Variance(value=1.0, degrees=8)
+"""One point of spread over seeds, in percent."""
+PEAK = row("peak", "53.91", x=3, unit="percent")
+FIRST = row("first", "41.6", x=1, unit="percent", read_error="0.05")
 
 
-def judge(
-    *values: float | None,
-    row: Reference = ROW,
-    like: Measurement = MEASURED,
-    digest: str | None = SAME,
-    family: int = 1,
-    divergence: Divergence | None = None,
-) -> PointFinding:
-    measurements = tuple(replace(like, value=value, replicate=index) for index, value in enumerate(values))
-    point = ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="it1")
-    case = PointCase(
-        point=point, table="tiny/t.csv", row=row, measurements=measurements, digest=digest, divergence=divergence
-    )
-    return judge_point(case, confidence=0.95, family=family)
+def seen(mean: float, **more: object) -> Seen:
+    return replace(Seen(mean=mean, replicates=1, spread=None, problems=1319), **more)  # type: ignore[arg-type]
 
 
-def term(finding: PointFinding, name: str) -> float | int | str:
-    return next(term.value for term in finding.terms if term.name == name)
+def published(number: Reference = PEAK, **more: object) -> Published:
+    return replace(Published(table="p/a.csv", row=number), **more)  # type: ignore[arg-type]
+
+
+def judged(
+    against: Against, *numbers: Published, means: tuple[Seen | str, ...], points: int | None = None
+) -> Answer[ValuesJudged]:
+    return judge_values(against, points or len(numbers), numbers, means, [POINT] * len(numbers))
+
+
+def verdict(found: Answer[ValuesJudged]) -> str:
+    return "yes" if found.p_for <= 0.01 else "no" if found.p_against <= 0.05 else "open"
+
+
+def first(found: Answer[ValuesJudged]) -> Compared:
+    one = found.detail.compared[0]
+    assert isinstance(one, Compared)
+    return one
 
 
 def test_the_worked_example_of_the_documentation_holds() -> None:
-    finding = judge(0.79)
-    assert finding.verdict is Verdict.REPRODUCED
-    assert term(finding, "t quantile") == pytest.approx(2.7764, abs=5e-5)
-    assert term(finding, "allowed half-width") == pytest.approx(0.0304, abs=5e-5)
-    assert finding.low == pytest.approx(Decimal("0.7446"), abs=Decimal("5e-5"))
-    assert finding.high == pytest.approx(Decimal("0.8054"), abs=Decimal("5e-5"))
-    assert judge(0.81).verdict is Verdict.NOT_REPRODUCED
-    of_three = judge(0.81, family=3)
-    assert term(of_three, "t quantile") == pytest.approx(3.9608, abs=5e-5)
-    assert term(of_three, "allowed half-width") == pytest.approx(0.0434, abs=5e-5)
-    assert of_three.verdict is Verdict.REPRODUCED
-    eight = judge(0.75, like=replace(MEASURED, n=8, standard_error=0.1637))
-    assert eight.verdict is Verdict.INCONCLUSIVE
+    number = published(earlier=FIRST)
+    found = judged("frozen", number, means=(seen(52.4),))
+    one = first(found)
+    assert one.width == pytest.approx(3.2611, abs=1e-4)
+    assert (one.number.low - one.width, one.number.high + one.width) == pytest.approx((50.64, 57.18), abs=0.01)
+    assert one.beyond == pytest.approx(float(stats.t.sf(7.60, 8)), rel=0.01)
+    assert verdict(found) == "yes"
+    assert verdict(judged("frozen", number, means=(seen(41.6),))) == "no"
+    near = published(earlier=row("first", "51.26", x=1, unit="percent"))
+    assert verdict(judged("frozen", near, means=(seen(52.4),))) == "open"
 
 
-def test_the_reason_says_the_numbers() -> None:
-    assert judge(0.81).reason == (
-        "pass@1 on test at iteration 1: measured 0.81 fraction (1 replicate, 200 problems), reference 0.775 "
-        "(5 runs, sd 0.010); 0.035 apart, 0.030414 allowed: further off than the allowed distance"
-    )
+def test_the_same_problems_have_no_error_of_problems_and_other_problems_have_it_against_either_verdict() -> None:
+    others = seen(52.0, sampling=1.4, others="published on 1319 problems, measured on 500")
+    far, far_of_others = seen(50.0), replace(others, mean=50.0)
+    assert verdict(judged("none", published(), means=(far,))) == "no"
+    assert verdict(judged("none", published(), means=(far_of_others,))) == "open"
+    near, near_of_others = seen(51.5), replace(others, mean=51.5)
+    assert verdict(judged("none", published(), means=(near,))) == "yes"
+    assert verdict(judged("none", published(), means=(near_of_others,))) == "open"
 
 
-def test_a_distance_equal_to_the_allowed_one_is_inside_although_floats_would_say_outside() -> None:
-    assert 0.79 - 0.775 > 0.015
-    row = replace(ROW, sd=Decimal(0), read_error=Decimal("0.015"))
-    assert judge(0.79, row=row).verdict is Verdict.REPRODUCED
-    assert judge(0.7901, row=row).verdict is Verdict.NOT_REPRODUCED
-    assert judge(0.76, row=row).verdict is Verdict.REPRODUCED
+def test_published_runs_and_replicates_narrow_the_spread_and_its_own_wider_spread_never_widens_a_reproduction() -> None:
+    many = published(of_runs(PEAK, "1.0", 10))
+    found = compare(many, seen(53.0, replicates=5, spread=1.0), POINT, 1)
+    assert found.spread == Variance(value=1.0, degrees=8 + 9 + 4)
+    assert found.width == pytest.approx(float(stats.t.ppf(0.975, 21)) * math.sqrt(1 / 10 + 1 / 5))
+    scattered = seen(57.0, replicates=3, spread=36.0)
+    wild = compare(published(), scattered, POINT, 1)
+    assert wild.off < wild.width and wild.off > wild.narrow
+    assert not wild.inside and wild.outside > 0.05
+    assert verdict(judged("none", published(), means=(scattered,))) == "open"
 
 
-def test_several_replicates_narrow_the_interval_and_are_averaged() -> None:
-    # 2.776445 * 0.010 * sqrt(1/4 + 1/5) = 0.018625
-    finding = judge(0.78, 0.80, 0.79, 0.81)
-    assert finding.measured == Decimal("0.795")
-    assert term(finding, "allowed half-width") == pytest.approx(0.018625, abs=1e-6)
-    assert finding.verdict is Verdict.NOT_REPRODUCED
+def test_a_ratio_whose_own_error_is_larger_than_what_is_allowed_is_not_reproduced() -> None:
+    assert verdict(judged("none", published(), means=(seen(53.9, own=2.0),))) == "yes"
+    assert verdict(judged("none", published(), means=(seen(53.9, own=20.0),))) == "open"
 
 
-def test_a_reference_without_variance_allows_one_problem() -> None:
-    row = replace(ROW, sd=Decimal(0))
-    assert term(judge(0.78, row=row), "allowed half-width") == 0.005
-    assert judge(0.78, row=row).verdict is Verdict.REPRODUCED
-    assert judge(0.785, row=row).verdict is Verdict.NOT_REPRODUCED
+def test_against_none_decides_the_point_whose_number_is_furthest_from_0() -> None:
+    small, large = (published(row(name, text, unit="percent")) for name, text in (("small", "0.5"), ("large", "9.0")))
+    found = judged("none", small, large, means=(seen(0.4), seen(8.0)))
+    assert (verdict(found), found.detail.decisive) == ("yes", (1,))
+    assert verdict(judged("none", small, means=(seen(0.4),))) == "open", "0 would look the same"
+    assert verdict(judged("none", published(row("zero", "0.0", unit="percent")), means=(seen(0.0),))) == "open"
 
 
-def test_coarsely_printed_digits_allow_their_rounding() -> None:
-    row = replace(ROW, printed="0.8", sd=Decimal("0.001"))
-    assert term(judge(0.75, row=row), "allowed half-width") == 0.05
-    assert judge(0.75, row=row).verdict is Verdict.REPRODUCED
+def test_a_fall_is_told_from_what_never_falls() -> None:
+    fallen = published(row("last", "30.0", x=5, unit="percent"), earlier=row("first", "41.6", x=1, unit="percent"))
+    assert verdict(judged("frozen", fallen, means=(seen(31.0),))) == "yes"
+    assert verdict(judged("frozen", fallen, means=(seen(41.6),))) == "no"
 
 
-@pytest.mark.parametrize("unit", ["percent", "%"])
-def test_a_fraction_is_compared_with_percent_in_percent(unit: str) -> None:
-    row = replace(ROW, printed="77.5", unit=unit, sd=Decimal("1.0"))
-    finding = judge(0.79, row=row)
-    assert (finding.measured, finding.unit) == (Decimal("79.00"), unit)
-    assert term(finding, "allowed half-width") == pytest.approx(3.0414, abs=1e-4)
-    assert term(finding, "one problem") == 0.5
-    assert finding.verdict is Verdict.REPRODUCED
-    in_percent = judge(79.0, row=replace(row, unit="percent"), like=replace(MEASURED, unit="percent"))
-    assert term(in_percent, "one problem") == 0.5
+def test_apart_must_be_told_from_on_both_sides_at_every_point() -> None:
+    sharp = published(of_runs(PEAK, "0.5", 100))
+    assert verdict(judged(Apart(apart=5), sharp, means=(seen(53.9),))) == "yes"
+    assert verdict(judged(Apart(apart=1), sharp, means=(seen(53.9),))) == "open"
+    two = judged(Apart(apart=5), sharp, published(), means=(seen(53.9), seen(51.0)))
+    assert verdict(two) == "open"
+    assert two.detail.decisive == (0, 1)
 
 
-def test_a_share_is_a_fraction() -> None:
-    assert judge(0.79, like=replace(MEASURED, unit="share")).measured == Decimal("0.79")
+def test_a_number_in_conflict_allows_from_the_lowest_to_the_highest() -> None:
+    other = row("curve", "49.6", x=3, unit="percent", read_error="0.15")
+    number = published(conflicting=(other,))
+    assert verdict(judged("none", published(), means=(seen(48.0),))) == "no"
+    assert verdict(judged("none", number, means=(seen(48.0),))) == "yes"
+    found = compare(number, seen(48.0), POINT, 1)
+    assert (found.number.low, found.number.high) == (pytest.approx(49.45), pytest.approx(53.915))
+
+
+def test_the_points_of_a_claim_share_the_level_of_a_contradiction() -> None:
+    one, ten = (judged("none", published(), means=(seen(50.6),), points=points) for points in (1, 10))
+    assert ten.p_against == pytest.approx(10 * one.p_against)
+    assert first(ten).width > first(one).width
+
+
+def test_one_point_outside_contradicts_and_one_that_is_missing_leaves_it_open() -> None:
+    numbers = (published(earlier=FIRST), published(FIRST))
+    assert verdict(judged("frozen", *numbers, means=(seen(53.0), seen(30.0)))) == "no"
+    missing = judged("frozen", *numbers, means=(seen(53.0), "undefined"))
+    assert (missing.p_for, missing.best <= 0.01, missing.absent) == (1.0, True, False)
+    nothing = judged("frozen", *numbers, means=("undefined", "undefined"))
+    assert nothing.absent
+
+
+def test_a_run_that_says_nothing_decides_nothing() -> None:
+    for mean in (53.9, 10.0):
+        assert verdict(judged("none", published(), means=(seen(mean, unsure="of 8 problems"),))) == "open"
+
+
+@settings(deadline=None)
+@given(mean=st.floats(0, 100), spread=st.floats(0, 400), noise=st.floats(0, 5), points=st.integers(1, 40))
+def test_no_spread_noise_or_family_makes_a_reproduction_of_what_was_none(
+    mean: float, spread: float, noise: float, points: int
+) -> None:
+    alone = compare(published(), seen(mean), POINT, 1)
+    own = compare(published(), seen(mean, replicates=3, spread=spread), POINT, 1)
+    assert own.narrow <= alone.narrow
+    wider = compare(published(), seen(mean, noise=noise), POINT, points)
+    assert wider.width >= alone.width - 1e-9
+    found = judged(Apart(apart=5), published(), means=(seen(mean, noise=noise),), points=points)
+    assert not (found.p_for <= 0.01 and found.p_against <= 0.05)
+
+
+# ---- what a run has for a number ----
+
+KEY: Key = ("e", "m", cell())
+DIGEST = "d" * 64
+
+
+def of(
+    *rows: list[float],
+    number: Published | None = None,
+    digest: str | None = DIGEST,
+    divergence: Divergence | None = None,
+    like: Measurement | None = None,
+) -> Seen | str:
+    measured = [measurement(KEY, each, index) for index, each in enumerate(rows)]
+    if like is not None:
+        measured = [like]
+    number = number or published(row("r", "0.5"))
+    return seen_of(measured, number, digest=digest, divergence=divergence, ratio=False)
+
+
+def known(found: Seen | str) -> Seen:
+    assert isinstance(found, Seen)
+    return found
+
+
+def test_replicates_are_averaged_and_a_share_becomes_percent() -> None:
+    found = known(of(share(1), share(3), number=published(row("r", "50", unit="percent"))))
+    assert (found.mean, found.replicates, found.problems) == (50, 2, 80)
+    assert found.spread == pytest.approx(1250)
 
 
 def test_units_that_cannot_be_compared_are_refused_by_table_and_row() -> None:
-    with pytest.raises(InputError, match=r"tiny/t.csv: row 'it1' is in tokens, but pass@1 is measured in fraction"):
-        judge(0.79, row=replace(ROW, unit="tokens"))
+    with pytest.raises(InputError, match=r"p/a\.csv: row 'r' is in points, but pass@1 is measured in share"):
+        of(share(1), number=published(row("r", "50", unit="points")))
+    with pytest.raises(InputError, match="the spread over seeds of pass@1 in share"):
+        prior_in(prior("pass@1"), row("r", "50", unit="points"), "p/a.csv")
+    assert prior_in(prior("pass@1", sd=0.01), PEAK, "p/a.csv") == Variance(value=1.0, degrees=8.0)
 
 
-def test_a_row_without_spread_cannot_judge() -> None:
-    with pytest.raises(InputError, match="row 'it1' has no sd and runs"):
-        judge(0.79, row=replace(ROW, sd=None, runs=None))
-
-
-@pytest.mark.parametrize("value", [0.0, 0.5, 0.75, 0.775, 0.875, 1.0])
-@pytest.mark.parametrize("error", [0.0, 0.0625, 0.1637, 0.189])
-def test_eight_other_problems_decide_nothing(value: float, error: float) -> None:
-    finding = judge(value, like=replace(MEASURED, n=8, standard_error=error))
-    assert finding.verdict is Verdict.INCONCLUSIVE
-    assert "8 problems are too few" in finding.reason
-    assert "the reference's own data set (its 200 problems) would" in finding.reason
-
-
-def test_eight_problems_that_are_the_references_own_do_decide() -> None:
-    row = replace(ROW, problems=8)
-    assert judge(0.775, row=row, like=replace(MEASURED, n=8)).verdict is Verdict.REPRODUCED
-
-
-def test_other_problems_within_their_own_error_reproduce() -> None:
-    # e = 1.959964 * 0.005 = 0.0098; 0.01 + 0.0098 <= 0.0304
-    finding = judge(0.785, like=replace(MEASURED, standard_error=0.005), digest=OTHER)
-    assert finding.verdict is Verdict.REPRODUCED
-    assert term(finding, "sampling error") == pytest.approx(0.0098, abs=1e-5)
-
-
-def test_other_problems_further_off_than_both_errors_contradict() -> None:
-    # 0.775 - 0.65 = 0.125; 0.125 - 1.96 * 0.0337 = 0.0589 > 0.0304
-    finding = judge(0.65, like=replace(MEASURED, standard_error=0.0337), digest=OTHER)
-    assert finding.verdict is Verdict.NOT_REPRODUCED
-    assert "the reference has another data set" in finding.reason
-
-
-def test_other_problems_in_between_are_inconclusive_and_say_how_many_would_decide() -> None:
-    # e = 1.959964 * 0.0289 = 0.0566; the gap 0.0304 - 0.015 = 0.0154; 200 * (0.0566 / 0.0154)^2 = 2701
-    finding = judge(0.79, digest=OTHER)
-    assert finding.verdict is Verdict.INCONCLUSIVE
-    assert finding.problems_to_decide == pytest.approx(2701, abs=10)
-    assert f"about {finding.problems_to_decide} problems like these" in finding.reason
-
-
-def test_as_many_problems_as_would_decide_do_decide() -> None:
-    needed = judge(0.79, digest=OTHER).problems_to_decide
-    assert needed is not None
-    error = 0.0289 * (200 / needed) ** 0.5
-    more = judge(0.79, digest=OTHER, like=replace(MEASURED, n=needed, standard_error=error))
-    assert more.verdict is Verdict.REPRODUCED
-
-
-def test_the_sampling_error_uses_the_familys_level() -> None:
-    finding = judge(0.79, digest=OTHER, family=3)
-    assert term(finding, "sampling error") == pytest.approx(2.3940 * 0.0289, abs=1e-5)
-
-
-def test_a_sample_without_spread_does_not_pretend_to_have_no_error() -> None:
-    finding = judge(
-        1.0, digest=OTHER, row=replace(ROW, printed="0.975"), like=replace(MEASURED, n=30, standard_error=0.0)
-    )
-    assert finding.verdict is Verdict.INCONCLUSIVE
+def test_what_was_not_measured_says_why() -> None:
+    assert of() == "this run has no such number for m"
+    undefined = replace(measurement(KEY, share(1), 0), value=None, n=0, reason="no improvement set")
+    assert of(like=undefined) == "no improvement set"
 
 
 @pytest.mark.parametrize(
-    ("row", "digest", "like"),
+    ("number", "digest", "others"),
     [
-        (replace(ROW, digest=None), SAME, MEASURED),
-        (ROW, OTHER, MEASURED),
-        (ROW, None, MEASURED),
-        (ROW, SAME, replace(MEASURED, n=199)),
-        (ROW, SAME, replace(MEASURED, undefined=1)),
+        (published(of_runs(row("r", "0.5"), "0.1", 5, problems=80, digest=DIGEST)), DIGEST, None),
+        (published(of_runs(row("r", "0.5"), "0.1", 5, digest=DIGEST)), "e" * 64, "the reference has another data set"),
+        (published(row("r", "0.5")), DIGEST, None),
+        (published(row("r", "0.5"), problems=80), DIGEST, None),
+        (published(row("r", "0.5"), problems=1319), DIGEST, "published on 1319 problems, measured on 80"),
     ],
-    ids=["no digest", "another digest", "no data set", "fewer problems", "more problems"],
 )
-def test_problems_that_are_not_shown_to_be_the_same_count_as_others(
-    row: Reference, digest: str | None, like: Measurement
+def test_problems_are_the_same_by_their_digest_or_by_as_many_of_the_pinned_set(
+    number: Published, digest: str, others: str | None
 ) -> None:
-    assert judge(0.79, row=row, digest=digest, like=like).verdict is Verdict.INCONCLUSIVE
+    found = known(of(share(2), number=number, digest=digest))
+    assert found.others == others
+    assert (found.sampling > 0) is (others is not None)
 
 
-def test_problems_where_the_metric_is_undefined_still_belong_to_the_data_set() -> None:
-    assert judge(0.79, like=replace(MEASURED, n=150, undefined=50)).verdict is Verdict.REPRODUCED
+def test_a_part_of_the_problems_has_the_error_of_the_rest_and_another_set_that_of_both() -> None:
+    error = math.sqrt(0.25 / 79)
+    part = known(of(share(2), number=published(row("r", "0.5"), problems=320)))
+    assert part.sampling == pytest.approx(error * math.sqrt(1 - 80 / 320))
+    other = known(of(share(2), number=published(of_runs(row("r", "0.5"), "0.1", 5, problems=80, digest="e" * 64))))
+    assert other.sampling == pytest.approx(error * math.sqrt(2))
+    equal = known(of([1.0] * 80, number=published(row("r", "0.5"), problems=320)))
+    assert equal.sampling > 0, "no two problems differ, which says little of the others"
 
 
-def test_what_was_not_measured_is_not_judged() -> None:
-    finding = judge()
-    assert finding.verdict is Verdict.NOT_MEASURED
-    assert finding.reason == "pass@1 on test at iteration 1 was not measured: this run has no such number for tiny"
-    assert (finding.measured, finding.low, finding.terms) == (None, None, ())
+def test_few_problems_decide_nothing() -> None:
+    assert known(of(share(2, 19))).unsure == "of 19 problems; fewer than 20 decide nothing"
+    assert known(of(share(2, 20))).unsure is None
 
 
-def test_an_undefined_measurement_is_not_measured_with_its_reason() -> None:
-    like = replace(MEASURED, n=0, undefined=200, standard_error=None, reason="no problem has a correct sample")
-    assert judge(None, like=like).reason.endswith("was not measured: no problem has a correct sample")
-    both = judge(None, None, like=like)
-    assert both.verdict is Verdict.NOT_MEASURED
-    assert both.reason.endswith("(replicate 0)")
+def test_completions_that_change_with_their_batch_add_their_noise() -> None:
+    found = known(of(share(2), share(2), divergence=Divergence(rate=0.1, completions=4)))
+    assert found.noise == pytest.approx(math.sqrt(0.4 / (80 * 2)))
+    many = known(of(share(2), divergence=Divergence(rate=0.1, completions=50)))
+    assert many.noise == pytest.approx(math.sqrt(1 / 80)), "never more than every problem"
+    assert known(of(share(2))).noise == 0
 
 
-def test_one_undefined_replicate_leaves_the_point_unmeasured_rather_than_picking_the_others() -> None:
-    assert judge(0.79, None).verdict is Verdict.NOT_MEASURED
+@pytest.mark.parametrize(("value", "n"), [(math.nan, 80), (math.inf, 80), (0.5, 0)])
+def test_a_measurement_that_no_metric_gives_is_our_bug(value: float, n: int) -> None:
+    with pytest.raises(ValueError, match=r"must be finite|at least one problem"):
+        of(like=replace(measurement(KEY, share(1), 0), value=value, n=n))
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_measurement_that_is_not_finite_is_our_bug(value: float) -> None:
-    with pytest.raises(ValueError, match="finite"):
-        judge(value)
-
-
-def test_two_measurements_for_one_replicate_are_our_bug() -> None:
-    point = ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="it1")
-    case = PointCase(point=point, table="t.csv", row=ROW, measurements=(MEASURED, MEASURED), digest=SAME)
-    with pytest.raises(ValueError, match="one replicate"):
-        judge_point(case, confidence=0.95, family=1)
-
-
-def test_a_value_over_no_problems_is_our_bug() -> None:
-    with pytest.raises(ValueError, match="at least one problem"):
-        judge(0.5, like=replace(MEASURED, n=0))
-
-
-def test_a_conflict_in_the_source_is_among_the_terms() -> None:
-    assert term(judge(0.79, row=replace(ROW, conflicts_with=("other", "third"))), "conflicting rows") == "other, third"
-
-
-@settings(deadline=None)
-@given(
-    value=st.floats(0, 1),
-    mean=st.decimals(0, 1, places=3),
-    sd=st.decimals(0, 1, places=3),
-    error=st.floats(0, 0.5),
-    problems=st.integers(1, 5000),
-)
-def test_other_problems_never_decide_against_the_same_problems(
-    value: float, mean: Decimal, sd: Decimal, error: float, problems: int
-) -> None:
-    row = replace(ROW, printed=str(mean), sd=sd, problems=problems)
-    like = replace(MEASURED, n=problems, standard_error=error)
-    same = judge(value, row=row, like=like)
-    other = judge(value, row=row, like=like, digest=OTHER)
-    assert same.verdict in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
-    assert other.verdict in (same.verdict, Verdict.INCONCLUSIVE)
-    assert same.low is not None and same.high is not None and same.measured is not None
-    assert (same.low <= same.measured <= same.high) == (same.verdict is Verdict.REPRODUCED)
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.integers(1, 20))
-def test_a_larger_family_never_turns_a_reproduced_point(values: list[float], family: int) -> None:
-    if judge(*values, family=family).verdict is Verdict.REPRODUCED:
-        assert judge(*values, family=family + 1).verdict is Verdict.REPRODUCED
-
-
-def test_completions_that_change_with_their_batch_widen_what_is_allowed() -> None:
-    # rerun noise sqrt(0.02 / 200) = 0.01; t x sqrt(0.010^2 x 1.2 + 0.01^2) = 2.776445 x 0.0148324 = 0.0411813
-    finding = judge(0.81, divergence=Divergence(rate=0.02, completions=1))
-    assert term(finding, "rerun noise") == pytest.approx(0.01)
-    assert term(finding, "divergence rate") == 0.02
-    assert term(finding, "allowed half-width") == pytest.approx(0.0411813, abs=1e-6)
-    assert finding.verdict is Verdict.REPRODUCED
-    assert judge(0.81).verdict is Verdict.NOT_REPRODUCED
-    assert judge(0.817, divergence=Divergence(rate=0.02, completions=1)).verdict is Verdict.NOT_REPRODUCED
-
-
-def test_a_problem_of_many_completions_changes_more_often_but_not_more_than_always() -> None:
-    assert term(judge(0.78, divergence=Divergence(rate=0.02, completions=8)), "rerun noise") == pytest.approx(
-        (8 * 0.02 / 200) ** 0.5
-    )
-    assert term(judge(0.78, divergence=Divergence(rate=0.5, completions=8)), "rerun noise") == pytest.approx(
-        (1 / 200) ** 0.5
-    )
-
-
-def test_replicates_average_the_rerun_noise_and_a_percentage_has_a_hundredfold_one() -> None:
-    diverging = Divergence(rate=0.02, completions=1)
-    assert term(judge(0.78, 0.8, divergence=diverging), "rerun noise") == pytest.approx((0.02 / 400) ** 0.5)
-    percent = replace(ROW, printed="77.5", unit="percent", sd=Decimal("1.0"))
-    assert term(judge(0.78, row=percent, divergence=diverging), "rerun noise") == pytest.approx(1.0)
-
-
-def test_without_divergence_there_is_no_word_of_it() -> None:
-    assert not {"rerun noise", "divergence rate", "completions per problem"} & {each.name for each in judge(0.79).terms}
-
-
-@given(st.floats(0, 1), st.integers(1, 64), st.floats(0.5, 1))
-def test_divergence_never_turns_a_reproduced_point(rate: float, completions: int, value: float) -> None:
-    if judge(value).verdict is Verdict.REPRODUCED:
-        found = judge(value, divergence=Divergence(rate=rate, completions=completions))
-        assert found.verdict is Verdict.REPRODUCED
+def test_the_printed_digits_have_an_error_of_half_a_unit() -> None:
+    assert published(row("r", "0.5")).low == pytest.approx(0.45)
+    assert published(row("r", "0.5", read_error="0.2")).high == pytest.approx(0.7)
+    assert PEAK.own_error == Decimal("0.005")

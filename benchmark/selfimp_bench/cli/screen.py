@@ -27,7 +27,7 @@ from selfimp_bench.steps.probe import probe_words
 from selfimp_bench.steps.prompts import too_long_words
 from selfimp_bench.tasks.sandbox.selftest import SelfTest
 from selfimp_bench.verdict.comparisons import Truth
-from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict
+from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief
 from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
 
 _CASES = 2
@@ -204,7 +204,7 @@ def _too_long(judgement: Judgement) -> Iterator[str]:
 
 
 def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
-    """A value claim has a row for every point; an order or a trend one, with its bootstrap interval as measured."""
+    """A value claim has a row for every point; an order or a trend one, with its interval as measured."""
     for point in finding.points:
         measured = "undefined" if point.measured is None else _short(point.measured)
         low, high = point.low, point.high
@@ -215,7 +215,7 @@ def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
         yield finding.claim, _interval(finding), "own problems", _ALLOWED.get(finding.kind, ""), finding.verdict
 
 
-_ALLOWED = {Kind.ORDER: "difference above 0", Kind.TREND: "slope on the claimed side of 0"}
+_ALLOWED = {Kind.ORDER: "difference above 0", Kind.TREND: "change on the claimed side of 0"}
 
 
 def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
@@ -224,22 +224,21 @@ def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
     if not found.judged:
         yield "\nnot judged (smoke): a smoke run judges no claim of a paper"
     for finding in found.findings:
-        yield f"\n{finding.model}: {finding.verdict}{'' if finding.points else f': {finding.reason}'}".replace(
-            "[", "\\["
-        )
+        tails = f"p {brief(finding.p_for)} for it, {brief(finding.p_against)} against it"
+        yield f"\n{finding.model}: {finding.verdict} ({tails}): {finding.reason}".replace("[", "\\[")
         if finding.terms:
             yield _terms(finding.terms)
         for point in finding.points:
             yield f"\n{point.verdict}: {point.reason}".replace("[", "\\[")
             if point.terms:
                 yield _terms(point.terms)
-    rows = [(each.model, each.cell or "the claim", each.verdict, each.words) for each in found.to_decide]
+    rows = [(each.model, each.verdict, each.words, each.would_fail) for each in found.to_decide]
     if rows:
-        yield table("\nWhat would decide it", ("model", "what", "verdict", ""), rows)
+        yield table("\nWhat would decide it", ("model", "verdict", "", "what would have failed"), rows)
 
 
 def _terms(terms: Sequence[Term]) -> Table:
-    return table(None, ("term", "value", "where it comes from"), [(t.name, str(t.value), t.source) for t in terms])
+    return table(None, ("term", "value", "where it comes from"), [(t.name, brief(t.value), t.source) for t in terms])
 
 
 def _interval(finding: Finding) -> str:

@@ -9,7 +9,7 @@ from selfimp_bench.report.curves import COLUMNS, curve_of
 from selfimp_bench.verdict.findings import Findings
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 
-_NO_CLAIMS = Findings(schema=1, findings=())
+_NO_CLAIMS = Findings(schema=2, findings=())
 
 
 def across_figure(results: Sequence[MemberResult], numbers: PublishedNumbers) -> Figure | None:

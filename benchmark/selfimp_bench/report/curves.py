@@ -8,7 +8,7 @@ from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, P
 from selfimp_bench.report.summary import Cell, Series, series_of, undefined
 from selfimp_bench.runs.judge import RunFiles
 from selfimp_bench.verdict.findings import Findings
-from selfimp_bench.verdict.value import PER_WHOLE
+from selfimp_bench.verdict.units import PER_WHOLE
 
 _WORDS: Mapping[str, Words] = {
     "pass@1": Words(

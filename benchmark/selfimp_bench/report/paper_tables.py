@@ -9,7 +9,7 @@ from selfimp_bench.report.paper_figures import shown_figures, shown_models
 from selfimp_bench.report.summary import UNDEFINED, Cell, Series, series_of
 from selfimp_bench.runs.judge import RunFiles
 from selfimp_bench.verdict.figure_rows import published
-from selfimp_bench.verdict.value import PER_WHOLE
+from selfimp_bench.verdict.units import PER_WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,7 @@ class FindingBlock:
     problems: str
     terms: tuple[Term, ...]
     problems_to_decide: str
+    would_fail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,6 @@ def _judged(findings: Findings) -> str:
 
 def _block(run: RunFiles, finding: Finding) -> FindingBlock:
     table = _table_name(run.manifest, finding.claim)
-    needed = finding.problems_to_decide
     return FindingBlock(
         claim=finding.claim,
         model=finding.model,
@@ -127,8 +127,16 @@ def _block(run: RunFiles, finding: Finding) -> FindingBlock:
         interval=_interval(finding),
         problems=_problems(finding),
         terms=finding.terms,
-        problems_to_decide="" if needed is None else f"about {needed} problems like these would decide",
+        problems_to_decide=_to_decide(finding),
+        would_fail=finding.would_fail,
     )
+
+
+def _to_decide(finding: Finding) -> str:
+    """What would settle it; empty for a decided one, and where no number alone would."""
+    numbers = ((finding.problems_to_decide, "problems like these"), (finding.replicates_to_decide, "replicates"))
+    options = [f"about {number} {what}" for number, what in numbers if number is not None]
+    return f"{' or '.join(options)} would decide in 80 of 100 runs" if options else ""
 
 
 def _point(point: PointFinding) -> PointRow:
@@ -156,7 +164,7 @@ def _with_unit(value: Decimal, unit: str) -> str:
 
 
 def _interval(finding: Finding) -> str:
-    """The bootstrap interval of an order or a trend; empty for a value claim."""
+    """The interval of an order or a trend; empty for a value claim."""
     if finding.interval is not None:
         found = finding.interval
         return f"{show(found.mean)}, interval {show(found.low)} to {show(found.high)}"

@@ -26,7 +26,7 @@ from selfimp_bench.runs.folders import FINDINGS
 from selfimp_bench.runs.judge import RunFiles, read_run, run_table
 from selfimp_bench.steps.store import write_atomically
 from selfimp_bench.verdict.figure_rows import table_names
-from selfimp_bench.verdict.findings import Findings, from_json
+from selfimp_bench.verdict.findings import Findings, brief, from_json
 
 REPORT = "report.html"
 FIGURES = "figures"
@@ -136,4 +136,5 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["brief"] = brief
     return environment.get_template(name)

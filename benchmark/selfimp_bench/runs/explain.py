@@ -1,6 +1,6 @@
 """Why a claim got its verdict: the rule in words, every term with its source, and what would decide it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,50 +9,48 @@ from typing import Final
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.model import Claim
-from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.manifest.suite_model import Suite, SuiteClaim, readings
 from selfimp_bench.runs.judge import StudyJudgement, judge_study, read_run, read_study_run
-from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Finding, PointFinding, Verdict, describe
-from selfimp_bench.verdict.paired import deciding_problems
+from selfimp_bench.verdict.findings import Finding, Verdict, brief
 
-PREDICTION_INTERVAL: Final = (
-    "A point is reproduced where the measured mean is no further from the reference mean than a run of the same "
-    "distribution may be: the prediction half-width, at least what one problem is worth and the reference's own error. "
-    "Where a probe saw completions change with their batch, what that can do to the mean widens the half-width. "
-    "On problems other than the reference's the run's sampling error counts against either verdict. Every point must "
-    "be reproduced, and the confidence is that of all points together."
+PUBLISHED: Final = (
+    "A point lies inside where the measured mean is no further from the published number than another run of the same "
+    "would be: Student's t of the spread over seeds (what is known of the measurement, of the published runs and of "
+    "this run's replicates, each weighing as its degrees of freedom), and the number's own error; where a paper gives "
+    "several numbers, from the lowest to the highest. More replicates narrow it. Where the problems are others, the "
+    "sampling error counts against either verdict. The claim is contradicted where a point lies outside (5 of 100 for "
+    "all points together), and reproduced where all lie inside, without help of the run's own spread, and the run is "
+    "told (1 of 100) from what would refute the claim: else that would look the same, and nothing is decided."
 )
-PUBLISHED_VALUE: Final = (
-    "A point is reproduced where the measured mean is no further from the published number than that number's own "
-    "error, the assumed spread over seeds and the sampling error of both sides allow; where the paper gives several "
-    "numbers for it, from the lowest to the highest. Every point must be reproduced, and the confidence is that of all "
-    "points together."
+COMPARED: Final = (
+    "Every problem is compared with itself, replicates averaged first. Two errors count: which problems there are, and "
+    "the spread over seeds (what is known of the measurement, and this run's replicates). The claim is reproduced "
+    "where numbers this far on the claimed side would come out in at most 1 of 100 runs were the truth at the bound, "
+    "and contradicted where numbers this far on the other side would in at most 5 of 100."
 )
-PAIRED: Final = (
-    "Every problem is compared with itself, replicates averaged first, and the problems are resampled. The claim is "
-    "reproduced where the whole bootstrap interval lies on the claimed side of 0, and contradicted where it lies on "
-    "the other. It speaks of this run's checkpoints, not of other seeds."
+TOGETHER: Final = (
+    "The claim becomes comparisons, and needs so many of them: all (each at its level), or at least k of m (the "
+    "(m - k + 1)-fold of the k-th smallest p). The greatest of several is above others where one of them is above all "
+    "of those. It is contradicted where so many fail that no k can be left, likewise."
 )
-ACROSS: Final = (
-    "The claim becomes comparisons of cells over groups of experiments. Each is an interval from resampled problems: "
-    "a yes, a no, or open where it holds 0. All groups, most, one or so many of them must be a yes, as the claim says; "
-    "of several readings of the claim one is enough. The level is shared by all comparisons of the claim."
-)
-ANY_OF: Final = "The claim has several readings; it is reproduced in one of them, and contradicted where all are."
+ANY_OF: Final = "The claim has several readings, which share the level; one is to be reproduced, or all contradicted."
 ALL_OF: Final = "The claim has several parts; it is reproduced where all are, and contradicted where one is."
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToDecide:
-    """What would settle a finding or one of its points (``cell``; empty for the finding as a whole).
+    """What would settle a finding, and what would have made it fail.
 
-    problems: about how many problems like the run's, were the mean to stay; None where no number of them would.
+    problems, replicates: how many, either alone, would decide in 80 of 100 runs, were the truth what was measured; None
+    where no number of them would, or where it is decided.
     """
 
     model: str
-    cell: str
     verdict: Verdict
     problems: int | None
+    replicates: int | None
     words: str
+    would_fail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +88,7 @@ def _explain_across(folder: Path, across: Suite, claim: str) -> Explanation:
     known = {each.id: each for each in across.claims}
     _require(claim, tuple(known), across.name)
     found = known[claim]
-    return _explanation(judge_study(folder), claim, found.statement, found.source, ACROSS)
+    return _explanation(judge_study(folder), claim, found.statement, found.source, _rule_across(found))
 
 
 def _explanation(judgement: StudyJudgement, claim: str, statement: str, source: str, rule: str) -> Explanation:
@@ -103,7 +101,7 @@ def _explanation(judgement: StudyJudgement, claim: str, statement: str, source: 
         judged=judgement.judged,
         rule=rule,
         findings=findings,
-        to_decide=tuple(each for finding in findings for each in _to_decide(finding)),
+        to_decide=tuple(_to_decide(finding) for finding in findings),
     )
 
 
@@ -115,55 +113,42 @@ def _require(claim: str, known: Sequence[str], name: str) -> None:
 
 
 def _rule(claim: Claim) -> str:
-    rules = [PAIRED if each.value is None else _OF_VALUES[each.value.rule] for each in every_reading([claim])]
-    together = {None: [], "any_of": [ANY_OF], "all_of": [ALL_OF]}[claim.several]
-    return "\n\n".join(dict.fromkeys([*together, *rules]))
+    rules = [COMPARED if each.value is None else PUBLISHED for each in every_reading([claim])]
+    return "\n\n".join(dict.fromkeys([*_SEVERAL[claim.several], *rules]))
 
 
-_OF_VALUES: Mapping[str, str] = {
-    "prediction-interval": PREDICTION_INTERVAL,
-    "published-value": PUBLISHED_VALUE,
-}
+def _rule_across(claim: SuiteClaim) -> str:
+    rules = [COMPARED if each.equals is None else PUBLISHED for each in readings(claim)]
+    return "\n\n".join(dict.fromkeys([*_SEVERAL[claim.several], TOGETHER, *rules]))
 
 
-def _to_decide(finding: Finding) -> Iterator[ToDecide]:
-    for point in finding.points:
-        yield ToDecide(
-            model=finding.model,
-            cell=describe(point.cell),
-            verdict=point.verdict,
-            problems=point.problems_to_decide,
-            words=_of_point(point),
-        )
-    if not finding.points:
-        yield _of_finding(finding)
+_SEVERAL: Final[Mapping[str | None, tuple[str, ...]]] = {None: (), "any_of": (ANY_OF,), "all_of": (ALL_OF,)}
 
 
-def _of_point(point: PointFinding) -> str:
-    if point.verdict is Verdict.INCONCLUSIVE:
-        return _needed(point.problems_to_decide)
-    if point.verdict is Verdict.NOT_MEASURED:
-        return _UNMEASURED
-    return "decided; more problems or seeds would narrow the run's own error, not what the reference allows"
+def _to_decide(finding: Finding) -> ToDecide:
+    return ToDecide(
+        model=finding.model,
+        verdict=finding.verdict,
+        problems=finding.problems_to_decide,
+        replicates=finding.replicates_to_decide,
+        words=_decided(finding),
+        would_fail=finding.would_fail,
+    )
 
 
-def _of_finding(finding: Finding) -> ToDecide:
-    """An order or a trend says how few problems would have done; a claim across experiments has many comparisons."""
-    problems, words = finding.problems_to_decide, "decided"
+def _decided(finding: Finding) -> str:
+    effect = finding.smallest_effect
+    size = "" if effect is None else f"; in 80 of 100 runs it takes a truth {brief(effect)} away to decide it"
     if finding.verdict is Verdict.NOT_MEASURED:
-        words = _UNMEASURED
-    elif finding.verdict is Verdict.INCONCLUSIVE:
-        words = _needed(problems) if finding.interval is not None else "see the open comparisons among the terms"
-    elif finding.interval is not None:
-        problems = deciding_problems(finding.interval)
-        words = f"decided with {finding.interval.problems} problems; about {problems} like these would have been enough"
-    return ToDecide(model=finding.model, cell="", verdict=finding.verdict, problems=problems, words=words)
-
-
-_UNMEASURED = "no number of problems would: there is no such measurement"
-
-
-def _needed(problems: int | None) -> str:
-    if problems is None:
-        return f"more problems, at least {MINIMUM_PROBLEMS}; how many cannot be said from this run"
-    return f"about {problems} problems like these, were the mean to stay"
+        return "no number of problems would: there is no such measurement"
+    if finding.verdict is not Verdict.INCONCLUSIVE:
+        return f"decided{size}"
+    options = [
+        f"about {number} {what}"
+        for number, what in ((finding.problems_to_decide, "problems"), (finding.replicates_to_decide, "replicates"))
+        if number is not None
+    ]
+    needed = " or ".join(options)
+    if needed:
+        return f"{needed}, in 80 of 100 runs, were the truth what was measured{size}"
+    return f"neither more problems nor more replicates alone, were the truth what was measured{size}"

@@ -1,18 +1,24 @@
 """Judging a run folder: the files that the pure check needs, and what becomes of its findings."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.model import Cell, Profile
+from selfimp_bench.manifest.priors import FILE as PRIORS
+from selfimp_bench.manifest.priors import Priors, priors_of
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.reference_table import read_table as read_reference_table
 from selfimp_bench.manifest.suite_model import Suite
@@ -33,9 +39,9 @@ from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.store import read_table, write_atomically
 from selfimp_bench.verdict.check import check, tables_of
-from selfimp_bench.verdict.evidence import Evidence, RunEvidence, columns_of, evidence
+from selfimp_bench.verdict.evidence import Columns, Evidence, Labels, RunEvidence, evidence, values_of
 from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Findings, exit_code, to_json
-from selfimp_bench.verdict.groups import MemberRun, judge_suite
+from selfimp_bench.verdict.groups import judge_suite
 from selfimp_bench.verdict.paper_check import suite_tables
 from selfimp_bench.verdict.value import Divergence
 
@@ -91,7 +97,17 @@ class RunFiles:
     record: RunRecord
     manifest: AnyManifest
     measurements: tuple[Measurement, ...]
-    problem_values: tuple[ProblemValue, ...]
+    columns: Columns
+
+    @cached_property
+    def problem_values(self) -> tuple[ProblemValue, ...]:
+        """The values per problem one by one, for who draws them."""
+        return tuple(values_of(self.columns))
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What was measured, as the judge needs it."""
+        return evidence([run_evidence(self)])
 
 
 def read_run(folder: Path) -> RunFiles:
@@ -107,7 +123,7 @@ def read_run(folder: Path) -> RunFiles:
         record=record,
         manifest=manifest,
         measurements=_measured(folder / MEASUREMENTS, _measurements),
-        problem_values=_measured(folder / PROBLEM_VALUES, _problem_values),
+        columns=_measured(folder / PROBLEM_VALUES, _columns),
     )
 
 
@@ -144,7 +160,7 @@ def judge_study(folder: Path) -> StudyJudgement:
             exit_code=own.exit_code,
         )
     judged = all(each.judged for each in experiments)
-    findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=1, findings=())
+    findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=2, findings=())
     write_atomically(folder / FINDINGS, to_json(findings))
     everything = (*findings.findings, *(finding for each in experiments for finding in each.findings.findings))
     return StudyJudgement(
@@ -154,19 +170,26 @@ def judge_study(folder: Path) -> StudyJudgement:
         across=True,
         findings=findings,
         experiments=experiments,
-        exit_code=exit_code(Findings(schema=1, findings=everything)) if judged else 0,
+        exit_code=exit_code(Findings(schema=2, findings=everything)) if judged else 0,
     )
 
 
 def _judge_across(folder: Path, across: Suite, runs: Iterable[RunFiles]) -> Findings:
+    if not across.claims:
+        return Findings(schema=2, findings=())
     tables = [run_table(folder, name) for name in suite_tables(across)]
-    return judge_suite(across, [_member_run(each) for each in runs], tables)
+    return judge_suite(across, evidence(run_evidence(each) for each in runs), tables, run_priors(folder, across.priors))
 
 
-def _member_run(run: RunFiles) -> MemberRun:
+def run_evidence(run: RunFiles) -> RunEvidence:
+    """What a run measured, as the judge needs it."""
     data = run.manifest.datasets.by_split()
-    digests = {split: one.digest for split, one in data.items() if one.digest is not None}
-    return MemberRun(experiment=run.manifest.name, digests=digests, values=run.problem_values)
+    return RunEvidence(
+        experiment=run.manifest.name,
+        digests={split: one.digest for split, one in data.items() if one.digest is not None},
+        measurements=run.measurements,
+        columns=run.columns,
+    )
 
 
 def _file_digest(path: Path) -> str:
@@ -179,8 +202,8 @@ def judge_run(folder: Path) -> Judgement:
 
 
 def _judge(run: RunFiles) -> Judgement:
-    refuse_impossible(run.folder, run.record, run.manifest, _evidence(run))
-    findings = Findings(schema=1, findings=())
+    refuse_impossible(run.folder, run.record, run.manifest, run.evidence)
+    findings = Findings(schema=2, findings=())
     judged = run.record.profile != Profile.SMOKE
     if judged:
         findings = _selected(run, _check(run))
@@ -196,23 +219,15 @@ def _judge(run: RunFiles) -> Judgement:
     )
 
 
-def _evidence(run: RunFiles) -> Evidence:
-    own = RunEvidence(
-        experiment=run.manifest.name,
-        digests={},
-        measurements=run.measurements,
-        columns=columns_of(run.problem_values),
-    )
-    return evidence([own])
-
-
 def _check(run: RunFiles) -> Findings:
+    if not run.manifest.claims:
+        return Findings(schema=2, findings=())
     return check(
+        experiment=run.manifest.name,
         claims=run.manifest.claims,
         models=run.record.models,
-        datasets=run.manifest.datasets.by_split(),
-        measurements=run.measurements,
-        problem_values=run.problem_values,
+        evidence=run.evidence,
+        priors=run_priors(run.folder, run.manifest.priors),
         tables=tables_of(run.manifest.claims, lambda name: run_table(run.folder, name)),
         divergences=lambda model, cell: _divergence(run, model, cell),
     )
@@ -238,6 +253,16 @@ def run_table(folder: Path, name: str) -> ReferenceTable:
     """A reference table of a run: the shipped one of this name, so that no run folder brings its own; else the copy."""
     shipped = REFERENCES / name
     return read_reference_table(shipped if shipped.is_file() else folder / TABLES / name, name)
+
+
+def run_priors(folder: Path, setting: str | None) -> Priors:
+    """The setting that a run's manifest names: the shipped one, so that no run folder brings its own; else the copy's.
+
+    Raises InputError where it names none, or one that is in neither.
+    """
+    if setting is None:
+        raise InputError(f"{folder}: its manifest has claims, but names no setting of priors ('priors:'); run it again")
+    return priors_of(setting, (REFERENCES / PRIORS, folder / TABLES / PRIORS))
 
 
 def decidable_claims(experiment: Experiment) -> tuple[Decidability, ...]:
@@ -269,29 +294,38 @@ def _measurements(path: Path) -> tuple[Measurement, ...]:
     return msgspec.convert(read_table(path), tuple[Measurement, ...])
 
 
-def _problem_values(path: Path) -> tuple[ProblemValue, ...]:
-    """By columns, so that equal words are one object: a run at full size has ten million of these."""
-    table = pq.read_table(path, columns=[field.name for field in fields(ProblemValue)])
-    columns = {name: _shared(table[name]) for name in table.column_names}
-    splits = {split.value: split for split in Split}
-    return tuple(
-        ProblemValue(
-            model=model,
-            metric=metric,
-            split=splits[split],
-            iteration=iteration,
-            replicate=replicate,
-            problem_id=problem,
-            value=value,
-        )
-        for model, metric, split, iteration, replicate, problem, value in zip(*columns.values(), strict=True)
+def _columns(path: Path) -> Columns:
+    """By columns: a run at full size has ten million rows. Raises ValueError for a value that is not a number."""
+    table = pq.read_table(path, columns=[*_WORDS, *_NUMBERS, "value"])
+    value = table["value"].combine_chunks()
+    if pc.sum(pc.invert(pc.is_finite(pc.fill_null(value, 0.0)))).as_py():
+        raise ValueError("a value is not a finite number")
+    words = {name: _labels(table[name]) for name in _WORDS}
+    unknown = sorted(set(words["split"].words) - set(Split))
+    if unknown:
+        raise ValueError(f"unknown split {unknown[0]!r}")
+    iteration, replicate = (_integers(table[name]) for name in _NUMBERS)
+    return Columns(
+        model=words["model"],
+        metric=words["metric"],
+        split=words["split"],
+        problem=words["problem_id"],
+        iteration=iteration,
+        replicate=replicate,
+        value=np.asarray(pc.fill_null(value, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64),
     )
 
 
-def _shared(column: Any) -> Iterator[Any]:
-    """A column's values; of text, one object for each word."""
-    if column.type != pa.string():
-        return iter(column.to_pylist())
+_WORDS = ("model", "metric", "split", "problem_id")
+_NUMBERS = ("iteration", "replicate")
+
+
+def _integers(column: Any) -> NDArray[np.int64]:
+    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _labels(column: Any) -> Labels:
     encoded = column.combine_chunks().dictionary_encode()
-    words = encoded.dictionary.to_pylist()
-    return (words[index] for index in encoded.indices.to_pylist())
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return Labels(words=tuple(encoded.dictionary.to_pylist()), codes=_integers(pa.chunked_array([encoded.indices])))

@@ -1,20 +1,22 @@
 """The verdict as a pure function: claims, what a run measured, and the published tables give findings."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.claim_readings import every_reading, readings
-from selfimp_bench.manifest.model import Cell, Claim, DatasetRef, OrderClaim, TrendClaim, ValueClaim, ValuePoint
+from selfimp_bench.manifest.model import Cell, Claim, OrderClaim, TrendClaim, ValueClaim, ValuePoint
+from selfimp_bench.manifest.priors import Priors
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
-from selfimp_bench.measurement import Measurement, ProblemValue, Split
-from selfimp_bench.verdict.findings import Finding, Findings, Kind, PointFinding, combine_several, named_part
-from selfimp_bench.verdict.paired import CellValues, judge_order, judge_trend
-from selfimp_bench.verdict.single_run import judge_published_point
-from selfimp_bench.verdict.value import Divergence, PointCase, judge_point, value_finding
+from selfimp_bench.verdict.bench import Bench, Detail, Divergences, Question, Values, nothing_diverges
+from selfimp_bench.verdict.contrast import contrast
+from selfimp_bench.verdict.evidence import Evidence
+from selfimp_bench.verdict.families import slope_weights
+from selfimp_bench.verdict.findings import Findings, Kind, describe
+from selfimp_bench.verdict.logic import Judged, Leaf, Node, all_of, any_of, judge
+from selfimp_bench.verdict.value import Published
+from selfimp_bench.verdict.words import Subject, finding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,84 +30,168 @@ class ClaimFlaw:
         return f"{self.where}: {self.message}"
 
 
-Divergences = Callable[[str, Cell], Divergence | None]
-"""What a rerun may change of a model's cell; None where nothing was seen to change."""
+@dataclass(frozen=True, kw_only=True)
+class OwnClaim:
+    """A claim of one experiment about one of its models, as a tree."""
+
+    claim: Claim
+    model: str
+    node: Node[Question]
 
 
-def nothing_diverges(_model: str, _cell: Cell) -> None:
-    """Of a run without a probe."""
+def trees(
+    claims: Sequence[Claim], models: Sequence[str], tables: Sequence[ReferenceTable], experiment: str
+) -> tuple[OwnClaim, ...]:
+    """Every claim for every model that it speaks of, in the order of the claims and of the models.
 
-
-def check(
-    *,
-    claims: Sequence[Claim],
-    models: Sequence[str],
-    datasets: Mapping[Split, DatasetRef],
-    measurements: Sequence[Measurement],
-    problem_values: Sequence[ProblemValue],
-    tables: Sequence[ReferenceTable],
-    divergences: Divergences = nothing_diverges,
-) -> Findings:
-    """Every claim judged for every model it speaks of.
-
-    An order or a trend is judged for each of ``models`` (the manifest's ids); a value for the models of its rows.
-    What the run did not measure is NOT_MEASURED, never left out. ``datasets`` are those of the run's profile; the order
-    of measurements and values does not matter. A ``table`` is found by the name the claim gives.
-    Raises InputError, with all of them, for claims that cannot be judged (``find_claim_flaws``).
+    An order or a trend is about each of ``models``; a value about the models of its rows. A table is found by the name
+    that the claim gives. Raises InputError, with all of them, for claims that cannot be judged (``find_claim_flaws``).
     """
     flaws = find_claim_flaws(claims, tables)
     if flaws:
         raise InputError("\n".join(map(str, flaws)))
-    evidence = _index(measurements, problem_values, divergences)
-    findings: list[Finding] = []
-    for claim in claims:
-        judged = {read.name: _judge(read.claim, models, datasets, evidence, tables) for read in readings(claim)}
-        findings += judged[""] if claim.several is None else _several(claim.several, judged)
-    return Findings(schema=1, findings=tuple(findings))
+    return tuple(one for claim in claims for one in _of_claim(claim, models, tables, experiment))
 
 
-def _judge(
-    claim: Claim,
+def judge_own(
+    claims: Sequence[OwnClaim], evidence: Evidence, priors: Priors, divergences: Divergences = nothing_diverges
+) -> tuple[Judged[Question, Detail], ...]:
+    """Every tree on what the run measured; what it did not measure is NOT_MEASURED, never left out."""
+    bench = Bench(evidence, priors, divergences)
+    return tuple(judge(each.node, bench.ask) for each in claims)
+
+
+def check(
+    *,
+    experiment: str,
+    claims: Sequence[Claim],
     models: Sequence[str],
-    datasets: Mapping[Split, DatasetRef],
-    evidence: "_Evidence",
+    evidence: Evidence,
     tables: Sequence[ReferenceTable],
-) -> list[Finding]:
+    priors: Priors,
+    divergences: Divergences = nothing_diverges,
+) -> Findings:
+    """Every claim of an experiment judged for every model it speaks of, on the evidence of its run.
+
+    Raises InputError, with all of them, for claims that cannot be judged (``find_claim_flaws``).
+    """
+    made = trees(claims, models, tables, experiment)
+    judged = judge_own(made, evidence, priors, divergences)
+    return Findings(
+        schema=2,
+        findings=tuple(finding(_subject(each), found, priors) for each, found in zip(made, judged, strict=True)),
+    )
+
+
+def _subject(own: OwnClaim) -> Subject:
+    claim = own.claim
+    kinds = {"any_of": Kind.ANY_OF, "all_of": Kind.ALL_OF}
+    forms = {Kind.VALUE: claim.value, Kind.ORDER: claim.order, Kind.TREND: claim.trend}
+    kind = next((kind for kind, form in forms.items() if form is not None), kinds.get(claim.several or "", Kind.ALL_OF))
+    return Subject(claim=claim.id, model=own.model, statement=claim.statement, source=claim.source, kind=kind)
+
+
+def _of_claim(
+    claim: Claim, models: Sequence[str], tables: Sequence[ReferenceTable], experiment: str
+) -> Iterator[OwnClaim]:
+    found: dict[str, list[Node[Question]]] = {}
+    for read in readings(claim):
+        for model, node in _of_form(read.claim, read.name, models, tables, experiment):
+            found.setdefault(model, []).append(node)
+    together = all_of if claim.several == "all_of" else any_of
+    for model, parts in found.items():
+        yield OwnClaim(claim=claim, model=model, node=together(claim.id, parts))
+
+
+def _of_form(
+    claim: Claim, name: str, models: Sequence[str], tables: Sequence[ReferenceTable], experiment: str
+) -> Iterator[tuple[str, Node[Question]]]:
     if claim.value is not None:
-        return _judge_value(claim, claim.value, datasets, evidence, tables)
-    if claim.order is not None:
-        return [_judge_order(claim, claim.order, model, evidence) for model in models]
-    assert claim.trend is not None  # find_claim_flaws has refused claims without a form
-    return [_judge_trend(claim, claim.trend, model, evidence) for model in models]
+        yield from _values(claim.value, name, tables, experiment)
+    for model in models if claim.order is not None or claim.trend is not None else ():
+        asked = None
+        if claim.order is not None:
+            asked = _order(claim.order, experiment, model)
+        elif claim.trend is not None:
+            asked = _trend(claim.trend, experiment, model)
+        assert asked is not None  # find_claim_flaws has refused claims without a form
+        yield model, Leaf(name=name, question=asked)
 
 
-def _several(several: Literal["any_of", "all_of"], judged: Mapping[str, Sequence[Finding]]) -> list[Finding]:
-    """The findings of every reading or part, by its name, as one for each model: points and terms of all are kept."""
-    found: dict[str, dict[str, Finding]] = defaultdict(dict)
-    for name, findings in judged.items():
-        for finding in findings:
-            found[finding.model][name] = finding
-    return [
-        replace(
-            next(iter(named.values())),
-            kind=Kind.ANY_OF if several == "any_of" else Kind.ALL_OF,
-            verdict=combine_several(several, [each.verdict for each in named.values()]),
-            reason="; ".join(
-                f"{named_part(several, name)}: {each.verdict}, {each.reason}" for name, each in named.items()
-            ),
-            points=tuple(point for each in named.values() for point in each.points),
-            interval=None,
-            terms=tuple(
-                replace(term, name=f"{name}: {term.name}") for name, each in named.items() for term in each.terms
-            ),
-            problems_to_decide=None,
-        )
-        for named in found.values()
+def _order(order: OrderClaim, experiment: str, model: str) -> Question:
+    name = f"{describe(order.greater)} less {describe(order.lesser)}"
+    return contrast(name, [((experiment, model, order.greater), 1.0), ((experiment, model, order.lesser), -1.0)])
+
+
+def _trend(trend: TrendClaim, experiment: str, model: str) -> Question:
+    """The least-squares slope over the iterations; of a fall its negative, so that the claimed side is above 0."""
+    sign = 1.0 if trend.direction == "up" else -1.0
+    span = ", ".join(map(str, trend.iterations))
+    name = f"slope of {trend.metric} on {trend.split} per iteration over {span}"
+    terms = [
+        ((experiment, model, Cell(metric=trend.metric, split=trend.split, iteration=iteration)), sign * float(weight))
+        for iteration, weight in zip(trend.iterations, slope_weights(trend.iterations), strict=True)
     ]
+    return contrast(name if sign > 0 else f"fall, the {name} taken negative", terms)
+
+
+def _values(
+    value: ValueClaim, name: str, tables: Sequence[ReferenceTable], experiment: str
+) -> Iterator[tuple[str, Node[Question]]]:
+    table = next(table for table in tables if table.name == value.table)
+    points: dict[str, list[tuple[Cell, Published]]] = {}
+    for point in value.points:
+        row = table.find(point.reference)
+        assert row is not None and value.against is not None  # find_claim_flaws has refused such claims
+        number = Published(
+            table=table.name,
+            row=row,
+            conflicting=_in_conflict(table, row, tables),
+            earlier=_earlier(row, table),
+            problems=value.problems,
+        )
+        cell = Cell(metric=point.metric, split=point.split, iteration=point.iteration)
+        points.setdefault(row.model, []).append((cell, number))
+    for model, of_model in points.items():
+        assert value.against is not None
+        asked = Values(
+            experiment=experiment,
+            model=model,
+            cells=tuple(cell for cell, _ in of_model),
+            numbers=tuple(number for _, number in of_model),
+            against=value.against,
+            points=len(value.points),
+        )
+        yield model, Leaf(name=name, question=asked)
+
+
+def _in_conflict(table: ReferenceTable, row: Reference, tables: Sequence[ReferenceTable]) -> tuple[Reference, ...]:
+    found = tuple(filter(None, (find_row(*place, tables) for place in table.neighbours(row))))
+    for other in found:
+        if other.unit != row.unit:
+            raise InputError(
+                f"{table.name}: row '{row.id}' is in {row.unit}, but row '{other.id}', which it conflicts with, in "
+                f"{other.unit}; only numbers in one unit can be in conflict"
+            )
+    return found
+
+
+def _earlier(row: Reference, table: ReferenceTable) -> Reference | None:
+    """The table's row of the first iteration of the same series; None for that one itself."""
+    series = [
+        each
+        for each in table.rows
+        if (each.model, each.dataset, each.method, each.metric, each.unit)
+        == (row.model, row.dataset, row.method, row.metric, row.unit)
+        and each.x is not None
+        and row.x is not None
+        and each.x < row.x
+    ]
+    return min(series, key=lambda each: each.x or 0, default=None)
 
 
 def find_claim_flaws(claims: Sequence[Claim], tables: Sequence[ReferenceTable]) -> tuple[ClaimFlaw, ...]:
-    """Everything that keeps these claims from being judged: missing tables and rows, rows without a spread."""
+    """Everything that keeps these claims from being judged: missing tables and rows, nothing that would refute them."""
     return tuple(
         flaw
         for index, claim in enumerate(claims)
@@ -132,102 +218,44 @@ def _claim_flaws(where: str, claim: Claim, tables: Sequence[ReferenceTable]) -> 
         return
     if not claim.value.points:
         yield ClaimFlaw(where=f"{where}.value.points", message="a value claim needs at least one point")
+    flawed = False
     for index, point in enumerate(claim.value.points):
-        if problem := _point_flaw(claim.value, point, table, tables):
+        if problem := _point_flaw(point, table, tables):
+            flawed = True
             yield ClaimFlaw(where=f"{where}.value.points[{index}].reference", message=problem)
+    if not flawed and (lacking := _against_flaw(claim.value, table)) is not None:
+        yield ClaimFlaw(where=f"{where}.value", message=lacking)
 
 
-def _point_flaw(
-    value: ValueClaim, point: ValuePoint, table: ReferenceTable, tables: Sequence[ReferenceTable]
-) -> str | None:
+def _against_flaw(value: ValueClaim, table: ReferenceTable) -> str | None:
+    if value.against is None:
+        return (
+            "says not what would refute it; add 'against': frozen (a model that stays as it was), none (0), or "
+            "{apart: X} (a run X off)"
+        )
+    rows = [row for point in value.points if (row := table.find(point.reference)) is not None]
+    if value.against == "frozen" and rows and all(_earlier(row, table) is None for row in rows):
+        return (
+            f"is against a model that stays as it was, but {table.name} has no number of an earlier iteration for any "
+            "of its points; say 'against: none' or {apart: X}"
+        )
+    return None
+
+
+def _point_flaw(point: ValuePoint, table: ReferenceTable, tables: Sequence[ReferenceTable]) -> str | None:
     row = table.find(point.reference)
     if row is None:
         near = get_close_matches(point.reference, [row.id for row in table.rows], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         return f"{table.name} has no row '{point.reference}'{hint}"
-    of_one_run = value.rule == "published-value"
-    if not of_one_run and (row.sd is None or row.runs is None):
-        return (
-            f"{table.name}: row '{row.id}' has no sd and runs; a prediction interval needs the spread over at least "
-            "two reference runs (rule published-value is for numbers from one run)"
-        )
-    if row.metric != point.metric and not (of_one_run and point.metric.startswith(f"{row.metric}.")):
+    if row.metric != point.metric and not point.metric.startswith(f"{row.metric}."):
         return f"{table.name}: row '{row.id}' is about {row.metric}, but the point is about {point.metric}"
-    if of_one_run and row.x is not None and row.x != point.iteration:
+    if row.x is not None and row.x != point.iteration:
         return f"{table.name}: row '{row.id}' is about x = {row.x}, but the point is about iteration {point.iteration}"
-    for name, other in table.neighbours(row) if of_one_run else ():
+    for name, other in table.neighbours(row):
         if find_row(name, other, tables) is None:
             return f"{table.name}: row '{row.id}' conflicts with row '{other}' of {name}, which is not there"
     return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Evidence:
-    """What the run measured, by (model, cell)."""
-
-    measurements: dict[tuple[str, Cell], list[Measurement]]
-    values: dict[tuple[str, Cell], list[ProblemValue]]
-    divergences: Divergences
-
-    def of_cell(self, model: str, cell: Cell) -> CellValues:
-        return CellValues(cell=cell, values=tuple(self.values.get((model, cell), ())))
-
-
-def _index(
-    measurements: Sequence[Measurement], problem_values: Sequence[ProblemValue], divergences: Divergences
-) -> _Evidence:
-    by_cell: dict[tuple[str, Cell], list[Measurement]] = defaultdict(list)
-    for each in sorted(measurements, key=lambda each: each.replicate):
-        by_cell[each.model, Cell(metric=each.metric, split=each.split, iteration=each.iteration)].append(each)
-    values: dict[tuple[str, Cell], list[ProblemValue]] = defaultdict(list)
-    for value in problem_values:
-        values[value.model, Cell(metric=value.metric, split=value.split, iteration=value.iteration)].append(value)
-    return _Evidence(measurements=dict(by_cell), values=dict(values), divergences=divergences)
-
-
-def _judge_value(
-    claim: Claim,
-    value: ValueClaim,
-    datasets: Mapping[Split, DatasetRef],
-    evidence: _Evidence,
-    tables: Sequence[ReferenceTable],
-) -> list[Finding]:
-    table = next(table for table in tables if table.name == value.table)
-    cases: dict[str, list[PointCase]] = {}
-    for point in value.points:
-        row = table.find(point.reference)
-        assert row is not None  # find_claim_flaws has refused such claims
-        conflicting = tuple(filter(None, (find_row(*place, tables) for place in table.neighbours(row))))
-        cell = Cell(metric=point.metric, split=point.split, iteration=point.iteration)
-        found = tuple(evidence.measurements.get((row.model, cell), ()))
-        digest = datasets[point.split].digest if point.split in datasets else None
-        case = PointCase(
-            point=point,
-            table=table.name,
-            row=row,
-            measurements=found,
-            digest=digest,
-            conflicting=conflicting,
-            divergence=evidence.divergences(row.model, cell),
-        )
-        cases.setdefault(row.model, []).append(case)
-    return [
-        value_finding(
-            claim=claim,
-            model=model,
-            confidence=value.confidence,
-            family=len(value.points),
-            points=tuple(_judge_point(case, value) for case in of_model),
-        )
-        for model, of_model in cases.items()
-    ]
-
-
-def _judge_point(case: PointCase, value: ValueClaim) -> PointFinding:
-    family = len(value.points)
-    if value.single_run is not None:
-        return judge_published_point(case, value.single_run, confidence=value.confidence, family=family)
-    return judge_point(case, confidence=value.confidence, family=family)
 
 
 def find_row(table: str, name: str, tables: Sequence[ReferenceTable]) -> Reference | None:
@@ -244,23 +272,10 @@ def tables_of(claims: Sequence[Claim], read: Callable[[str], ReferenceTable]) ->
     named = {claim.value.table for claim in forms if claim.value is not None}
     tables = {name: read(name) for name in sorted(named)}
     for claim in forms:
-        if claim.value is None or claim.value.rule != "published-value":
+        if claim.value is None:
             continue
         table = tables[claim.value.table]
         rows = [row for point in claim.value.points if (row := table.find(point.reference)) is not None]
         for name in sorted({name for row in rows for name, _ in table.neighbours(row)} - tables.keys()):
             tables[name] = read(name)
     return tuple(tables[name] for name in sorted(tables))
-
-
-def _judge_order(claim: Claim, order: OrderClaim, model: str, evidence: _Evidence) -> Finding:
-    greater, lesser = evidence.of_cell(model, order.greater), evidence.of_cell(model, order.lesser)
-    return judge_order(claim=claim, order=order, model=model, greater=greater, lesser=lesser)
-
-
-def _judge_trend(claim: Claim, trend: TrendClaim, model: str, evidence: _Evidence) -> Finding:
-    cells = [
-        evidence.of_cell(model, Cell(metric=trend.metric, split=trend.split, iteration=iteration))
-        for iteration in trend.iterations
-    ]
-    return judge_trend(claim=claim, trend=trend, model=model, cells=cells)

@@ -3,7 +3,7 @@
 Every form is made of ``Comparison``s: the greatest of some quantities is above the greatest of others, or either of the
 two is a bound. A comparison is yes, no or open (its interval holds zero), or unknown (a number is missing)::
 
-    above      greater > times lesser                 peak       max(at) > max(other iterations)
+    above      greater > times lesser                 peak       max(at) > max(other iterations) - margin
     best       max(winners) > max(the rest)           monotone   every step > 0, all of them
     within     quantity > low, and high > quantity
     rule       condition > threshold: max(above) > max(the rest of among); else max(below) > max(the rest)
@@ -23,6 +23,9 @@ from selfimp_bench.manifest.suite_model import Axis, Fit, Monotone, Peak, Quanti
 from selfimp_bench.measurement import Split
 
 Labels = Mapping[str, str | int]
+
+ALONE = "the claim"
+"""The name of a group without labels."""
 
 
 class Truth(StrEnum):
@@ -74,12 +77,16 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The greatest of ``greater`` is above ``times`` the greatest of ``lesser``; an empty side stands for ``bound``."""
+    """The greatest of ``greater`` is above ``times`` the greatest of ``lesser``; an empty side stands for ``bound``.
+
+    margin: by how much it may be below all the same.
+    """
 
     greater: tuple[Amount, ...]
     lesser: tuple[Amount, ...]
     bound: float = 0.0
     times: float = 1.0
+    margin: float = 0.0
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -119,7 +126,7 @@ class Group:
     @property
     def name(self) -> str:
         """The labels in words."""
-        return ", ".join(map(str, self.labels.values())) or "the claim"
+        return ", ".join(map(str, self.labels.values())) or ALONE
 
 
 def expand(suite: Suite, claim: SuiteClaim, reading: Reading) -> tuple[Group, ...]:
@@ -203,7 +210,7 @@ def _clauses(suite: Suite, reading: Reading, labels: Labels, amount: Callable[..
 def _peak(peak: Peak, whole: Amount) -> Clause:
     at = tuple(place for place in whole.series if place.cell.iteration in peak.at)
     rest = tuple(place for place in whole.series if place.cell.iteration not in peak.at)
-    return Clause(then=Comparison(greater=_each(at), lesser=_each(rest)))
+    return Clause(then=Comparison(greater=_each(at), lesser=_each(rest), margin=peak.margin))
 
 
 def _between(within: Within, quantity: Amount) -> Iterator[Clause]:
@@ -234,7 +241,9 @@ def _winners(
 
 
 def _each(places: Sequence[Place]) -> tuple[Amount, ...]:
-    return tuple(Amount(name=_name(place, str(place.cell.iteration)), series=(place,), minus=None) for place in places)
+    return tuple(
+        Amount(name=amount_name(place, str(place.cell.iteration)), series=(place,), minus=None) for place in places
+    )
 
 
 def _amount(suite: Suite, quantity: Quantity, labels: Labels) -> Amount:
@@ -245,7 +254,7 @@ def _amount(suite: Suite, quantity: Quantity, labels: Labels) -> Amount:
     series = tuple(_place(suite, quantity, labels, each) for each in iterations)
     minus = None if quantity.minus_iteration is None else _place(suite, quantity, labels, quantity.minus_iteration)
     span = f"{iterations[0]}..{iterations[-1]}" if len(iterations) > 1 else str(iterations[0])
-    return Amount(name=_name(series[0], span, minus), series=series, minus=minus)
+    return Amount(name=amount_name(series[0], span, minus), series=series, minus=minus)
 
 
 def _fitted(suite: Suite, quantity: Quantity, fit: Fit, labels: Labels) -> Amount:
@@ -271,7 +280,8 @@ def _place(suite: Suite, quantity: Quantity, labels: Labels, iteration: int) -> 
     return Place(experiment=member.name, dataset=on, method=method, model=model, cell=cell)
 
 
-def _name(place: Place, span: str, minus: Place | None = None) -> str:
+def amount_name(place: Place, span: str, minus: Place | None = None) -> str:
+    """An amount in words; ``span`` is its iteration, or the first and the last of several."""
     less = "" if minus is None else f" less t={minus.cell.iteration}"
     best = "best " if ".." in span else ""
     return f"{place.dataset} {place.method} {place.model} {best}{place.cell.metric} t={span}{less}"

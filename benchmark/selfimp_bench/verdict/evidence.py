@@ -4,9 +4,10 @@ A cell's values per problem are one array, replicates x problems, NaN where unde
 one ``ProblemSet`` object, so that comparing them problem by problem needs no look at names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +112,25 @@ def columns_of(values: Iterable[ProblemValue]) -> Columns:
         problem=_labels([row.problem_id for row in rows]),
         value=np.array([np.nan if row.value is None else row.value for row in rows], dtype=np.float64),
     )
+
+
+def values_of(columns: Columns) -> Iterator[ProblemValue]:
+    """The rows of the columns one by one, in order."""
+    splits = [Split(word) for word in columns.split.words]
+    coded = (columns.model, columns.metric, columns.problem)
+    model, metric, problem = ([each.words[code] for code in each.codes.tolist()] for each in coded)
+    split = [splits[code] for code in columns.split.codes.tolist()]
+    numbers = (columns.iteration.tolist(), columns.replicate.tolist(), columns.value.tolist())
+    for row in zip(model, metric, split, problem, *numbers, strict=True):
+        yield ProblemValue(
+            model=row[0],
+            metric=row[1],
+            split=row[2],
+            problem_id=row[3],
+            iteration=row[4],
+            replicate=row[5],
+            value=None if isnan(row[6]) else row[6],
+        )
 
 
 def _labels(words: Sequence[str]) -> Labels:

@@ -32,7 +32,7 @@ def fit_of(fit: Fit, xs: Sequence[float], ys: NDArray[np.float64]) -> NDArray[np
         pairs = _pairs(xs)
         steps = np.sign(ys[:, pairs.second] - ys[:, pairs.first])
         return np.asarray(steps @ pairs.signs / len(pairs.signs), dtype=np.float64)
-    centred, weights = ys - ys.mean(axis=1, keepdims=True), _weights(xs)
+    centred, weights = ys - ys.mean(axis=1, keepdims=True), slope_weights(xs)
     slopes = centred @ weights
     if fit is Fit.SLOPE:
         return np.asarray(slopes, dtype=np.float64)
@@ -52,7 +52,7 @@ def fit_bounds(fit: Fit, xs: Sequence[float], ys: Sequence[Bounds]) -> Bounds:
         decided = float((rises.astype(float) - falls.astype(float)) @ pairs.signs)
         undecided, count = int(np.sum(~(rises | falls))), len(pairs.signs)
         return Bounds(low=(decided - undecided) / count, high=(decided + undecided) / count)
-    weights = _weights(xs)
+    weights = slope_weights(xs)
     least = float(np.sum(np.where(weights > 0, low, high) * weights))
     most = float(np.sum(np.where(weights > 0, high, low) * weights))
     if fit is Fit.SLOPE:
@@ -75,8 +75,13 @@ def _explained(
     return Bounds(low=lowest, high=highest)
 
 
-def _weights(xs: Sequence[float]) -> NDArray[np.float64]:
-    """The slope is their sum with y: (x - mean) / sum of squares."""
+def slope_weights(xs: Sequence[float]) -> NDArray[np.float64]:
+    """The least-squares slope per unit of x is their sum with y: (x - mean) / sum of squares.
+
+    Raises ValueError for fewer than two different x.
+    """
+    if len(set(xs)) < 2:
+        raise ValueError(f"a slope needs two different places, got {list(xs)}")
     centred = np.asarray(xs, dtype=np.float64) - np.mean(xs)
     return np.asarray(centred / np.sum(centred**2), dtype=np.float64)
 

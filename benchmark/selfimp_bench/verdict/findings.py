@@ -1,18 +1,24 @@
 """Verdicts and findings: what judging a claim gives, how it becomes an exit code and ``findings.json``."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from selfimp_bench.manifest.model import Cell, ValuePoint
 
-# Under this many problems the normal margin and the percentile bootstrap cover visibly less than they say
-# (tests/verdict/test_inference.py counts it), so nothing is decided from a sample smaller than this.
-MINIMUM_PROBLEMS = 20
+MINIMUM_PROBLEMS: Final = 20
+"""Of fewer problems Student's t covers visibly less than it says, so that nothing is decided from them."""
+
+FOR_LEVEL: Final = 0.01
+"""REPRODUCED at most so often where the claim is false: the level is the kit's, for no manifest to widen."""
+
+AGAINST_LEVEL: Final = 0.05
+"""NOT_REPRODUCED at most so often where the claim is true."""
 
 
 class Verdict(StrEnum):
@@ -57,8 +63,7 @@ class PointFinding:
     """One point of a value claim; all numbers are in ``unit``, the reference's.
 
     measured: mean over the replicates; reference: the printed digits of row ``reference_id``.
-    low, high: where a mean over the reference's problems may lie; ``terms`` holds the error of a run on others.
-    problems_to_decide: about how many problems like the run's would settle an inconclusive point.
+    low, high: where another run of the same may lie; ``terms`` holds the error of a run on other problems.
     """
 
     cell: Cell
@@ -71,12 +76,14 @@ class PointFinding:
     verdict: Verdict
     reason: str
     terms: tuple[Term, ...]
-    problems_to_decide: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A mean over ``problems`` and its bootstrap interval; ``dropped`` problems were undefined in some cell."""
+    """A mean over ``problems`` and its 95 % interval over problems and seeds.
+
+    problems: of the smallest data set; ``dropped`` problems were undefined in some cell.
+    """
 
     mean: float
     low: float
@@ -87,7 +94,15 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One claim judged for one model: ``points`` for a value, ``interval`` for an order or a trend."""
+    """One claim judged for one model: ``points`` for a value, ``interval`` for one comparison.
+
+    p_for: the probability of numbers so much for the claim where it is false; p_against: so much against it where it is
+    true; 1 where nothing is decided. would_fail: what would have failed, in a sentence with the numbers.
+    smallest_effect: how far from the bound (of a value: from the published number) the truth must lie for 80 of 100
+    runs to decide it, in the measurement's unit (of a value: the reference's); None where that is no one number.
+    problems_to_decide, replicates_to_decide: how many, either alone, would decide what is inconclusive in 80 of 100
+    runs, were the truth what was measured; None where no number would, or where it is decided.
+    """
 
     claim: str
     model: str
@@ -95,18 +110,23 @@ class Finding:
     source: str
     kind: Kind
     verdict: Verdict
+    p_for: float
+    p_against: float
     reason: str
+    would_fail: str
+    smallest_effect: float | None
     points: tuple[PointFinding, ...]
     interval: Interval | None
     terms: tuple[Term, ...]
     problems_to_decide: int | None
+    replicates_to_decide: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """Every claim judged, in the manifest's order of claims and models."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     findings: tuple[Finding, ...]
 
 
@@ -123,24 +143,6 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
     return Verdict.REPRODUCED
 
 
-def combine_readings(verdicts: Sequence[Verdict]) -> Verdict:
-    """One verdict for several readings of a claim: REPRODUCED if one is, NOT_REPRODUCED if none can be.
-
-    Raises ValueError for no verdicts.
-    """
-    if not verdicts:
-        raise ValueError("no verdicts to combine")
-    for verdict in (Verdict.REPRODUCED, Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.NOT_REPRODUCED
-
-
-def combine_several(several: Literal["any_of", "all_of"], verdicts: Sequence[Verdict]) -> Verdict:
-    """One verdict for a claim's readings, of which one is enough, or for its parts, which must all be reproduced."""
-    return combine_readings(verdicts) if several == "any_of" else combine(verdicts)
-
-
 def named_part(several: Literal["any_of", "all_of"] | None, name: str) -> str:
     """How a reason begins that is about one reading, or one part, of a claim."""
     return f"read as {name}" if several == "any_of" else name
@@ -154,6 +156,13 @@ def exit_code(findings: Findings) -> int:
     return 3 if not verdicts or verdicts & {Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED} else 0
 
 
+def too_few(problems: int) -> str | None:
+    """Why a number over so many problems decides nothing, or None."""
+    if problems >= MINIMUM_PROBLEMS:
+        return None
+    return f"of {problems} problems; fewer than {MINIMUM_PROBLEMS} decide nothing"
+
+
 def describe(cell: Cell | ValuePoint) -> str:
     """A cell in words."""
     return f"{cell.metric} on {cell.split} at iteration {cell.iteration}"
@@ -163,6 +172,17 @@ def show(number: Decimal | float) -> str:
     """A number for a sentence: at most six decimals, no trailing zeros."""
     text = f"{number:.6f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
+
+
+def brief(number: Decimal | float | int | str) -> str:
+    """A number in at most four significant digits, whole ones and words as they are: 0.2949, 53.91, 1319, 0.00003."""
+    if isinstance(number, str | int):
+        return str(number)
+    if not math.isfinite(number):
+        return str(float(number))
+    found = float(number)
+    digits = 3 - math.floor(math.log10(abs(found))) if found else 0
+    return show(round(found, digits)) if digits <= 6 else f"{found:.2g}"
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")

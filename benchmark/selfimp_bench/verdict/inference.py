@@ -1,124 +1,113 @@
-"""The statistics behind a verdict: prediction intervals, sampling error, the paired bootstrap and slopes.
+"""The statistics behind a verdict: tails of Student's t, moderated spreads, exact tails of shares and signs.
 
-Pure numbers in, numbers out; what they mean for a claim is decided in ``check``.
+Pure numbers in, numbers out; what they mean for a claim is decided elsewhere.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import NormalDist
+from functools import lru_cache
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 
-# Indices drawn at a time: 8 MiB of them, so that memory does not grow with resamples x problems.
-_CHUNK = 2**20
+@lru_cache(maxsize=1)
+def special() -> Any:
+    """scipy.special, imported when it is first needed: most commands need it not."""
+    import scipy.special
+
+    return scipy.special
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanInterval:
-    """A mean with its two-sided confidence interval, in the values' unit."""
+class Variance:
+    """A variance and the degrees of freedom it is known with (``math.inf``: exactly)."""
 
-    mean: float
-    low: float
-    high: float
+    value: float
+    degrees: float
 
 
-def two_sided_level(confidence: float, points: int) -> float:
-    """The quantile's probability 1 - (1 - confidence) / (2 points): two-sided, Bonferroni over ``points``.
+def student_tail(t: float, degrees: float) -> float:
+    """P(T >= t) of Student's t; of the normal distribution for infinite degrees."""
+    return float(special().stdtr(min(degrees, 1e9), -t))
 
-    With it all ``points`` intervals hold together with at least ``confidence``. Raises ValueError for a confidence
-    outside (0, 1) or no points.
+
+def student_quantile(level: float, degrees: float) -> float:
+    """The quantile of probability ``level``, between 0 and 1; of the normal distribution for infinite degrees."""
+    if not (0 < level < 1 and degrees > 0):
+        raise ValueError(f"a quantile needs a level in (0, 1) and degrees above 0, got {level} and {degrees}")
+    return float(special().stdtrit(min(degrees, 1e9), level))
+
+
+def moderated(prior: Variance, *seen: Variance) -> Variance:
+    """What is expected and what was seen, each weighing as its degrees; those seen without degrees say nothing.
+
+    (nu0 sigma0^2 + nu1 s1^2 + ...) / (nu0 + nu1 + ...), with nu0 + nu1 + ... degrees.
+    Source: the moderated t of Smyth 2004 (doi:10.2202/1544-6115.1027).
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")
-    if points < 1:
-        raise ValueError(f"a family needs at least one point, got {points}")
-    return 1 - (1 - confidence) / (2 * points)
+    parts = [each for each in (prior, *seen) if each.degrees > 0]
+    degrees = sum(each.degrees for each in parts)
+    return Variance(value=sum(each.degrees * each.value for each in parts) / degrees, degrees=degrees)
 
 
-def student_quantile(level: float, degrees: int) -> float:
-    """Student's t quantile of probability ``level`` with ``degrees`` >= 1 degrees of freedom."""
-    # scipy.special, imported on use: scipy.stats takes 0.7 s to import, and most commands need neither.
-    from scipy.special import stdtrit
-
-    if degrees < 1:
-        raise ValueError(f"Student's t needs at least 1 degree of freedom, got {degrees}")
-    return float(stdtrit(degrees, level))
-
-
-def normal_quantile(level: float) -> float:
-    """The standard normal quantile of probability ``level``."""
-    return NormalDist().inv_cdf(level)
+def added(parts: Iterable[Variance]) -> Variance:
+    """The variance of a sum of independent terms, its degrees by Welch and Satterthwaite."""
+    known = [each for each in parts if each.value > 0]
+    total = sum(each.value for each in known)
+    if total == 0:
+        return Variance(value=0.0, degrees=math.inf)
+    uncertain = sum(each.value**2 / each.degrees for each in known if each.degrees < math.inf)
+    return Variance(value=total, degrees=total**2 / uncertain if uncertain else math.inf)
 
 
-def prediction_half_width(*, sd: float, runs: int, replicates: int, quantile: float) -> float:
-    """quantile * sd * sqrt(1 / replicates + 1 / runs): the mean of K new runs, predicted from n reference runs.
+def share_tail(successes: float, problems: int, bound: float) -> float:
+    """P(X >= successes) of a binomial share ``bound`` of ``problems``: Clopper and Pearson's, one-sided.
 
-    ``sd`` is the sample standard deviation (n - 1 in the denominator) over the ``runs`` >= 2 reference runs;
-    ``quantile`` is Student's t with n - 1 degrees of freedom. Source: the two-sample t statistic with the variance
-    estimated from the reference alone (Hahn and Meeker, Statistical Intervals, section 4.8).
+    With a sum of graded values between 0 and 1 for the successes it is the same incomplete beta function: such values
+    spread less than 0s and 1s of the same mean.
     """
-    if runs < 2 or replicates < 1:
-        raise ValueError(f"a prediction needs 2 reference runs and 1 replicate, got {runs} and {replicates}")
-    if not (math.isfinite(sd) and sd >= 0):
-        raise ValueError(f"a standard deviation must be finite and not negative, got {sd}")
-    return quantile * sd * math.sqrt(1 / replicates + 1 / runs)
+    if successes <= 0 or bound >= 1:
+        return 1.0
+    return float(special().betainc(successes, problems - successes + 1, max(bound, 0.0)))
 
 
-def sampling_margin(*, standard_error: float, problems: int, level: float) -> float:
-    """Half-width of the interval for the mean over all problems from which these ``problems`` were drawn.
+def sign_tail(more: int, less: int) -> float:
+    """P(at least ``more`` of more + less) were both as likely: the exact sign test (McNemar's)."""
+    return 1.0 if more == 0 else float(special().bdtrc(more - 1, more + less, 0.5))
 
-    z(level) * standard_error; where no two problems differ, so that the standard error is 0 and says nothing, the
-    exact bound (Clopper and Pearson) for a share seen in none of n problems: 1 - (1 - level) ** (1 / n).
+
+def unseen_tail(distance: float, reach: float, problems: int) -> float:
+    """That none of ``problems`` showed it, were enough of all problems different to move the mean by ``distance``.
+
+    Values that are all equal have no spread, which says little: each problem that differs may do so by ``reach``, so
+    that a share of distance / reach of them must. (1 - distance / reach) ** problems: the rule of three, exactly.
     """
-    if problems < 1 or not (math.isfinite(standard_error) and standard_error >= 0):
-        raise ValueError(f"a margin needs problems and a finite error, got {problems} and {standard_error}")
-    if standard_error == 0:
-        return -math.expm1(math.log(1 - level) / problems)
-    return NormalDist().inv_cdf(level) * standard_error
+    return max(0.0, 1 - distance / reach) ** problems
 
 
-def bootstrap_mean(
-    values: NDArray[np.float64], *, confidence: float, resamples: int, seed: int, chunk: int = _CHUNK
-) -> MeanInterval:
-    """The mean of ``values`` (one per problem) and its percentile bootstrap interval over problems.
+def tail(distance: float, exact: float | None, problems: Variance, seeds: Variance) -> float:
+    """P(at least this distance from the bound, on this side), were the truth at the bound.
 
-    Efron's percentile interval: the (1 - confidence) / 2 and (1 + confidence) / 2 quantiles of the means of
-    ``resamples`` draws with replacement, from PCG64(seed). The result depends on neither ``chunk`` nor the machine's
-    memory. Equal values give a zero-width interval exactly, without rounding noise around it.
-    Raises ValueError without values, with a non-finite one, or without resamples.
+    The errors of problems and of seeds add up. Where the tail over problems is known exactly, it stands for the
+    standard error that would give it, distance / z.
     """
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"a bootstrap needs finite values in one row, got shape {values.shape}")
-    if resamples < 1:
-        raise ValueError(f"a bootstrap needs at least one resample, got {resamples}")
-    upper = two_sided_level(confidence, 1)
-    if (values == values[0]).all():
-        same = float(values[0])
-        return MeanInterval(mean=same, low=same, high=same)
-    random = np.random.Generator(np.random.PCG64(seed))
-    rows = max(1, chunk // values.size)
-    means = np.empty(resamples)
-    for start in range(0, resamples, rows):
-        count = min(rows, resamples - start)
-        means[start : start + count] = values[random.integers(0, values.size, size=(count, values.size))].mean(axis=1)
-    low, high = np.quantile(means, [1 - upper, upper])
-    return MeanInterval(mean=math.fsum(values) / values.size, low=float(low), high=float(high))
+    if distance <= 0:
+        spread = added((problems, seeds))
+        return student_tail(distance / math.sqrt(spread.value), spread.degrees) if spread.value else 1.0
+    if exact is not None:
+        deviate = -float(special().ndtri(exact))
+        if deviate <= 0:
+            return exact
+        problems = Variance(value=(distance / deviate) ** 2, degrees=math.inf)
+    spread = added((problems, seeds))
+    return student_tail(distance / math.sqrt(spread.value), spread.degrees) if spread.value else 0.0
 
 
-def slopes(series: NDArray[np.float64], iterations: Sequence[int]) -> NDArray[np.float64]:
-    """The least-squares slope per unit iteration of every row of ``series`` (problems x iterations).
-
-    sum (x - mean x)(y - mean y) / sum (x - mean x)^2, with the whole numbers w = T x - sum x for x - mean x and
-    y - y_1 for y - mean y (the weights sum to 0): a constant row has slope 0 exactly, not 1e-17.
-    Raises ValueError for fewer than two different iterations or a shape that does not fit.
-    """
-    if series.ndim != 2 or series.shape[1] != len(iterations):
-        raise ValueError(f"series of shape {series.shape} do not fit {len(iterations)} iterations")
-    if len(set(iterations)) < 2:
-        raise ValueError(f"a slope needs two different iterations, got {list(iterations)}")
-    weights = [len(iterations) * x - sum(iterations) for x in iterations]
-    spread = sum(weight * x for weight, x in zip(weights, iterations, strict=True))
-    rise = (series - series[:, :1]) @ np.array(weights, dtype=np.float64)
-    return np.asarray(rise / spread, dtype=np.float64)
+def holm(p_values: Iterable[float], level: float) -> tuple[bool, ...]:
+    """Which hypotheses Holm's procedure rejects, all of them together at ``level``; in the order given."""
+    values = list(p_values)
+    rejected = [False] * len(values)
+    for left, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        if values[index] * (len(values) - left) > level:
+            break
+        rejected[index] = True
+    return tuple(rejected)

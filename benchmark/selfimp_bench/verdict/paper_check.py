@@ -198,7 +198,8 @@ def _compare(comparison: Comparison, of_amount: Callable[[Amount], Range | None]
     if not comparison.greater:
         detail = f"{said(comparison.lesser, low)} against {said((), high)}"
     factor = Decimal(repr(comparison.times)) if comparison.lesser else Decimal(1)
-    scaled = Range(low=factor * low.low, high=factor * low.high, rows=low.rows)
+    margin = Decimal(repr(comparison.margin))
+    scaled = Range(low=factor * low.low - margin, high=factor * low.high - margin, rows=low.rows)
     return Case(group="", truth=_above(high, scaled), detail=detail, rows=(*high.rows, *low.rows))
 
 

@@ -13,7 +13,7 @@ from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.suite_model import Published
 from selfimp_bench.verdict.comparisons import Amount, Line, Place
 from selfimp_bench.verdict.families import Bounds, fit_bounds
-from selfimp_bench.verdict.value import PER_WHOLE
+from selfimp_bench.verdict.units import PER_WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +75,21 @@ class PublishedNumbers:
 
     def of_place(self, place: Place) -> Range | None:
         """What is published of one cell; None for nothing."""
+        rows = self._rows_at(place, place.cell.iteration)
+        return agreed(rows, self._tables) if rows else None
+
+    def row_at(self, place: Place, iteration: int) -> Reference | None:
+        """The first row about a place's measurement at an iteration."""
+        return next((found.row for found in self._rows_at(place, iteration)), None)
+
+    def _rows_at(self, place: Place, iteration: int) -> list[Row]:
         renamed = {each.measured: each.published for each in self._published.renamed}
         metric = renamed.get(place.cell.metric, place.cell.metric)
-        rows = [
+        return [
             found
             for found in self._rows.get((place.dataset, place.model, metric), ())
-            if found.row.method in ("", place.method) and found.row.x == place.cell.iteration
+            if found.row.method in ("", place.method) and found.row.x == iteration
         ]
-        return agreed(rows, self._tables) if rows else None
 
     def of_amount(self, amount: Amount) -> Range | None:
         """What is published of an amount, from its cells and from rows of its greatest value; None for nothing."""

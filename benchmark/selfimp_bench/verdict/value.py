@@ -1,49 +1,44 @@
-"""Value claims: does the run's mean lie where the reference's replicates put it?
+"""The one rule for a published number: is the run's where another run of the same would be, and not where none should?
 
-For a point with reference mean m (as printed), sample standard deviation s over n runs, K replicates here, and
-``family`` points judged together at ``confidence``::
+For a number m, published from n runs with standard deviation s (1 run without one, as a rule), with an error r of
+reading or rounding, and K replicates here with standard deviation s_K::
 
-    H = max(t(1 - (1 - confidence) / (2 family), n - 1) s sqrt(1/K + 1/n),  1/N,  printed error)
+    s2 = (nu0 sigma0^2 + (n - 1) s^2 + (K - 1) s_K^2) / (nu0 + n - 1 + K - 1), with that many degrees of freedom
+    H  = t sqrt(s2 (1/n + 1/K)) + r, t at 1 - 0.05 / (2 points) of a claim
 
-Where a probe saw the run's engine change completions with their batch (``Divergence``), the same seed may give another
-mean, and its standard deviation counts as well (decision 20): with H' for the first of the three above,
+sigma0 with nu0 degrees is the prior of the measurement. Runs on the same problems differ by their seeds alone; on
+others the sampling error of the problems counts against either verdict, and so it does, in the tails alone, where
+nobody says on how many problems a number is. A run further off than H contradicts the number. To reproduce it takes
+two things. Every point lies inside H, and inside what H would be without the run's own spread, so that a run's own
+error never widens its tolerance. And what would refute the claim is refuted itself, at 0.01: at the point whose number
+is furthest from it (of those published, not of those measured) the run lies beyond
 
-    H = max(sqrt(H'^2 + (t p)^2), ...),  p = sqrt(min(1, rate x completions) / (N K))
+    frozen      the number published for the claim's first iteration:  (distance - r of both) / sqrt(s2 (1/n + 1/K))
+    none        0:                                                     (distance - r) / sqrt(s2 / K)
+    apart: X    m - X and m + X, both, at every point:                 distance / sqrt(s2 / K)
 
-1/N is what one of this run's N problems is worth; the printed error is half a unit of the last digit, or the error of
-reading a figure. On the reference's own problems the point is REPRODUCED when abs(measured - m) <= H. On other
-problems (fewer, or a different data set) the run has a sampling error of its own, e = z(same level) x standard error,
-and the point is REPRODUCED when abs(difference) + e <= H, NOT_REPRODUCED when abs(difference) - e > H, and otherwise
-INCONCLUSIVE.
+Inside without that is INCONCLUSIVE: what would refute it would look the same. A number in conflict with others of its
+paper is none of them in silence: the run may lie from the lowest - H to the highest + H.
 
-Worked example: m = 0.775, s = 0.010, n = 5, N = 200, K = 1, confidence 0.95, one point. t(0.975, 4) = 2.7764,
-H = 2.7764 x 0.010 x sqrt(1 + 1/5) = 0.0304: a run on the same problems may give 0.7446 to 0.8054, so 0.79 reproduces
-the number and 0.81 does not. As one of three points: t(0.99167, 4) = 3.9608, H = 0.0434. With 8 problems of the 200
-and 6 of them right, 0.75: nothing is decided.
+Worked example: 53.91 percent is printed (r = 0.005) of one run, sigma0 is 1 percent with 8 degrees, K = 1, one point.
+s2 = 1, t(0.975, 8) = 2.3060, H = 2.3060 x sqrt(2) + 0.005 = 3.266: a run may give 50.64 to 57.18. M_1 is printed as
+41.6, and a run of 52.4 lies (52.4 - 41.6 - 0.05) / sqrt(2) = 7.60 from it: p = 0.00003. REPRODUCED. A run that stays at
+41.6 is 12.31 off, and contradicts it. Had M_1 been printed as 51.26, the same run of 52.4 were INCONCLUSIVE.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import Cell, Claim, ValuePoint
+from selfimp_bench.manifest.model import Against, Apart
+from selfimp_bench.manifest.priors import Prior
 from selfimp_bench.manifest.reference_table import Reference
 from selfimp_bench.measurement import Measurement
-from selfimp_bench.verdict.findings import (
-    MINIMUM_PROBLEMS,
-    Finding,
-    Kind,
-    PointFinding,
-    Term,
-    Verdict,
-    combine,
-    describe,
-    show,
-)
-from selfimp_bench.verdict.inference import prediction_half_width, sampling_margin, student_quantile, two_sided_level
-
-PER_WHOLE = {"share": Decimal(1), "fraction": Decimal(1), "percent": Decimal(100), "%": Decimal(100)}
+from selfimp_bench.verdict.findings import AGAINST_LEVEL, FOR_LEVEL, too_few
+from selfimp_bench.verdict.inference import Variance, added, moderated, student_quantile, student_tail
+from selfimp_bench.verdict.logic import Answer
+from selfimp_bench.verdict.units import PER_WHOLE, scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,317 +59,339 @@ class Divergence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointCase:
-    """A point with its row and what the run measured there: one measurement per replicate, none if it has none.
+class Published:
+    """A published number in its row's unit, the row itself, and those in conflict with it.
 
-    ``digest`` is that of the run's data set for the point's split; ``table`` names the row's table.
-    conflicting: the rows that the row says it conflicts with, as ``conflicts_with`` names them.
-    divergence: None where no probe was made, or none saw a completion change.
+    earlier: the row of the claim's first iteration, for a claim against a model that stays as it was.
+    problems: how many problems it is over, where the row does not say; None: nobody says.
     """
 
-    point: ValuePoint
     table: str
     row: Reference
-    measurements: tuple[Measurement, ...]
-    digest: str | None
     conflicting: tuple[Reference, ...] = ()
-    divergence: Divergence | None = None
+    earlier: Reference | None = None
+    problems: int | None = None
+
+    @property
+    def value(self) -> float:
+        """The printed number."""
+        return float(self.row.value)
+
+    @property
+    def runs(self) -> int:
+        """How many runs it is a mean of."""
+        return self.row.runs or 1
+
+    @property
+    def low(self) -> float:
+        """The lowest that it may be, by every row about it and their errors."""
+        return min(float(row.value - row.own_error) for row in (self.row, *self.conflicting))
+
+    @property
+    def high(self) -> float:
+        """The highest."""
+        return max(float(row.value + row.own_error) for row in (self.row, *self.conflicting))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunValue:
-    """What the replicates of a cell say together, in the reference's unit."""
+class Seen:
+    """What a run has for a published number, in its row's unit.
 
-    mean: Decimal
+    spread: the variance over the replicates, None of one. noise: the standard deviation of reruns with the same seeds.
+    sampling: the standard error of being on other problems than the number; 0 on the same. others: in which way they
+    are others. unsaid: the standard error over the run's problems where nobody says on how many the number is. own:
+    the standard error over the run's problems where nothing bounds it (a ratio), else None. unsure: why the number
+    decides nothing, whatever it is.
+    """
+
+    mean: float
     replicates: int
+    spread: float | None
     problems: int
-    standard_error: float | None
-    one_problem: Decimal
-    other_problems: str | None
+    noise: float = 0.0
+    sampling: float = 0.0
+    others: str | None = None
+    unsaid: float = 0.0
+    own: float | None = None
+    unsure: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Allowed:
-    level: float
-    quantile: float
-    interval: Decimal
-    noise: float
-    half_width: Decimal
+class Compared:
+    """A published number and a run's.
 
-
-def value_finding(
-    *, claim: Claim, model: str, confidence: float, family: int, points: tuple[PointFinding, ...]
-) -> Finding:
-    """A value claim for one model from its judged points. ``family`` counts the claim's points over all models."""
-    verdict = combine([point.verdict for point in points])
-    deciding = [point for point in points if point.verdict is verdict]
-    needed = [point.problems_to_decide for point in points if point.problems_to_decide is not None]
-    share = f"{len(deciding)} of {len(points)} points {'is' if len(deciding) == 1 else 'are'} {verdict}"
-    return Finding(
-        claim=claim.id,
-        model=model,
-        statement=claim.statement,
-        source=claim.source,
-        kind=Kind.VALUE,
-        verdict=verdict,
-        reason=f"{share}: " + "; ".join(point.reason for point in deciding),
-        points=points,
-        interval=None,
-        terms=(
-            Term(name="confidence", value=confidence, source="the claim's confidence, for all its points together"),
-            Term(name="points", value=family, source="the claim's points"),
-        ),
-        problems_to_decide=max(needed) if needed else None,
-    )
-
-
-def judge_point(case: PointCase, *, confidence: float, family: int) -> PointFinding:
-    """One point of a value claim; the rule is this module's docstring.
-
-    Raises InputError when the row has no spread or its unit is not the metric's, ValueError for values that no metric
-    gives (non-finite, or two for one replicate).
+    spread: s2, with its degrees of freedom; given: without the run's own. width: H without r, for a contradiction;
+    narrow: for a reproduction. off: how far outside of the published numbers and their reading errors the run lies.
+    outside: the probability of that, were it another run of the same (two-sided, of this point alone).
+    beyond: the probability of being so far from what would refute it, were that true; None where this point does not
+    decide that. threshold: where a run begins to be far enough from it.
     """
-    with localcontext(prec=28):
-        missing = why_not_measured(case)
-        if missing is not None:
-            return _point(case, Verdict.NOT_MEASURED, f"{describe(case.point)} was not measured: {missing}")
-        run = run_value(case)
-        allowed = _allowed(case, run, confidence=confidence, family=family)
-        if run.other_problems is None:
-            return _judge_same_problems(case, run, allowed)
-        return _judge_other_problems(case, run, allowed)
+
+    number: Published
+    seen: Seen
+    spread: Variance
+    given: Variance
+    width: float
+    narrow: float
+    off: float
+    outside: float
+    inside: bool
+    beyond: float | None = None
+    threshold: tuple[float | None, float | None] = (None, None)
 
 
-def why_not_measured(case: PointCase) -> str | None:
-    """Why the point has no number in this run, or None when it has one."""
-    if not case.measurements:
-        return f"this run has no such number for {case.row.model}"
-    for measurement in case.measurements:
-        if measurement.value is None:
-            why = measurement.reason or "undefined"
-            return why if len(case.measurements) == 1 else f"{why} (replicate {measurement.replicate})"
-        if not math.isfinite(measurement.value):
-            raise ValueError(f"a measurement must be finite or None, got {measurement}")
-        if measurement.n < 1:
-            raise ValueError(f"a value needs at least one problem behind it, got {measurement}")
-    if len({measurement.replicate for measurement in case.measurements}) < len(case.measurements):
-        raise ValueError(f"two measurements for one replicate of {describe(case.point)} of {case.row.model}")
-    return None
-
-
-def run_value(case: PointCase) -> RunValue:
-    """The mean over the replicates. Raises InputError for a unit that is not the row's."""
-    replicates = len(case.measurements)
-    scale = _scale(case)
-    values = [Decimal(repr(float(each.value))) for each in case.measurements if each.value is not None]
-    errors = [each.standard_error for each in case.measurements if each.standard_error is not None]
-    problems = min(each.n for each in case.measurements)
-    # The standard deviation of a mean is at most the mean of the standard deviations, whatever the correlation:
-    # replicates share their problems, so their sampling errors do not average out.
-    error = math.fsum(errors) / replicates * float(scale) if len(errors) == replicates else None
-    return RunValue(
-        mean=sum(values, Decimal(0)) / replicates * scale,
-        replicates=replicates,
-        problems=problems,
-        standard_error=error,
-        one_problem=whole(case.row) / problems,
-        other_problems=_other_problems(case),
+def compare(number: Published, seen: Seen, prior: Variance, points: int) -> Compared:
+    """A run's number beside a published one of a claim of ``points`` points; ``prior`` is in the row's unit."""
+    row = number.row
+    published = Variance(value=float(row.sd or 0) ** 2, degrees=0 if row.sd is None else number.runs - 1)
+    given = moderated(prior, published)
+    spread = given
+    if seen.spread is not None:
+        spread = moderated(prior, published, Variance(value=seen.spread, degrees=seen.replicates - 1))
+    level = 1 - AGAINST_LEVEL / (2 * points)
+    factor = 1 / number.runs + 1 / seen.replicates
+    width = _width(spread, factor, seen.noise, level)
+    narrow = min(width, _width(given, factor, seen.noise, level))
+    off = max(0.0, number.low - seen.mean, seen.mean - number.high)
+    margin = student_quantile(level, math.inf) * seen.sampling
+    return Compared(
+        number=number,
+        seen=seen,
+        spread=spread,
+        given=given,
+        width=width,
+        narrow=narrow,
+        off=off,
+        outside=1.0 if seen.unsure else min(1.0, 2 * _tail(off, spread, factor, seen)),
+        inside=seen.unsure is None and off <= narrow - margin and (seen.own is None or seen.own <= narrow),
     )
 
 
-def _scale(case: PointCase) -> Decimal:
-    units = {measurement.unit for measurement in case.measurements}
-    if units == {case.row.unit}:
-        return Decimal(1)
-    if len(units) == 1 and units | {case.row.unit} <= PER_WHOLE.keys():
-        return PER_WHOLE[case.row.unit] / PER_WHOLE[units.pop()]
-    found = " and ".join(sorted(units))
-    raise InputError(
-        f"{case.table}: row '{case.row.id}' is in {case.row.unit}, but {case.point.metric} is measured in {found}; "
-        "give the row the metric's unit (share, fraction, percent and % are converted)"
-    )
+def _width(spread: Variance, factor: float, noise: float, level: float) -> float:
+    return student_quantile(level, spread.degrees) * math.sqrt(spread.value * factor + noise**2)
 
 
-def whole(row: Reference) -> Decimal:
-    """What one problem's change from 0 to 1 is in the row's unit; counts and the like change by one."""
-    return PER_WHOLE.get(row.unit, Decimal(1))
+def _error(spread: Variance, factor: float, seen: Seen) -> Variance:
+    known = Variance(value=seen.noise**2 + seen.sampling**2 + seen.unsaid**2, degrees=math.inf)
+    return added((Variance(value=spread.value * factor, degrees=spread.degrees), known))
 
 
-def _other_problems(case: PointCase) -> str | None:
-    """Why the run's problems cannot be taken for the reference's; None when they are the same."""
-    row = case.row
-    counts = {measurement.n + measurement.undefined for measurement in case.measurements}
-    if row.problems is not None and counts != {row.problems}:
-        return f"the reference has {row.problems} problems"
-    if row.digest is None:
-        return "the reference does not say which problems it had"
-    return None if row.digest == case.digest else "the reference has another data set"
+def _tail(distance: float, spread: Variance, factor: float, seen: Seen) -> float:
+    error = _error(spread, factor, seen)
+    return student_tail(distance / math.sqrt(error.value), error.degrees)
 
 
-def _allowed(case: PointCase, run: RunValue, *, confidence: float, family: int) -> _Allowed:
-    row = case.row
-    if row.sd is None or row.runs is None:
-        raise InputError(f"{case.table}: row '{row.id}' has no sd and runs; a prediction interval needs both")
-    level = two_sided_level(confidence, family)
-    quantile = student_quantile(level, row.runs - 1)
-    width = prediction_half_width(sd=float(row.sd), runs=row.runs, replicates=run.replicates, quantile=quantile)
-    noise = _noise(case, run)
-    interval = Decimal(repr(math.hypot(width, quantile * noise)))
-    half_width = max(interval, run.one_problem, row.own_error)
-    return _Allowed(level=level, quantile=quantile, interval=interval, noise=noise, half_width=half_width)
+def apart_from(found: Compared, far: float) -> Compared:
+    """With the tails of a run ``far`` off the published numbers, to either side; the larger one counts."""
+    values = [float(row.value) for row in (found.number.row, *found.number.conflicting)]
+    low, high = min(values) - far, max(values) + far
+    error = _error(found.spread, 1 / found.seen.replicates, found.seen)
+    step = student_quantile(1 - FOR_LEVEL, error.degrees) * math.sqrt(error.value)
+    nearest = min(found.seen.mean - low, high - found.seen.mean)
+    beyond = student_tail(nearest / math.sqrt(error.value), error.degrees)
+    return _decided(found, beyond, (low + step, high - step))
 
 
-def _noise(case: PointCase, run: RunValue) -> float:
-    """The most that the mean's standard deviation over reruns with the same seeds can be; 0 without divergence.
+def beyond(found: Compared, at: float, reading: float, *, published: bool) -> Compared:
+    """With the tail of being so far from ``at`` on the published side.
 
-    A value of one problem lies within one ``whole`` and changes on a share of the problems, in either direction alike.
+    reading: the error of ``at``. published: it is a number from as many runs as the other, and as unsure.
     """
-    if case.divergence is None:
-        return 0.0
-    return float(whole(case.row)) * math.sqrt(case.divergence.problems / (run.problems * run.replicates))
+    side = 1.0 if found.number.value >= at else -1.0
+    factor = 1 / found.seen.replicates + (1 / found.number.runs if published else 0.0)
+    error = _error(found.spread, factor, found.seen)
+    step = student_quantile(1 - FOR_LEVEL, error.degrees) * math.sqrt(error.value) + reading
+    far = student_tail((side * (found.seen.mean - at) - reading) / math.sqrt(error.value), error.degrees)
+    return _decided(found, far, (at + step, None) if side > 0 else (None, at - step))
 
 
-def _judge_same_problems(case: PointCase, run: RunValue, allowed: _Allowed) -> PointFinding:
-    distance = abs(run.mean - case.row.value)
-    inside = distance <= allowed.half_width
-    verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
-    reason = f"{_comparison(case, run, allowed)}: {'within' if inside else 'further off than'} the allowed distance"
-    return _point(case, verdict, reason, run=run, allowed=allowed)
-
-
-def _judge_other_problems(case: PointCase, run: RunValue, allowed: _Allowed) -> PointFinding:
-    compared = f"{_comparison(case, run, allowed)}; {run.other_problems}"
-    if run.problems < MINIMUM_PROBLEMS or run.standard_error is None:
-        needed = _deciding_problems(case, run, allowed, margin=None)
-        reason = f"{compared}, and {count(run.problems)} are too few to say how far off they put the mean"
-        return _point(case, Verdict.INCONCLUSIVE, _with_need(case, reason, needed), run, allowed, needed=needed)
-    unit = whole(case.row)
-    error = run.standard_error / float(unit)
-    margin = unit * Decimal(repr(sampling_margin(standard_error=error, problems=run.problems, level=allowed.level)))
-    distance = abs(run.mean - case.row.value)
-    compared += f", so that the {count(run.problems)} of this run add a sampling error of {show(margin)}"
-    if distance + margin <= allowed.half_width:
-        return _point(case, Verdict.REPRODUCED, f"{compared}: within it all the same", run, allowed, margin)
-    if distance - margin > allowed.half_width:
-        return _point(case, Verdict.NOT_REPRODUCED, f"{compared}: further off even so", run, allowed, margin)
-    needed = _deciding_problems(case, run, allowed, margin=margin)
-    reason = _with_need(case, f"{compared}: not enough to decide", needed)
-    return _point(case, Verdict.INCONCLUSIVE, reason, run, allowed, margin, needed)
-
-
-def _comparison(case: PointCase, run: RunValue, allowed: _Allowed) -> str:
-    row = case.row
-    seeds = "1 replicate" if run.replicates == 1 else f"{run.replicates} replicates"
-    return (
-        f"{describe(case.point)}: measured {show(run.mean)} {row.unit} ({seeds}, {count(run.problems)}), reference "
-        f"{row.printed} ({row.runs} runs, sd {row.sd}); {show(abs(run.mean - row.value))} apart, "
-        f"{show(allowed.half_width)} allowed"
+def _decided(found: Compared, far: float, threshold: tuple[float | None, float | None]) -> Compared:
+    return Compared(
+        number=found.number,
+        seen=found.seen,
+        spread=found.spread,
+        given=found.given,
+        width=found.width,
+        narrow=found.narrow,
+        off=found.off,
+        outside=found.outside,
+        inside=found.inside,
+        beyond=far,
+        threshold=threshold,
     )
 
 
-def _deciding_problems(case: PointCase, run: RunValue, allowed: _Allowed, *, margin: Decimal | None) -> int | None:
-    """About how many problems would settle it, were the mean to stay: the margin shrinks with their square root."""
-    limit = max(allowed.interval, case.row.own_error)
-    gap = abs(limit - abs(run.mean - case.row.value))
-    if margin is None or not gap:
-        return None
-    return max(MINIMUM_PROBLEMS, math.ceil(run.problems * (margin / gap) ** 2))
-
-
-def _with_need(case: PointCase, reason: str, needed: int | None) -> str:
-    options = [] if needed is None else [f"about {needed} problems like these"]
-    if case.row.digest is not None:
-        own = f"its {case.row.problems} problems" if case.row.problems is not None else "its problems"
-        options.append(f"the reference's own data set ({own})")
-    return f"{reason}; {' or '.join(options)} would" if options else f"{reason}; more problems are needed"
-
-
-def _point(
-    case: PointCase,
-    verdict: Verdict,
-    reason: str,
-    run: RunValue | None = None,
-    allowed: _Allowed | None = None,
-    margin: Decimal | None = None,
-    needed: int | None = None,
-) -> PointFinding:
-    row, point = case.row, case.point
-    return PointFinding(
-        cell=Cell(metric=point.metric, split=point.split, iteration=point.iteration),
-        unit=row.unit,
-        measured=None if run is None else run.mean,
-        reference_id=row.id,
-        reference=row.printed,
-        low=None if allowed is None else row.value - allowed.half_width,
-        high=None if allowed is None else row.value + allowed.half_width,
-        verdict=verdict,
-        reason=reason,
-        terms=() if run is None or allowed is None else _terms(case, run, allowed, margin),
-        problems_to_decide=needed,
-    )
-
-
-def _terms(case: PointCase, run: RunValue, allowed: _Allowed, margin: Decimal | None) -> tuple[Term, ...]:
-    row = case.row
-    place = f"{case.table} row '{row.id}'"
-    assert row.sd is not None and row.runs is not None
-    terms = [
-        Term(name="measured mean", value=float(run.mean), source="mean over this run's replicates"),
-        Term(name="reference mean", value=row.printed, source=f"{place}, printed ({row.source})"),
-        Term(name="difference", value=float(run.mean - row.value), source="measured mean - reference mean"),
-        Term(name="sd", value=float(row.sd), source=f"{place}, sd"),
-        Term(name="reference runs", value=row.runs, source=f"{place}, runs"),
-        Term(name="replicates", value=run.replicates, source="this run"),
-        Term(name="level", value=allowed.level, source="1 - (1 - confidence) / (2 points)"),
-        Term(name="t quantile", value=allowed.quantile, source="Student's t at the level, reference runs - 1 degrees"),
-        Term(
-            name="prediction half-width",
-            value=float(allowed.interval),
-            source="t quantile x sd x sqrt(1 / replicates + 1 / reference runs)"
-            + ("" if case.divergence is None else ", and in quadrature t quantile x rerun noise"),
-        ),
-        *_divergence_terms(case.divergence, allowed.noise),
-        Term(name="problems", value=run.problems, source="this run, those where the metric is defined"),
-        Term(name="one problem", value=float(run.one_problem), source="1 / problems, in the reference's unit"),
-        Term(name="rounding error", value=float(row.rounding_error), source=f"{place}, half a unit of the last digit"),
-        Term(name="reading error", value=float(row.read_error or 0), source=f"{place}, read_error"),
-        Term(
-            name="allowed half-width",
-            value=float(allowed.half_width),
-            source="the largest of prediction half-width, one problem, rounding error and reading error",
-        ),
-    ]
-    if run.other_problems is not None and run.standard_error is not None:
-        terms.append(Term(name="standard error", value=run.standard_error, source=f"this run; {run.other_problems}"))
-    if margin is not None:
-        terms.append(
-            Term(name="sampling error", value=float(margin), source="z quantile at the level x standard error")
+def prior_in(prior: Prior, row: Reference, table: str) -> Variance:
+    """The prior's variance in the row's unit. Raises InputError where one cannot be had in the other."""
+    factor = scale(prior.unit, row.unit)
+    if factor is None:
+        raise InputError(
+            f"{table}: row '{row.id}' is in {row.unit}, but the spread over seeds of {prior.metric} in {prior.unit}; "
+            "give the row the measurement's unit"
         )
-    if row.conflicts_with:
-        conflicts = ", ".join(row.conflicts_with)
-        terms.append(Term(name="conflicting rows", value=conflicts, source=f"{place}, conflicts_with"))
-    return tuple(terms)
+    return Variance(value=(prior.sd * float(factor)) ** 2, degrees=prior.df)
 
 
-def _divergence_terms(divergence: Divergence | None, noise: float) -> tuple[Term, ...]:
-    if divergence is None:
-        return ()
-    return (
-        Term(
-            name="divergence rate",
-            value=divergence.rate,
-            source="this run's probe (record.json): share of completions that other batches and orders change",
-        ),
-        Term(name="completions per problem", value=divergence.completions, source="the manifest, for this measurement"),
-        Term(
-            name="rerun noise",
-            value=noise,
-            source="sqrt(min(1, divergence rate x completions per problem) / (problems x replicates)): the most that "
-            "the standard deviation of reruns with the same seeds can be",
+def seen_of(
+    measurements: Sequence[Measurement],
+    number: Published,
+    *,
+    digest: str | None,
+    divergence: Divergence | None,
+    ratio: bool,
+) -> Seen | str:
+    """What the replicates of a cell say together, in the row's unit; or why nothing.
+
+    digest: of the run's data set. ratio: its values per problem are no shares, so that its error has no bound.
+    Raises InputError for a unit that is not the row's.
+    """
+    if not measurements:
+        return f"this run has no such number for {number.row.model}"
+    for each in measurements:
+        if each.value is None:
+            why = each.reason or "undefined"
+            return why if len(measurements) == 1 else f"{why} (replicate {each.replicate})"
+        if not math.isfinite(each.value):
+            raise ValueError(f"a measurement must be finite or None, got {each}")
+        if each.n < 1:
+            raise ValueError(f"a value needs at least one problem behind it, got {each}")
+    factor = _factor(measurements, number)
+    values = [each.value * factor for each in measurements if each.value is not None]
+    mean = math.fsum(values) / len(values)
+    problems = min(each.n for each in measurements)
+    whole = float(PER_WHOLE.get(number.row.unit, 1))
+    changed = 0.0 if divergence is None else divergence.problems
+    others = _others(measurements, number, digest)
+    error = _own_error(measurements, factor)
+    return Seen(
+        mean=mean,
+        replicates=len(values),
+        spread=None if len(values) == 1 else sum((each - mean) ** 2 for each in values) / (len(values) - 1),
+        problems=problems,
+        noise=whole * math.sqrt(changed / (problems * len(values))),
+        sampling=0.0 if others is None else _sampling(error, problems, whole, number, digest),
+        others=others,
+        unsaid=0.0 if is_said(number) else error or 0.0,
+        own=error if ratio else None,
+        unsure=_unsure(problems, error, others),
+    )
+
+
+def is_said(number: Published) -> bool:
+    """Whether anybody says on which problems, or on how many, a number is."""
+    return number.row.digest is not None or number.row.problems is not None or number.problems is not None
+
+
+def _factor(measurements: Sequence[Measurement], number: Published) -> float:
+    units = sorted({each.unit for each in measurements})
+    factor = scale(units[0], number.row.unit) if len(units) == 1 else None
+    if factor is None:
+        raise InputError(
+            f"{number.table}: row '{number.row.id}' is in {number.row.unit}, but {measurements[0].metric} is measured "
+            f"in {' and '.join(units)}; give the row the metric's unit (share, fraction, percent and % are converted)"
+        )
+    return float(factor)
+
+
+def _others(measurements: Sequence[Measurement], number: Published, digest: str | None) -> str | None:
+    """In which way the run's problems are others than the number's; None where they are the same."""
+    row = number.row
+    counts = sorted({each.n + each.undefined for each in measurements})
+    expected = row.problems if row.problems is not None else number.problems
+    if expected is not None and counts != [expected]:
+        return f"published on {expected} problems, measured on {' and '.join(map(str, counts))}"
+    return "the reference has another data set" if row.digest is not None and row.digest != digest else None
+
+
+def _own_error(measurements: Sequence[Measurement], factor: float) -> float | None:
+    """Over problems. Replicates share their problems, so their errors do not average out: at most the mean of them."""
+    errors = [each.standard_error for each in measurements if each.standard_error is not None]
+    return math.fsum(errors) / len(errors) * factor if len(errors) == len(measurements) else None
+
+
+def _sampling(error: float | None, problems: int, whole: float, number: Published, digest: str | None) -> float:
+    """Of a part of the published problems what the rest would change; of another data set what both sides' change."""
+    if error is None:
+        return 0.0
+    if error == 0:  # no two problems differ: as of one more that does
+        error = whole / (problems + 1)
+    published = number.row.problems or number.problems or problems
+    if number.row.digest is not None and number.row.digest != digest:
+        return error * math.sqrt(1 + problems / published)
+    return error * math.sqrt(abs(1 - problems / published))
+
+
+def _unsure(problems: int, error: float | None, others: str | None) -> str | None:
+    lacking = f"{others}, and the run gives no standard error" if others is not None and error is None else None
+    return too_few(problems) or lacking
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuesJudged:
+    """The points of a claim about one model: what was compared, or why a point was not measured.
+
+    refuting: what the run must be told from. decisive: the points that say whether it is.
+    """
+
+    against: Against
+    points: int
+    numbers: tuple[Published, ...]
+    compared: tuple[Compared | str, ...]
+    decisive: tuple[int, ...]
+
+
+def judge_values(
+    against: Against,
+    points: int,
+    numbers: Sequence[Published],
+    seen: Sequence[Seen | str],
+    priors: Sequence[Variance],
+) -> Answer[ValuesJudged]:
+    """The points of a claim about one model; ``points`` counts those about all its models, which share the level."""
+    decisive = _decisive(against, numbers, priors)
+    compared: list[Compared | str] = []
+    for index, (number, one, prior) in enumerate(zip(numbers, seen, priors, strict=True)):
+        if isinstance(one, str):
+            compared.append(one)
+            continue
+        found = compare(number, one, prior, points)
+        compared.append(_refuting(against, found) if index in decisive else found)
+    measured = [each for each in compared if isinstance(each, Compared)]
+    inside = all(each.inside for each in measured)
+    told = [each.beyond for each in measured if each.beyond is not None]
+    best = max(told, default=0.0) if inside and decisive else 1.0
+    complete = len(measured) == len(compared) and len(told) == len(decisive)
+    return Answer(
+        p_for=best if complete else 1.0,
+        p_against=min([1.0, *(points * each.outside for each in measured)]),
+        best=best,
+        absent=not measured,
+        detail=ValuesJudged(
+            against=against, points=points, numbers=tuple(numbers), compared=tuple(compared), decisive=tuple(decisive)
         ),
     )
 
 
-def count(problems: int) -> str:
-    """So many problems, in words."""
-    return "1 problem" if problems == 1 else f"{problems} problems"
+def _decisive(against: Against, numbers: Sequence[Published], priors: Sequence[Variance]) -> list[int]:
+    """The point whose published number is furthest from what would refute the claim, in its own spreads; or all."""
+    if isinstance(against, Apart):
+        return list(range(len(numbers)))
+    far = {}
+    for index, (number, prior) in enumerate(zip(numbers, priors, strict=True)):
+        earlier = number.earlier if against == "frozen" else None
+        if against == "frozen" and earlier is None:
+            continue
+        reading = float(number.row.own_error) + float(earlier.own_error if earlier else 0)
+        gap = abs(number.value - float(earlier.value if earlier else 0)) - reading
+        if gap > 0:
+            far[index] = gap / math.sqrt(prior.value)
+    return [max(far, key=far.__getitem__)] if far else []
+
+
+def _refuting(against: Against, found: Compared) -> Compared:
+    if isinstance(against, Apart):
+        return apart_from(found, against.apart)
+    earlier = found.number.earlier
+    if against == "frozen" and earlier is not None:
+        return beyond(found, float(earlier.value), float(earlier.own_error), published=True)
+    return beyond(found, 0.0, 0.0, published=False)
