@@ -14,8 +14,10 @@ from transformers import AutoModelForCausalLM
 
 from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.cli.app import cli
+from selfimp_bench.engines.base import Decoding, Prompt, SamplerSettings
 from selfimp_bench.engines.hf.model import load_model
 from selfimp_bench.engines.trl.model import _stored_weights, stored_dtype
+from selfimp_bench.engines.vllm.sampler import vllm_sampler
 from selfimp_bench.engines.weights import INDEX, WEIGHTS, weight_files, weights_digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
@@ -24,6 +26,8 @@ from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.record import RunRecord, read_record
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.progress import Silent
+
+from .conftest import VLLM, VLLM_DEVICE
 
 BASE = ASSETS / "tiny-gsm-base"
 
@@ -169,3 +173,31 @@ def test_an_index_is_part_of_what_the_model_step_proves(
     proved = json.loads((tmp_path / "home" / "store" / step.fingerprint / "model.json").read_bytes())
     assert proved["files"][INDEX] == file_sha256(shards / INDEX)
     assert set(proved["files"]) >= {file.name for file in weight_files(shards)}
+
+
+@pytest.mark.slow
+def test_vllm_starts_from_shards_and_swaps_them_into_a_running_engine(
+    model_folder: Path, prompts: tuple[Prompt, ...], tmp_path: Path
+) -> None:
+    """Fresh from shards, then one file in their place, then shards again: the same answers each time."""
+    sharded = tmp_path / "sharded"
+    shutil.copytree(model_folder, sharded)
+    (sharded / WEIGHTS).unlink()
+    size = (model_folder / WEIGHTS).stat().st_size
+    AutoModelForCausalLM.from_pretrained(model_folder).save_pretrained(
+        sharded, max_shard_size=f"{size * 2 // 3 // 1000}KB"
+    )
+    shutil.copyfile(model_folder / "config.json", sharded / "config.json")
+    assert len(weight_files(sharded)) == 2
+    decoding = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
+    sampler = vllm_sampler(
+        SamplerSettings(device=VLLM_DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
+    )
+    try:
+        made = [
+            {(each.problem_id, each.sample_index): each for each in sampler.sample(folder, prompts, decoding)}
+            for folder in (sharded, model_folder, sharded)
+        ]
+    finally:
+        sampler.close()
+    assert made[0] == made[1] == made[2]

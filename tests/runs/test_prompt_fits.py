@@ -23,7 +23,7 @@ from selfimp_bench.tasks.tables import PROBLEM_READERS
 
 def _lines(name: str, home: Path, only: str | None = None) -> list[str]:
     experiment = open_experiment(name, profile=Profile.PAPER, only=only, replicates=1)
-    return list(fit_lines(prompt_fits([experiment], home)))
+    return [line.words for line in fit_lines(prompt_fits([experiment], home))]
 
 
 def _mbpp() -> tuple[DatasetRef, PromptsBlock]:

@@ -87,7 +87,9 @@ def _show(study: "Study", expected: "Forecast", prompts: "FitReport", found: "St
     for part in plan_tables(study, expected):
         console().print(part)
     console().print("\nDo the prompts fit the models?")
-    for line in (*(f"a run would be refused: {each}" for each in prompts.refusals), *fit_lines(prompts)):
-        console().print(line, markup=False)
+    for refusal in prompts.refusals:
+        console().print(f"a run would be refused: {refusal}", markup=False)
+    for line in fit_lines(prompts):
+        console().print(line.words, markup=False)
     for part in () if found is None else study_outlook_tables(study, found):
         console().print(part)

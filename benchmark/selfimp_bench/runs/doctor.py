@@ -277,9 +277,8 @@ def _prompts(experiments: Sequence[Experiment], home: Path) -> Iterator[Check]:
     """The prompts that do not fit a model, what becomes of them, and what is not known here."""
     report = prompt_fits(experiments, home)
     yield from (_problem("prompts", refusal) for refusal in report.refusals)
-    sound = all(fit.lengths is not None and not fit.words() for fit in report.fits)
     for line in fit_lines(report):
-        yield Check(name="prompts", state=State.OK if sound else State.NOTE, found=line)
+        yield Check(name="prompts", state=State.OK if line.sound else State.NOTE, found=line.words)
 
 
 def _hub(missing: Iterable[Shortfall], endpoint: str | None) -> Iterator[Check]:

@@ -190,24 +190,33 @@ def _refused(look: Callable[[], None]) -> list[str]:
     return []
 
 
-def fit_lines(report: FitReport) -> Iterator[str]:
-    """What a person is told: what does not fit, what fits, and what nobody knows yet."""
-    yield from (said for fit in report.fits if (said := fit.words()))
+@dataclass(frozen=True, kw_only=True)
+class FitLine:
+    """What a person is told of some prompts; ``sound``: they are known to fit."""
+
+    sound: bool
+    words: str
+
+
+def fit_lines(report: FitReport) -> Iterator[FitLine]:
+    """What does not fit, what fits, and what nobody knows yet."""
+    yield from (FitLine(sound=False, words=said) for fit in report.fits if (said := fit.words()))
     fitting = [fit for fit in report.fits if fit.lengths is not None and not fit.lengths.too_long]
     unknown = [fit for fit in report.fits if fit.lengths is None]
-    yield from (f"all prompts fit: {each}" for each in _by_uses(fitting))
-    for each in _by_uses(unknown):
-        yield (
-            f"not known whether all prompts fit: {each}: the tokenizer or the problems are not here, and no count is "
-            "recorded; the step MODEL/prompts says it before anything is trained or sampled"
+    yield from (FitLine(sound=True, words=f"all prompts fit: {each}") for each in _by_uses(fitting))
+    if unknown:
+        words = (
+            f"not known whether all prompts fit: {'; '.join(_by_uses(unknown))}: the tokenizer or the problems are not "
+            "here, and no count is recorded; the step MODEL/prompts says it before anything is trained or sampled"
         )
+        yield FitLine(sound=False, words=words)
 
 
 def _by_uses(fits: Iterable[PromptFit]) -> Iterator[str]:
     """Models by what they are asked: ``a, b (greedy test, train train)``."""
-    uses: dict[str, list[str]] = {}
+    uses: dict[str, dict[str, None]] = {}
     for fit in fits:
-        uses.setdefault(fit.model, []).append(f"{fit.use.what} {fit.use.split}")
+        uses.setdefault(fit.model, {})[f"{fit.use.what} {fit.use.split}"] = None
     models: dict[str, list[str]] = {}
     for model, own in uses.items():
         models.setdefault(", ".join(own), []).append(model)
