@@ -127,6 +127,25 @@ def test_without_a_gpu_it_says_so() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_list_says_what_is_checked_with_which_runner_and_what_a_cpu_cannot() -> None:
+    done = _gpu("--list", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    for words in ("model runner v1", "model runner v2", "[not on a CPU: it needs Triton]", "what seeds cost"):
+        assert words in done.stdout
+
+
+def test_every_check_names_tests_that_there_are() -> None:
+    spec = importlib.util.spec_from_file_location("gpu_checks", ROOT / "benchmark/recipes/gpu_checks.py")
+    assert spec is not None and spec.loader is not None
+    checks = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = checks
+    spec.loader.exec_module(checks)
+    for check in checks.CHECKS:
+        command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-n", "0", *check.tests]
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert found.returncode == 0, f"{check.name}: {found.stdout}"  # 5: none is selected
+
+
 @pytest.mark.slow
 def test_the_whole_recipe_runs_on_a_cpu(tmp_path: Path) -> None:
     done = _gpu("--device", "cpu", "--tiny", "--out", str(tmp_path))

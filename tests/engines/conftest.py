@@ -161,6 +161,10 @@ def job_of(
     )
 
 
+DEVICE: Any = os.environ.get("SELFIMP_TEST_DEVICE", "cpu")
+VLLM_RUNNER: Any = os.environ.get("SELFIMP_TEST_RUNNER", "v1")
+"""Where the tests of vLLM and of training run, and which of vLLM's model runners; ``ci/gpu`` says others."""
+
 VLLM_ON_A_CPU = VllmSettings(
     max_model_len=128,
     max_num_batched_tokens=512,
@@ -174,9 +178,6 @@ VLLM_ON_A_CPU = VllmSettings(
     gpu_memory_utilization=None,
     kv_cache_gib=1,
 )
-VLLM_DEVICE, VLLM_RUNNER = os.environ.get("SELFIMP_TEST_VLLM", "cpu:v1").split(":")
-"""What the tests of vLLM run it on: ``ci/gpu`` says cuda:v1, and then cuda:v2."""
-
 VLLM_ON_A_GPU = replace(
     VLLM_ON_A_CPU,
     attention_backend="TRITON_ATTN",  # FLASH_ATTN has no float32
@@ -185,7 +186,7 @@ VLLM_ON_A_GPU = replace(
     gpu_memory_utilization=0.2,
     kv_cache_gib=None,
 )
-VLLM = VLLM_ON_A_CPU if VLLM_DEVICE == "cpu" else VLLM_ON_A_GPU
+VLLM = VLLM_ON_A_CPU if DEVICE == "cpu" else VLLM_ON_A_GPU
 
 
 def options(

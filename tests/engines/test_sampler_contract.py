@@ -27,7 +27,7 @@ from selfimp_bench.engines.worker.sampler import WorkerSampler
 from selfimp_bench.errors import InputError
 from selfimp_bench.steps.sample import until_stop
 
-from .conftest import EOS, VLLM, VLLM_DEVICE, MakeJob, folders_in
+from .conftest import DEVICE, EOS, VLLM, MakeJob, folders_in
 
 RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
@@ -42,16 +42,14 @@ def hf() -> Iterator[WorkerSampler]:
 
 @pytest.fixture(scope="module")
 def vllm() -> Iterator[Sampler]:
-    sampler = vllm_sampler(
-        SamplerSettings(device=VLLM_DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
-    )
+    sampler = vllm_sampler(SamplerSettings(device=DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM))
     yield sampler
     sampler.close()
 
 
 @pytest.fixture(scope="module")
 def two_vllm() -> Iterator[Sampler]:
-    settings = SamplerSettings(device=VLLM_DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
+    settings = SamplerSettings(device=DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
     sampler = replicated(settings, groups=[(), ()])
     yield sampler
     sampler.close()

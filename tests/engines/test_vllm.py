@@ -29,10 +29,10 @@ from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS
 from selfimp_bench.tasks.tiny_gsm import generate
 
-from .conftest import VLLM, VLLM_DEVICE
+from .conftest import DEVICE, VLLM
 
 SETTINGS = SamplerSettings(
-    device=VLLM_DEVICE, precision="float32", max_batch_rows=64, threads=1, vllm=replace(VLLM, max_model_len=256)
+    device=DEVICE, precision="float32", max_batch_rows=64, threads=1, vllm=replace(VLLM, max_model_len=256)
 )
 BASE = ASSETS / "tiny-gsm-base"
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=64, stop=())
@@ -219,13 +219,13 @@ def test_every_number_of_the_manifest_reaches_vllm_and_no_other() -> None:
     assert (args.max_num_seqs, args.max_model_len, args.max_num_batched_tokens) == (64, 128, 512)
     assert (args.enable_chunked_prefill, args.enable_prefix_caching, args.enforce_eager) == (False, True, True)
     assert (args.dtype, args.tensor_parallel_size, args.generation_config) == ("float32", 1, "vllm")
-    assert args.attention_config.backend.name == "CPU_ATTN"
+    assert args.attention_config.backend.name == VLLM.attention_backend
 
 
 def test_the_environment_carries_the_settings_that_have_no_argument() -> None:
     environment = vllm_environment(replace(VLLM, batch_invariant=True, kv_cache_gib=3, model_runner="v2"))
     assert environment["VLLM_USE_V2_MODEL_RUNNER"] == "1"
-    assert vllm_environment(VLLM)["VLLM_USE_V2_MODEL_RUNNER"] == "0"
+    assert vllm_environment(replace(VLLM, model_runner="v1"))["VLLM_USE_V2_MODEL_RUNNER"] == "0"
     assert environment["VLLM_BATCH_INVARIANT"] == "1"
     assert environment["VLLM_CPU_KVCACHE_SPACE"] == "3"
 
@@ -246,8 +246,10 @@ def test_a_running_engine_says_which_model_runner_it_has_and_another_is_an_error
             patch.setenv(name, value)
         engine: Any = Engine(vllm_config=VllmConfig())
         check_runner(engine, VLLM)
-        with pytest.raises(StepFailed, match=r"runs its model runner v1, and engines.vllm.model_runner is v2"):
-            check_runner(engine, replace(VLLM, model_runner="v2"))
+        other: Any = "v2" if VLLM.model_runner == "v1" else "v1"
+        words = f"runs its model runner {VLLM.model_runner}, and engines.vllm.model_runner is {other}"
+        with pytest.raises(StepFailed, match=words):
+            check_runner(engine, replace(VLLM, model_runner=other))
 
 
 @pytest.mark.slow

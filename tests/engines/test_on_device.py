@@ -1,0 +1,70 @@
+"""What a device must show before a run of days: run on a CPU with all tests, and by ``ci/gpu`` on a GPU."""
+
+import hashlib
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from support import quiet
+
+from selfimp_bench.engines.base import TrainJob
+from selfimp_bench.engines.trl.trainer import TrlTrainer
+
+from .conftest import DEVICE, MakeJob, dpo_rows, folders_in, options, sft_rows
+
+PRECISION = "bfloat16" if DEVICE == "cuda" else "float32"  # transformers refuses bfloat16 on a CPU
+
+
+def trained(job: TrainJob, folder: Path) -> Path:
+    """The checkpoint's weights, trained where ``ci/gpu`` says, on one device."""
+    folders = folders_in(folder)
+    TrlTrainer(options(processes=1)).train(job, folders, quiet)
+    return folders.out / "model.safetensors"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_one_job_gives_the_same_bytes_twice(make_job: MakeJob, method: str, tmp_path: Path) -> None:
+    rows = sft_rows(11) if method == "sft" else dpo_rows(11)
+    job = replace(make_job(rows, micro_batch_size=4, precision=PRECISION), device=DEVICE)
+    first, second = (hashlib.sha256(trained(job, tmp_path / name).read_bytes()).hexdigest() for name in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_zero3_step_of_learning_rate_0_changes_no_weight(
+    make_job: MakeJob, model_folder: Path, stored: torch.dtype, tmp_path: Path
+) -> None:
+    start = tmp_path / "start"
+    start.mkdir()
+    for file in model_folder.iterdir():
+        (start / file.name).write_bytes(file.read_bytes())
+    weights = {name: each.to(stored) for name, each in load_file(model_folder / "model.safetensors").items()}
+    save_file(weights, start / "model.safetensors", metadata={"format": "pt"})
+    job = replace(
+        make_job(sft_rows(4), precision=PRECISION, epochs=None, steps=1, warmup_ratio=0.5, scheduler="cosine"),
+        device=DEVICE,
+        start=start,
+        distributed="deepspeed-zero3",
+    )
+    after = load_file(trained(job, tmp_path / "run"))
+    assert all(after[name].dtype == stored and torch.equal(after[name], weights[name]) for name in weights)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(DEVICE == "cpu", reason="a CPU is what a GPU is compared with here")
+@pytest.mark.parametrize("distributed", ["ddp", "deepspeed-zero3"])
+def test_training_in_float32_is_that_of_a_cpu(
+    make_job: MakeJob, model_folder: Path, distributed: str, tmp_path: Path
+) -> None:
+    job = make_job(sft_rows(11), micro_batch_size=4, epochs=2)
+    start = load_file(model_folder / "model.safetensors")
+    here = load_file(trained(replace(job, device=DEVICE, distributed=distributed), tmp_path / "gpu"))
+    there = load_file(trained(job, tmp_path / "cpu"))
+    moved = sum(((there[name] - start[name]) ** 2).sum().item() for name in start)
+    apart = sum(((there[name] - here[name]) ** 2).sum().item() for name in start)
+    assert math.sqrt(apart / moved) < 0.01
