@@ -8,6 +8,7 @@ _MODULES = {"run": "reproduce"}
 """Where a command does not lie in the module of its own name."""
 
 COMMANDS = (
+    "calibrate",
     "check",
     "doctor",
     "explain",

@@ -38,6 +38,14 @@ class OwnClaim:
     model: str
     node: Node[Question]
 
+    @property
+    def kind(self) -> Kind:
+        """What it asserts."""
+        several = {"any_of": Kind.ANY_OF, "all_of": Kind.ALL_OF}
+        forms = {Kind.VALUE: self.claim.value, Kind.ORDER: self.claim.order, Kind.TREND: self.claim.trend}
+        own = next((kind for kind, form in forms.items() if form is not None), None)
+        return several.get(self.claim.several or "", Kind.ALL_OF) if own is None else own
+
 
 def trees(
     claims: Sequence[Claim], models: Sequence[str], tables: Sequence[ReferenceTable], experiment: str
@@ -85,10 +93,7 @@ def check(
 
 def _subject(own: OwnClaim) -> Subject:
     claim = own.claim
-    kinds = {"any_of": Kind.ANY_OF, "all_of": Kind.ALL_OF}
-    forms = {Kind.VALUE: claim.value, Kind.ORDER: claim.order, Kind.TREND: claim.trend}
-    kind = next((kind for kind, form in forms.items() if form is not None), kinds.get(claim.several or "", Kind.ALL_OF))
-    return Subject(claim=claim.id, model=own.model, statement=claim.statement, source=claim.source, kind=kind)
+    return Subject(claim=claim.id, model=own.model, statement=claim.statement, source=claim.source, kind=own.kind)
 
 
 def _of_claim(

@@ -44,6 +44,13 @@ class AcrossClaim:
     models: frozenset[str]
     node: Node[Question]
 
+    @property
+    def kind(self) -> Kind:
+        """What it asserts."""
+        if self.claim.several is not None:
+            return Kind.ANY_OF if self.claim.several == "any_of" else Kind.ALL_OF
+        return Kind(next(name for name in FORMS if getattr(self.claim, name) is not None))
+
 
 def trees(suite: Suite, tables: Sequence[ReferenceTable]) -> tuple[AcrossClaim, ...]:
     """Every claim of a suite as a tree, in order. ``tables``: the published ones and those of its ``equals``."""
@@ -72,15 +79,12 @@ def judge_suite(suite: Suite, evidence: Evidence, tables: Sequence[ReferenceTabl
 
 def _subject(across: AcrossClaim) -> Subject:
     claim = across.claim
-    kind = Kind.ANY_OF if claim.several == "any_of" else Kind.ALL_OF
-    if claim.several is None:
-        kind = Kind(next(name for name in FORMS if getattr(claim, name) is not None))
     return Subject(
         claim=claim.id,
         model=next(iter(across.models)) if len(across.models) == 1 else ALL_MODELS,
         statement=claim.statement,
         source=claim.source,
-        kind=kind,
+        kind=across.kind,
     )
 
 

@@ -31,9 +31,9 @@ Normals = NDArray[np.float32]
 
 _CHAIN, _SET, _OWN = 0.2, 0.5, 0.3
 """Shares of the variance of seed noise: of a model's chain; of an iteration's samples, whatever k; of the cell."""
-_GRID: Final = 128
+_GRID: Final = 64
 """Steps of the mean from 0 to 1 at which the values of graded metrics are made; between them they are interpolated."""
-_NODES: Final = 256
+_NODES: Final = 128
 """Quantiles of a distribution that are computed; those between them are interpolated."""
 
 
@@ -61,15 +61,16 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What is simulated: the problems by experiment and split, the spread of every cell, how many replicates.
+    """What is simulated: the problems by experiment and split, an experiment's spreads, how many replicates.
 
     published: the paper's own numbers, with their errors: in a world that is made ``of`` them the truth is not what is
     printed but what the paper's run, too, was one draw of. None where the world's means are the truth all the same.
-    sd_known: the seeds' spread is the prior's; else it is drawn from what the prior leaves open, once a metric.
+    sd_known: the seeds' spread is the prior's; else it is drawn from what the prior leaves open, once a
+        model and metric.
     """
 
     problems: Mapping[tuple[str, Split], Problems]
-    spread: Callable[[Cell], Spread]
+    spread: Callable[[str, Cell], Spread]
     replicates: int
     published: Publication | None = None
     sd_known: bool = False
@@ -164,7 +165,7 @@ class _Drawn:
         self._design = design
         self._random = random
         self._shared: dict[tuple[object, ...], Normals] = {}
-        self._factors: dict[tuple[str, str], float] = {}
+        self._factors: dict[tuple[object, ...], float] = {}
         self._misprints: dict[Key, float] = {}
 
     def values(self, key: Key, mean: float) -> CellValues:
@@ -248,21 +249,33 @@ class _Drawn:
     def _noise(self, whose: str, key: Key, count: int) -> Array:
         """Seed noise of ``count`` runs."""
         experiment, model, cell = key
-        spread = self._design.spread(cell)
+        spread, factor = self._spread(key)
         metric, samples = cell.metric.partition(".")[0], cell.metric.partition("@")[0]
         chain = self._normal((count,), whose, "chain", experiment, model, cell.split, metric)
         of_set = self._normal((count,), whose, "set", experiment, model, cell.split, cell.iteration, samples)
         own = self._random.standard_normal((count,))
         noise = math.sqrt(_CHAIN) * chain + math.sqrt(_SET) * of_set + math.sqrt(_OWN) * own
-        return np.asarray(spread.sd * self._factor(experiment, metric, spread.df) * noise)
+        return np.asarray(spread.sd * factor * noise)
 
-    def _factor(self, experiment: str, metric: str, df: float) -> float:
-        """What the true spread is of the prior's: scaled inverse chi-squared, as the prior says."""
+    def _spread(self, key: Key) -> tuple[Spread, float]:
+        """What is known of a cell's spread, and what the true one is of that.
+
+        The prior together with the published spread of several runs, as a verdict takes them; the true one is drawn
+        from what these leave open: a scaled inverse chi-squared.
+        """
+        experiment, model, cell = key
+        spread = self._design.spread(experiment, cell)
+        number = None if self._design.published is None else self._design.published.numbers.get(key)
+        place: tuple[object, ...] = (experiment, model, cell.metric.partition(".")[0])
+        if number is not None and number.sd is not None:
+            df = spread.df + number.runs - 1
+            variance = (spread.df * spread.sd**2 + (number.runs - 1) * number.sd**2) / df
+            spread, place = Spread(sd=math.sqrt(variance), df=df), key
         if self._design.sd_known:
-            return 1.0
-        if (experiment, metric) not in self._factors:
-            self._factors[experiment, metric] = math.sqrt(df / self._random.chisquare(df))
-        return self._factors[experiment, metric]
+            return spread, 1.0
+        if place not in self._factors:
+            self._factors[place] = math.sqrt(spread.df / self._random.chisquare(spread.df))
+        return spread, self._factors[place]
 
 
 @lru_cache(maxsize=1024)
@@ -323,9 +336,10 @@ def _beta_quantiles(step: int, spread: float) -> Array:
 def _measurements(key: Key, found: CellValues) -> tuple[Measurement, ...]:
     _, model, cell = key
     asked = found.values.shape[1]
-    counts = np.sum(~np.isnan(found.values), axis=1)
-    means = np.nanmean(found.values, axis=1)
-    errors = np.nanstd(found.values, axis=1, ddof=1) / np.sqrt(counts) if asked > 1 else np.zeros(len(means))
+    defined = found.values[:, ~np.isnan(found.values[0])]  # undefined are the same problems in every replicate
+    count = defined.shape[1]
+    means = defined.mean(axis=1)
+    errors = defined.std(axis=1, ddof=1) / math.sqrt(count) if count > 1 else np.zeros(len(means))
     return tuple(
         Measurement(
             model=model,
@@ -335,8 +349,8 @@ def _measurements(key: Key, found: CellValues) -> tuple[Measurement, ...]:
             replicate=replicate,
             value=float(means[row]),
             unit=_unit(cell.metric),
-            n=int(counts[row]),
-            undefined=int(asked - counts[row]),
+            n=count,
+            undefined=asked - count,
             standard_error=float(errors[row]),
             reason=None,
         )

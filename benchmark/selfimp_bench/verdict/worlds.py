@@ -28,6 +28,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 from selfimp_bench.manifest.claim_readings import every_reading
@@ -38,6 +39,7 @@ from selfimp_bench.verdict.check import find_row
 from selfimp_bench.verdict.comparisons import Place, expand
 from selfimp_bench.verdict.evidence import Key
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers, Row, agreed
+from selfimp_bench.verdict.units import PER_WHOLE
 
 POINTS: Final = (1, 2, 3, 5, 10)
 """How far off the biased worlds are, in points."""
@@ -66,12 +68,14 @@ class Claimed:
 class PublishedMean:
     """Where a cell's published number lies, in the measurement's unit (a share, not percent).
 
-    low, high: from the lowest to the highest that its rows leave. runs: how many runs it is the mean of.
+    low, high: from the lowest to the highest that its rows leave. runs: how many runs it is the mean of; sd: their
+    standard deviation, None of one run.
     """
 
     low: float
     high: float
     runs: int
+    sd: float | None = None
 
     @property
     def middle(self) -> float:
@@ -149,8 +153,9 @@ def _rows(claimed: Claimed, tables: Sequence[ReferenceTable]) -> Iterator[tuple[
 
 
 def _number(rows: Sequence[Row], tables: Mapping[str, ReferenceTable]) -> PublishedMean:
-    found = agreed(rows, tables)
-    return PublishedMean(low=float(found.low), high=float(found.high), runs=rows[0].row.runs or 1)
+    found, row = agreed(rows, tables), rows[0].row
+    sd = None if row.sd is None else float(row.sd / PER_WHOLE.get(row.unit, Decimal(1)))
+    return PublishedMean(low=float(found.low), high=float(found.high), runs=row.runs or 1, sd=sd)
 
 
 def _cells(claimed: Claimed) -> Iterator[Key]:
