@@ -96,6 +96,7 @@ class GapManifestMaker:
             "measure": {"metrics": METRICS, "k": [2, 4], "empty_filter": "zero", "correlate": _CORRELATE}
             | {"assumed": "test"},
             "claims": [_CLAIM],
+            "priors": "tiny-sampled",
         }
         data = copy.deepcopy(data)
         change(data)
@@ -273,6 +274,5 @@ _CLAIM = {
     "order": {
         "greater": {"metric": "filtered-accuracy.mc.q0.5", "split": "test", "iteration": 0},
         "lesser": {"metric": "accuracy", "split": "test", "iteration": 0},
-        "bootstrap": {"confidence": 0.95, "resamples": 500, "seed": 1},
     },
 }

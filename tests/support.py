@@ -93,7 +93,6 @@ class ManifestMaker:
                     "order": {
                         "greater": {"metric": "pass@1", "split": "test", "iteration": len(schedule)},
                         "lesser": {"metric": "pass@1", "split": "test", "iteration": 1},
-                        "bootstrap": {"confidence": 0.95, "resamples": 1000, "seed": 1},
                     },
                 }
             ]

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from selfimp_bench.manifest.model import (
     Against,
-    Bootstrap,
     Cell,
     Claim,
     ClaimReading,
     OrderClaim,
-    SingleRun,
     TrendClaim,
     ValueClaim,
     ValuePoint,
@@ -24,8 +22,6 @@ from selfimp_bench.manifest.reference_table import Reference
 from selfimp_bench.measurement import Measurement, Split, mean_over_problems
 from selfimp_bench.verdict.evidence import CellValues, Evidence, Key, ProblemSet
 
-_BOOTSTRAP = Bootstrap(confidence=0.95, resamples=200, seed=1)
-_SINGLE = SingleRun(seed_sd=1.0, problems=None, assumed="a test")
 Values = Sequence[float | None]
 
 
@@ -146,15 +142,12 @@ def point(reference: str, iteration: int = 1, metric: str = "pass@1", split: Spl
 
 
 def value_claim(
-    *points: ValuePoint, table: str = "t.csv", against: Against | None = "none", problems: int | None = None
+    *points: ValuePoint, table: str = "t.csv", against: Against = "none", problems: int | None = None
 ) -> Claim:
     """Measured values are the published ones."""
     value = ValueClaim(
         table=table,
         points=points,
-        rule="published-value",
-        confidence=0.95,
-        single_run=_SINGLE,
         against=against,
         problems=problems,
     )
@@ -163,7 +156,7 @@ def value_claim(
 
 def order_claim(greater: Cell, lesser: Cell) -> Claim:
     """One cell is greater than another."""
-    order = OrderClaim(greater=greater, lesser=lesser, bootstrap=_BOOTSTRAP)
+    order = OrderClaim(greater=greater, lesser=lesser)
     return Claim(id="order", statement="Later is better.", source="Section 4", order=order)
 
 
@@ -174,7 +167,6 @@ def trend_claim(*iterations: int, metric: str = "pass@1", up: bool = True) -> Cl
         split=Split.TEST,
         iterations=iterations,
         direction="up" if up else "down",
-        bootstrap=_BOOTSTRAP,
     )
     return Claim(id="trend", statement="It rises.", source="Figure 1", trend=trend)
 

@@ -157,7 +157,7 @@ def test_validate_finds_claims_about_rows_that_are_not_there(make_manifest: Mani
     def claim_nothing(data: dict[str, Any]) -> None:
         point = {"metric": "pass@1", "split": "test", "iteration": 1, "reference": "nowhere"}
         table = "tiny/tiny-iter-sft-dpo.v1.csv"
-        value = {"table": table, "points": [point], "rule": "prediction-interval", "confidence": 0.95}
+        value = {"table": table, "points": [point], "against": {"apart": 0.1}}
         data["claims"] = [{"id": "c", "statement": "s", "source": "t", "value": value}]
 
     result = _call("validate", make_manifest(change=claim_nothing))
@@ -169,7 +169,6 @@ def test_validate_finds_claims_about_measurements_whose_spread_no_prior_knows(ma
     def claim_accuracy(data: dict[str, Any]) -> None:
         cells = ({"metric": "pass@1", "split": "test", "iteration": iteration} for iteration in (2, 1))
         order = dict(zip(("greater", "lesser"), cells, strict=True))
-        order["bootstrap"] = {"confidence": 0.95, "resamples": 1000, "seed": 1}
         data["claims"] = [{"id": "c", "statement": "s", "source": "t", "order": order}]
         data["priors"] = "mine"
 

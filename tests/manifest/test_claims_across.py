@@ -26,7 +26,7 @@ def study(**claims: dict[str, Any]) -> Node:
         "summary": "Of two tasks.",
         "paper": {"id": "0000.00000", "title": "A paper", "section": "Section 1"},
         "tables": "study",
-        "judging": {"bootstrap": {"confidence": 0.95, "resamples": 100, "seed": 1}},
+        "priors": "fine-tuned-7b",
         "models": {"small": {"asset": "small"}, "large": {"asset": "large"}, "source": "Section 1"},
         "families": {"sizes": ["small", "large"]},
         "compute": {"small": 1e20, "large": 1e22},
@@ -134,10 +134,10 @@ def test_one_entry_may_stand_for_several_claims_of_what_they_have_in_common() ->
 
 
 def test_rows_across_experiments_are_one_row_of_a_table() -> None:
-    rows = {"of": "pass@1 t=5 dataset=quiz method=dpo", "table": "text", "row": "text.best", "seed_sd": 1.0}
+    rows = {"of": "pass@1 t=5 dataset=quiz method=dpo", "table": "text", "row": "text.best", "against": "none"}
     equals = reading(rows=rows).equals
     assert equals is not None
-    assert (equals.table, equals.reference, equals.seed_sd) == ("study/text.csv", "text.best", 1.0)
+    assert (equals.table, equals.reference, equals.against) == ("study/text.csv", "text.best", "none")
 
 
 def test_terms_are_on_an_axis_or_the_models_of_the_family() -> None:

@@ -2,17 +2,37 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 import msgspec
 import pytest
 from support import shipped_post_training
 
 from selfimp_bench.manifest.catalog import find
-from selfimp_bench.manifest.model import Claim, ClaimReading, SingleRun, ValueClaim, ValuePoint
+from selfimp_bench.manifest.model import Claim, ClaimReading, ValueClaim, ValuePoint
+from selfimp_bench.manifest.reference_table import Reference
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.protocols.verification.manifest import VerificationManifest
 from selfimp_bench.runs.describe import assumptions, decidabilities, size_words
+
+ROWS = {
+    "t.csv": {
+        "r": Reference(
+            id="r",
+            model="tiny",
+            dataset="toy",
+            method="sft",
+            metric="pass@1",
+            x=Decimal(1),
+            printed="0.5",
+            unit="share",
+            read_error=None,
+            source="Table 1",
+            conflicts_with=(),
+        )
+    }
+}
 
 
 @pytest.mark.parametrize(("problems", "decidable"), [(None, True), (200, True), (1319, False)])
@@ -23,12 +43,11 @@ def test_a_published_value_is_decided_by_as_many_problems_as_it_was_published_on
     value = ValueClaim(
         table="t.csv",
         points=(ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="r"),),
-        rule="published-value",
-        confidence=0.95,
-        single_run=SingleRun(seed_sd=1.0, problems=problems, assumed="test"),
+        against="none",
+        problems=problems,
     )
     claim = Claim(id="c", statement="s", source="t", value=value)
-    (found,) = decidabilities(replace(manifest, claims=(claim,)), {}, 20)
+    (found,) = decidabilities(replace(manifest, claims=(claim,)), ROWS, 20)
     assert found.decidable is decidable
     assert decidable or "published on 1319 problems, this size has 200 of test" in found.reason
 
@@ -39,19 +58,18 @@ def test_one_decidable_reading_is_enough() -> None:
         ValueClaim(
             table="t.csv",
             points=(ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="r"),),
-            rule="published-value",
-            confidence=0.95,
-            single_run=SingleRun(seed_sd=1.0, problems=problems, assumed="test"),
+            against="none",
+            problems=problems,
         )
         for problems in (1319, 200)
     ]
     read = tuple(ClaimReading(name=name, value=value) for name, value in zip("ab", values, strict=True))
     for readings, decidable in ((read, True), ((*read[:1], ClaimReading(name="c", value=values[0])), False)):
         claim = Claim(id="c", statement="s", source="t", any_of=readings)
-        (found,) = decidabilities(replace(manifest, claims=(claim,)), {}, 20)
+        (found,) = decidabilities(replace(manifest, claims=(claim,)), ROWS, 20)
         assert found.decidable is decidable
         assert found.reason.startswith("read as a: published on 1319 problems")
-        (found,) = decidabilities(replace(manifest, claims=(replace(claim, any_of=None, all_of=read),)), {}, 20)
+        (found,) = decidabilities(replace(manifest, claims=(replace(claim, any_of=None, all_of=read),)), ROWS, 20)
         assert not found.decidable, "one part is not"
         assert found.reason.startswith("a: published on 1319 problems")
 

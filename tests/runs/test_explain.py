@@ -30,8 +30,8 @@ def _explain(make_manifest: ManifestMaker, home: Path, claim: dict[str, Any], pr
 
 
 def _value(*points: dict[str, Any]) -> dict[str, Any]:
-    body = {"table": "tiny/tiny-iter-sft.v1.csv", "rule": "prediction-interval", "confidence": 0.95}
-    return _claim("value", body | {"against": "none", "points": list(points)})
+    body = {"table": "tiny/tiny-iter-sft.v1.csv", "against": "none"}
+    return _claim("value", body | {"points": list(points)})
 
 
 POINT = {"metric": "pass@1", "split": "test", "iteration": 1, "reference": "test.pass@1.t1"}
@@ -92,7 +92,6 @@ def _order(greater: int, lesser: int) -> dict[str, Any]:
     return {
         "greater": _cell("pass@1", greater),
         "lesser": _cell("pass@1", lesser),
-        "bootstrap": {"confidence": 0.95, "resamples": 500, "seed": 1},
     }
 
 

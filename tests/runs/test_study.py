@@ -61,7 +61,6 @@ def study_file(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
         "paper": {"id": "p", "title": "Paper", "section": "Section 4", "url": "https://example.org/p"},
         "experiments": [_member("one", "dpo"), _member("two", "sft")],
         "published": {"tables": ["numbers.csv"], "renamed": [], "best": []},
-        "bootstrap": {"confidence": 0.95, "resamples": 200, "seed": 1},
         "priors": "tiny-trained",
         "claims": [claim],
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from selfimp_bench.manifest.model import Bootstrap, Cell, Paper
+from selfimp_bench.manifest.model import Cell, Paper
 from selfimp_bench.manifest.suite_model import (
     FORMS,
     Above,
@@ -57,7 +57,7 @@ SUITE = Suite(
         for method in METHODS
     ),
     published=Published(tables=("t.csv",), renamed=(), best=()),
-    bootstrap=Bootstrap(confidence=0.95, resamples=200, seed=1),
+    priors="test",
     claims=(),
 )
 Q = Quantity(metric="pass@1", split=Split.TEST, iterations=(1, 2, 3), model="m")
@@ -252,7 +252,7 @@ def test_a_claim_has_the_forms_of_a_reading() -> None:
 
 def test_equals_has_an_amount_and_ood_is_another_data_set() -> None:
     quantity = Quantity(metric="pass@1", split=Split.OOD, iterations=(1,), dataset="a", method="sft", model="m")
-    (group,) = parts(make(equals=Equals(quantity=quantity, table="t", reference="r", seed_sd=1.0)))
+    (group,) = parts(make(equals=Equals(quantity=quantity, table="t", reference="r", against="none")))
     assert group.amount is not None
     assert (group.amount.name, group.clauses, group.name) == ("a-ood sft m pass@1 t=1", (), "the claim")
 

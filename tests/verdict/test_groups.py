@@ -243,7 +243,7 @@ def test_any_group_or_at_least_so_many_may_be_enough() -> None:
 
 
 def equals(quantity: Quantity, against: Any = "none", reference: str = "gain") -> Equals:
-    return Equals(quantity=quantity, table="t.csv", reference=reference, seed_sd=1.0, against=against)
+    return Equals(quantity=quantity, table="t.csv", reference=reference, against=against)
 
 
 def test_a_gain_is_held_against_the_published_one_and_told_from_none() -> None:

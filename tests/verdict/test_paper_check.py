@@ -9,12 +9,10 @@ from support import ROOT, shipped_suite
 from verdict.test_comparisons import METHODS, SUITE, make
 
 from selfimp_bench.manifest.model import (
-    Bootstrap,
     Cell,
     Claim,
     ClaimReading,
     OrderClaim,
-    SingleRun,
     TrendClaim,
     ValueClaim,
     ValuePoint,
@@ -265,7 +263,7 @@ def test_a_gain_is_a_difference_with_both_errors() -> None:
     wrong = row("wrong", "10.5", None, metric="gain")
     gain = series(1, 2, 3, minus_iteration=1)
     for reference, outcome in (("said", Outcome.SUPPORTED), ("wrong", Outcome.CONTRADICTED)):
-        equals = Equals(quantity=gain, table="p/t.csv", reference=reference, seed_sd=1.0)
+        equals = Equals(quantity=gain, table="p/t.csv", reference=reference, against="none")
         assert judge(*ROWS, said, wrong, equals=equals).outcome is outcome
 
 
@@ -308,16 +306,13 @@ POINTS = tuple(
     ValuePoint(metric="pass@1", split=Split.TEST, iteration=iteration, reference=f"t{iteration}")
     for iteration in (1, 2, 3)
 )
-BOOTSTRAP = Bootstrap(confidence=0.95, resamples=100, seed=1)
 
 
 def of_manifest(**form: Any) -> SelfJudgement:
     value = ValueClaim(
         table="p/t.csv",
         points=POINTS,
-        rule="published-value",
-        confidence=0.95,
-        single_run=SingleRun(seed_sd=1.0, problems=None, assumed="test"),
+        against="none",
     )
     values = Claim(id="values", statement="s", source="t", value=value)
     asked = Claim(id="asked", statement="s", source="t", **form) if form else values
@@ -333,17 +328,11 @@ def test_a_published_value_in_conflict_is_contradicted_by_its_own_paper() -> Non
 
 def test_orders_and_trends_find_the_rows_of_their_cells() -> None:
     one, three = (Cell(metric="pass@1", split=Split.TEST, iteration=each) for each in (1, 3))
-    assert of_manifest(order=OrderClaim(greater=three, lesser=one, bootstrap=BOOTSTRAP)).outcome is Outcome.SUPPORTED
-    assert of_manifest(order=OrderClaim(greater=one, lesser=three, bootstrap=BOOTSTRAP)).outcome is (
-        Outcome.CONTRADICTED
-    )
+    assert of_manifest(order=OrderClaim(greater=three, lesser=one)).outcome is Outcome.SUPPORTED
+    assert of_manifest(order=OrderClaim(greater=one, lesser=three)).outcome is (Outcome.CONTRADICTED)
 
     def trend(*iterations: int, metric: str = "pass@1") -> SelfJudgement:
-        return of_manifest(
-            trend=TrendClaim(
-                metric=metric, split=Split.TEST, iterations=iterations, direction="up", bootstrap=BOOTSTRAP
-            )
-        )
+        return of_manifest(trend=TrendClaim(metric=metric, split=Split.TEST, iterations=iterations, direction="up"))
 
     assert trend(1, 2, 3).outcome is Outcome.SUPPORTED
     assert "slope 0.0995 to 0.1005" in trend(1, 3).cases[0].detail.replace("0.0995 to 0.1005", "0.0995 to 0.1005")
@@ -353,7 +342,7 @@ def test_orders_and_trends_find_the_rows_of_their_cells() -> None:
 def test_one_reading_of_a_manifest_s_claim_is_enough() -> None:
     one, three = (Cell(metric="pass@1", split=Split.TEST, iteration=each) for each in (1, 3))
     up, down = (
-        ClaimReading(name=name, order=OrderClaim(greater=greater, lesser=lesser, bootstrap=BOOTSTRAP))
+        ClaimReading(name=name, order=OrderClaim(greater=greater, lesser=lesser))
         for name, greater, lesser in (("up", three, one), ("down", one, three))
     )
     found = of_manifest(any_of=(down, up))

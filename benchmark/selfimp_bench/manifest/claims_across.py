@@ -13,7 +13,7 @@ text (``claims_text.py``): the greatest value over its iterations, less that at 
     peak: {of: QUANTITY, at: [4, 5], margin}             at one of these iterations none is above by the margin
     monotone: {of: QUANTITY, goes: up, axis, among}      from each to the next
     within: {of: QUANTITY, low, high}
-    rows: {of: QUANTITY, table, row, seed_sd, against}   it is the number of this row
+    rows: {of: QUANTITY, table, row, against}            it is the number of this row
 
 or ``any_of``/``all_of``, with a form under the name of every reading (part).
 
@@ -71,7 +71,6 @@ def suite_of(study: Node, tables: Tables) -> tuple[Node, tuple[Fault, ...]]:
         "families": _families(study),
         "compute": _compute(study),
         "published": _published(study, tables),
-        "bootstrap": study.need("judging").need("bootstrap"),
         "priors": study.get("priors"),
         "claims": claims,
     }
@@ -297,13 +296,12 @@ def _within(form: Node, words: _Words) -> Node:
 
 
 def _equals(form: Node, words: _Words, study: Node) -> Node:
-    only_keys(form, ("of", "table", "row", "seed_sd", "against"))
+    only_keys(form, ("of", "table", "row", "against"))
     table = form.need("table")
     given = {
         "quantity": quantity(form.need("of"), words.where),
         "table": made(table_name(study.need("tables").text, table.text), table),
         "reference": form.need("row"),
-        "seed_sd": form.need("seed_sd"),
         "against": form.get("against"),
     }
     return mapping(given, form)

@@ -162,20 +162,7 @@ def _texts(node: Node, key: str) -> tuple[str, ...]:
     return () if found is None else found.texts
 
 
-ROWS_KEYS = (
-    "table",
-    "metric",
-    "split",
-    "t",
-    "model",
-    "dataset",
-    "method",
-    "rule",
-    "confidence",
-    "one_run",
-    "against",
-    "problems",
-)
+ROWS_KEYS = ("table", "metric", "split", "t", "model", "dataset", "method", "against", "problems")
 
 
 def one_table(points: tuple[Point, ...], node: Node) -> str:

@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from selfimp_bench.manifest.claims_rows import ROWS_KEYS, Point, Scope, Tables, iterations_of, one_table, selected
 from selfimp_bench.manifest.claims_text import CellText, read_cell
 from selfimp_bench.manifest.fault import Fault, nearest, shown
-from selfimp_bench.manifest.measured import fits
 from selfimp_bench.manifest.study import cited, each_of
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, only_keys, sequence
 from selfimp_bench.measurement import Split
@@ -37,7 +36,9 @@ _DIRECTIONS = ("up", "down")
 
 def claims_of(study: Node, scope: Scope, tables: Tables) -> tuple[Node, tuple[Fault, ...]]:
     """An experiment's claims as the resolved form has them, and what is wrong with those that could not be made."""
-    claims = study.get("claims")
+    claims, judging = study.get("claims"), study.get("judging")
+    if judging is not None:
+        only_keys(judging, ("rows",))
     made_, faults = [], []
     for name, node in each_of(claims):
         if isinstance(node.value, dict) and "holds" in node.value:
@@ -54,7 +55,7 @@ def _claims(name: str, node: Node, study: Node, scope: Scope, tables: Tables) ->
     _check_selectors(node, study)
     if not _is_claimed(node, scope):
         return
-    judging = study.need("judging")
+    judging = study.get("judging") or made({}, study)
     for word, metric in _over(node):
         form = _any_form(node, metric, judging, scope, tables)
         if form is not None:
@@ -114,8 +115,8 @@ def _form(
     if given == ["rows"]:
         return _value(form.need("rows"), claim, metric, judging, scope, tables)
     if given == ["above"]:
-        return _order(form.need("above"), metric, judging, scope)
-    return _trend(form.need("trend"), claim, metric, judging, scope)
+        return _order(form.need("above"), metric, scope)
+    return _trend(form.need("trend"), claim, metric, scope)
 
 
 # ---- rows ----
@@ -130,12 +131,8 @@ def _value(
     points = [point for point in selected(whole, scope, tables) if not _is_excepted(claim, scope, point)]
     if not points:
         return None
-    rule = whole.need("rule")
     value = {
         "table": made(one_table(tuple(points), rows), rows),
-        "rule": rule,
-        "confidence": whole.need("confidence"),
-        "single_run": _single_run(whole, points[0], judging, scope) if rule.value == "published-value" else None,
         "points": sequence([_point(point, rows) for point in points], rows),
         "against": whole.get("against"),
         "problems": _problems(whole, points[0].split, scope),
@@ -154,38 +151,17 @@ def _point(point: Point, rows: Node) -> Node:
     return made(data | {"reference": point.reference}, rows)
 
 
-def _single_run(rows: Node, point: Point, judging: Node, scope: Scope) -> Node:
-    """What stands in for the spread of numbers from one run: the claim's own, or judging's of the first that fits."""
-    own = rows.get("one_run")
-    listed = judging.get("one_run")
-    for each in [own] if own is not None else (listed.items if listed is not None else []):
-        metrics, task = each.get("metrics"), each.get("task")
-        is_of_task = task is None or scope.task in task.texts
-        if is_of_task and (metrics is None or any(fits(wanted, point.metric) for wanted in metrics.texts)):
-            return _spread(each, point.split, scope)
-    raise Misfit(rows, f"nothing in judging.one_run says what stands in for the spread of {point.metric}; add it")
-
-
-def _spread(one_run: Node, split: Split, scope: Scope) -> Node:
-    only_keys(one_run, ("metrics", "task", "seed_sd", "problems", "source", "assumed"))
-    problems = one_run.get("problems") or made(None, one_run)
-    if problems.value == "all":
-        problems = made(scope.problems[split], problems)
-    given = {"seed_sd": one_run.need("seed_sd"), "problems": problems}
-    return mapping(given | {"source": one_run.get("source"), "assumed": one_run.get("assumed")}, one_run)
-
-
 # ---- orders and trends ----
 
 
-def _order(above: Node, metric: str | None, judging: Node, scope: Scope) -> dict[str, Node] | None:
+def _order(above: Node, metric: str | None, scope: Scope) -> dict[str, Node] | None:
     if len(above.items) != 2:
         raise Misfit(above, "expected two cells, the greater one first")
     cells = [_one_cell(node, metric, scope) for node in above.items]
     if not all(scope.measures(str(cell["metric"]), Split(str(cell["split"]))) for cell in cells):
         return None
     greater, lesser = (made(dict(cell), node) for cell, node in zip(cells, above.items, strict=True))
-    return {"order": mapping({"greater": greater, "lesser": lesser, "bootstrap": judging.need("bootstrap")}, above)}
+    return {"order": mapping({"greater": greater, "lesser": lesser}, above)}
 
 
 def _one_cell(node: Node, metric: str | None, scope: Scope) -> dict[str, str | int]:
@@ -195,7 +171,7 @@ def _one_cell(node: Node, metric: str | None, scope: Scope) -> dict[str, str | i
     return {"metric": _metric(node, cell, metric), "split": cell.split.value, "iteration": cell.iterations[0]}
 
 
-def _trend(trend: Node, claim: Node, metric: str | None, judging: Node, scope: Scope) -> dict[str, Node] | None:
+def _trend(trend: Node, claim: Node, metric: str | None, scope: Scope) -> dict[str, Node] | None:
     only_keys(trend, ("of", "goes"))
     of = trend.get("of") or made("", trend)
     cell = _own_cell(of, metric, scope)
@@ -213,7 +189,6 @@ def _trend(trend: Node, claim: Node, metric: str | None, judging: Node, scope: S
         "split": made(cell.split.value, of),
         "iterations": made(list(iterations), of),
         "direction": goes,
-        "bootstrap": judging.need("bootstrap"),
     }
     return {"trend": mapping(data, trend)}
 

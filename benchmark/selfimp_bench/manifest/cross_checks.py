@@ -27,7 +27,6 @@ from selfimp_bench.manifest.model import (
     PromptTokens,
     Sampling,
     TrendClaim,
-    ValueClaim,
     VllmSettings,
 )
 from selfimp_bench.measurement import Split
@@ -214,26 +213,6 @@ def _reading_form(reading: ClaimReading, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=path, message=f"expected exactly one of value, order or trend, found {listed(given)}")
 
 
-def _single_run(value: ValueClaim, path: JsonPath) -> Iterator[Fault]:
-    if value.rule == "published-value" and value.single_run is None:
-        message = "rule published-value needs 'single_run'; add the block, it says what stands in for the spread"
-        yield Fault(path=path, message=message)
-    if value.rule != "published-value" and value.single_run is not None:
-        message = f"'single_run' belongs to rule published-value, found {value.rule}; remove one of the two"
-        yield Fault(path=(*path, "single_run"), message=message, on_key=True)
-
-
-def _frozen_goes_on(value: ValueClaim, path: JsonPath) -> Iterator[Fault]:
-    """A model that stays as it was can be told from the published one only by what comes after the first iteration."""
-    if value.against == "frozen":
-        times: dict[tuple[str, Split], set[int]] = {}
-        for point in value.points:
-            times.setdefault((point.metric, point.split), set()).add(point.iteration)
-        if all(len(each) < 2 for each in times.values()):
-            message = "no measurement here is at two iterations, so nothing could be frozen; write none or {apart: X}"
-            yield Fault(path=(*path, "against"), message=message)
-
-
 def _order_cells(order: OrderClaim, path: JsonPath) -> Iterator[Fault]:
     if order.greater.split is not order.lesser.split:
         message = (
@@ -336,7 +315,6 @@ BLOCK_RULES: BlockRules = {
     Optimisation: (_training_length,),
     ClaimReading: (_reading_form,),
     Claim: (_claim_form,),
-    ValueClaim: (_single_run, _frozen_goes_on),
     OrderClaim: (_order_cells,),
     TrendClaim: (_trend_iterations,),
     Engines: (_vllm_block, _distributed_trainer),

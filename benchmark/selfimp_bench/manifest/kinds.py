@@ -72,7 +72,6 @@ Count = Annotated[int, _bounds(minimum=1)]
 Several = Annotated[int, _bounds(minimum=2)]
 FromZero = Annotated[int, _bounds(minimum=0)]
 Rounds = Annotated[int, _bounds(minimum=1, maximum=20)]
-Resamples = Annotated[int, _bounds(minimum=100)]
 TopK = Annotated[int, Keywords(said={"minimum": -1, "not": {"const": 0}, WORDS: "-1 (off), or 1 and more"})]
 
 Positive = Annotated[float, _bounds(exclusiveMinimum=0)]
@@ -81,13 +80,10 @@ Share = Annotated[float, _bounds(exclusiveMinimum=0, maximum=1)]
 Fraction = Annotated[float, _bounds(minimum=0, maximum=1)]
 BelowOne = Annotated[float, _bounds(minimum=0, exclusiveMaximum=1)]
 BelowHalf = Annotated[float, _bounds(minimum=0, exclusiveMaximum=0.5)]
-Confidence = Annotated[float, _bounds(exclusiveMinimum=0, exclusiveMaximum=1)]
 
 Texts = Annotated[tuple[Text, ...], SOME, UNIQUE]
 
-PriorSetting = Annotated[
-    Name, means("Setting of priors.csv: how far runs that differ in their seeds alone are expected to lie apart.")
-]
+PriorSetting = Annotated[Name, means("Setting of priors.csv: how far seeds alone move a measurement.")]
 Source = Annotated[Text, means('Where in the paper these values stand, for example "Section 4.1, Table 5".')]
 Assumed = Annotated[
     Text | Annotated[dict[str, Text], FILLED],

@@ -20,7 +20,6 @@ from selfimp_bench.manifest.kinds import (
     BelowOne,
     Capitals,
     Commit,
-    Confidence,
     Count,
     EncoderPackage,
     Fraction,
@@ -32,7 +31,6 @@ from selfimp_bench.manifest.kinds import (
     Positive,
     PriorSetting,
     Repository,
-    Resamples,
     Several,
     Sha256,
     Share,
@@ -696,23 +694,6 @@ class ValuePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleRun:
-    """What stands in for the spread that a number published from one run does not have.
-
-    seed_sd: assumed standard deviation over training seeds, in the unit of the rows.
-    problems: how many problems the published numbers are means over; null where the paper does not say, or where the
-        number differs from point to point: then as many as this run has.
-    """
-
-    seed_sd: NotNegative
-    """Assumed standard deviation over training seeds, in the unit of the rows."""
-    problems: Count | None
-    """How many problems the published numbers are over; null: as many as this run has."""
-    source: Source | None = None
-    assumed: Assumed | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Apart:
     """What would refute a number where nothing has no effect to be compared with: a run this far off."""
 
@@ -723,47 +704,27 @@ class Apart:
 Against = Annotated[
     Literal["frozen", "none"] | Apart,
     means(
-        "What a run must be told from to have reproduced it: frozen (a model that stays as it was at the claim's first "
-        "iteration), none (0), or {apart: X} (a run X off, in the unit of the rows)."
+        "What a run must be told from: frozen (the model of the claim's first iteration), none (0), or {apart: X} (a "
+        "run X off, in the rows' unit)."
     ),
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValueClaim:
-    """Measured values are the published ones, within what ``rule`` allows.
+    """Measured values are the published ones, and are not what ``against`` says.
 
-    ``confidence`` is that of all points together (Bonferroni), q the quantile at 1 - (1 - confidence) / (2 m) for m
-    points. With n reference runs of standard deviation s and K own runs, ``prediction-interval`` allows
-    q s sqrt(1/K + 1/n) with Student's q. ``published-value`` is for numbers from one run: with ``single_run`` it allows
-    the printed error + q sqrt(seed_sd^2 (1 + 1/K) + the sampling variance of both sides) with the normal q.
+    How far apart is still equal follows from the rows, the run and the manifest's ``priors``
+    (``verdict/value.py``); nothing here can widen it.
     """
 
     table: Text
     """The reference table: beside the manifest, or in reference_results/."""
     points: Annotated[tuple[ValuePoint, ...], SOME]
     """What is compared."""
-    rule: Literal["prediction-interval", "published-value"]
-    """How far apart is still equal."""
-    confidence: Confidence
-    """Of all points together; between 0 and 1, both excluded."""
-    single_run: SingleRun | None = None
-    """What stands in for the spread of numbers from one run; present exactly with published-value."""
-    against: Against | None = None
+    against: Against
     problems: Count | None = None
     """How many problems the published numbers are over, where no row says; null: nobody says."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bootstrap:
-    """Paired bootstrap over problems: two-sided ``confidence``, number of ``resamples``, seed."""
-
-    confidence: Confidence
-    """Two-sided; between 0 and 1, both excluded."""
-    resamples: Resamples
-    """Number of resamples."""
-    seed: FromZero
-    """Seed of the resampling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -774,8 +735,6 @@ class OrderClaim:
     """The cell that the paper finds greater."""
     lesser: Cell
     """The cell that the paper finds smaller."""
-    bootstrap: Bootstrap
-    """How the difference is judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -790,8 +749,6 @@ class TrendClaim:
     """Two or more, strictly increasing."""
     direction: Literal["up", "down"]
     """Where the paper sees it go."""
-    bootstrap: Bootstrap
-    """How the slope is judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1001,7 +958,7 @@ class Manifest:
     """What is measured."""
     claims: Annotated[tuple[Claim, ...], SOME]
     """What the paper says."""
-    priors: PriorSetting | None = None
+    priors: PriorSetting
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
     """The paper's figures, drawn from a run beside the paper's numbers."""
     profiles: Profiles | None = None

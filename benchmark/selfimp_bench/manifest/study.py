@@ -12,8 +12,7 @@ protocol's own manifest), which is what runs record and are judged by:
                   ``ood: null`` leaves out what the task has out of distribution; ``apart`` says why
                   ``reproduce STUDY`` leaves the experiment out
     BLOCK         any block of the protocol's resolved manifest: sampling, engines, measure ...
-    judging       ``rows``: what every ``rows`` has that does not say otherwise (table, rule, confidence);
-                  ``bootstrap``; ``one_run``: by metric, what stands in for the spread of numbers from one run
+    judging       ``rows``: what every ``rows`` has that does not say otherwise (table, against, problems)
     priors        the setting of ``priors.csv``, how far seeds alone move a measurement (``priors.py``); a method or
                   an experiment may have its own
     published, families, compute     what claims across experiments need (``claims_across.py``)

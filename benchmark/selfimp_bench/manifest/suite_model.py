@@ -23,7 +23,7 @@ from selfimp_bench.manifest.kinds import (
     Text,
     Texts,
 )
-from selfimp_bench.manifest.model import Apart, Bootstrap, Paper
+from selfimp_bench.manifest.model import Against, Paper
 from selfimp_bench.measurement import Split
 
 
@@ -272,11 +272,7 @@ class Within:
 
 @dataclass(frozen=True, kw_only=True)
 class Equals:
-    """``quantity`` is the number of a row; ``seed_sd`` is its assumed spread over seeds, in the row's unit.
-
-    against: what a run must be told from to have reproduced it: none (0), or {apart: X} (a run X off, in the row's
-        unit). A gain that is frozen is none.
-    """
+    """``quantity`` is the number of a row, and not what ``against`` says. A gain that is frozen is none."""
 
     quantity: Quantity
     """What is compared."""
@@ -284,10 +280,7 @@ class Equals:
     """The reference table."""
     reference: Text
     """Id of the row in the table."""
-    seed_sd: NotNegative
-    """Assumed standard deviation over training seeds, in the row's unit."""
-    against: Literal["none"] | Apart | None = None
-    """What a run must be told from: none (0), or {apart: X} (a run X off, in the row's unit)."""
+    against: Against
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -406,8 +399,6 @@ class Suite:
     """Pre-training compute of the models that claims fit a line through."""
     published: Published
     """Where the paper's own numbers stand."""
-    bootstrap: Bootstrap
-    """How runs are judged; the confidence is that of all comparisons of a claim together."""
     claims: tuple[SuiteClaim, ...]
     """What the paper says across experiments."""
-    priors: PriorSetting | None = None
+    priors: PriorSetting

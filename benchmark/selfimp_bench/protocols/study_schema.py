@@ -135,7 +135,7 @@ class Study:
     experiments: dict[str, StudyExperiment]
     """By name: a task with a method."""
     judging: Any = None
-    """What every claim has that does not say otherwise: `rows`, `bootstrap`, `one_run`."""
+    """What every claim of rows has that does not say otherwise: `rows`."""
     priors: PriorSetting | None = None
     published: Any = None
     """Where the paper's own numbers stand, for claims across experiments."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from selfimp_bench.manifest.claim_readings import readings
-from selfimp_bench.manifest.model import Claim, SingleRun, ValueClaim
+from selfimp_bench.manifest.model import Claim, ValueClaim
 from selfimp_bench.manifest.reference_table import Reference
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.protocol import AnyManifest
@@ -110,7 +110,7 @@ def decidabilities(
 ) -> tuple[Decidability, ...]:
     """For every claim whether this manifest's data can decide it.
 
-    references: table name to row id to row. minimum_problems: what a bootstrap over problems needs.
+    references: table name to row id to row. minimum_problems: what a comparison over problems needs.
     """
     return tuple(
         _several(claim, [_decidability(read.claim, manifest, references, minimum_problems) for read in readings(claim)])
@@ -128,34 +128,38 @@ def _several(claim: Claim, found: Sequence[Decidability]) -> Decidability:
     return Decidability(claim=claim.id, decidable=enough(each.decidable for each in found), reason="; ".join(reasons))
 
 
-def _of_single_run(name: str, value: ValueClaim, single: SingleRun, manifest: AnyManifest) -> Decidability:
+def _of_one_run(name: str, value: ValueClaim, manifest: AnyManifest) -> Decidability:
     """Decided unless this size has fewer problems than the published numbers are over."""
     splits = {point.split for point in value.points}
     rows = {part: data.rows for part, data in manifest.datasets.by_split().items() if part in splits}
-    fewer = [f"{count} of {part}" for part, count in rows.items() if count < (single.problems or 0)]
+    fewer = [f"{count} of {part}" for part, count in rows.items() if count < (value.problems or 0)]
     if fewer:
-        reason = f"published on {single.problems} problems, this size has {', '.join(fewer)}: only if far inside or out"
+        reason = f"published on {value.problems} problems, this size has {', '.join(fewer)}: only if far inside or out"
         return Decidability(claim=name, decidable=False, reason=reason)
-    return Decidability(
-        claim=name, decidable=True, reason=f"within what one published run allows (sd {single.seed_sd})"
-    )
+    return Decidability(claim=name, decidable=True, reason="within what one published run allows")
+
+
+def _of_value(
+    name: str, value: ValueClaim, manifest: AnyManifest, references: Mapping[str, Mapping[str, Reference]]
+) -> Decidability:
+    rows = [references[value.table][point.reference] for point in value.points]
+    if any(row.runs is None for row in rows):
+        return _of_one_run(name, value, manifest)
+    pinned = {data.digest for data in manifest.datasets.by_split().values()}
+    others = [row.id for row in rows if row.digest is None or row.digest not in pinned]
+    if others:
+        reason = f"other problems than those of {', '.join(others)}: the sampling error of this run counts too"
+        return Decidability(claim=name, decidable=False, reason=reason)
+    return Decidability(claim=name, decidable=True, reason="the same problems as the reference")
 
 
 def _decidability(
     claim: Claim, manifest: AnyManifest, references: Mapping[str, Mapping[str, Reference]], minimum: int
 ) -> Decidability:
-    if claim.value is not None and claim.value.single_run is not None:
-        return _of_single_run(claim.id, claim.value, claim.value.single_run, manifest)
     if claim.value is not None:
-        rows = [references[claim.value.table][point.reference] for point in claim.value.points]
-        pinned = {data.digest for data in manifest.datasets.by_split().values()}
-        others = [row.id for row in rows if row.digest is None or row.digest not in pinned]
-        if others:
-            reason = f"other problems than those of {', '.join(others)}: the sampling error of this run counts too"
-            return Decidability(claim=claim.id, decidable=False, reason=reason)
-        return Decidability(claim=claim.id, decidable=True, reason="the same problems as the reference")
+        return _of_value(claim.id, claim.value, manifest, references)
     problems = min(data.rows for part, data in manifest.datasets.by_split().items() if part is not Split.TRAIN)
     if problems < minimum:
-        reason = f"{problems} problems; a bootstrap over problems needs {minimum}"
+        reason = f"{problems} problems; a comparison over problems needs {minimum}"
         return Decidability(claim=claim.id, decidable=False, reason=reason)
     return Decidability(claim=claim.id, decidable=True, reason=f"{problems} problems, if the effect is large enough")

@@ -255,13 +255,11 @@ def run_table(folder: Path, name: str) -> ReferenceTable:
     return read_reference_table(shipped if shipped.is_file() else folder / TABLES / name, name)
 
 
-def run_priors(folder: Path, setting: str | None) -> Priors:
+def run_priors(folder: Path, setting: str) -> Priors:
     """The setting that a run's manifest names: the shipped one, so that no run folder brings its own; else the copy's.
 
-    Raises InputError where it names none, or one that is in neither.
+    Raises InputError for one that is in neither.
     """
-    if setting is None:
-        raise InputError(f"{folder}: its manifest has claims, but names no setting of priors ('priors:'); run it again")
     return priors_of(setting, (REFERENCES / PRIORS, folder / TABLES / PRIORS))
 
 

@@ -147,7 +147,7 @@ def _values(
     points: dict[str, list[tuple[Cell, Published]]] = {}
     for point in value.points:
         row = table.find(point.reference)
-        assert row is not None and value.against is not None  # find_claim_flaws has refused such claims
+        assert row is not None  # find_claim_flaws has refused such claims
         number = Published(
             table=table.name,
             row=row,
@@ -158,7 +158,6 @@ def _values(
         cell = Cell(metric=point.metric, split=point.split, iteration=point.iteration)
         points.setdefault(row.model, []).append((cell, number))
     for model, of_model in points.items():
-        assert value.against is not None
         asked = Values(
             experiment=experiment,
             model=model,
@@ -233,11 +232,6 @@ def _claim_flaws(where: str, claim: Claim, tables: Sequence[ReferenceTable]) -> 
 
 
 def _against_flaw(value: ValueClaim, table: ReferenceTable) -> str | None:
-    if value.against is None:
-        return (
-            "says not what would refute it; add 'against': frozen (a model that stays as it was), none (0), or "
-            "{apart: X} (a run X off)"
-        )
     rows = [row for point in value.points if (row := table.find(point.reference)) is not None]
     if value.against == "frozen" and rows and all(_earlier(row, table) is None for row in rows):
         return (

@@ -217,7 +217,7 @@ def _equal(equals: Equals, amount: Amount, numbers: PublishedNumbers, tables: di
             conflicting=tuple(each for each in neighbours if each is not None and each.unit == row.unit),
             earlier=_first(amount, row, numbers),
         ),
-        against=equals.against if equals.against is not None else "none",
+        against=equals.against,
     )
 
 

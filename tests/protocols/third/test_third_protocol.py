@@ -21,6 +21,11 @@ WRITE_SCHEMA = (
     "from selfimp_bench.manifest.json_schema import json_schema; import json; "
     "PROTOCOL.schema.write_text(json.dumps(json_schema(PROTOCOL.manifest, PROTOCOL.schema.name, TABLES)))"
 )
+PRIORS = """\
+setting,metric,split,trained,sd,unit,df,kind,source,locator,reason
+answers,letters,any,any,2,letters,4,assumed,nothing,,"a draw of forty answers, so few letters"
+answers,words,any,any,0.5,words,4,assumed,nothing,,"a draw of forty answers, so few words"
+"""
 CLAIM = {
     "id": "letters",
     "statement": "An answer has more letters than words.",
@@ -28,7 +33,6 @@ CLAIM = {
     "order": {
         "greater": {"metric": "letters", "split": "test", "iteration": 1},
         "lesser": {"metric": "words", "split": "test", "iteration": 1},
-        "bootstrap": {"confidence": 0.95, "resamples": 1000, "seed": 1},
     },
 }
 
@@ -66,6 +70,7 @@ def _manifest() -> dict[str, Any]:
             "assumed": "test",
         },
         "claims": [CLAIM],
+        "priors": "answers",
         "profiles": {"smoke": {"draws": 5}},
     }
 
@@ -75,7 +80,10 @@ def _study() -> dict[str, Any]:
     resolved = _manifest()
     (model,), (claim,) = resolved["models"], resolved["claims"]
     return {
-        **{key: resolved[key] for key in ("version", "title", "summary", "paper", "protocol", "seed", "engines")},
+        **{
+            key: resolved[key]
+            for key in ("version", "title", "summary", "paper", "protocol", "seed", "engines", "priors")
+        },
         "schema": 2,
         "name": "lengths",
         "tables": "none",
@@ -83,7 +91,6 @@ def _study() -> dict[str, Any]:
         "tasks": {"tiny-gsm": {"test": {k: v for k, v in resolved["datasets"]["test"].items() if k != "id"}}},
         "methods": {"drawn": {"draws": 30}},
         "experiments": {"long-answers": {"task": "tiny-gsm", "method": "drawn", "draws": 40, "title": "Long answers"}},
-        "judging": {"bootstrap": claim["order"]["bootstrap"]},
         "claims": {
             "letters": {"says": claim["statement"], "source": "test", "above": ["letters t=1", "words t=1"]},
         },
@@ -127,6 +134,7 @@ def installed(tmp_path: Path) -> Installed:
     (info / "entry_points.txt").write_text(entry_point)
     subprocess.run([sys.executable, "-c", WRITE_SCHEMA], check=True, env=_with_path(site))
     YAML(typ="safe", pure=True).dump(_manifest(), manifest)
+    (tmp_path / "priors.csv").write_text(PRIORS)
     study = tmp_path / "lengths.v1.yaml"
     YAML(typ="safe", pure=True).dump(_study(), study)
     return Installed(site=site, manifest=manifest, study=study, home=tmp_path / "home")

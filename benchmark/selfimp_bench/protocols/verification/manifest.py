@@ -460,7 +460,7 @@ class VerificationManifest:
     """What is measured."""
     claims: Annotated[tuple[Claim, ...], SOME]
     """What the paper says."""
-    priors: PriorSetting | None = None
+    priors: PriorSetting
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
     """The paper's figures, drawn from a run beside the paper's numbers."""
     profiles: Profiles | None = None

@@ -60,7 +60,7 @@ class LengthManifest:
     """Not used."""
     claims: Annotated[tuple[Claim, ...], SOME]
     """What is claimed."""
-    priors: PriorSetting | None = None
+    priors: PriorSetting
     figures: tuple[PaperFigure, ...] | None = None
     """Figures to draw."""
     profiles: dict[Literal["smoke"], LengthProfileBlocks] | None = None

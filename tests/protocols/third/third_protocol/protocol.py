@@ -1,12 +1,13 @@
 """What the registry is told."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from selfimp_bench.manifest.cross_checks import ManifestRule, unique_claims, unique_models
 from selfimp_bench.manifest.fault import Fault
-from selfimp_bench.manifest.measured import MeasuredCell
+from selfimp_bench.manifest.measured import MeasuredCell, Scale
 from selfimp_bench.manifest.model import ModelRef
 from selfimp_bench.manifest.study import Entry, dataset_of, head, layered, models_of, whole_block
 from selfimp_bench.manifest.study_tree import Node, mapping
@@ -78,4 +79,5 @@ PROTOCOL: Final = Protocol(
     plan=_plan,
     size_words=lambda manifest: f"{manifest.draws} answers",
     summary_lines=_summary_lines,
+    scale=lambda metric: Scale(unit=metric, high=math.inf, everywhere=False),
 )
