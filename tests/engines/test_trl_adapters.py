@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.trl.config import lora_config
-from selfimp_bench.engines.trl.model import adapters_of, load_model, merge, stored_dtype
+from selfimp_bench.engines.trl.model import adapters_of, load_model, merge, stored_dtypes
 from selfimp_bench.engines.trl.worker import run as run_worker
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Lora
@@ -101,7 +101,7 @@ def test_merging_is_that_of_peft_and_keeps_the_stored_precision(make_job: MakeJo
     merge(start, adapters_of(adapted), tmp_path / "merged.safetensors")
     theirs = adapted.merge_and_unload().to(torch.bfloat16).state_dict()
     ours = load_file(tmp_path / "merged.safetensors")
-    assert stored_dtype(start) is torch.bfloat16
+    assert stored_dtypes(start)("lm_head.weight") is torch.bfloat16
     for name, weights in ours.items():
         torch.testing.assert_close(weights, theirs[name], msg=name)
 

@@ -16,7 +16,7 @@ from support import quiet
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from selfimp_bench.engines.base import TrainFolders, TrainJob
+from selfimp_bench.engines.base import OnProgress, TrainFolders, TrainJob
 from selfimp_bench.engines.trl import trainer as trl
 from selfimp_bench.engines.trl.order import PADDING_LOGP
 from selfimp_bench.engines.trl.trainer import TrlTrainer
@@ -151,7 +151,9 @@ class Split:
     processes: int = 1
     distributed: Literal["ddp", "deepspeed-zero3"] | None = None
 
-    def train(self, job: TrainJob, folders: TrainFolders) -> None:
+    def train(
+        self, job: TrainJob, folders: TrainFolders, on_progress: OnProgress = quiet, *, save_minutes: float = 60
+    ) -> None:
         """One plain process is this one, because a child takes seconds to start."""
         if self.distributed is None:
             run_worker(
@@ -163,7 +165,8 @@ class Split:
                 patch.setattr(trl, "WORKER", "zero3_on_cpus")
             patch.setenv("PYTHONPATH", str(Path(__file__).parent))
             split = replace(job, micro_batch_size=self.micro, distributed=self.distributed)
-            TrlTrainer(options(processes=self.processes)).train(split, folders, quiet)
+            trainer = TrlTrainer(options(processes=self.processes, save_minutes=save_minutes))
+            trainer.train(split, folders, on_progress)
 
 
 def distance(found: Weights, expected: Weights, start: Weights) -> float:

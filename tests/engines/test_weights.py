@@ -16,7 +16,7 @@ from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.cli.app import cli
 from selfimp_bench.engines.base import Decoding, Prompt, SamplerSettings
 from selfimp_bench.engines.hf.model import load_model
-from selfimp_bench.engines.trl.model import _stored_weights, stored_dtype
+from selfimp_bench.engines.trl.model import _stored_weights, stored_dtypes
 from selfimp_bench.engines.vllm.sampler import vllm_sampler
 from selfimp_bench.engines.weights import INDEX, WEIGHTS, weight_files, weights_digest
 from selfimp_bench.errors import InputError
@@ -137,7 +137,7 @@ def test_what_a_sampler_loads_from_shards_is_the_model(shards: Path) -> None:
 
 def test_adapters_are_merged_into_the_weights_of_all_shards(shards: Path) -> None:
     assert {name: tensor.numpy().tobytes() for name, tensor in _stored_weights(shards)} == _tensors(BASE)
-    assert stored_dtype(shards) is stored_dtype(BASE)
+    assert stored_dtypes(shards)("lm_head.weight") is stored_dtypes(BASE)("lm_head.weight")
 
 
 def test_other_shards_than_the_pinned_are_refused_and_named(

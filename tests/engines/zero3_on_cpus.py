@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import deepspeed
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
+from transformers import training_args
 
 from selfimp_bench.engines.trl import worker as trl_worker
 from selfimp_bench.engines.worker.child import die_with_parent
@@ -31,6 +33,8 @@ def load_shard(*arguments: Any) -> Any:
 if __name__ == "__main__":
     die_with_parent()
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    training_args.is_torch_bf16_gpu_available = lambda: True  # transformers asks a GPU whether it has bfloat16
     PartialState._prepare_backend = lambda *_args, **_kwargs: ("gloo", DistributedType.MULTI_GPU)
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # gloo's own collectives, without a minute's build
     trl_worker.load_model = load_shard
     trl_worker.leave(trl_worker.main(Path(sys.argv[1]), tuple(sys.argv[2:])))

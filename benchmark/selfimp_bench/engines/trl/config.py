@@ -11,7 +11,8 @@ a new release cannot move a number unseen. What neither lets one choose, and wha
 - Warm-up lasts ceil(warmup_ratio * optimiser steps) steps and starts from a learning rate of 0: with any warm-up the
   first step moves nothing.
 - Weights, gradients and optimiser state are float32; with bfloat16, matrix products are computed in it (autocast).
-  Under ZeRO-3, bfloat16 is the whole computation's, of bfloat16 copies of the float32 weights that are trained.
+  Under ZeRO-3, bfloat16 is the whole computation's, of bfloat16 copies of the float32 weights that are trained
+  (``masters.py``); gradients are reduced in it, and added up over passes in float32.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -117,6 +118,7 @@ def deepspeed_config(work: WorkerJob) -> dict[str, Any]:
             "stage3_gather_16bit_weights_on_model_save": False,  # ``LeastCheckpoint``
         },
         "bf16": {"enabled": optimisation.precision == "bfloat16"},
+        "data_types": {"grad_accum_dtype": "fp32"},  # with bfloat16's, passes would be added up in it
         "fp16": {"enabled": False},
         "gradient_clipping": optimisation.max_grad_norm,
         "train_micro_batch_size_per_gpu": work.share.rows_per_pass,

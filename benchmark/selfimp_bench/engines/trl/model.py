@@ -2,17 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 from selfimp_bench.engines.trl.config import quantisation_config
 from selfimp_bench.engines.trl.job import WEIGHTS
+from selfimp_bench.engines.trl.masters import float32_shards
 from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Lora
@@ -35,17 +37,18 @@ def load_model(folder: Path, lora: Lora | None, device: Literal["cpu", "cuda"]) 
     """
     quantisation = None if lora is None else lora.quantisation
     try:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            attn_implementation="sdpa",
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            quantization_config=None if quantisation is None else quantisation_config(quantisation),
-            device_map=None if quantisation is None else {"": _place(device)},
-        )
+        with float32_shards():
+            model, info = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                attn_implementation="sdpa",
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                quantization_config=None if quantisation is None else quantisation_config(quantisation),
+                device_map=None if quantisation is None else {"": _place(device)},
+            )
     except Exception as error:  # OSError, SafetensorError, ValueError: all mean "these files"
         raise InputError(
             f"{folder}: cannot be loaded ({type(error).__name__}: {error}); fetch or train it again"
@@ -70,16 +73,19 @@ def _check_targets(model: Any, lora: Lora) -> None:
 
 
 def write_checkpoint(model: Any, start: Path, scratch: Path, out: Path, state: Mapping[str, Any] | None) -> None:
-    """Write the weights in the start's dtype; every other file of a checkpoint is the start's, byte for byte.
+    """Write each weight in the dtype it has in the start; every other file is the start's, byte for byte.
 
     state: the weights where ``model`` holds only a shard of them.
     """
-    dtype = stored_dtype(start)
     if hasattr(model, "peft_config"):
         merge(start, adapters_of(model), out / WEIGHTS)
     else:
-        state = None if state is None else {name: tensor.to(dtype) for name, tensor in state.items()}
-        model = model if state is not None else model.to(dtype)
+        dtype_of = stored_dtypes(start)
+        if state is not None:
+            state = {name: tensor.to(dtype_of(name)) for name, tensor in state.items()}
+        else:
+            for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+                tensor.data = tensor.data.to(dtype_of(name))
         model.save_pretrained(scratch / "saved", max_shard_size="1000GB", state_dict=state)
         shutil.move(scratch / "saved" / WEIGHTS, out / WEIGHTS)
     (out / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
@@ -123,12 +129,25 @@ def _stored_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
                 yield name, file.get_tensor(name)
 
 
-def stored_dtype(folder: Path) -> torch.dtype:
-    """The one dtype of a folder's weights."""
-    found: set[str] = set()
+def stored_dtypes(folder: Path) -> Callable[[str], torch.dtype]:
+    """The dtype in which a folder stores a weight, by the weight's name.
+
+    A weight that the model calls otherwise than its file does has the narrowest dtype that holds all that are stored.
+    Raises InputError when one is stored as anything but floating-point numbers of 16 or 32 bits.
+    """
+    found: dict[str, str] = {}
     for path in weight_files(folder):
-        with safe_open(path, framework="pt") as file:
-            found.update(file.get_slice(name).get_dtype() for name in file.keys())  # noqa: SIM118 - not a dict
-    if len(found) != 1 or not found <= TORCH_DTYPES.keys():
-        raise InputError(f"{folder}: weights of {sorted(found)}; one of {sorted(TORCH_DTYPES)} was expected")
-    return TORCH_DTYPES[found.pop()]
+        try:
+            with safe_open(path, framework="pt") as file:
+                found |= {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a dict
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: cannot be loaded ({error}); fetch or train it again") from error
+    unknown = {name: dtype for name, dtype in found.items() if dtype not in TORCH_DTYPES}
+    if unknown:
+        raise InputError(
+            f"{folder}: {len(unknown)} of {len(found)} weights cannot be trained on as they are stored "
+            f"({dict(list(unknown.items())[:3])}); save it with weights of {', '.join(TORCH_DTYPES)}"
+        )
+    stored = {name: TORCH_DTYPES[dtype] for name, dtype in found.items()}
+    holds_all = reduce(torch.promote_types, stored.values())
+    return lambda name: stored.get(name, holds_all)

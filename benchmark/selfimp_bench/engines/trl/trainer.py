@@ -34,6 +34,8 @@ LAUNCHER: Final = "selfimp_bench.engines.trl.launcher"
 PROCESSES_FILE: Final = "processes"
 # In the work folder: where workers find their job, and leave its result.
 JOB: Final = "job"
+# In the work folder: where DeepSpeed builds what it lacks, a folder a machine; kept, because a build takes a minute.
+EXTENSIONS: Final = "extensions"
 TRACKERS: Final = {"tensorboard": "selfimp-bench[tensorboard]", "wandb": "wandb"}
 # So long may other machines take to leave a job that is over here.
 PATIENCE: Final = 60.0
@@ -180,6 +182,7 @@ def _work(work: WorkerJob, meeting: Meeting, machines: Machines | None, on_progr
 
 
 def _start(work: WorkerJob, meeting: Meeting, scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    _forget_unfinished_builds(_extensions(work, meeting))
     return subprocess.Popen(
         _command(work, meeting),
         stdin=subprocess.DEVNULL,
@@ -189,6 +192,19 @@ def _start(work: WorkerJob, meeting: Meeting, scratch: Path, log: IO[bytes]) -> 
         env=_environment(work, meeting, scratch),
         start_new_session=True,  # so that a launcher and its workers can be ended together
     )
+
+
+def _extensions(work: WorkerJob, meeting: Meeting) -> Path:
+    return work.folders.work.resolve() / EXTENSIONS / str(meeting.machine)
+
+
+def _forget_unfinished_builds(folder: Path) -> None:
+    """Remove builds that a killed start left: PyTorch waits for ever for whoever holds a build's lock.
+
+    Nobody does here: a step is done once at a time, and each of its machines has a folder of its own.
+    """
+    for lock in folder.glob("*/lock"):
+        shutil.rmtree(lock.parent)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -228,7 +244,8 @@ def _environment(work: WorkerJob, meeting: Meeting, scratch: Path) -> dict[str, 
         return variables
     if job.distributed == "deepspeed-zero3":
         accelerator = {"DS_ACCELERATOR": "cpu"} if job.device == "cpu" else {}
-        return variables | {"ACCELERATE_USE_DEEPSPEED": "true", **accelerator}
+        built = {"TORCH_EXTENSIONS_DIR": str(_extensions(work, meeting))}
+        return variables | {"ACCELERATE_USE_DEEPSPEED": "true", **accelerator, **built}
     return variables | ({"ACCELERATE_USE_CPU": "true"} if job.device == "cpu" else {})
 
 

@@ -29,7 +29,8 @@ from selfimp_bench.engines.trl.config import CHECKPOINTS, dpo_config, lora_confi
 from selfimp_bench.engines.trl.determinism import be_deterministic
 from selfimp_bench.engines.trl.job import LOG, Failure, Result, WorkerJob, read_job, write_result
 from selfimp_bench.engines.trl.log import StepLog
-from selfimp_bench.engines.trl.model import load_model, write_checkpoint
+from selfimp_bench.engines.trl.masters import GiveMasters, take_masters
+from selfimp_bench.engines.trl.model import load_model, stored_dtypes, write_checkpoint
 from selfimp_bench.engines.trl.order import PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
 from selfimp_bench.engines.trl.resume import ResumePoints, last_whole_checkpoint, step_of
 from selfimp_bench.engines.trl.trainers import TokenDPOTrainer, TokenSFTTrainer
@@ -55,6 +56,7 @@ def run(work: WorkerJob, stages: tuple[str, ...], scratch: Path) -> Result:
         raise InputError(
             "engines.device is cuda, but torch finds no CUDA device here; set it to cpu or use a GPU machine"
         )
+    stored_dtypes(job.start)  # refuses a start that could not be written back
     rows = read_training_set(job.training_set, job.method, max_length=job.optimisation.max_length)
     if "reference" in stages and job.method == "dpo" and not (work.folders.work / REFERENCE).is_file():
         weigh_by_reference(work, rows)
@@ -79,6 +81,8 @@ def weigh_by_reference(work: WorkerJob, rows: list[TrainingRow]) -> None:
     )
     check_engine(trainer, work)
     if trainer.is_deepspeed_enabled:
+        if sharded_in_bfloat16(work):
+            take_masters(trainer.model)
         model = prepare_deepspeed(trainer.model, trainer.accelerator)
     else:
         model = trainer.accelerator.prepare_model(trainer.model, evaluation_mode=True)
@@ -107,6 +111,8 @@ def train(work: WorkerJob, rows: list[TrainingRow], scratch: Path) -> None:
                 parameter.data = parameter.data.float()
     check_engine(trainer, work)
     trainer.add_callback(EngineCheck(trainer, work))
+    if sharded_in_bfloat16(work):
+        trainer.add_callback(GiveMasters(trainer.model, take_masters(trainer.model)))
     checkpoint = last_whole_checkpoint(work.folders.work / CHECKPOINTS)
     if checkpoint is not None and trainer.order is not None:
         # accelerate's wrapper that skips the batches done does not tell the order its epoch
@@ -159,6 +165,11 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
     multiple = work.share.rows_per_pass * work.processes if work.processes > 1 else 1
     trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple)
     return trainer
+
+
+def sharded_in_bfloat16(work: WorkerJob) -> bool:
+    """Whether DeepSpeed computes in copies of the weights (``masters.py``)."""
+    return work.job.distributed == "deepspeed-zero3" and work.job.optimisation.precision == "bfloat16"
 
 
 def trackers(work: WorkerJob) -> list[TrainerCallback]:

@@ -85,6 +85,8 @@ def environment(
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "DO_NOT_TRACK": "1",
+        # Else in the user's cache, where a lock that a killed build left would stop every later one.
+        "TORCH_EXTENSIONS_DIR": str(scratch / "torch_extensions"),
         "TMPDIR": str(scratch),
     }
 

@@ -20,6 +20,9 @@ ADAM_BYTES = 16
 
 Float32 weights and gradients with two moments come to as much: 4 + 4 + 8."""
 
+ZERO_3_BYTES = 18
+"""Per trained weight under ZeRO-3 in 16 bits: as above, but gradients are added up over passes in float32."""
+
 RESUME_BYTES = 12
 """Per trained weight, on disk: a checkpoint to resume from, a float32 weight and its two moments."""
 
@@ -93,7 +96,7 @@ def training_footprint(architecture: Architecture, *, states: int, tokens: int, 
 
 
 def full_states(architecture: Architecture, *, sharding: Sharding, devices: int) -> int:
-    """Bytes a device holds to train every weight with Adam: 16 a weight, which ZeRO-3 splits among the devices.
+    """Bytes a device holds to train every weight with Adam: 16 a weight, or 18 that ZeRO-3 splits among the devices.
 
     ZeRO-3 also has gathered 16-bit weights there, up to ``LIVE_PARAMETERS``. Without it weights are float32, of which
     autocast keeps 16-bit copies, and DDP gradients' buckets (``AUTOCAST_BYTES``, ``BUCKET_BYTES``).
@@ -101,7 +104,7 @@ def full_states(architecture: Architecture, *, sharding: Sharding, devices: int)
     """
     if sharding is Sharding.ZERO_3:
         gathered = 2 * min(LIVE_PARAMETERS, architecture.parameters)
-        return -(-ADAM_BYTES * architecture.parameters // devices) + gathered
+        return -(-ZERO_3_BYTES * architecture.parameters // devices) + gathered
     buckets = BUCKET_BYTES if sharding is Sharding.DDP else 0
     return (ADAM_BYTES + AUTOCAST_BYTES + buckets) * architecture.parameters
 
