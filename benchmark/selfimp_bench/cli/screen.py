@@ -164,7 +164,7 @@ def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
     """The findings of every experiment, then those across them."""
     for each in judgement.experiments:
         yield from findings_table(each)
-    if not judgement.findings.findings or not judgement.judged:
+    if not judgement.across or not judgement.judged:
         return
     rows = [(found.claim, found.statement, found.verdict) for found in judgement.findings.findings]
     yield table(f"{judgement.study}: findings across experiments", ("claim", "statement", "verdict"), rows)
