@@ -26,6 +26,10 @@ MC_NOT_POSITIVE = tuple(
 # one experiment, found in its manifest.
 SENTENCES: Claimed = (
     ("the improvable generation phenomenon has been well-observed", ("math-gv-gap/responses-are-improvable",)),
+    (
+        "it is often observed that the distillation error",
+        ("update-error-is-small.below", "update-error-is-small.above"),
+    ),
     ("in our experiment we only observe the former scenario", ("format-is-learnt-in-one-round",)),
     (
         "is non-positive for nearly all verification methods",
@@ -99,7 +103,14 @@ SENTENCES: Claimed = (
     ),
     ("LLMs can perform iterative self-improvement with an effective verification", ("iteration-improves",)),
     ("typically saturates after two or three rounds, regardless", ("gap-saturates", "gap-saturates-at-one-rate")),
-    ("a decrease in effective diversity, caused by convergence on incorrect", ("pass-at-large-k-falls",)),
+    (
+        "a decrease in effective diversity, caused by convergence on incorrect",
+        (
+            "pass-at-large-k-falls",
+            "gsm8k-iter-rejection/wrong-answers-gain-majorities",
+            "gsm8k-iter-rejection/answers-vary-less",
+        ),
+    ),
     (
         "the gap with respect to the accuracy in the previous iteration generally decreases",
         ("tournament-gains-less-each-round",),
@@ -129,7 +140,14 @@ SENTENCES: Claimed = (
     ),
     ("the variance in the gap is considerably larger with MC", ("mc-gaps-vary-more",)),
     ("saturates more quickly than with CoT", ("mc-saturates-at-once", "gap-saturates")),
-    ("CoT slightly improves the accuracy on most questions", ("cot-improves-most-questions",)),
+    (
+        "CoT slightly improves the accuracy on most questions, MC will drive the accuracy to the extreme",
+        (
+            "cot-improves-most-questions",
+            "mc-goes-to-the-extremes",
+            "gsm8k-iter-rejection-mc/accuracy-goes-to-the-extremes",
+        ),
+    ),
     ("this pattern holds across all models", ("mc-gaps-vary-more",)),
     (
         "the correlations between \\hat{u} are generally low",
@@ -172,8 +190,15 @@ SENTENCES: Claimed = (
     ("observe the scaling property on Qwen-2.5-Instruct", ("qwen2.5-instruct-does-not-scale",)),
     ("Llama-2-Chat models demonstrate the scaling property", ("llama-2-chat-scales",)),
     ("there is no degradation of the effective diversity", ("gold-verifier-keeps-diversity",)),
-    ("the model will not concentrate on any wrong answers", ("gold-verifier-keeps-diversity",)),
-    ("the same degradation in the effective diversity still happens", ("strong-verifier-loses-diversity",)),
+    ("the model will not concentrate on any wrong answers", ("gold-verifier-concentrates-on-no-wrong-answer",)),
+    (
+        "the same degradation in the effective diversity still happens",
+        (
+            "strong-verifier-loses-diversity",
+            "gsm8k-iter-strong-verifier/wrong-answers-gain-majorities",
+            "gsm8k-iter-strong-verifier/answers-vary-less",
+        ),
+    ),
     ("the variance behaves differently for the models", ("verifiers-vary-differently",)),
     ("the verification variance is near 0", ("large-verifiers-vary-little",)),
     ("No clear scaling phenomenon of the gap", ("gap-does-not-scale",)),
@@ -312,7 +337,6 @@ NOT_CLAIMED: NotClaimed = {
     ),
     OTHERS: (
         "Our results align with recent studies showing",
-        "it is often observed that the distillation error",
         "Recent works (Dubois et al.",
         "Generalized sudoku is a canonical",
         "In addition, some latest models",
@@ -336,12 +360,6 @@ NOT_CLAIMED: NotClaimed = {
     NOISE: ("⁵In Appendix D.2, we repeat a",),
 }
 
-# What a claimed sentence says besides, and why no claim says it.
-PARTLY = {
-    "MC will drive the accuracy to the extreme in one round": "problems at accuracy 0 or 1 are not counted",
-    "in some questions, the model will concentrate on some wrong answers": "single wrong answers are not counted",
-}
-
 
 def text() -> str:
     return (papers() / "mind_the_gap.txt").read_text(encoding="utf-8")
@@ -355,11 +373,7 @@ def test_every_claim_of_the_suite_stands_for_a_sentence_and_every_sentence_has_c
 
 
 def test_the_sentences_are_the_paper_s_and_its_claims_in_its_order() -> None:
-    found = list(sentences(text(), PARTS))
-    assert misquoted(found, SENTENCES, NOT_CLAIMED) == []
-    for words in PARTLY:
-        (sentence,) = (each for each in found if words in each)
-        assert any(claimed in sentence for claimed, _ in SENTENCES)
+    assert misquoted(list(sentences(text(), PARTS)), SENTENCES, NOT_CLAIMED) == []
 
 
 def test_every_sentence_that_asserts_something_is_a_claim_or_listed_with_the_reason() -> None:
@@ -376,4 +390,4 @@ def test_no_sentence_is_claimed_and_listed_as_none() -> None:
 def test_sentences_are_counted() -> None:
     asserted = assertions(sentences(text(), PARTS))
     claimed = [each for each in asserted if any(words in each for words, _ in SENTENCES)]
-    assert (len(asserted), len(claimed)) == (193, 73)
+    assert (len(asserted), len(claimed)) == (193, 74)

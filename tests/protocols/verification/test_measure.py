@@ -1,6 +1,7 @@
 """The measuring of verifications on hand-made judgements: what each number is, and that every one has an error."""
 
 from dataclasses import replace
+from math import log
 
 import pytest
 
@@ -251,3 +252,11 @@ def test_above_the_bound_of_undecided_matches_a_tournament_has_no_value() -> Non
         ).measurements
     }
     assert reasons and all("2 of 6 matches have no usable judgement" in str(reason) for reason in reasons)
+
+
+def test_what_responses_agree_on_is_measured_by_problem() -> None:
+    """p has one right of four, q two of four; no response has an answer that was extracted."""
+    found = measured((M.EXTREME_SHARE, M.WRONG_MAJORITY, M.ANSWER_ENTROPY), (binary("v"),), scores={"v": []})
+    assert found["extreme-share"][0] == found["wrong-majority"][0] == 0.0
+    of_p = (3 / 4 * log(4 / 3) + 1 / 4 * log(4)) / log(4)
+    assert found["answer-entropy"][0] == pytest.approx((of_p + 1 / 2) / 2)

@@ -22,6 +22,9 @@ self-improvement; T = 0 without one).
     label-mass               label-mass.V of multiple-choice
     scored-share             scored-share.V: responses (of a tournament: matches) with a usable judgement; where fewer
                              have one than ``judging.unusable_at_most`` allows, all else that rests on V has no value
+    extreme-share            extreme-share: the share of problems whose responses are all right, or all wrong
+    wrong-majority           wrong-majority: the share of problems where most responses give one wrong answer
+    answer-entropy           answer-entropy: of the answers to a problem, over the most it can be
     score-share              score-share.V.N for N = 1 .. 10, of cot-score
     judgement-variance       judgement-variance.V of cot-binary with repeats: the mean of p(1 - p) over responses, and
                              judgement-variance.V.toX for X = 0.025, 0.05 .. 0.25: the share of them with at most that
@@ -63,6 +66,8 @@ VARIANCES = tuple(step / 40 for step in range(1, 11))
 """0.025, 0.05 .. 0.25, which is the most that p(1 - p) can be."""
 OF_GAPS = (_M.FILTERED_ACCURACY, _M.GAP, _M.RELATIVE_GAP, _M.AGGREGATE_RELATIVE_GAP)
 """Metrics that have a value under each of the two conventions for a filter that keeps nothing."""
+OF_ANSWERS = (_M.EXTREME_SHARE, _M.WRONG_MAJORITY, _M.ANSWER_ENTROPY)
+"""Metrics of what the responses to a problem agree on."""
 CORRELATIONS = (_M.SCORE_CORRELATION, _M.GAP_CORRELATION, _M.GAP_ACCURACY_CORRELATION)
 
 
@@ -193,6 +198,8 @@ class _Named:
             yield from self._of_filters(metric)
         elif metric in CORRELATIONS:
             yield from self._of_correlation(metric)
+        elif metric in OF_ANSWERS:
+            yield metric.value
         else:
             for judge in judges_of(self.verification, self.verifiers):
                 yield from _of_judge(metric, judge)

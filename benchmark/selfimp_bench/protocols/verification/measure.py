@@ -33,6 +33,12 @@ from selfimp_bench.protocols.verification.manifest import (
     VerifierKind,
     VerifierMethod,
 )
+from selfimp_bench.protocols.verification.metrics.answers import (
+    Answered,
+    answer_entropy,
+    has_wrong_majority,
+    is_extreme,
+)
 from selfimp_bench.protocols.verification.metrics.correlation import Variable, correlation_values
 from selfimp_bench.protocols.verification.metrics.distribution import deviation_values
 from selfimp_bench.protocols.verification.metrics.gap import (
@@ -354,6 +360,25 @@ def _pass_at_k(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cel
         yield _mean(f"pass@{k}", values)
 
 
+def _answered(evidence: _Evidence) -> Mapping[str, Sequence[Answered]]:
+    return {
+        name: [Answered(answer=each.extracted, correct=each.outcome is Outcome.CORRECT) for each in own.values()]
+        for name, own in evidence.graded.items()
+    }
+
+
+def _extreme_share(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    yield _mean(metric, {name: is_extreme(accuracy) for name, accuracy in evidence.accuracy.items()})
+
+
+def _wrong_majority(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    yield _mean(metric, {name: has_wrong_majority(own) for name, own in _answered(evidence).items()})
+
+
+def _answer_entropy(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
+    yield _mean(metric, {name: answer_entropy(own) for name, own in _answered(evidence).items()})
+
+
 # ---- of a filter ----
 
 
@@ -530,6 +555,9 @@ def _gaps(evidence: _Evidence, name: str) -> Variable:
 _OF_POINT: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric], Iterator[_Cell]]] = {
     _M.ACCURACY: _accuracy,
     _M.PASS_AT_K: _pass_at_k,
+    _M.EXTREME_SHARE: _extreme_share,
+    _M.WRONG_MAJORITY: _wrong_majority,
+    _M.ANSWER_ENTROPY: _answer_entropy,
     _M.SCORE_CORRELATION: _score_correlation,
     _M.GAP_CORRELATION: _gap_correlation,
     _M.GAP_ACCURACY_CORRELATION: _gap_accuracy_correlation,
