@@ -8,7 +8,7 @@ import pytest
 from selfimp_bench.manifest.model import Cell
 from selfimp_bench.measurement import Split
 from selfimp_bench.verdict.evidence import Evidence, Key
-from selfimp_bench.verdict.simulated import Design, Problems, Spread, first_replicates, simulate
+from selfimp_bench.verdict.simulated import Design, Problems, Spread, first_replicates, simulate, simulated_run
 from selfimp_bench.verdict.worlds import Publication, PublishedMean, World
 
 
@@ -68,6 +68,8 @@ def test_a_frozen_run_is_off_by_the_papers_draw_of_its_first_iteration_alone() -
     published = Publication(numbers=numbers, assumed=frozenset(), missing=())
     world = World(name="frozen", means=frozen, of=first)
     runs = [simulate(world, design(replicates=1, published=published), seed) for seed in range(150)]
+    truth = simulated_run(world, design(replicates=1, published=published), 1).truth
+    assert truth[key("coverage", 1)] == truth[key("coverage", 5)] != 0.4
     last, one = (np.array([means(run, key("coverage", t))[0] for run in runs]) for t in (5, 1))
     assert np.std(last - 0.4) == pytest.approx(0.01 * np.sqrt(2), rel=0.2)
     assert np.std(last - one) == pytest.approx(0.01 * np.sqrt(2 * (1 - 0.2)), rel=0.2)

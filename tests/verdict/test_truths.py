@@ -12,7 +12,7 @@ from selfimp_bench.verdict.bench import Question, Values
 from selfimp_bench.verdict.contrast import contrast
 from selfimp_bench.verdict.evidence import Key
 from selfimp_bench.verdict.logic import AtLeast, Leaf, Node, Not
-from selfimp_bench.verdict.truths import is_true, keys_of
+from selfimp_bench.verdict.truths import is_published, is_true, keys_of
 from selfimp_bench.verdict.value import Published
 
 
@@ -97,3 +97,11 @@ def test_only_the_point_furthest_from_what_would_refute_it_decides() -> None:
 def test_the_cells_of_a_claim_are_those_of_all_its_parts() -> None:
     parts = (above(2, 1), Not(name="", part=values("none", "40.0")))
     assert keys_of(AtLeast(name="", needed=1, parts=parts)) == {key(1), key(2)}
+
+
+def test_what_is_claimed_of_the_run_itself_is_held_against_its_own_truth() -> None:
+    means, drawn = {key(1): 0.4, key(2): 0.55}, {key(1): 0.42, key(2): 0.41}
+    assert is_true(above(2, 1), means, drawn) is False
+    assert is_true(values("frozen", "40.0", "55.0"), means, drawn) is True
+    assert is_published(AtLeast(name="", needed=2, parts=(above(2, 1), values("none", "40.0"))))
+    assert not is_published(above(2, 1))

@@ -29,8 +29,8 @@ from selfimp_bench.verdict.evidence import Evidence, Key
 from selfimp_bench.verdict.findings import AGAINST_LEVEL, FOR_LEVEL, Verdict
 from selfimp_bench.verdict.logic import Node, judge
 from selfimp_bench.verdict.paper_check import suite_tables
-from selfimp_bench.verdict.simulated import Design, Problems, Spread, first_replicates, simulate
-from selfimp_bench.verdict.truths import is_true, keys_of
+from selfimp_bench.verdict.simulated import Design, Problems, Spread, first_replicates, simulated_run
+from selfimp_bench.verdict.truths import is_published, is_true, keys_of
 from selfimp_bench.verdict.worlds import PUBLISHED, Claimed, Publication, World, publication, worlds
 
 HONEST: Final = "honest"
@@ -45,7 +45,7 @@ _CHUNK: Final = 5
 class Rate:
     """What became of one claim in one column of worlds: counts of findings, a run and a model each.
 
-    truth: whether the claim is true there; None where a number for that is missing. column: ``honest``, the points of a
+    truth: whether the claim is true there; None where that is not known. column: ``honest``, the points of a
     bias (above and below in turn), or a world.
     """
 
@@ -212,19 +212,23 @@ def _draws(ready: Simulated, replicates: tuple[int, ...], task: _Task) -> Counte
     design = Design(
         problems=ready.problems, spread=partial(_spread, ready), replicates=max(replicates), published=ready.published
     )
-    truths = [[is_true(claim.node, world.means) for claim in ready.claims] for world in members]
+    truths = {world.name: [_truth(claim.node, world) for claim in ready.claims] for world in members}
     for draw in range(first, last):
         world = members[draw % len(members)]
-        run = simulate(world, design, derive_seed("calibrate", ready.study, world.name, draw))
+        run = simulated_run(world, design, derive_seed("calibrate", ready.study, world.name, draw))
+        found = truths[world.name]
+        if world.of is not None:
+            found = [is_true(claim.node, world.means, run.truth) for claim in ready.claims]
         for count in replicates:
-            for claim, truth, verdict in zip(
-                ready.claims,
-                truths[draw % len(members)],
-                _verdicts(ready, first_replicates(run, count)),
-                strict=True,
-            ):
+            verdicts = _verdicts(ready, first_replicates(run.evidence, count))
+            for claim, truth, verdict in zip(ready.claims, found, verdicts, strict=True):
                 counts[claim.claim, claim.kind, column, count, truth, verdict] += 1
     return counts
+
+
+def _truth(node: Node[Question], world: World) -> bool | None:
+    """None, too, for published numbers where the run's problems are none of the paper's: that is not asked of them."""
+    return None if world.other_problems and is_published(node) else is_true(node, world.means)
 
 
 def _verdicts(ready: Simulated, run: Evidence) -> Iterator[Verdict]:

@@ -131,18 +131,32 @@ _DEFINED: Final = ((".correct", 0.85), (".incorrect", 0.7))
 """Of a problem without such an answer the diversity is undefined."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A simulated run. truth: the true mean of every cell, from which it differs by its own seeds."""
+
+    evidence: Evidence
+    truth: Mapping[Key, float]
+
+
 def simulate(world: World, design: Design, seed: int) -> Evidence:
-    """One run of every experiment in this world, with ``design.replicates`` replicates.
+    """What one run of every experiment in this world measures, with ``design.replicates`` replicates.
 
     Equal arguments give equal runs. Cells that the world has no mean of are not there.
     """
+    return simulated_run(world, design, seed).evidence
+
+
+def simulated_run(world: World, design: Design, seed: int) -> Run:
+    """The same with its truth, which is the world's means but where they are numbers of a paper's own run."""
     drawn = _Drawn(world, design, np.random.default_rng(seed))
     values = {key: drawn.values(key, mean) for key, mean in world.means.items()}
-    return Evidence(
+    found = Evidence(
         values=values,
         measurements={key: _measurements(key, found) for key, found in values.items()},
         digests={place: each.digest for place, each in design.problems.items() if each.digest is not None},
     )
+    return Run(evidence=found, truth={key: mean + drawn.misprint(key) for key, mean in world.means.items()})
 
 
 def first_replicates(found: Evidence, count: int) -> Evidence:
@@ -233,9 +247,9 @@ class _Drawn:
     def _means(self, key: Key, mean: float) -> Array:
         if _family(key[2].metric).form != "signed" and mean in (0.0, 1.0):
             return np.full(self._design.replicates, mean)  # all wrong, or all right, whatever the seed
-        return np.asarray(mean + self._misprint(key) + self._noise("run", key, self._design.replicates))
+        return np.asarray(mean + self.misprint(key) + self._noise("run", key, self._design.replicates))
 
-    def _misprint(self, key: Key) -> float:
+    def misprint(self, key: Key) -> float:
         """How far the truth is from the number of this world: reading error, and that the paper's run was one draw."""
         if self._design.published is None or self._world.of is None:
             return 0.0

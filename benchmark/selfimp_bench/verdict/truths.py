@@ -25,18 +25,31 @@ _EQUAL: Final = 1e-9
 """Numbers so near to each other are equal, which is not above."""
 
 
-def is_true(node: Node[Question], means: Means) -> bool | None:
-    """Whether the assertion holds; None where a number that it needs is not there."""
+def is_true(node: Node[Question], means: Means, drawn: Means | None = None) -> bool | None:
+    """Whether the assertion holds; None where a number that it needs is not there.
+
+    drawn: the truth of one run where that is not the world's ``means``: what is claimed of a run's own cells is held
+    against it, what is claimed of published numbers against the means, which they are.
+    """
     if isinstance(node, Leaf):
-        return _answer(node.question, means)
+        own = means if drawn is None or is_published(node) else drawn
+        return _answer(node.question, own)
     if isinstance(node, Not):
-        found = is_true(node.part, means)
+        found = is_true(node.part, means, drawn)
         return None if found is None else not found
     assert isinstance(node, AtLeast)
-    parts = [is_true(part, means) for part in node.parts]
+    parts = [is_true(part, means, drawn) for part in node.parts]
     if parts.count(True) >= node.needed:
         return True
     return False if len(parts) - parts.count(False) < node.needed else None
+
+
+def is_published(node: Node[Question]) -> bool:
+    """Whether any part of the assertion is about published numbers."""
+    if isinstance(node, Leaf):
+        return isinstance(node.question, Values | Equal)
+    parts = (node.part,) if isinstance(node, Not) else node.parts if isinstance(node, AtLeast) else ()
+    return any(is_published(part) for part in parts)
 
 
 def keys_of(node: Node[Question]) -> frozenset[Key]:
