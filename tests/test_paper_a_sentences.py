@@ -81,7 +81,15 @@ SENTENCES: Claimed = (
     ),
     ("both methods exhibit a reduction in diversity", ("diversity-is-lower-at-the-end",)),
     ("maintains a slightly higher semantic diversity", ("dpo-keeps-semantic-diversity",)),
-    ("a critical trade-off in iterative self-improvement", ("consistent-improvement", "diversity-is-lower-at-the-end")),
+    (
+        "a critical trade-off in iterative self-improvement",
+        (
+            "consistent-improvement",
+            "diversity-is-lower-at-the-end",
+            "csqa-iter-sft/pass-at-1-rises-while-diversity-falls",
+            "gsm8k-iter-sft/self-improvement-reversal",
+        ),
+    ),
     (
         "can significantly harm the OOD generalization",
         ("ood-falls", "gsm8k-iter-sft/ood-harmed", "gsm8k-iter-sft-dpo/ood-harmed-more"),

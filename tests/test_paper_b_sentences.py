@@ -49,6 +49,7 @@ SENTENCES: Claimed = (
         (
             "relative-gap-is-monotone.cot-score",
             "relative-gap-is-in-order-of-compute",
+            "relative-gap-scales-with-compute",
             "math-relative-gap-is-monotone.cot-score",
         ),
     ),
@@ -99,7 +100,11 @@ SENTENCES: Claimed = (
     ("decreases with the number of iterations", ("pass-at-large-k-falls",)),
     (
         "the same phenomena of saturation limit and decrease in effective diversity in the MATH",
-        ("math-gap-saturates", "math-pass-at-large-k-falls"),
+        (
+            "math-gap-saturates",
+            "math-pass-at-large-k-falls",
+            "math-iter-rejection/improves-while-gap-and-diversity-fall",
+        ),
     ),
     ("LLMs can perform iterative self-improvement with an effective verification", ("iteration-improves",)),
     ("typically saturates after two or three rounds, regardless", ("gap-saturates", "gap-saturates-at-one-rate")),

@@ -254,10 +254,12 @@ def test_plan_of_a_suite_on_hardware_says_what_sharing_saves(tmp_path: Path) -> 
     assert "published: 2000 GPU hours (2407.05013, Appendix B.1" in text
 
 
-def test_plan_says_which_claims_so_few_problems_cannot_decide(make_manifest: ManifestMaker) -> None:
-    (planned,) = _json(_call("plan", make_manifest(counts=(8, 8, 8)), "--json"))["experiments"]
-    claims = planned["claims"]
-    assert [(claim["decidable"], "8 problems" in claim["reason"]) for claim in claims] == [(False, True)]
+def test_plan_says_which_claims_can_be_decided_with_how_many_replicates() -> None:
+    text = _call("plan", "tiny-iter-sft").stdout
+    assert "K = 1" in text and "K = 5" in text and "yes (20)" in text and "to be told from" in text
+    (planned,) = _json(_call("plan", "tiny-iter-sft", "--json"))["experiments"]
+    rises = next(each for each in planned["claims"] if each["claim"] == "accuracy-rises")
+    assert [each["reproduced"] for each in rises["prospects"]] == [20, 20, 20]
 
 
 def test_check_judges_a_finished_run_by_name_or_by_folder(finished: tuple[str, Path]) -> None:

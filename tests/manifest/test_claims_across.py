@@ -112,6 +112,26 @@ def test_above_may_be_a_bound_or_a_part_of_another() -> None:
     part = reading(above=["pass@1 t=2", "pass@1 t=1", 0.98]).above
     assert bound is not None and (bound.bound, bound.lesser, bound.times) == (0.5, None, None)
     assert part is not None and (part.bound, part.times) == (None, 0.98)
+    by = reading(above=["pass@1 t=2", "pass@1 t=1", "by 0.2"]).above
+    both = reading(above=["pass@1 t=2", "pass@1 t=1", 0.5, "by 0.5"]).above
+    assert by is not None and (by.bound, by.times) == (0.2, None) and by.lesser is not None
+    assert both is not None and (both.bound, both.times) == (0.5, 0.5) and both.lesser is not None
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        ["pass@1 t=1"],
+        ["pass@1 t=1", 0.5, 0.5],
+        ["pass@1 t=2", "pass@1 t=1", "0.5"],
+        ["pass@1 t=2", "pass@1 t=1", "by nan"],
+        ["pass@1 t=2", "pass@1 t=1", "by 0.5", 0.5],
+        ["pass@1 t=2", "pass@1 t=1", 0.5, "by 0.5", "by 0.5"],
+    ],
+)
+def test_what_is_no_comparison_is_said_so(above: list[Any]) -> None:
+    _, (fault, *_) = suite_of(study(only={"above": above, "source": "s"}), no_rows)
+    assert "expected" in fault.message
 
 
 def test_over_takes_lists_families_and_all() -> None:
@@ -185,7 +205,7 @@ def test_every_part_of_the_suite_knows_its_place_in_the_file() -> None:
         ({"above": ["pass@1 tt=1", 0.5]}, ("above", 0), "did you mean t?"),
         ({"above": ["pass@1 accuracy", 0.5]}, ("above", 0), "one word too many"),
         ({"above": ["pass@1 test ood", 0.5]}, ("above", 0), "one word too many"),
-        ({"above": ["pass@1"]}, ("above",), "expected a quantity and another, or a bound"),
+        ({"above": ["pass@1"]}, ("above",), "expected a cell and another, or a bound"),
         ({"over": {"model": "size"}, "above": ["pass@1", 0.5]}, ("over", "model"), "did you mean sizes?"),
         ({"over": {"metric": "all"}, "above": ["t=1", 0.5]}, ("over", "metric"), "expected a list"),
         ({"over": {"metrics": []}, "above": ["t=1", 0.5]}, ("over", "metrics"), "did you mean metric?"),

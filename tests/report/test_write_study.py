@@ -43,6 +43,7 @@ def test_a_claim_has_its_verdict_on_the_runs_and_on_the_papers_numbers(folder: P
     assert "The paper's own numbers: supported claimed of all 1: 1 yes" in seen
     assert re.search(r"These runs: (reproduced|inconclusive|not reproduced)", seen)
     assert "1 claims across 2 experiments:" in seen
+    assert "Of 3 findings" in seen and "by chance alone about 0.15 would be" in seen
 
 
 def test_the_page_is_well_formed_needs_no_network_and_is_the_same_again(folder: Path) -> None:

@@ -1,77 +1,16 @@
-"""What can be said before a run: which claims on numbers from one run a size can decide."""
+"""What can be said of a manifest before a run."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 
 import msgspec
 import pytest
 from support import shipped_post_training
 
 from selfimp_bench.manifest.catalog import find
-from selfimp_bench.manifest.model import Claim, ClaimReading, ValueClaim, ValuePoint
-from selfimp_bench.manifest.reference_table import Reference
-from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.protocols.verification.manifest import VerificationManifest
-from selfimp_bench.runs.describe import assumptions, decidabilities, size_words
-
-ROWS = {
-    "t.csv": {
-        "r": Reference(
-            id="r",
-            model="tiny",
-            dataset="toy",
-            method="sft",
-            metric="pass@1",
-            x=Decimal(1),
-            printed="0.5",
-            unit="share",
-            read_error=None,
-            source="Table 1",
-            conflicts_with=(),
-        )
-    }
-}
-
-
-@pytest.mark.parametrize(("problems", "decidable"), [(None, True), (200, True), (1319, False)])
-def test_a_published_value_is_decided_by_as_many_problems_as_it_was_published_on(
-    problems: int | None, decidable: bool
-) -> None:
-    manifest = shipped_post_training("tiny-iter-sft-dpo")
-    value = ValueClaim(
-        table="t.csv",
-        points=(ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="r"),),
-        against="none",
-        problems=problems,
-    )
-    claim = Claim(id="c", statement="s", source="t", value=value)
-    (found,) = decidabilities(replace(manifest, claims=(claim,)), ROWS, 20)
-    assert found.decidable is decidable
-    assert decidable or "published on 1319 problems, this size has 200 of test" in found.reason
-
-
-def test_one_decidable_reading_is_enough() -> None:
-    manifest = shipped_post_training("tiny-iter-sft-dpo")
-    values = [
-        ValueClaim(
-            table="t.csv",
-            points=(ValuePoint(metric="pass@1", split=Split.TEST, iteration=1, reference="r"),),
-            against="none",
-            problems=problems,
-        )
-        for problems in (1319, 200)
-    ]
-    read = tuple(ClaimReading(name=name, value=value) for name, value in zip("ab", values, strict=True))
-    for readings, decidable in ((read, True), ((*read[:1], ClaimReading(name="c", value=values[0])), False)):
-        claim = Claim(id="c", statement="s", source="t", any_of=readings)
-        (found,) = decidabilities(replace(manifest, claims=(claim,)), ROWS, 20)
-        assert found.decidable is decidable
-        assert found.reason.startswith("read as a: published on 1319 problems")
-        (found,) = decidabilities(replace(manifest, claims=(replace(claim, any_of=None, all_of=read),)), ROWS, 20)
-        assert not found.decidable, "one part is not"
-        assert found.reason.startswith("a: published on 1319 problems")
+from selfimp_bench.runs.describe import assumptions, size_words
 
 
 def test_an_assumed_value_is_shown_as_it_could_stand_in_a_manifest() -> None:

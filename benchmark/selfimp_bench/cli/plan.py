@@ -59,7 +59,7 @@ def plan_command(
 def _document(
     study: "Study", expected: "Forecast", prompts: "FitReport", found: "StudyOutlook | None"
 ) -> dict[str, Any]:
-    from selfimp_bench.runs.judge import decidable_claims
+    from selfimp_bench.runs.decide import decidable_claims
 
     return {
         "study": study.name,
@@ -69,7 +69,7 @@ def _document(
                 "experiment": part.experiment,
                 "steps": part.steps,
                 "shared": part.shared,
-                "claims": decidable_claims(experiment),
+                "claims": decidable_claims(experiment) if study.across is None else None,
             }
             for part, experiment in zip(study.plan().experiments, study.experiments, strict=True)
         ],

@@ -16,10 +16,11 @@ from selfimp_bench.manifest.model import Claim
 from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
-from selfimp_bench.runs.describe import Assumption, Decidability
+from selfimp_bench.runs.decide import DRAWS, REPLICATES, Decidability, Prospect, decidable_claims
+from selfimp_bench.runs.describe import Assumption
 from selfimp_bench.runs.explain import Explanation
 from selfimp_bench.runs.forecast import Forecast
-from selfimp_bench.runs.judge import Judgement, StudyJudgement, decidable_claims
+from selfimp_bench.runs.judge import Judgement, StudyJudgement
 from selfimp_bench.runs.study import Study
 from selfimp_bench.runs.validate import PaperJudgement, Validation
 from selfimp_bench.steps.plan import Step
@@ -28,7 +29,9 @@ from selfimp_bench.steps.prompts import too_long_words
 from selfimp_bench.tasks.sandbox.selftest import SelfTest
 from selfimp_bench.verdict.comparisons import Truth
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief
+from selfimp_bench.verdict.panel import Paneled
 from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
+from selfimp_bench.verdict.together import in_words
 
 _CASES = 2
 """Contradicting groups shown for a claim; `--json` has them all."""
@@ -164,6 +167,8 @@ def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
     """The findings of every experiment, then those across them."""
     for each in judgement.experiments:
         yield from findings_table(each)
+    if judgement.together is not None:
+        yield f"\n{judgement.study}: {in_words(judgement.together)}\n"
     if not judgement.across or not judgement.judged:
         return
     rows = [(found.claim, found.statement, found.verdict) for found in judgement.findings.findings]
@@ -294,8 +299,39 @@ def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Itera
         f"{expected.tokens_to_train_at_most:,} to train on; samples about {on_disk(expected.disk_bytes)} on "
         f"disk, checkpoints on top; time: {time_left}"
     )
-    decided = [(item.claim, "yes" if item.decidable else "no", item.reason) for item in claims]
-    yield table("\nCan this size decide the claims?", ("claim", "", "why"), decided)
+    if claims:
+        yield from _decidable(claims)
+
+
+def _decidable(claims: Sequence[Decidability]) -> Iterator[RenderableType]:
+    """With each number of replicates: of so many faithful runs how many decide it, and what they can tell apart."""
+    yield (
+        f"\nCan this size decide the claims? Of {DRAWS} faithful runs, simulated from the published numbers and the "
+        "expected spread over seeds, so many reproduce a claim with K replicates; the smallest effect is what 80 of "
+        "100 runs would tell from what is named last."
+    )
+    rows = [
+        (
+            f"{each.claim} ({each.model})",
+            *(_prospect(one) for one in each.prospects),
+            " / ".join(_effect(one.smallest_effect) for one in each.prospects) + f" {each.unit}",
+            each.untold,
+        )
+        if each.prospects
+        else (f"{each.claim} ({each.model})", *("" for _ in REPLICATES), "nothing published", each.untold)
+        for each in claims
+    ]
+    columns = ("claim", *(f"K = {count}" for count in REPLICATES), "smallest effect", "to be told from")
+    yield table(None, columns, rows)
+
+
+def _prospect(found: Prospect) -> str:
+    against = f", {found.contradicted} against" if found.contradicted else ""
+    return f"{'yes' if found.decided else 'no'} ({found.reproduced}{against})"
+
+
+def _effect(effect: float | None) -> str:
+    return "-" if effect is None else brief(effect)
 
 
 def on_disk(count: int) -> str:
@@ -341,6 +377,10 @@ def validation_lines(report: Validation, *, verbose: bool) -> Iterator[str]:
         counts.update(judged.outcome for judged in paper.judgements)
     for numbers, counts in by_numbers.items():
         yield f"{counts.total()} claims on {numbers}: {_outcomes(counts)}"
+    if seen := [each for paper in report.papers for each in paper.panel]:
+        true_in = Counter(world for each in seen for world in each.holds_in)
+        listed = ", ".join(f"{world} {count}" for world, count in true_in.items())
+        yield f"{len(seen)} claims, models apart, in worlds of which the truth is known; true in: {listed}"
     if report.papers:
         yield f"{len(report.notes)} notes{'' if verbose else ' (-v has all of it)'}"
     yield f"{report.files} files, {len(report.flaws)} problems"
@@ -360,6 +400,16 @@ def paper_lines(papers: Sequence[PaperJudgement]) -> Iterator[str]:
                 yield from _contradiction(judged, paper.numbers)
         for conflict in paper.conflicts:
             yield from _recorded(conflict)
+        yield from _panel_lines(paper.panel)
+
+
+def _panel_lines(seen: Sequence[Paneled]) -> Iterator[str]:
+    """Which worlds every claim passes, models that pass the same together."""
+    together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for each in seen:
+        together.setdefault((each.claim, each.passes), []).append(each.model)
+    for (claim, passes), models in together.items():
+        yield f"  in worlds whose truth is known {claim} ({', '.join(models)}) passes: {', '.join(passes) or 'none'}"
 
 
 def _recorded(conflict: RecordedConflict) -> Iterator[str]:

@@ -7,12 +7,16 @@ from selfimp_bench.cli.command import command, print_json
 
 @command("validate")
 @click.argument("names", nargs=-1, metavar="[NAME|PATH]...")
-@click.option("-v", "--verbose", is_flag=True, help="Also what is assumed, and what the papers contradict, and where.")
+@click.option(
+    "-v", "--verbose", is_flag=True,
+    help="Also what is assumed, what the papers contradict and where, and which worlds a claim passes.",
+)  # fmt: skip
 def validate_command(*, names: tuple[str, ...], verbose: bool, as_json: bool) -> int:
     """Check manifests and reference tables: every problem at once, as file:line:col where: problem.
 
     Sound manifests' claims are then held against the paper's own numbers; what it contradicts is no problem of the
-    manifest. NAME is a study, PATH a file or folder; without any, all that is shipped.
+    manifest. A claim that no run could fail, or none meet, is one. NAME is a study, PATH a file or folder; without any,
+    all that is shipped.
     """
     from selfimp_bench.manifest.catalog import find_path
 
@@ -22,7 +26,7 @@ def validate_command(*, names: tuple[str, ...], verbose: bool, as_json: bool) ->
     from selfimp_bench.cli.screen import validation_lines
     from selfimp_bench.runs.validate import validate
 
-    report = validate(names)
+    report = validate(names, judged=verbose)
     if as_json:
         print_json(report)
     else:

@@ -6,7 +6,8 @@ for models the name of a family;
 ``where``: {dataset, method, model} is what no quantity says itself. ``assumed`` says why these bounds. QUANTITY is a
 text (``claims_text.py``): the greatest value over its iterations, less that at another. FORM is one of
 
-    above: [QUANTITY, QUANTITY or bound, factor]         the first is above the second, times the factor if there is one
+    above: [QUANTITY, QUANTITY or bound, factor, by N]   the first is above the second, times the factor if there is
+                                                         one, by more than N if that is said
     best: {of: QUANTITY, axis, among, winners}           of ``among`` one of the winners has the greatest
     rule: {when: QUANTITY, above: N, of: QUANTITY, axis, among, then, else}
                                                          where ``when`` is above N one of ``then`` has the greatest
@@ -25,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from selfimp_bench.manifest.claims_rows import Tables, iterations_of, table_name
-from selfimp_bench.manifest.claims_text import read_cell
+from selfimp_bench.manifest.claims_text import read_cell, read_sides
 from selfimp_bench.manifest.fault import Fault
 from selfimp_bench.manifest.measured import NUMBER, numbered
 from selfimp_bench.manifest.study import Entry, cited, each_of, entry, models_of, of_family, ood_task, task_word
@@ -239,15 +240,12 @@ def quantity(node: Node, where: Mapping[str, Json], last: None = None) -> Node:
 
 
 def _above(form: Node, words: _Words) -> Node:
-    items = form.items
-    if len(items) not in (2, 3):
-        raise Misfit(form, "expected a quantity and another, or a bound; a factor may follow")
-    is_text = isinstance(items[1].value, str)
+    sides = read_sides(form)
     given = {
-        "greater": quantity(items[0], words.where),
-        "lesser": quantity(items[1], words.where) if is_text else None,
-        "bound": None if is_text else items[1],
-        "times": items[2] if len(items) == 3 else None,
+        "greater": quantity(sides.greater, words.where),
+        "lesser": None if sides.lesser is None else quantity(sides.lesser, words.where),
+        "bound": sides.bound,
+        "times": sides.times,
     }
     return mapping(given, form)
 

@@ -9,11 +9,12 @@ Words, separated by spaces, in any order:
     dataset=, method=, model=, fit=   a claim across experiments: which of them, and what sums up several models
 """
 
+import math
 import re
 from dataclasses import dataclass
 
 from selfimp_bench.manifest.fault import nearest, shown
-from selfimp_bench.manifest.study_tree import Misfit, Node
+from selfimp_bench.manifest.study_tree import Misfit, Node, made
 from selfimp_bench.measurement import Split
 
 _LABELS = ("dataset", "method", "model", "fit")
@@ -88,3 +89,45 @@ def _one(node: Node, iterations: tuple[int, ...]) -> int:
     if len(iterations) != 1:
         raise Misfit(node, f"expected 'less t=N' with one iteration in {shown(node.text)}")
     return iterations[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """What ``above`` compares: ``bound`` is what greater is above, or with ``lesser`` by how much."""
+
+    greater: Node
+    lesser: Node | None
+    times: Node | None
+    bound: Node | None
+
+
+def read_sides(above: Node) -> Sides:
+    """``[CELL, CELL]`` or ``[CELL, bound]``; after two cells may come a factor of the second, ``by N``, or both.
+
+    Raises Misfit for anything else.
+    """
+    items = list(above.items)
+    expected = "expected a cell and another, or a bound; after a second cell may come a factor, and 'by N'"
+    if len(items) < 2:
+        raise Misfit(above, expected)
+    greater, second, *rest = items
+    if not isinstance(second.value, str):
+        if rest:
+            raise Misfit(rest[0], expected)
+        return Sides(greater=greater, lesser=None, times=None, bound=second)
+    times = rest.pop(0) if rest and not isinstance(rest[0].value, str) else None
+    bound = _by(rest.pop(0)) if rest else None
+    if rest:
+        raise Misfit(rest[0], expected)
+    return Sides(greater=greater, lesser=second, times=times, bound=bound)
+
+
+def _by(node: Node) -> Node:
+    word, _, number = node.text.partition(" ")
+    try:
+        found = float(number) if word == "by" else math.nan
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise Misfit(node, f"expected 'by' and a number, found {shown(node.text)}")
+    return made(found, node)

@@ -11,7 +11,8 @@ FORM is one of these, or ``any_of``/``all_of`` with a form under the name of eve
 what the claim itself has of it:
 
     rows: {table: T, ...}                   measured values are those of the rows (``claims_rows.py``)
-    above: [CELL, CELL]                     the first is greater than the second (``claims_text.py``)
+    above: [CELL, CELL or bound, factor, by bound]
+                                            the first is greater than the second (``claims_text.py``)
     trend: {of: CELL, goes: up}             the least-squares slope over all iterations, or over those of CELL
 
 ``except`` is one selector or a list of them; one with ``t`` (or ``model``) leaves out these iterations (this model)
@@ -21,7 +22,7 @@ and not the experiment. A claim is made of the experiments that measure all that
 from collections.abc import Iterator
 
 from selfimp_bench.manifest.claims_rows import ROWS_KEYS, Point, Scope, Tables, iterations_of, one_table, selected
-from selfimp_bench.manifest.claims_text import CellText, read_cell
+from selfimp_bench.manifest.claims_text import CellText, read_cell, read_sides
 from selfimp_bench.manifest.fault import Fault, nearest, shown
 from selfimp_bench.manifest.study import cited, each_of
 from selfimp_bench.manifest.study_tree import Misfit, Node, made, mapping, merged, only_keys, sequence
@@ -155,13 +156,19 @@ def _point(point: Point, rows: Node) -> Node:
 
 
 def _order(above: Node, metric: str | None, scope: Scope) -> dict[str, Node] | None:
-    if len(above.items) != 2:
-        raise Misfit(above, "expected two cells, the greater one first")
-    cells = [_one_cell(node, metric, scope) for node in above.items]
+    sides = read_sides(above)
+    nodes = [node for node in (sides.greater, sides.lesser) if node is not None]
+    cells = [_one_cell(node, metric, scope) for node in nodes]
     if not all(scope.measures(str(cell["metric"]), Split(str(cell["split"]))) for cell in cells):
         return None
-    greater, lesser = (made(dict(cell), node) for cell, node in zip(cells, above.items, strict=True))
-    return {"order": mapping({"greater": greater, "lesser": lesser}, above)}
+    made_ = [made(dict(cell), node) for cell, node in zip(cells, nodes, strict=True)]
+    data = {
+        "greater": made_[0],
+        "lesser": made_[1] if len(made_) > 1 else None,
+        "times": sides.times,
+        "bound": sides.bound,
+    }
+    return {"order": mapping(data, above)}
 
 
 def _one_cell(node: Node, metric: str | None, scope: Scope) -> dict[str, str | int]:

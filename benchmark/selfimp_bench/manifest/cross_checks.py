@@ -214,7 +214,12 @@ def _reading_form(reading: ClaimReading, path: JsonPath) -> Iterator[Fault]:
 
 
 def _order_cells(order: OrderClaim, path: JsonPath) -> Iterator[Fault]:
-    if order.greater.split is not order.lesser.split:
+    if order.lesser is None:
+        if order.bound is None:
+            yield Fault(path=path, message="expected lesser, a bound, or both")
+        if order.times is not None:
+            yield Fault(path=(*path, "times"), message="a factor of lesser, which is not there; remove it", on_key=True)
+    elif order.greater.split is not order.lesser.split:
         message = (
             f"expected {order.greater.split} like greater.split, found {order.lesser.split}; "
             "the two are compared problem by problem"

@@ -22,7 +22,8 @@ def _claim_is_measured(claim: Claim, path: JsonPath, measured: tuple[MeasuredCel
             yield from _cell_is_measured(point, (*path, "value", "points", number), measured)
     if claim.order is not None:
         yield from _cell_is_measured(claim.order.greater, (*path, "order", "greater"), measured)
-        yield from _cell_is_measured(claim.order.lesser, (*path, "order", "lesser"), measured)
+        if claim.order.lesser is not None:
+            yield from _cell_is_measured(claim.order.lesser, (*path, "order", "lesser"), measured)
     if claim.trend is not None:
         yield from _trend_is_measured(claim.trend, (*path, "trend"), measured)
 

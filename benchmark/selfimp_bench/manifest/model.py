@@ -729,12 +729,24 @@ class ValueClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderClaim:
-    """One cell is greater than another, on the same problems."""
+    """One cell is greater than another, on the same problems; by more than ``bound`` where there is one.
+
+    Without ``lesser`` it is greater than ``bound``.
+    """
 
     greater: Cell
     """The cell that the paper finds greater."""
-    lesser: Cell
+    lesser: Cell | None = None
     """The cell that the paper finds smaller."""
+    times: Positive | None = None
+    """Factor of lesser; 1 without it."""
+    bound: float | None = None
+    """What greater is above, or by how much it is above lesser, in the measurement's unit; 0 without it."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells that it is about."""
+        return (self.greater,) if self.lesser is None else (self.greater, self.lesser)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ def claimed_cells(claim: Claim) -> Iterator[Cell]:
             for point in read.value.points:
                 yield Cell(metric=point.metric, split=point.split, iteration=point.iteration)
         if read.order is not None:
-            yield from (read.order.greater, read.order.lesser)
+            yield from read.order.cells
         if read.trend is not None:
             trend = read.trend
             yield from (Cell(metric=trend.metric, split=trend.split, iteration=each) for each in trend.iterations)

@@ -33,8 +33,8 @@ def form_faults(suite: Suite, claim: SuiteClaim, reading: Reading, path: JsonPat
     """Every fault of a reading's one form; ``path`` is its place."""
     yield from _complete(claim, reading, path[:-1])
     block = getattr(reading, str(path[-1]))
-    if isinstance(block, Above) and (block.lesser is None) == (block.bound is None):
-        yield Fault(path=path, message="expected exactly one of lesser or bound")
+    if isinstance(block, Above) and block.lesser is None and block.bound is None:
+        yield Fault(path=path, message="expected lesser, a bound, or both")
     elif isinstance(block, Above) and block.lesser is None and block.times is not None:
         yield Fault(path=(*path, "times"), message="a factor of lesser, which is not there; remove it", on_key=True)
     if isinstance(block, Best):

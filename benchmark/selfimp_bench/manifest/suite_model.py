@@ -179,14 +179,17 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Above:
-    """``greater`` is above ``lesser`` (times the factor ``times``), or above ``bound``: exactly one of the two."""
+    """``greater`` is above ``lesser`` (times the factor ``times``), by more than ``bound`` where there is one.
+
+    Without ``lesser`` it is above ``bound``.
+    """
 
     greater: Quantity
     """What is greater."""
     lesser: Quantity | None = None
     """What it is greater than."""
     bound: float | None = None
-    """What it is above, in the measurement's unit."""
+    """What it is above, or by how much it is above lesser, in the measurement's unit."""
     times: Positive | None = None
     """Factor of lesser; 1 without it."""
 

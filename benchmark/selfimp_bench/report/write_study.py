@@ -18,6 +18,7 @@ from selfimp_bench.runs.record import StudyRecord
 from selfimp_bench.steps.store import write_atomically
 from selfimp_bench.verdict.paper_check import suite_self_judgement, suite_tables
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers
+from selfimp_bench.verdict.together import in_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ def _render(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJ
         record=record,
         paper_link=web_link(across.paper.url),
         page=across_page(across, results, judgement.findings.findings, paper, numbers),
+        together=None if judgement.together is None else in_words(judgement.together),
         figure=figure,
         drawing=None if figure is None else _inlined(run.folder, figure),
     )

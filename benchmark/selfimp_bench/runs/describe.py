@@ -1,19 +1,14 @@
-"""What there is to say of a manifest before it runs: assumptions, size, and which claims its size can decide."""
+"""What there is to say of a manifest before it runs: assumptions and size."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from selfimp_bench.manifest.claim_readings import readings
-from selfimp_bench.manifest.model import Claim, ValueClaim
-from selfimp_bench.manifest.reference_table import Reference
-from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
-from selfimp_bench.verdict.findings import named_part
 
 _MOST_NAMED: Final = 4
 """So many elements of a list are named in a path, and so many of their values."""
@@ -25,15 +20,6 @@ class Assumption:
 
     path: str
     value: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decidability:
-    """Whether a claim can come out decided in a run of this manifest, and why."""
-
-    claim: str
-    decidable: bool
     reason: str
 
 
@@ -103,63 +89,3 @@ def _brief(value: Any) -> str:
         return f"{', '.join(inner)}"
     plain = isinstance(value, str) and value == value.strip() != "" and "\n" not in value
     return str(value) if plain else json.dumps(value, ensure_ascii=False)
-
-
-def decidabilities(
-    manifest: AnyManifest, references: Mapping[str, Mapping[str, Reference]], minimum_problems: int
-) -> tuple[Decidability, ...]:
-    """For every claim whether this manifest's data can decide it.
-
-    references: table name to row id to row. minimum_problems: what a comparison over problems needs.
-    """
-    return tuple(
-        _several(claim, [_decidability(read.claim, manifest, references, minimum_problems) for read in readings(claim)])
-        for claim in manifest.claims
-    )
-
-
-def _several(claim: Claim, found: Sequence[Decidability]) -> Decidability:
-    """Of several readings one is enough; of several parts all count."""
-    if claim.several is None:
-        return found[0]
-    named = zip(readings(claim), found, strict=True)
-    reasons = [f"{named_part(claim.several, read.name)}: {each.reason}" for read, each in named]
-    enough = any if claim.several == "any_of" else all
-    return Decidability(claim=claim.id, decidable=enough(each.decidable for each in found), reason="; ".join(reasons))
-
-
-def _of_one_run(name: str, value: ValueClaim, manifest: AnyManifest) -> Decidability:
-    """Decided unless this size has fewer problems than the published numbers are over."""
-    splits = {point.split for point in value.points}
-    rows = {part: data.rows for part, data in manifest.datasets.by_split().items() if part in splits}
-    fewer = [f"{count} of {part}" for part, count in rows.items() if count < (value.problems or 0)]
-    if fewer:
-        reason = f"published on {value.problems} problems, this size has {', '.join(fewer)}: only if far inside or out"
-        return Decidability(claim=name, decidable=False, reason=reason)
-    return Decidability(claim=name, decidable=True, reason="within what one published run allows")
-
-
-def _of_value(
-    name: str, value: ValueClaim, manifest: AnyManifest, references: Mapping[str, Mapping[str, Reference]]
-) -> Decidability:
-    rows = [references[value.table][point.reference] for point in value.points]
-    if any(row.runs is None for row in rows):
-        return _of_one_run(name, value, manifest)
-    pinned = {data.digest for data in manifest.datasets.by_split().values()}
-    others = [row.id for row in rows if row.digest is None or row.digest not in pinned]
-    if others:
-        reason = f"other problems than those of {', '.join(others)}: the sampling error of this run counts too"
-        return Decidability(claim=name, decidable=False, reason=reason)
-    return Decidability(claim=name, decidable=True, reason="the same problems as the reference")
-
-
-def _decidability(
-    claim: Claim, manifest: AnyManifest, references: Mapping[str, Mapping[str, Reference]], minimum: int
-) -> Decidability:
-    if claim.value is not None:
-        return _of_value(claim.id, claim.value, manifest, references)
-    problems = min(data.rows for part, data in manifest.datasets.by_split().items() if part is not Split.TRAIN)
-    if problems < minimum:
-        reason = f"{problems} problems; a comparison over problems needs {minimum}"
-        return Decidability(claim=claim.id, decidable=False, reason=reason)
-    return Decidability(claim=claim.id, decidable=True, reason=f"{problems} problems, if the effect is large enough")

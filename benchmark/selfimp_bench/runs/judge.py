@@ -1,7 +1,7 @@
 """Judging a run folder: the files that the pure check needs, and what becomes of its findings."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.model import Cell, Profile
 from selfimp_bench.manifest.priors import FILE as PRIORS
 from selfimp_bench.manifest.priors import Priors, priors_of
-from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
+from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.manifest.reference_table import read_table as read_reference_table
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
@@ -28,21 +27,21 @@ from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
-from selfimp_bench.runs.describe import Decidability, decidabilities
-from selfimp_bench.runs.execute import TABLES, table_names
+from selfimp_bench.runs.as_one import as_one
+from selfimp_bench.runs.execute import TABLES
 from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
 from selfimp_bench.runs.possible import refuse_impossible
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
-from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.store import read_table, write_atomically
 from selfimp_bench.verdict.check import check, tables_of
 from selfimp_bench.verdict.evidence import Columns, Evidence, Labels, RunEvidence, evidence, values_of
-from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, Findings, exit_code, to_json
+from selfimp_bench.verdict.findings import Findings, exit_code, to_json
 from selfimp_bench.verdict.groups import judge_suite
 from selfimp_bench.verdict.paper_check import suite_tables
+from selfimp_bench.verdict.together import Together
 from selfimp_bench.verdict.value import Divergence
 
 
@@ -67,7 +66,8 @@ class StudyJudgement:
     """A study judged.
 
     findings: what ``findings.json`` in ``run`` holds: those across the experiments where there are claims ``across``
-    them, else those of the one experiment. exit_code: over all findings, those of ``experiments`` too.
+    them, else those of the one experiment. exit_code: over all findings, those of ``experiments`` too. together: those
+    judged as one; None of one experiment by itself, and where nothing is judged.
     """
 
     study: str
@@ -77,6 +77,7 @@ class StudyJudgement:
     findings: Findings
     experiments: tuple[Judgement, ...]
     exit_code: int
+    together: Together | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +159,7 @@ def judge_study(folder: Path) -> StudyJudgement:
             findings=own.findings,
             experiments=experiments,
             exit_code=own.exit_code,
+            together=None,
         )
     judged = all(each.judged for each in experiments)
     findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=2, findings=())
@@ -171,7 +173,22 @@ def judge_study(folder: Path) -> StudyJudgement:
         findings=findings,
         experiments=experiments,
         exit_code=exit_code(Findings(schema=2, findings=everything)) if judged else 0,
+        together=_as_one(run.folder, run.across, findings, runs, experiments) if judged else None,
     )
+
+
+def _as_one(
+    folder: Path, across: Suite, findings: Findings, runs: Sequence[RunFiles], judged: Sequence[Judgement]
+) -> Together:
+    own = [
+        (run.manifest.claims, run.record.models, each.findings.findings) for run, each in zip(runs, judged, strict=True)
+    ]
+    return as_one(across, findings.findings, own, lambda name: run_table(_holder(name, folder, runs), name))
+
+
+def _holder(name: str, folder: Path, runs: Sequence[RunFiles]) -> Path:
+    """The run folder that has a table of its own by this name; the study's where none has."""
+    return next((each.folder for each in runs if (each.folder / TABLES / name).is_file()), folder)
 
 
 def _judge_across(folder: Path, across: Suite, runs: Iterable[RunFiles]) -> Findings:
@@ -261,17 +278,6 @@ def run_priors(folder: Path, setting: str) -> Priors:
     Raises InputError for one that is in neither.
     """
     return priors_of(setting, (REFERENCES / PRIORS, folder / TABLES / PRIORS))
-
-
-def decidable_claims(experiment: Experiment) -> tuple[Decidability, ...]:
-    """Which claims of an experiment its data can decide; none for a smoke run, which judges none."""
-    if experiment.profile is Profile.SMOKE:
-        return ()
-    references: Mapping[str, Mapping[str, Reference]] = {
-        name: {row.id: row for row in read_reference_table(find_table(name, experiment.path), name).rows}
-        for name in table_names(experiment)
-    }
-    return decidabilities(experiment.manifest, references, MINIMUM_PROBLEMS)
 
 
 Values = TypeVar("Values")

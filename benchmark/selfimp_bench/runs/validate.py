@@ -1,6 +1,7 @@
 """Validating manifests, suites and reference tables: every flaw of every file at once.
 
-The claims of what is sound are then held against the paper's own numbers.
+The claims of what is sound are then held against the paper's own numbers, and looked at in worlds of which the truth is
+known (``verdict/panel.py``).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,9 +23,11 @@ from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import measured_cells
 from selfimp_bench.runs.describe import assumptions
 from selfimp_bench.runs.lock import lock_flaws
+from selfimp_bench.runs.panel import panel_across, panel_within
 from selfimp_bench.verdict.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.verdict.comparisons import expand
 from selfimp_bench.verdict.figure_rows import find_figure_flaws, table_names
+from selfimp_bench.verdict.panel import Paneled
 from selfimp_bench.verdict.paper_check import SelfJudgement, self_judgement, suite_self_judgement, suite_tables
 
 
@@ -33,13 +36,14 @@ class PaperJudgement:
     """The claims of one file against the published numbers that they are about.
 
     numbers: whose those are, in words. conflicts: of a suite, what else was found to disagree inside the paper when its
-        numbers were read.
+        numbers were read. panel: every claim in worlds of which the truth is known.
     """
 
     file: str
     numbers: str
     judgements: tuple[SelfJudgement, ...]
     conflicts: tuple[RecordedConflict, ...]
+    panel: tuple[Paneled, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,23 +67,31 @@ class _Found:
     numbers: str = ""
     judgements: tuple[SelfJudgement, ...] = ()
     conflicts: tuple[RecordedConflict, ...] = ()
+    panel: tuple[Paneled, ...] = ()
 
 
-def validate(names: Sequence[str]) -> Validation:
+def validate(names: Sequence[str], *, judged: bool = False) -> Validation:
     """Check these files (``.yaml`` manifests, ``.csv`` tables, or folders of them), or experiments and suites by name.
 
-    Without any, all that is shipped. Raises InputError for what is neither.
+    Without any, all that is shipped. judged: claims are judged in the panel's worlds, too, which takes some seconds.
+    Raises InputError for what is neither.
     """
     named = [_place(name) for name in names] or [Place(path=MANIFESTS), Place(path=REFERENCES)]
     places = [place for each in named for place in _files(each)]
-    looked = [(place.path, _look_at(place)) for place in places]
+    looked = [(place.path, _look_at(place, judged)) for place in places]
     found = {file: _joined([each for path, each in looked if path == file]) for file, _ in looked}
     return Validation(
         files=len(places),
         flaws=tuple(flaw for each in found.values() for flaw in each.flaws),
         notes=tuple(note for each in found.values() for note in each.notes),
         papers=tuple(
-            PaperJudgement(file=str(file), numbers=each.numbers, judgements=each.judgements, conflicts=each.conflicts)
+            PaperJudgement(
+                file=str(file),
+                numbers=each.numbers,
+                judgements=each.judgements,
+                conflicts=each.conflicts,
+                panel=each.panel,
+            )
             for file, each in found.items()
             if each.judgements
         ),
@@ -92,7 +104,7 @@ def _place(name: str) -> Place:
     return Place(path=path) if Path(name).exists() else find(name)
 
 
-def _look_at(place: Place) -> _Found:
+def _look_at(place: Place, judged: bool) -> _Found:
     file = place.path
     if file.name == priors.FILE:
         return _Found(flaws=priors.find_prior_flaws(file))
@@ -100,7 +112,7 @@ def _look_at(place: Place) -> _Found:
         return _Found(flaws=reference.find_flaws(file))
     if place.experiment is not None:
         try:
-            return _manifest(file, load_experiment(place).manifest)
+            return _manifest(file, load_experiment(place).manifest, judged)
         except InvalidManifest as invalid:
             return _Found(flaws=invalid.flaws)
     try:
@@ -108,8 +120,8 @@ def _look_at(place: Place) -> _Found:
     except InvalidManifest:
         return _Found(flaws=find_flaws(file))
     manifests = [each.manifest for each in loaded.experiments]
-    found = [_manifest(file, manifest) for manifest in manifests]
-    found += [_across(file, loaded.across.across, manifests)] if loaded.across is not None else []
+    found = [_manifest(file, manifest, judged) for manifest in manifests]
+    found += [_across(file, loaded.across.across, manifests, judged)] if loaded.across is not None else []
     return _joined([*found, _Found(flaws=tuple(lock_flaws(loaded)))])
 
 
@@ -121,6 +133,7 @@ def _joined(found: Sequence[_Found]) -> _Found:
         numbers=next((each.numbers for each in found if each.judgements), ""),
         judgements=tuple(judgement for each in found for judgement in each.judgements),
         conflicts=tuple(conflict for each in found for conflict in each.conflicts),
+        panel=tuple(paneled for each in found for paneled in each.panel),
     )
 
 
@@ -137,7 +150,7 @@ def _versioned(file: Path) -> bool:
     return file.suffix == ".yaml" and ".v" in file.stem
 
 
-def _manifest(file: Path, manifest: AnyManifest) -> _Found:
+def _manifest(file: Path, manifest: AnyManifest, judged: bool) -> _Found:
     notes = tuple(f"{file}: {item.path}: assumed {item.value}: {item.reason}" for item in assumptions(manifest))
     try:
         tables = tables_of(manifest.claims, lambda name: _table(name, file))
@@ -149,11 +162,31 @@ def _manifest(file: Path, manifest: AnyManifest) -> _Found:
     flaws += tuple(_prior_flaws(file, manifest.priors, [claimed_cells(claim) for claim in manifest.claims]))
     if flaws:
         return _Found(flaws=flaws, notes=notes)
+    seen = panel_within(manifest, tables, _setting(manifest.priors, file) if judged else None)
     return _Found(
+        flaws=tuple(_say_nothing(file, [claim.id for claim in manifest.claims], seen)),
         notes=notes,
         numbers=manifest.paper.numbers,
         judgements=self_judgement(manifest.claims, models, tables),
+        panel=seen,
     )
+
+
+def _setting(name: str | None, file: Path) -> priors.Priors | None:
+    return None if name is None else priors.find_priors(name, file)
+
+
+def _say_nothing(file: Path, claims: Sequence[str], seen: Sequence[Paneled]) -> Iterator[Flaw]:
+    """The claims that say nothing, each once for all its models."""
+    for index, claim in enumerate(claims):
+        flawed: dict[str, list[str]] = {}
+        for each in seen:
+            if each.claim == claim and each.flaw is not None:
+                flawed.setdefault(each.flaw, []).append(each.model)
+        for flaw, models in flawed.items():
+            several = sum(each.claim == claim for each in seen) > len(models)
+            of = f" of {', '.join(models)}" if several else ""
+            yield _flaw(file, f"$.claims[{index}]", f"claim '{claim}'{of} {flaw}")
 
 
 def _figure_flaws(file: Path, figures: Sequence[PaperFigure], models: Sequence[str]) -> Iterator[Flaw]:
@@ -166,7 +199,7 @@ def _figure_flaws(file: Path, figures: Sequence[PaperFigure], models: Sequence[s
         yield _flaw(file, each.where, each.message)
 
 
-def _across(file: Path, suite: Suite, manifests: Iterable[AnyManifest]) -> _Found:
+def _across(file: Path, suite: Suite, manifests: Iterable[AnyManifest], judged: bool) -> _Found:
     """``manifests``: those of the same file."""
     try:
         tables = [_table(name, file) for name in suite_tables(suite)]
@@ -180,17 +213,23 @@ def _across(file: Path, suite: Suite, manifests: Iterable[AnyManifest]) -> _Foun
         for member in suite.experiments
         if not _is_there(member, file)
     ]
-    flaws = (
+    members = list(_members(file, suite, manifests))
+    flaws = [
         *_equals_flaws(file, suite, tables),
-        *_unmeasured(file, suite, _members(file, suite, manifests)),
+        *_unmeasured(file, suite, members),
         *_prior_flaws(file, suite.priors, [_cells_across(suite, claim) for claim in suite.claims]),
-    )
+    ]
+    seen: tuple[Paneled, ...] = ()
+    if members and not flaws:
+        seen = panel_across(suite, members, tables, _setting(suite.priors, file) if judged else None)
+        flaws += _say_nothing(file, [claim.id for claim in suite.claims], seen)
     return _Found(
-        flaws=flaws,
+        flaws=tuple(flaws),
         notes=tuple(notes),
         numbers=suite.paper.numbers,
         judgements=judgements,
         conflicts=conflicts,
+        panel=seen,
     )
 
 

@@ -13,7 +13,7 @@ from selfimp_bench.verdict.bench import Bench, Detail, Divergences, Question, Va
 from selfimp_bench.verdict.contrast import contrast
 from selfimp_bench.verdict.evidence import Evidence
 from selfimp_bench.verdict.families import slope_weights
-from selfimp_bench.verdict.findings import Findings, Kind, describe
+from selfimp_bench.verdict.findings import Findings, Kind, describe, show
 from selfimp_bench.verdict.logic import Judged, Leaf, Node, all_of, any_of, judge
 from selfimp_bench.verdict.value import Published
 from selfimp_bench.verdict.words import Subject, finding
@@ -87,11 +87,12 @@ def check(
     judged = judge_own(made, evidence, priors, divergences)
     return Findings(
         schema=2,
-        findings=tuple(finding(_subject(each), found, priors) for each, found in zip(made, judged, strict=True)),
+        findings=tuple(finding(subject(each), found, priors) for each, found in zip(made, judged, strict=True)),
     )
 
 
-def _subject(own: OwnClaim) -> Subject:
+def subject(own: OwnClaim) -> Subject:
+    """What a finding about it is about."""
     claim = own.claim
     return Subject(claim=claim.id, model=own.model, statement=claim.statement, source=claim.source, kind=own.kind)
 
@@ -124,8 +125,13 @@ def _of_form(
 
 
 def _order(order: OrderClaim, experiment: str, model: str) -> Question:
-    name = f"{describe(order.greater)} less {describe(order.lesser)}"
-    return contrast(name, [((experiment, model, order.greater), 1.0), ((experiment, model, order.lesser), -1.0)])
+    """Greater, less the factor times lesser, above the bound."""
+    name, terms = describe(order.greater), [((experiment, model, order.greater), 1.0)]
+    if order.lesser is not None:
+        times = 1.0 if order.times is None else order.times
+        name += f" less {'' if times == 1 else f'{show(times)} times '}{describe(order.lesser)}"
+        terms.append(((experiment, model, order.lesser), -times))
+    return contrast(name, terms, order.bound or 0.0)
 
 
 def _trend(trend: TrendClaim, experiment: str, model: str) -> Question:

@@ -3,7 +3,7 @@
 Every form is made of ``Comparison``s: the greatest of some quantities is above the greatest of others, or either of the
 two is a bound. A comparison is yes, no or open (its interval holds zero), or unknown (a number is missing)::
 
-    above      greater > times lesser                 peak       max(at) > max(other iterations) - margin
+    above      greater > times lesser + bound               peak       max(at) > max(other iterations) - margin
     best       max(winners) > max(the rest)           monotone   every step > 0, all of them
     within     quantity > low, and high > quantity
     rule       condition > threshold: max(above) > max(the rest of among); else max(below) > max(the rest)
@@ -187,7 +187,8 @@ def _clauses(suite: Suite, reading: Reading, labels: Labels, amount: Callable[..
         lesser = () if reading.above.lesser is None else (amount(reading.above.lesser),)
         greater = (amount(reading.above.greater),)
         bound, times = reading.above.bound or 0.0, reading.above.times or 1.0
-        yield Clause(then=Comparison(greater=greater, lesser=lesser, bound=bound, times=times))
+        margin = -bound if lesser else 0.0
+        yield Clause(then=Comparison(greater=greater, lesser=lesser, bound=bound, times=times, margin=margin))
     if reading.best is not None:
         best = reading.best
         yield Clause(then=_winners(best.quantity, best.axis, best.among, best.winners, amount))

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.claim_readings import readings as claim_readings
-from selfimp_bench.manifest.model import Cell, Claim, TrendClaim, ValueClaim
+from selfimp_bench.manifest.model import Cell, Claim, OrderClaim, TrendClaim, ValueClaim
 from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.manifest.suite_model import Equals, Reading, Suite, SuiteClaim, readings
 from selfimp_bench.verdict.check import find_row
@@ -278,8 +278,7 @@ def _cases(claim: Claim, models: Sequence[str], index: _Cells) -> list[Case]:
     if claim.value is not None:
         return [_agrees(cell, found, index) for cell, found in index.points(claim.value)]
     if claim.order is not None:
-        cells = (claim.order.greater, claim.order.lesser)
-        return [_order(model, cells, index) for model in models]
+        return [_order(model, claim.order, index) for model in models]
     assert claim.trend is not None
     return [_trend(model, claim.trend, index) for model in models]
 
@@ -292,9 +291,17 @@ def _agrees(cell: Cell, found: Row, index: _Cells) -> Case:
     return Case(group=f"{found.row.model}, {_cell(cell)}", truth=truth, detail=detail, rows=all_rows.rows)
 
 
-def _order(model: str, cells: tuple[Cell, Cell], index: _Cells) -> Case:
-    greater, lesser = (_single(model, cell) for cell in cells)
-    case = _compare(Comparison(greater=(greater,), lesser=(lesser,)), index.of_amount)
+def _order(model: str, order: OrderClaim, index: _Cells) -> Case:
+    lesser = () if order.lesser is None else (_single(model, order.lesser),)
+    bound = order.bound or 0.0
+    comparison = Comparison(
+        greater=(_single(model, order.greater),),
+        lesser=lesser,
+        bound=bound,
+        times=order.times or 1.0,
+        margin=-bound if lesser else 0.0,
+    )
+    case = _compare(comparison, index.of_amount)
     return Case(group=model, truth=case.truth, detail=case.detail, rows=case.rows)
 
 

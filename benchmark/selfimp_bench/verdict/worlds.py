@@ -163,7 +163,7 @@ def _cells(claimed: Claimed) -> Iterator[Key]:
     for claim in every_reading(claimed.claims):
         cells: list[Cell] = []
         if claim.order is not None:
-            cells = [claim.order.greater, claim.order.lesser]
+            cells = list(claim.order.cells)
         if claim.trend is not None:
             trend = claim.trend
             cells = [Cell(metric=trend.metric, split=trend.split, iteration=each) for each in trend.iterations]
