@@ -244,10 +244,12 @@ def test_orders_and_trends_are_judged_for_every_model_and_values_for_those_of_th
     ]
 
 
-def test_the_family_counts_the_points_of_all_models() -> None:
-    two = judge(values(("it1", 1), ("big-it1", 1))).findings[0].points[0]
+def test_the_points_of_one_model_share_the_level_and_those_of_other_models_have_their_own() -> None:
     one = judge(values(("it1", 1))).findings[0].points[0]
+    with_another_model = judge(values(("it1", 1), ("big-it1", 1))).findings[0].points[0]
+    two = judge(values(("it1", 1), ("it2", 2))).findings[0].points[0]
     assert two.high is not None and one.high is not None and two.high > one.high
+    assert with_another_model.high == one.high
 
 
 def test_the_same_evidence_gives_the_same_bytes_and_other_cells_do_not_change_one() -> None:

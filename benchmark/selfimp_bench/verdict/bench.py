@@ -39,7 +39,7 @@ def nothing_diverges(_model: str, _cell: Cell) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """That the cells of one model are the published numbers; ``points`` counts those of the claim about all models."""
+    """That the cells of one model are the published numbers; ``points`` share the level of a contradiction."""
 
     experiment: str
     model: str

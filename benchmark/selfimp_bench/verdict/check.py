@@ -170,7 +170,7 @@ def _values(
             cells=tuple(cell for cell, _ in of_model),
             numbers=tuple(number for _, number in of_model),
             against=value.against,
-            points=len(value.points),
+            points=len(of_model),
         )
         yield model, Leaf(name=name, question=asked)
 

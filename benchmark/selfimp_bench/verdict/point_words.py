@@ -42,7 +42,7 @@ def values_words(
         smallest_effect=max(effects) if len(units) == 1 else None,
         points=tuple(points),
         terms=(
-            Term(name="points", value=judged.points, source="the claim's, about all its models"),
+            Term(name="points", value=judged.points, source="the claim's, about this model"),
             Term(name="against", value=_refuting(judged, names), source="the claim"),
         ),
         replicates=replicates,

@@ -4,7 +4,7 @@ For a number m, published from n runs with standard deviation s (1 run without o
 reading or rounding, and K replicates here with standard deviation s_K::
 
     s2 = (nu0 sigma0^2 + (n - 1) s^2 + (K - 1) s_K^2) / (nu0 + n - 1 + K - 1), with that many degrees of freedom
-    H  = t sqrt(s2 (1/n + 1/K)) + r, t at 1 - 0.05 / (2 points) of a claim
+    H  = t sqrt(s2 (1/n + 1/K)) + r, t at 1 - 0.05 / (2 points) of a finding
 
 sigma0 with nu0 degrees is the prior of the measurement. Runs on the same problems differ by their seeds alone; on
 others the sampling error of the problems counts against either verdict, and so it does, in the tails alone, where
@@ -347,7 +347,7 @@ def judge_values(
     seen: Sequence[Seen | str],
     priors: Sequence[Variance],
 ) -> Answer[ValuesJudged]:
-    """The points of a claim about one model; ``points`` counts those about all its models, which share the level."""
+    """The points of a claim about one model; ``points`` of them share the level of a contradiction."""
     decisive = _decisive(against, numbers, priors)
     compared: list[Compared | str] = []
     for index, (number, one, prior) in enumerate(zip(numbers, seen, priors, strict=True)):
