@@ -198,7 +198,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 METHODS = ("sft", "dpo", "rpo")
 
 
-@pytest.mark.parametrize("micro", [8, 4, 2, 1])
+@pytest.mark.parametrize("micro", [8, 1, *(pytest.param(micro, marks=pytest.mark.slow) for micro in (4, 2))])
 @pytest.mark.parametrize("method", METHODS)
 def test_one_process_trains_as_written_by_hand_whatever_the_micro_batch(
     method: str,
