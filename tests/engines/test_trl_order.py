@@ -3,8 +3,10 @@
 import pytest
 import torch
 from accelerate.data_loader import SeedableRandomSampler
+from hypothesis import given
+from hypothesis import strategies as st
 
-from selfimp_bench.engines.trl.order import NO_LOSS, PADDING_LOGP, PaddedOrder, dpo_dataset, sft_dataset
+from selfimp_bench.engines.trl.order import NO_LOSS, PADDING_LOGP, LengthGroups, PaddedOrder, dpo_dataset, sft_dataset
 from selfimp_bench.engines.trl.training_set import TrainingRow
 
 ROWS = [TrainingRow(prompt_ids=[1, 2], completions=([3, 4], [5])), TrainingRow(prompt_ids=[6], completions=([7], [8]))]
@@ -22,6 +24,22 @@ def test_every_row_comes_once_an_epoch_as_accelerate_draws_it_and_padding_follow
         theirs.set_epoch(epoch)
         assert list(order) == [*theirs, *[rows] * padding]
         assert len(set(list(order)[:rows])) == rows
+
+
+@given(lengths=st.lists(st.integers(2, 400), min_size=1, max_size=60), micro=st.sampled_from([1, 2, 4]))
+def test_grouping_by_length_keeps_every_batch_and_never_pads_more(lengths: list[int], micro: int) -> None:
+    groups = LengthGroups(lengths=lengths, batch=8)
+    plain, grouped = (list(PaddedOrder(rows=len(lengths), seed=3, multiple=1, groups=each)) for each in (None, groups))
+
+    def padded(order: list[int]) -> int:
+        passes = [batch[at : at + micro] for batch in batches(order) for at in range(0, len(batch), micro)]
+        return sum(len(rows) * max(lengths[row] for row in rows) for rows in passes)
+
+    def batches(order: list[int]) -> list[list[int]]:
+        return [order[start : start + 8] for start in range(0, len(order), 8)]
+
+    assert [sorted(batch) for batch in batches(grouped)] == [sorted(batch) for batch in batches(plain)]
+    assert padded(grouped) <= padded(plain)
 
 
 def test_the_padding_of_sft_has_no_label() -> None:

@@ -6,6 +6,7 @@ data set, after the rows, and is as short as a row can be.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -20,18 +21,36 @@ NO_LOSS: Final = -100
 PADDING_LOGP: Final = -1e30
 
 
+@dataclass(frozen=True, kw_only=True)
+class LengthGroups:
+    """Sorts every global batch of ``batch`` rows by ``lengths``, longest first: all devices then have rows of like
+    length in a pass, with little padding.
+
+    Which rows make a batch stays as drawn, and the loss is one of the batch: no row's weight in it changes.
+    """
+
+    lengths: Sequence[int]
+    batch: int
+
+    def grouped(self, order: Sequence[int]) -> Iterator[int]:
+        """The same rows, batch by batch."""
+        for start in range(0, len(order), self.batch):
+            yield from sorted(order[start : start + self.batch], key=self.lengths.__getitem__, reverse=True)
+
+
 class PaddedOrder(Sampler[int]):
     """A random order of ``rows`` rows by seed and epoch, as accelerate draws it, then row number ``rows`` as padding.
 
-    The length is a multiple of ``multiple``.
+    The length is a multiple of ``multiple``. With ``groups``, rows of like length follow each other inside a batch.
     """
 
-    def __init__(self, *, rows: int, seed: int, multiple: int) -> None:
+    def __init__(self, *, rows: int, seed: int, multiple: int, groups: "LengthGroups | None" = None) -> None:
         self._order = SeedableRandomSampler(range(rows), generator=torch.Generator(), data_seed=seed)
         self._padding = [rows] * (-rows % multiple)
+        self._groups = groups
 
     def __iter__(self) -> Iterator[int]:
-        yield from self._order
+        yield from self._order if self._groups is None else self._groups.grouped(list(self._order))
         yield from self._padding
 
     def __len__(self) -> int:

@@ -31,7 +31,7 @@ from selfimp_bench.engines.trl.job import LOG, Failure, Result, WorkerJob, read_
 from selfimp_bench.engines.trl.log import StepLog
 from selfimp_bench.engines.trl.masters import GiveMasters, take_masters
 from selfimp_bench.engines.trl.model import load_model, stored_dtypes, write_checkpoint
-from selfimp_bench.engines.trl.order import PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
+from selfimp_bench.engines.trl.order import LengthGroups, PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
 from selfimp_bench.engines.trl.resume import ResumePoints, last_whole_checkpoint, step_of
 from selfimp_bench.engines.trl.trainers import TokenDPOTrainer, TokenSFTTrainer
 from selfimp_bench.engines.trl.training_set import TrainingRow, read_training_set, training_work
@@ -163,13 +163,21 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
         trainer.sft_coefficient = job.preference.sft_coefficient
     # One process alone may take fewer rows in an epoch's last pass; several must each have theirs.
     multiple = work.share.rows_per_pass * work.processes if work.processes > 1 else 1
-    trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple)
+    trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple, groups=groups_of(work, rows))
     return trainer
 
 
 def sharded_in_bfloat16(work: WorkerJob) -> bool:
     """Whether DeepSpeed computes in copies of the weights (``masters.py``)."""
     return work.job.distributed == "deepspeed-zero3" and work.job.optimisation.precision == "bfloat16"
+
+
+def groups_of(work: WorkerJob, rows: list[TrainingRow]) -> LengthGroups | None:
+    """Rows by length inside a batch, where workers are launched; one plain process has them as they are drawn."""
+    if not work.launched:
+        return None
+    lengths = [len(row.prompt_ids) + max(map(len, row.completions)) for row in rows]
+    return LengthGroups(lengths=lengths, batch=work.job.optimisation.batch_size)
 
 
 def trackers(work: WorkerJob) -> list[TrainerCallback]:
