@@ -10,7 +10,6 @@ from support import ManifestMaker
 
 from selfimp_bench.cli.screen import findings_table
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile, TooLong
 from selfimp_bench.measurement import Measurement, Split
 from selfimp_bench.places import ASSETS
@@ -124,8 +123,9 @@ def test_shortened_the_problem_is_answered_in_the_room_there_is(tmp_path: Path, 
     assert all(row["finish_reason"] in ("stop", "length") for row in long)
 
 
-def test_a_gold_row_longer_than_training_takes_ends_the_run_before_it_trains(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"training by sft-gold: 1 of 7 gold solutions.*long-train"):
-        _run(tmp_path, tmp_path / "home", TooLong.COUNTED_WRONG, max_length=192)
-    done = [path.parent for path in (tmp_path / "home" / "store").glob("*/step.json")]
-    assert {json.loads((step / "step.json").read_bytes())["stage"] for step in done} <= {"problems", "model"}
+def test_a_gold_row_longer_than_training_takes_is_left_out_and_counted(tmp_path: Path, home: Path) -> None:
+    run = _run(tmp_path, home, TooLong.COUNTED_WRONG, max_length=192)
+    select = next(each for each in run.record.steps if each.id.endswith("t1/select"))
+    assert (select.counts["rows"], select.counts["rows left out: longer than max_length"]) == (ROWS - 1, 1)
+    said = _said(run)
+    assert "training by sft-gold: 1 of 7 train rows did not fit 192 tokens: left out of training: long-train (" in said

@@ -6,7 +6,6 @@ import pytest
 
 from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS
@@ -16,7 +15,6 @@ from selfimp_bench.steps.prompts import (
     PromptUse,
     TrainingUse,
     prompt_lengths,
-    refuse_long_rows,
     too_long_words,
 )
 from selfimp_bench.steps.room import Room
@@ -48,9 +46,7 @@ TOKENS = {
 
 def _found(block: PromptsBlock = BLOCK, limit: int | None = None, rule: TooLong = TooLong.COUNTED_WRONG) -> str:
     room = Room(limit=limit, rule=rule)
-    refuse_long_rows(block, {Split.TEST: PROBLEMS}, CODEC, room)
-    (found,) = prompt_lengths(block, {Split.TEST: PROBLEMS}, CODEC, room)
-    return too_long_words(found)
+    return too_long_words(prompt_lengths(block, {Split.TEST: PROBLEMS}, CODEC, room)[-1])
 
 
 def test_where_all_fit_the_longest_is_said() -> None:
@@ -91,21 +87,28 @@ def test_the_responses_that_a_verifier_reads_count_at_their_longest() -> None:
     assert too_long_words(found).startswith("verify by mc: 1 of 1 test prompts may not fit 51 tokens: counted wrong")
 
 
-def test_a_gold_row_longer_than_training_takes_is_refused_by_name_with_the_length_that_would_do() -> None:
+def test_a_gold_row_longer_than_training_takes_is_named_and_left_out() -> None:
     needed = TOKENS["p20"] + len(CODEC.encode(" 1 + 1 = 2")) + 1
-    _found(replace(BLOCK, training=(replace(GOLD, max_length=needed),)))
-    with pytest.raises(InputError, match=rf"1 of 3 gold solutions.*p20 \({needed}\).*raise max_length to {needed}$"):
-        _found(replace(BLOCK, training=(replace(GOLD, max_length=needed - 1),)))
+    assert _found(replace(BLOCK, training=(replace(GOLD, max_length=needed),))) == (
+        f"training by sft-gold: all 3 test rows fit (longest {needed} tokens)"
+    )
+    assert _found(replace(BLOCK, training=(replace(GOLD, max_length=needed - 1),))) == (
+        f"training by sft-gold: 1 of 3 test rows did not fit {needed - 1} tokens: left out of training: "
+        f"p20 ({needed} tokens)"
+    )
 
 
-def test_own_samples_that_could_be_longer_than_training_takes_are_refused() -> None:
+def test_own_samples_count_at_their_longest_and_may_not_fit() -> None:
     own = replace(GOLD, what="training by dpo", max_tokens=30)
-    _found(replace(BLOCK, training=(replace(own, max_length=TOKENS["p20"] + 30),)))
-    with pytest.raises(InputError, match=r"training by dpo: 1 of 3 prompts.*or lower sampling.max_tokens"):
-        _found(replace(BLOCK, training=(replace(own, max_length=TOKENS["p20"] + 29),)))
+    most = TOKENS["p20"] + 30
+    assert f"all 3 test rows fit (longest at most {most} tokens)" in _found(
+        replace(BLOCK, training=(replace(own, max_length=most),))
+    )
+    found = _found(replace(BLOCK, training=(replace(own, max_length=most - 1),)))
+    assert found.startswith("training by dpo: 1 of 3 test rows may not fit")
 
 
 def test_a_prompt_that_is_not_sampled_gives_no_training_row() -> None:
     own = replace(GOLD, what="training by dpo", max_tokens=30, max_length=TOKENS["p10"] + 30)
-    limit = TOKENS["p10"] + 30
-    assert "1 of 3" in _found(replace(BLOCK, uses=(replace(USE, max_tokens=30),), training=(own,)), limit=limit)
+    found = _found(replace(BLOCK, training=(own,)), limit=TOKENS["p10"] + 30)
+    assert found.startswith("training by dpo: all 3 test rows fit")

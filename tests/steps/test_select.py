@@ -1,5 +1,6 @@
 """Selection: which samples become training rows, and what is counted of those that do not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def _block(correct: CorrectSelection | None = None, pairs: PairSelection | None 
         completion_prefix=" ",
         correct=correct,
         pairs=pairs,
+        max_length=200,
     )
 
 
@@ -100,6 +102,31 @@ def test_gold_selection_trains_on_every_solution_after_the_prefix_with_eos() -> 
     assert CODEC.decode(first.prompt_ids) == "Question: What is p?\nAnswer:"
     assert CODEC.decode(first.completion_ids) == " 1 + 1 = 2\n#### 2"
     assert first.completion_ids[-1] == CODEC.eos_id
+
+
+LONG = _sample("p", 9, " a" * 60, Outcome.CORRECT)
+
+
+def _tokens(row: SftRow | PairRow) -> int:
+    ends = (row.completion_ids,) if isinstance(row, SftRow) else (row.chosen_ids, row.rejected_ids)
+    return len(row.prompt_ids) + max(map(len, ends))
+
+
+@pytest.mark.parametrize("kind", ["gold", "sft", "dpo"])
+def test_a_row_longer_than_training_takes_is_left_out_and_counted_and_no_other(kind: str) -> None:
+    block = {"gold": _block(), "sft": _sft(), "dpo": _dpo(pairs=None)}[kind]
+    samples = [] if kind == "gold" else [*MIXED, LONG]
+    whole = select(block, PROBLEMS, samples, CODEC)
+    longest = max(map(_tokens, whole.rows))
+    assert select(replace(block, max_length=longest), PROBLEMS, samples, CODEC) == whole
+    chosen = select(replace(block, max_length=longest - 1), PROBLEMS, samples, CODEC)
+    assert set(chosen.rows) == {row for row in whole.rows if _tokens(row) < longest}
+    left_out = len(whole.rows) - len(chosen.rows)
+    assert left_out > 0
+    assert (chosen.counts["rows"], chosen.counts["rows left out: longer than max_length"]) == (
+        len(chosen.rows),
+        left_out,
+    )
 
 
 def test_a_problem_without_gold_solution_is_refused_by_name() -> None:

@@ -1,5 +1,6 @@
 """`plan`: what a run would do and cost."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from selfimp_bench.cli.command import (
 if TYPE_CHECKING:
     from selfimp_bench.runs.forecast import Forecast
     from selfimp_bench.runs.hardware.outlook import StudyOutlook
-    from selfimp_bench.runs.prompt_fits import FitReport
+    from selfimp_bench.runs.prompt_fits import PromptFit
     from selfimp_bench.runs.study import Study
 
 
@@ -53,11 +54,11 @@ def plan_command(
         print_json(_document(study, expected, prompts, found))
     else:
         _show(study, expected, prompts, found)
-    return 2 if prompts.refusals or (found is not None and found.whole.misfits) else 0
+    return 2 if found is not None and found.whole.misfits else 0
 
 
 def _document(
-    study: "Study", expected: "Forecast", prompts: "FitReport", found: "StudyOutlook | None"
+    study: "Study", expected: "Forecast", prompts: "Sequence[PromptFit]", found: "StudyOutlook | None"
 ) -> dict[str, Any]:
     from selfimp_bench.runs.decide import decidable_claims
 
@@ -78,7 +79,7 @@ def _document(
     }
 
 
-def _show(study: "Study", expected: "Forecast", prompts: "FitReport", found: "StudyOutlook | None") -> None:
+def _show(study: "Study", expected: "Forecast", prompts: "Sequence[PromptFit]", found: "StudyOutlook | None") -> None:
     from selfimp_bench.cli.console import console
     from selfimp_bench.cli.hardware_tables import study_outlook_tables
     from selfimp_bench.cli.screen import plan_tables
@@ -87,8 +88,6 @@ def _show(study: "Study", expected: "Forecast", prompts: "FitReport", found: "St
     for part in plan_tables(study, expected):
         console().print(part)
     console().print("\nDo the prompts fit the models?")
-    for refusal in prompts.refusals:
-        console().print(f"a run would be refused: {refusal}", markup=False)
     for line in fit_lines(prompts):
         console().print(line.words, markup=False)
     for part in () if found is None else study_outlook_tables(study, found):

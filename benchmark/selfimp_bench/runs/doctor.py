@@ -275,9 +275,7 @@ def _own_words(model: ModelRef, base: Path) -> str:
 
 def _prompts(experiments: Sequence[Experiment], home: Path) -> Iterator[Check]:
     """The prompts that do not fit a model, what becomes of them, and what is not known here."""
-    report = prompt_fits(experiments, home)
-    yield from (_problem("prompts", refusal) for refusal in report.refusals)
-    for line in fit_lines(report):
+    for line in fit_lines(prompt_fits(experiments, home)):
         yield Check(name="prompts", state=State.OK if line.sound else State.NOTE, found=line.words)
 
 

@@ -21,8 +21,8 @@ from selfimp_bench.steps.prompts import (
     PromptLengths,
     PromptsBlock,
     PromptUse,
+    TrainingUse,
     prompt_lengths,
-    refuse_long_rows,
     too_long_words,
 )
 from selfimp_bench.steps.room import Room, room_of
@@ -47,7 +47,7 @@ class PromptFit:
     """
 
     model: str
-    use: PromptUse
+    use: PromptUse | TrainingUse
     basis: Basis
     lengths: PromptLengths | None
     at_least: bool
@@ -61,30 +61,19 @@ class PromptFit:
         return f"{self.model}, {said}{recorded if self.basis is Basis.RECORDED else ''}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FitReport:
-    """What is known of all uses, and why a run here would be refused for the length of its training rows."""
-
-    fits: tuple[PromptFit, ...]
-    refusals: tuple[str, ...]
-
-
 _NAMED: Final = 6
 """Models that a line names; of more it says how many."""
 
 
-def prompt_fits(experiments: Iterable[Experiment], home: Path) -> FitReport:
-    """Every use of every model of these experiments, equal ones once."""
-    found: dict[tuple[str, PromptUse], PromptFit] = {}
-    refusals: list[str] = []
+def prompt_fits(experiments: Iterable[Experiment], home: Path) -> tuple[PromptFit, ...]:
+    """Every use of every model of these experiments, each once, and the training rows that can be counted here."""
+    found: dict[tuple[str, PromptUse | TrainingUse], PromptFit] = {}
     for experiment in experiments:
         finder = _Finder(experiment=experiment, steps=experiment.plan().by_id(), hub=hub_folder(home))
         for step in experiment.plan().steps:
             if isinstance(step.block, PromptsBlock):
-                fits, refused = finder.look(step, step.block)
-                found |= {(fit.model, fit.use): fit for fit in fits}
-                refusals += refused
-    return FitReport(fits=tuple(found.values()), refusals=tuple(dict.fromkeys(refusals)))
+                found |= {(fit.model, fit.use): fit for fit in finder.fits(step, step.block)}
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,19 +84,23 @@ class _Finder:
     steps: Mapping[str, Step]
     hub: Path
 
-    def look(self, step: Step, block: PromptsBlock) -> tuple[list[PromptFit], list[str]]:
-        """Counted where tokenizer and problems are here; and why training rows would be refused."""
+    def fits(self, step: Step, block: PromptsBlock) -> list[PromptFit]:
+        """Counted where tokenizer and problems are here; training rows only then."""
         model = self._model(step)
         folder = _tried(partial(locate_model, model, self.experiment.path.parent, self.hub))
         here = {} if folder is None else self._problems(step, block)
-        counted: dict[PromptUse, PromptLengths] = {}
-        refused: list[str] = []
-        if folder is not None and here:
-            codec, room = load_codec(folder), room_of(folder, block.settings, block.too_long)
-            uses = [use for use in block.uses if use.split in here]
-            counted = dict(zip(uses, prompt_lengths(block, here, codec, room), strict=True))
-            refused = _refused(partial(refuse_long_rows, block, here, codec, room))
-        return [self._fit(step, block, use, model, counted.get(use)) for use in block.uses], refused
+        counted: dict[PromptUse | TrainingUse, PromptLengths] = {}
+        if folder is not None:
+            uses: list[PromptUse | TrainingUse] = [*block.uses, *block.training]
+            uses = [use for use in uses if use.split in here]
+            room = room_of(folder, block.settings, block.too_long)
+            counted = dict(zip(uses, prompt_lengths(block, here, load_codec(folder), room), strict=True))
+        trained = [
+            PromptFit(model=model.id, use=use, basis=Basis.COUNTED, lengths=counted[use], at_least=False)
+            for use in block.training
+            if use in counted
+        ]
+        return [*(self._fit(step, block, use, model, counted.get(use)) for use in block.uses), *trained]
 
     def _fit(
         self, step: Step, block: PromptsBlock, use: PromptUse, model: ModelRef, counted: PromptLengths | None
@@ -181,15 +174,6 @@ def _tried(look: Callable[[], Found]) -> Found | None:
         return None
 
 
-def _refused(look: Callable[[], None]) -> list[str]:
-    """The refusal, if it is one."""
-    try:
-        look()
-    except InputError as error:
-        return [str(error)]
-    return []
-
-
 @dataclass(frozen=True, kw_only=True)
 class FitLine:
     """What a person is told of some prompts; ``sound``: they are known to fit."""
@@ -198,11 +182,11 @@ class FitLine:
     words: str
 
 
-def fit_lines(report: FitReport) -> Iterator[FitLine]:
+def fit_lines(fits: Sequence[PromptFit]) -> Iterator[FitLine]:
     """What does not fit, what fits, and what nobody knows yet."""
-    yield from (FitLine(sound=False, words=said) for fit in report.fits if (said := fit.words()))
-    fitting = [fit for fit in report.fits if fit.lengths is not None and not fit.lengths.too_long]
-    unknown = [fit for fit in report.fits if fit.lengths is None]
+    yield from (FitLine(sound=False, words=said) for fit in fits if (said := fit.words()))
+    fitting = [fit for fit in fits if fit.lengths is not None and not fit.lengths.too_long]
+    unknown = [fit for fit in fits if fit.lengths is None]
     yield from (FitLine(sound=True, words=f"all prompts fit: {each}") for each in _by_uses(fitting))
     if unknown:
         words = (

@@ -1,7 +1,7 @@
 """The prompts of a model, counted in tokens before anything is trained or sampled: which of them do not fit.
 
-What does not fit is found again where it is asked (``room.py``); this step says it first, and stops a run whose gold
-solutions, or whose own samples, would be longer than a training row may be.
+What does not fit is found again where it is asked (``room.py``) and where training rows are made; this step says it
+first.
 """
 
 import re
@@ -11,7 +11,6 @@ from typing import Final
 
 from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
-from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.measurement import Split
 from selfimp_bench.steps.plan import Counts, Stage
@@ -81,7 +80,8 @@ class LongPrompt:
 class PromptLengths:
     """The prompts of one use: how many, the tokens of the longest, and those that do not fit ``limit`` tokens.
 
-    at_most: whether tokens are a bound, because the prompt holds a response that is not written yet.
+    Or the training rows of one method, each with its completion: ``rule`` is None, for what is too long is left out.
+    at_most: whether tokens are a bound, because a response that is not written yet is part of them.
     """
 
     what: str
@@ -90,29 +90,23 @@ class PromptLengths:
     longest: int
     at_most: bool
     limit: int | None
-    rule: TooLong
+    rule: TooLong | None
     too_long: tuple[LongPrompt, ...]
 
 
 def prompt_lengths(
     block: PromptsBlock, problems: Mapping[Split, Sequence[Problem]], codec: TokenCodec, room: Room
 ) -> tuple[PromptLengths, ...]:
-    """The lengths of every use of the block whose problems are here, in order."""
-    return tuple(
+    """The lengths of every use of the block whose problems are here, in order; then those of the training rows."""
+    asked = [
         _lengths(use, block.add_bos, problems[use.split], codec, room) for use in block.uses if use.split in problems
-    )
-
-
-def refuse_long_rows(
-    block: PromptsBlock, problems: Mapping[Split, Sequence[Problem]], codec: TokenCodec, room: Room
-) -> None:
-    """Raise InputError where training rows made of the problems that are here would be longer than they may be.
-
-    Training cuts and drops nothing, so a row that is too long would end the run where it is first trained on.
-    """
-    for training in block.training:
-        if training.split in problems:
-            _refuse_long_rows(training, block.add_bos, problems[training.split], codec, room)
+    ]
+    trained = [
+        _row_lengths(use, block.add_bos, problems[use.split], codec, room)
+        for use in block.training
+        if use.split in problems
+    ]
+    return (*asked, *trained)
 
 
 def _lengths(
@@ -141,22 +135,24 @@ def _lengths(
     )
 
 
-def _refuse_long_rows(
+def _row_lengths(
     use: TrainingUse, add_bos: bool, problems: Sequence[Problem], codec: TokenCodec, room: Room
-) -> None:
-    long = {
-        problem.problem_id: tokens
-        for problem in problems
-        if (tokens := _row_tokens(use, add_bos, problem, codec, room)) > use.max_length
-    }
-    if long:
-        rows = "gold solutions with their prompts" if use.max_tokens is None else "prompts with the longest own sample"
-        named = ", ".join(f"{name} ({tokens})" for name, tokens in list(long.items())[:_SHOWN])
-        raise InputError(
-            f"{use.what}: {len(long)} of {len(problems)} {rows} have more tokens than max_length {use.max_length}: "
-            f"{named}{' ...' if len(long) > _SHOWN else ''}; training cuts and drops nothing: raise max_length to "
-            f"{max(long.values())}{'' if use.max_tokens is None else ', or lower sampling.max_tokens'}"
-        )
+) -> PromptLengths:
+    tokens = {problem.problem_id: _row_tokens(use, add_bos, problem, codec, room) for problem in problems}
+    return PromptLengths(
+        what=use.what,
+        split=use.split,
+        prompts=len(tokens),
+        longest=max(tokens.values(), default=0),
+        at_most=use.max_tokens is not None,
+        limit=use.max_length,
+        rule=None,
+        too_long=tuple(
+            LongPrompt(problem_id=name, tokens=count, new_tokens=None)
+            for name, count in sorted(tokens.items(), key=lambda item: -item[1])
+            if count > use.max_length
+        ),
+    )
 
 
 def _row_tokens(use: TrainingUse, add_bos: bool, problem: Problem, codec: TokenCodec, room: Room) -> int:
@@ -170,14 +166,17 @@ def _row_tokens(use: TrainingUse, add_bos: bool, problem: Problem, codec: TokenC
 
 def too_long_words(found: PromptLengths, did: str = "did not fit") -> str:
     """What does not fit of one use, in a sentence; ``did`` says it of a run that is over."""
-    of = f"{len(found.too_long)} of {found.prompts} {found.split} prompts"
+    rows = "rows" if found.rule is None else "prompts"
     if not found.too_long:
-        return f"{found.what}: all {found.prompts} {found.split} prompts fit (longest {found.longest:,} tokens)"
+        most = "at most " if found.at_most else ""
+        return f"{found.what}: all {found.prompts} {found.split} {rows} fit (longest {most}{found.longest:,} tokens)"
     named = ", ".join(f"{each.problem_id} ({each.tokens:,} tokens)" for each in found.too_long[:_SHOWN])
     more = " ..." if len(found.too_long) > _SHOWN else ""
     did = "may not fit" if found.at_most else did
     limit = "" if found.limit is None else f" {found.limit:,} tokens"
-    return f"{found.what}: {of} {did}{limit}: {RULE_WORDS[found.rule]}: {named}{more}"
+    became = "left out of training" if found.rule is None else RULE_WORDS[found.rule]
+    of = f"{len(found.too_long)} of {found.prompts} {found.split} {rows}"
+    return f"{found.what}: {of} {did}{limit}: {became}: {named}{more}"
 
 
 RULE_WORDS: Final[Mapping[TooLong, str]] = {
@@ -194,11 +193,9 @@ def _do(block: PromptsBlock, work: Work) -> Counts:
     splits = {Split(name.removeprefix("problems.")): name for name in inputs.named("problems.")}
     problems = {split: inputs.problems_of(name) for split, name in splits.items()}
     room = room_of(checkpoint, block.settings, block.too_long)
-    codec = load_codec(checkpoint)
-    refuse_long_rows(block, problems, codec, room)
-    found = prompt_lengths(block, problems, codec, room)
+    found = prompt_lengths(block, problems, load_codec(checkpoint), room)
     work.folder.write_json(PROMPTS, found)
-    return {"prompts": sum(each.prompts for each in found)} | dict(_misfits(found))
+    return {"prompts": sum(each.prompts for each in found if each.rule is not None)} | dict(_misfits(found))
 
 
 def _misfits(found: Sequence[PromptLengths]) -> Iterator[tuple[str, int]]:

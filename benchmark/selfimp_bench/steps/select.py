@@ -21,6 +21,7 @@ from selfimp_bench.steps.training_rows import (
     TrainingSet,
     deduplicated,
     draw_pairs,
+    without_long_rows,
     write_training_set,
 )
 from selfimp_bench.steps.work import Work
@@ -42,7 +43,8 @@ class SelectBlock:
     """Build the training set of one iteration.
 
     Inputs: model (its tokenizer), problems, and for every pooled iteration i ``samples.i`` and ``grades.i``.
-    Gold solutions (``correct`` and ``pairs`` both None), own correct samples, or pairs.
+    Gold solutions (``correct`` and ``pairs`` both None), own correct samples, or pairs. Rows of more tokens than
+    ``max_length``, which training takes, are left out.
     """
 
     prompt_template: str
@@ -50,6 +52,7 @@ class SelectBlock:
     completion_prefix: str
     correct: CorrectSelection | None
     pairs: PairSelection | None
+    max_length: int
 
 
 def select(
@@ -59,10 +62,12 @@ def select(
     rows = RowMaker(prompt_template=block.prompt_template, add_bos=block.add_bos, codec=codec)
     builder = _Builder(block=block, rows=rows)
     if block.correct is not None:
-        return builder.correct_samples(block.correct, problems, _by_problem(samples))
-    if block.pairs is not None:
-        return builder.pairs(block.pairs, problems, _by_problem(samples))
-    return builder.gold(problems)
+        chosen = builder.correct_samples(block.correct, problems, _by_problem(samples))
+    elif block.pairs is not None:
+        chosen = builder.pairs(block.pairs, problems, _by_problem(samples))
+    else:
+        chosen = builder.gold(problems)
+    return without_long_rows(chosen, block.max_length)
 
 
 def _by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSample]]:

@@ -63,6 +63,25 @@ class TrainingSet:
     counts: Mapping[str, int]
 
 
+LEFT_OUT: Final = "rows left out: longer than max_length"
+"""What is counted of rows that are longer than training takes."""
+
+
+def without_long_rows(chosen: TrainingSet, max_length: int) -> TrainingSet:
+    """The rows of at most so many tokens, prompt and longer completion together; the others are counted, never cut."""
+    kept = tuple(row for row in chosen.rows if _tokens(row) <= max_length)
+    if len(kept) == len(chosen.rows):
+        return chosen
+    counts = dict(chosen.counts) | {"rows": len(kept), LEFT_OUT: len(chosen.rows) - len(kept)}
+    return TrainingSet(rows=kept, counts=counts)  # type: ignore[arg-type]
+
+
+def _tokens(row: SftRow | PairRow) -> int:
+    if isinstance(row, SftRow):
+        return len(row.prompt_ids) + len(row.completion_ids)
+    return len(row.prompt_ids) + max(len(row.chosen_ids), len(row.rejected_ids))
+
+
 SFT_SCHEMA = pa.schema(
     [
         ("problem_id", pa.string()),

@@ -20,6 +20,7 @@ BLOCK = KeepBlock(
     deduplicate="none",
     max_kept_per_problem=None,
     pairs=None,
+    max_length=200,
 )
 PAIRS = PairSelection(deduplicate="none", pairing="all", pairs_per_problem=None, without_pair="drop", seed=1)
 
@@ -59,6 +60,15 @@ def test_what_the_verifier_keeps_is_trained_on_whatever_the_gold_grade_says() ->
     assert isinstance(row, SftRow)
     assert row.prompt_ids == CODEC.encode("Q: What is p?\nA:")
     assert row.completion_ids == (*CODEC.encode("one"), CODEC.eos_id)
+
+
+def test_a_kept_response_longer_than_training_takes_is_left_out_and_counted() -> None:
+    many = pool(("p", "one", 9.0, WRONG), ("p", "two " * 50, 9.0, RIGHT), ("q", "four", 8.0, RIGHT))
+    assert kept(BLOCK, many) == [("p", 0), ("p", 1), ("q", 2)]
+    short = replace(BLOCK, max_length=60)
+    assert kept(short, many) == [("p", 0), ("q", 2)]
+    counts = keep(short, list(PROBLEMS.values()), [many], CODEC).counts
+    assert (counts["rows"], counts["rows left out: longer than max_length"]) == (2, 1)
 
 
 def test_with_gold_labels_the_correct_are_kept_and_the_unjudged_are_in_no_pair() -> None:

@@ -224,6 +224,7 @@ class _Replicate:
                 pairs=_pair_selection(rules, derive_seed(self._seed, "pairs", iteration))
                 if method is Method.DPO
                 else None,
+                max_length=optimisation_of(self.manifest, method, self.model).max_length,
             ),
             inputs=inputs,
             rows_at_most=rows,

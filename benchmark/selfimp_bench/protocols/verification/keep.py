@@ -26,6 +26,7 @@ from selfimp_bench.steps.training_rows import (
     TrainingSet,
     deduplicated,
     draw_pairs,
+    without_long_rows,
     write_training_set,
 )
 from selfimp_bench.steps.work import Work
@@ -40,7 +41,8 @@ class KeepBlock:
     """Build the training set of one iteration of self-improvement.
 
     Inputs: model (its tokenizer), problems, and for every pooled iteration i ``samples.i``, ``grades.i`` and, unless
-    the gold grade decides (``selection`` None), ``scores.i``. With ``pairs`` rows are (kept, dropped) pairs.
+    the gold grade decides (``selection`` None), ``scores.i``. With ``pairs`` rows are (kept, dropped) pairs. Rows
+    of more tokens than ``max_length``, which training takes, are left out.
     """
 
     prompt_template: str
@@ -49,6 +51,7 @@ class KeepBlock:
     deduplicate: str
     max_kept_per_problem: int | None
     pairs: PairSelection | None
+    max_length: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +93,8 @@ def keep(block: KeepBlock, problems: Sequence[Problem], pools: Sequence[Pool], c
             counts["problems without a pair"] += not drawn
             pairs += [maker.pair_row(problem, chosen, rejected) for chosen, rejected in drawn]
     made = rows if block.pairs is None else pairs
-    return TrainingSet(rows=tuple(made), counts=dict(counts) | {"rows": len(made)})  # type: ignore[arg-type]
+    chosen = TrainingSet(rows=tuple(made), counts=dict(counts) | {"rows": len(made)})  # type: ignore[arg-type]
+    return without_long_rows(chosen, block.max_length)
 
 
 def _pairs(

@@ -402,6 +402,7 @@ class _Replicate:
                 deduplicate=improvement.deduplicate,
                 max_kept_per_problem=improvement.max_kept_per_problem,
                 pairs=_pair_selection(improvement, derive_seed(self._seed, "pairs", iteration)),
+                max_length=self._trained_by().max_length,
             ),
             inputs=inputs,
             rows_at_most=self._training_rows(improvement, iteration),
@@ -424,7 +425,7 @@ class _Replicate:
         if improvement.pairs is not None:
             inputs["reference"] = start if improvement.pairs.reference == "start" else self._checkpoint(0)
         preference = self._preference()
-        optimisation = self._optimisation() if preference is None else preference.optimisation
+        optimisation = self._trained_by()
         rows = self._training_rows(improvement, iteration)
         return step_of(
             STAGES,
@@ -447,6 +448,10 @@ class _Replicate:
             rows_at_most=rows,
             tokens_at_most=training_tokens_at_most(optimisation, rows) * (2 if method is Method.DPO else 1),
         )
+
+    def _trained_by(self) -> Optimisation:
+        preference = self._preference()
+        return self._optimisation() if preference is None else preference.optimisation
 
     def _optimisation(self) -> Optimisation:
         block, rate = self.manifest.sft, self.model.sft_learning_rate
