@@ -26,6 +26,9 @@ from selfimp_bench.verdict.evidence import CellValues, Evidence, Key
 from selfimp_bench.verdict.findings import describe, too_few
 from selfimp_bench.verdict.inference import Variance, added, moderated, share_tail, sign_tail, tail, unseen_tail
 
+ENOUGH_DIFFERENT: Final = 50
+"""So many different problems are as good as all of them."""
+
 MINIMUM_DIFFERENT: Final = 10
 """Of graded values that many problems must differ from the most common value before their spread says anything."""
 
@@ -326,7 +329,14 @@ class _Part:
 
     @cached_property
     def different(self) -> int:
-        """How many problems have another value than a middle one, which is the most common where few are different."""
+        """How many problems have another value than a middle one, which is the most common where few are different.
+
+        All where the spread alone says that ``ENOUGH_DIFFERENT`` are, for then it makes no difference to a tail.
+        """
+        if self.kind == DIFFERENCE:
+            return int(np.count_nonzero(self.values))
+        if self.variance * len(self.values) ** 2 >= ENOUGH_DIFFERENT * (self.most - self.least) ** 2:
+            return len(self.values)
         middles = ((len(self.values) - 1) // 2, len(self.values) // 2)
         middle = np.partition(self.values, middles)[list(middles)]
         return min(int(np.count_nonzero(self.values != each)) for each in middle)
