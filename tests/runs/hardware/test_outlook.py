@@ -62,7 +62,7 @@ def test_training_on_own_samples_expects_half_of_them_and_at_most_all_at_their_l
 
 def test_dpo_trains_on_two_sequences_a_pair_and_reads_them_once_more(gsm8k: dict[str, StepCost]) -> None:
     cost = gsm8k["llama-2-7b/seed1/t2/train"]
-    tokens = 7473 * 4 * 2 * (234.5 / 2.5 + 287.5 / 2.5 + 1)
+    tokens = 7473 * 2 * (234.5 / 2.5 + 287.5 / 2.5 + 1)
     assert cost.tokens.expected == pytest.approx(tokens)
     hours = (8 + 2) * 6_738_415_616 * tokens / (0.4 * 312e12) / 3600
     assert cost.gpu_hours.expected == pytest.approx(hours)

@@ -104,5 +104,5 @@ def test_training_by_steps_takes_their_batches() -> None:
     assert experiment.manifest.dpo is not None
     by_steps = replace(experiment.manifest.dpo.optimisation, epochs=None, steps=100)
     cost = _cost("t2", "8xA100-80GB", optimisation=by_steps)
-    # One epoch of 7473 x 4 pairs, against 100 batches of 32.
-    assert cost.tokens.expected == pytest.approx(base.tokens.expected * 100 * 32 / (7473 * 4))
+    # One epoch of 7473 pairs, against 100 batches of 32.
+    assert cost.tokens.expected == pytest.approx(base.tokens.expected * 100 * 32 / 7473)
