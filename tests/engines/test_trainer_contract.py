@@ -89,7 +89,7 @@ def assert_same_training(found: TrainFolders, expected: TrainFolders, start: Pat
     assert several.keys() == one.keys()
     moved = sum(((one[name] - before[name]) ** 2).sum().item() for name in before)
     apart = sum(((one[name] - several[name]) ** 2).sum().item() for name in before)
-    assert math.sqrt(apart / moved) < 1e-4
+    assert math.sqrt(apart / moved) < 1e-3  # a gradient that is nearly 0 moves a weight by its sign (epsilon is 1e-8)
     for column in ("loss", "learning_rate", "grad_norm"):
         first, second = ([line[column] for line in read_log(run.out / "train_log.jsonl")] for run in (expected, found))
         assert second == pytest.approx(first, rel=1e-4), column
