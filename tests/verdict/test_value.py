@@ -99,6 +99,12 @@ def test_a_ratio_whose_own_error_is_larger_than_what_is_allowed_is_not_reproduce
     assert verdict(judged("none", published(), means=(seen(53.9, own=20.0),))) == "open"
 
 
+def test_replicates_on_the_same_problems_do_not_narrow_what_a_ratios_own_error_may_be() -> None:
+    five = seen(53.9, own=3.0, replicates=5, spread=1.0)
+    assert compare(published(), five, POINT, 1).narrow < 3.0 < compare(published(), five, POINT, 1).single
+    assert verdict(judged("none", published(), means=(five,))) == "yes"
+
+
 def test_against_none_decides_the_point_whose_number_is_furthest_from_0() -> None:
     small, large = (published(row(name, text, unit="percent")) for name, text in (("small", "0.5"), ("large", "9.0")))
     found = judged("none", small, large, means=(seen(0.4), seen(8.0)))

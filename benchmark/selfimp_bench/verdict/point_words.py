@@ -143,10 +143,10 @@ def _why(judged: ValuesJudged, one: Compared, told: bool) -> tuple[Verdict, str]
     if judged.points * one.outside <= AGAINST_LEVEL:
         return Verdict.NOT_REPRODUCED, f"{brief(one.off)} further off than the published number may be, or more"
     if not one.inside:
-        if one.seen.own is not None and one.seen.own > one.narrow:
+        if one.seen.own is not None and one.seen.own > one.single:
             return (
                 Verdict.INCONCLUSIVE,
-                f"its own standard error, {brief(one.seen.own)}, is larger than what is allowed",
+                f"its own standard error, {brief(one.seen.own)}, is larger than what is allowed of one replicate",
             )
         if one.seen.others is not None:
             return Verdict.INCONCLUSIVE, f"{one.seen.others}, and the sampling error of that leaves it open"

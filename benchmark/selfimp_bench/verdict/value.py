@@ -28,7 +28,7 @@ s2 = 1, t(0.975, 8) = 2.3060, H = 2.3060 x sqrt(2) + 0.005 = 3.266: a run may gi
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Against, Apart
@@ -121,7 +121,9 @@ class Compared:
     """A published number and a run's.
 
     spread: s2, with its degrees of freedom; given: without the run's own. width: H without r, for a contradiction;
-    narrow: for a reproduction. off: how far outside of the published numbers and their reading errors the run lies.
+    narrow: for a reproduction; single: what that is for one replicate, since the error over a run's problems does not
+    fall with replicates on the same ones. off: how far outside of the published numbers and their reading errors the
+    run lies.
     outside: the probability of that, were it another run of the same (two-sided, of this point alone).
     beyond: the probability of being so far from what would refute it, were that true; None where this point does not
     decide that. threshold: where a run begins to be far enough from it.
@@ -133,6 +135,7 @@ class Compared:
     given: Variance
     width: float
     narrow: float
+    single: float
     off: float
     outside: float
     inside: bool
@@ -152,6 +155,7 @@ def compare(number: Published, seen: Seen, prior: Variance, points: int) -> Comp
     factor = 1 / number.runs + 1 / seen.replicates
     width = _width(spread, factor, seen.noise, level)
     narrow = min(width, _width(given, factor, seen.noise, level))
+    single = _width(given, 1 / number.runs + 1, seen.noise, level)
     off = max(0.0, number.low - seen.mean, seen.mean - number.high)
     margin = student_quantile(level, math.inf) * seen.sampling
     return Compared(
@@ -161,9 +165,10 @@ def compare(number: Published, seen: Seen, prior: Variance, points: int) -> Comp
         given=given,
         width=width,
         narrow=narrow,
+        single=single,
         off=off,
         outside=1.0 if seen.unsure else min(1.0, 2 * _tail(off, spread, factor, seen)),
-        inside=seen.unsure is None and off <= narrow - margin and (seen.own is None or seen.own <= narrow),
+        inside=seen.unsure is None and off <= narrow - margin and (seen.own is None or seen.own <= single),
     )
 
 
@@ -206,19 +211,7 @@ def beyond(found: Compared, at: float, reading: float, *, published: bool) -> Co
 
 
 def _decided(found: Compared, far: float, threshold: tuple[float | None, float | None]) -> Compared:
-    return Compared(
-        number=found.number,
-        seen=found.seen,
-        spread=found.spread,
-        given=found.given,
-        width=found.width,
-        narrow=found.narrow,
-        off=found.off,
-        outside=found.outside,
-        inside=found.inside,
-        beyond=far,
-        threshold=threshold,
-    )
+    return replace(found, beyond=far, threshold=threshold)
 
 
 def prior_in(prior: Prior, row: Reference, table: str) -> Variance:
