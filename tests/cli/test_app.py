@@ -284,12 +284,16 @@ def test_check_refuses_a_run_whose_manifest_was_edited(finished: tuple[str, Path
     assert (result.exit_code, "run again" in result.stderr) == (2, True)
 
 
-def _record_without(part: str) -> Callable[[Path], None]:
+def _record_with(part: str, value: object) -> Callable[[Path], None]:
     def change(run: Path) -> None:
         path = run / "record.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {part: []}))
+        path.write_text(json.dumps(json.loads(path.read_text()) | {part: value}))
 
     return change
+
+
+def _record_without(part: str) -> Callable[[Path], None]:
+    return _record_with(part, [])
 
 
 def _first_measurement_with(column: str, value: object) -> Callable[[Path], None]:
@@ -298,6 +302,25 @@ def _first_measurement_with(column: str, value: object) -> Callable[[Path], None
         table = pq.read_table(path)
         rows = table.to_pylist()
         rows[0][column] = value
+        pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+    return change
+
+
+def _twice(file: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        table = pq.read_table(run / file)
+        pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), run / file)
+
+    return change
+
+
+def _without_words(column: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        path = run / "problem_values.parquet"
+        table = pq.read_table(path)
+        rows = table.to_pylist()
+        rows[0][column] = None
         pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
 
     return change
@@ -314,6 +337,13 @@ def _first_measurement_with(column: str, value: object) -> Callable[[Path], None
         (_first_measurement_with("unit", "percent"), "is in 'percent'; expected 'share'"),
         (_first_measurement_with("n", 12), "is over 12 problems"),
         (_first_measurement_with("value", 0.123), "is 0.123; expected "),
+        (_first_measurement_with("value", None), "is undefined, and "),
+        (_first_measurement_with("standard_error", 9.0), "has the standard error 9; expected about "),
+        (_twice("measurements.parquet"), "two measurements for one replicate"),
+        (_twice("problem_values.parquet"), "two values for one problem"),
+        (_without_words("model"), "1 rows without model"),
+        (_without_words("iteration"), "1 rows without iteration"),
+        (_record_with("profile", "quick"), "must be one of paper, smoke, found 'quick'"),
     ],
 )
 def test_what_no_run_can_have_written_is_refused_and_never_judged(

@@ -100,6 +100,19 @@ def test_what_is_open_says_how_many_problems_or_replicates_would_decide() -> Non
     assert all(one.problems_to_decide is None for one in judge(*ALL).findings)
 
 
+def test_what_leaves_a_number_open_of_which_nobody_says_on_how_many_problems_it_is_is_named() -> None:
+    off = evidence_of({("e", "m", cell(iteration=1)): [[1.0] * 46 + [0.0] * 34]})
+    table = ReferenceTable(name="t.csv", rows=(row("a", "0.50", x=1),))
+    claims = [value_claim(point("a")), value_claim(point("a"), problems=80)]
+    unsaid, said = (
+        check(experiment="e", claims=[each], models=["m"], evidence=off, tables=[table], priors=priors()).findings[0]
+        for each in claims
+    )
+    assert (unsaid.verdict, said.verdict) == (Verdict.INCONCLUSIVE, Verdict.NOT_REPRODUCED)
+    assert "nobody says on how many problems the number is" in unsaid.reason
+    assert "own spread" not in unsaid.reason
+
+
 def test_a_run_that_never_improves_would_look_the_same_where_the_published_one_hardly_does() -> None:
     table = ReferenceTable(name="t.csv", rows=(row("one", "0.50", x=1), row("two", "0.52", x=2)))
     claim = value_claim(point("one", 1), point("two", 2), against="frozen")

@@ -259,6 +259,39 @@ def test_a_gain_is_held_against_the_published_one_and_told_from_none() -> None:
     assert judge(equals=equals(gain, Apart(apart=10.0))).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_gain_rests_on_the_replicates_that_have_every_iteration_of_it() -> None:
+    """One that stopped early, or in which nothing was defined, is left out and nothing else is."""
+    gain, nothing = equals(series(2, 3, minus_iteration=1)), [None] * 80
+    whole = {("a-sft", "m", cell("pass@1", at)): [share(quarters)] * 3 for at, quarters in ((1, 1), (2, 2), (3, 1))}
+    last = ("a-sft", "m", cell("pass@1", 3))
+    for fewer in ([share(1)] * 2, [share(1), share(1), nothing]):
+        found = judge({**whole, last: fewer}, equals=gain)
+        assert found.verdict is Verdict.REPRODUCED
+        assert "25 percent (2 replicates, 80 problems)" in found.reason
+    none = judge({**whole, last: [nothing] * 3}, equals=gain)
+    assert none.verdict is Verdict.NOT_MEASURED
+
+
+def test_the_greatest_of_several_is_that_of_every_replicate_as_one_published_run_has_it() -> None:
+    """Its mean over replicates would be smaller: 0.5 and 0.25, 0.25 and 0.5 have 0.5 as their greatest, not 0.375."""
+    crossed = {
+        ("a-sft", "m", cell("pass@1", at)): [share(each) for each in quarters]
+        for at, quarters in ((1, (1, 1)), (2, (2, 1)), (3, (1, 2)))
+    }
+    found = judge(crossed, equals=equals(series(2, 3, minus_iteration=1)))
+    assert "measured 25 percent (2 replicates" in found.reason
+
+
+def test_a_gain_on_other_problems_has_their_error_against_either_verdict() -> None:
+    gain = equals(series(1, 2, 3, minus_iteration=1))
+    others = {"problems": 2000, "runs": 1}
+    for changed in (others, {"problems": 80, "runs": 1, "digest": "of another data set"}):
+        table = ReferenceTable(name="t.csv", rows=(replace(ROW, **changed),))  # type: ignore[arg-type]
+        assert judge(equals=gain, table=table).verdict is Verdict.INCONCLUSIVE
+    same = ReferenceTable(name="t.csv", rows=(replace(ROW, **{**others, "problems": 80}),))  # type: ignore[arg-type]
+    assert judge(equals=gain, table=same).verdict is Verdict.REPRODUCED
+
+
 def test_no_gain_on_twenty_problems_is_no_published_gain_of_thirteen() -> None:
     """When an interval over 20 problems was what was allowed, 39 of 40 such runs passed."""
     table = ReferenceTable(name="t.csv", rows=(replace(ROW, printed="12.3"),))

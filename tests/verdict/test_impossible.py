@@ -2,10 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from selfimp_bench.manifest.measured import Scale
 from selfimp_bench.measurement import Measurement, ProblemValue, Split, mean_over_problems
 from selfimp_bench.protocols.post_training.cells import scale_of
+from selfimp_bench.protocols.post_training.metrics.group_disparity import (
+    LevelValue,
+    disparity_pseudo_values,
+    group_disparity,
+)
 from selfimp_bench.protocols.verification.cells import scale_of as scale_of_verification
 from selfimp_bench.verdict.evidence import Evidence, RunEvidence, columns_of, evidence
 from selfimp_bench.verdict.impossible import copied_replicates, impossible_means, impossible_numbers
@@ -124,6 +130,35 @@ def test_a_mean_without_all_its_values_by_problem_is_refused() -> None:
     assert "over 20 problems, of which 18 have a value" in missing
     (none,) = impossible_means(found((measured(HALF), ())))
     assert "of which 0 have a value" in none
+
+
+def test_a_number_that_was_taken_away_while_its_values_are_there_is_refused() -> None:
+    hidden = measured(HALF, value=None, standard_error=None, reason="not judged")
+    assert list(impossible_means(found((hidden, HALF)))) == [
+        "m, pass@1 test t=1 is undefined, and 20 problems have a value; expected their mean"
+    ]
+    whole = found((measured(HALF), HALF))
+    assert list(impossible_means(replace(whole, measurements={}))) == [
+        "m, pass@1 test t=1, replicate 0 has values by problem and no measurement; expected their mean"
+    ]
+
+
+def test_an_error_that_is_not_that_of_its_values_is_refused() -> None:
+    """A large one would leave open what the run contradicts, none at all would decide what it leaves open."""
+    for changed in (9.0, 0.0, -0.1, math.nan, math.inf):
+        (fault,) = impossible_means(found((measured(HALF, standard_error=changed), HALF)))
+        assert "expected about 0.114708, that of its values by problem" in fault
+
+
+def test_the_error_of_a_ratio_is_that_of_the_values_that_stand_for_it() -> None:
+    """A level of two problems beside one of many is as far as the two ways to take it come apart."""
+    answers = {f"p{at}": LevelValue(level=1 if at < 2 else 5, value=float(at % 3 != 1)) for at in range(40)}
+    answers["p0"] = LevelValue(level=1, value=1.0)
+    answers["p1"] = LevelValue(level=1, value=0.0)
+    ratio = group_disparity(answers.values(), best=1, worst=5)
+    values = list(disparity_pseudo_values(answers, best=1, worst=5).values())
+    given = measured(values, metric="group-disparity", value=ratio.value, standard_error=ratio.standard_error)
+    assert list(impossible_means(found((given, values)))) == []
 
 
 def test_means_of_other_sums_of_the_same_numbers_are_the_same() -> None:

@@ -107,8 +107,13 @@ class RunFiles:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """What was measured, as the judge needs it."""
-        return evidence([run_evidence(self)])
+        """What was measured, as the judge needs it. Raises InputError for two values of one thing."""
+        try:
+            return evidence([run_evidence(self)])
+        except ValueError as error:
+            raise InputError(
+                f"{self.folder}: {error}; this is not what a run wrote: fetch the run anew, or run it again"
+            ) from None
 
 
 def read_run(folder: Path) -> RunFiles:
@@ -118,6 +123,11 @@ def read_run(folder: Path) -> RunFiles:
     found = _file_digest(path)
     if found != record.manifest_digest:
         raise InputError(f"{path}: digest {found}; {folder / RECORD} names {record.manifest_digest}; run again")
+    if record.profile not in set(Profile):
+        known = ", ".join(Profile)
+        raise InputError(
+            f"{folder / RECORD}: $.profile: must be one of {known}, found '{record.profile}'; run it again"
+        )
     manifest = resolve_profile(load_manifest(path), Profile(record.profile))
     return RunFiles(
         folder=folder,
@@ -301,6 +311,9 @@ def _measurements(path: Path) -> tuple[Measurement, ...]:
 def _columns(path: Path) -> Columns:
     """By columns: a run at full size has ten million rows. Raises ValueError for a value that is not a number."""
     table = pq.read_table(path, columns=[*_WORDS, *_NUMBERS, "value"])
+    for name in (*_WORDS, *_NUMBERS):
+        if table[name].null_count:
+            raise ValueError(f"{table[name].null_count} rows without {name}")
     value = table["value"].combine_chunks()
     if pc.sum(pc.invert(pc.is_finite(pc.fill_null(value, 0.0)))).as_py():
         raise ValueError("a value is not a finite number")

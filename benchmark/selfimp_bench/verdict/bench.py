@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from selfimp_bench.manifest.model import Against, Cell
 from selfimp_bench.manifest.priors import Priors
 from selfimp_bench.manifest.suite_model import Fit
-from selfimp_bench.verdict.contrast import Contrast, Contrasts, KnownCell, Tails, aligned
+from selfimp_bench.verdict.contrast import Contrast, Contrasts, KnownCell, Summary, Tails, aligned
 from selfimp_bench.verdict.evidence import Evidence, Key
 from selfimp_bench.verdict.families import fit_of
 from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS, describe, too_few
@@ -23,9 +23,11 @@ from selfimp_bench.verdict.value import (
     Published,
     Seen,
     ValuesJudged,
+    in_which_way,
     is_said,
     judge_values,
     prior_in,
+    sampling_error,
     seen_of,
 )
 
@@ -143,30 +145,43 @@ class Bench:
         )
 
     def _equal(self, asked: Equal) -> Answer[Detail]:
-        """As a point of a value claim; the greatest of several is the plain maximum, as the paper's number is."""
+        """As a point of a value claim; the greatest of several is taken in every replicate, as in the paper's run."""
         series = [each for each in asked.series if each.weights]  # a gain over itself is 0 and has no error
         found = [self.tester.summary(each) for each in series]
         missing = [each for each in found if isinstance(each, str)]
-        if missing:
-            return Answer(p_for=1.0, p_against=1.0, best=0.0, absent=True, detail=missing[0])
+        table = self.tester.by_replicate(series)
+        if missing or not table.size:
+            why = missing[0] if missing else f"{asked.name}: no replicate has all of it"
+            return Answer(p_for=1.0, p_against=1.0, best=0.0, absent=True, detail=why)
         known = [each for each in found if not isinstance(each, str)]
         best = max(range(len(known)), key=lambda index: known[index].estimate)
         whole = float(PER_WHOLE.get(asked.number.row.unit, 1))
         least = 0.0 if len(series) < len(asked.series) else -math.inf
-        over = np.maximum(np.max([self.tester.by_replicate(each) for each in series], axis=0), least) * whole
-        seen = Seen(
-            mean=max(known[best].estimate, least) * whole,
-            replicates=len(over),
-            spread=None if len(over) == 1 else float(np.var(over, ddof=1)),
-            problems=known[best].problems,
-            unsaid=0.0 if is_said(asked.number) else math.sqrt(known[best].problem.value) * whole,
-            unsure=too_few(known[best].problems),
-        )
+        seen = self._seen_sum(asked.number, series[best], known[best], whole * np.maximum(table.max(axis=0), least))
         sigma = self.tester.expected(series[best])
         prior = Variance(value=sigma.value * whole**2, degrees=sigma.degrees)
         judged = judge_values(asked.against, 1, [asked.number], [seen], [prior])
         return Answer(
             p_for=judged.p_for, p_against=judged.p_against, best=judged.best, absent=False, detail=judged.detail
+        )
+
+    def _seen_sum(self, number: Published, asked: Contrast, known: Summary, over: NDArray[np.float64]) -> Seen:
+        """What a run has for a number about a sum of cells; ``over``: in the row's unit, by replicate."""
+        whole = float(PER_WHOLE.get(number.row.unit, 1))
+        cells = [cell for key, _ in asked.weights if (cell := self.tester.cell(key)) is not None]
+        digest = cells[0].data_set
+        others = in_which_way([len(cell.problems.ids) for cell in cells], number, digest)
+        error = math.sqrt(known.problem.value) * whole
+        return Seen(
+            mean=float(over.mean()),
+            replicates=len(over),
+            spread=None if len(over) == 1 else float(np.var(over, ddof=1)),
+            problems=known.problems,
+            sampling=0.0 if others is None else sampling_error(error, known.problems, whole, number, digest),
+            others=others,
+            unsaid=0.0 if is_said(number) else error,
+            own=error if any(self.tester.is_ratio(key) for key, _ in asked.weights) else None,
+            unsure=too_few(known.problems),
         )
 
     def _bent(self, asked: Bent) -> Answer[Detail]:

@@ -181,16 +181,14 @@ class Contrasts:
         value = sum(weight**2 * one.value for (_, weight), one in zip(asked.weights, sigmas, strict=True))
         return Variance(value=value, degrees=min((one.degrees for one in sigmas), default=math.inf))
 
-    def by_replicate(self, asked: Contrast) -> NDArray[np.float64]:
-        """The sum of the cells' means in each replicate that has them all."""
-        cells = [(self.cell(key), weight) for key, weight in asked.weights]
-        shared = set.intersection(*(set(cell.replicates) for cell, _ in cells if cell is not None))
-        total = np.zeros(len(shared))
-        for cell, weight in cells:
-            if cell is not None:
-                rows = [cell.replicates.index(each) for each in sorted(shared)]
-                total = total + weight * np.nanmean(cell.values[rows], axis=1)
-        return total
+    def by_replicate(self, asked: Sequence[Contrast]) -> NDArray[np.float64]:
+        """Sums x the replicates that have them all: every sum of the cells' means, each over its own problems."""
+        means: dict[Key, dict[int, float]] = {}
+        for key in dict.fromkeys(key for each in asked for key, _ in each.weights):
+            cell = self.cell(key)
+            means[key] = {} if cell is None else cell.means
+        shared = sorted(set.intersection(*map(set, means.values()))) if means else []
+        return np.array([[sum(w * means[key][r] for key, w in each.weights) for r in shared] for each in asked])
 
     def is_ratio(self, key: Key) -> bool:
         """Whether a cell's values per problem go beyond a whole, so that its error has no bound."""
@@ -200,7 +198,8 @@ class Contrasts:
     def seeds_of(self, key: Key) -> Variance:
         """The variance of a cell's mean over its replicates, moderated; as expected where it was not measured."""
         cell = self.cell(key)
-        return self.sigma(key) if cell is None else _of_mean(self.sigma(key), np.nanmean(cell.values, axis=1))
+        means = [] if cell is None else list(cell.means.values())
+        return _of_mean(self.sigma(key), np.array(means)) if means else self.sigma(key)
 
     def _summary(self, weights: tuple[tuple[Key, float], ...]) -> Summary | str:
         cells = []
@@ -300,6 +299,12 @@ class KnownCell:
     @cached_property
     def by_replicate(self) -> NDArray[np.float64]:
         return np.asarray(self.values.mean(axis=1))
+
+    @cached_property
+    def means(self) -> dict[int, float]:
+        """By replicate, of those in which some problem has a value."""
+        rows = zip(self.replicates, self.values, strict=True)
+        return {replicate: float(np.nanmean(row)) for replicate, row in rows if not np.isnan(row).all()}
 
     @cached_property
     def least(self) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from selfimp_bench.manifest.model import Cell
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
+from selfimp_bench.verdict.findings import describe
 
 Key = tuple[str, str, Cell]
 """Experiment, model and cell."""
@@ -155,7 +156,7 @@ def _measurements(run: RunEvidence) -> dict[Key, tuple[Measurement, ...]]:
         found.setdefault((run.experiment, each.model, cell), []).append(each)
     for key, several in found.items():
         if len({each.replicate for each in several}) < len(several):
-            raise ValueError(f"two measurements for one replicate: {key}")
+            raise ValueError(f"two measurements for one replicate: {key[1]}, {describe(key[2])}")
     return {key: tuple(several) for key, several in found.items()}
 
 
@@ -205,7 +206,7 @@ def _cell(
     replicates, row = np.unique(columns.replicate[rows], return_inverse=True)
     places = row * len(ids) + column
     if len(np.unique(places)) < len(rows):
-        raise ValueError(f"two values for one problem and replicate in {run.experiment}, {cell}")
+        raise ValueError(f"two values for one problem and replicate in {run.experiment}, {describe(cell)}")
     table = np.full(len(ids) * len(replicates), np.nan)
     table[places] = columns.value[rows]
     data_set = run.digests.get(split, f"{run.experiment} {split}")

@@ -1,7 +1,8 @@
 """What no run can have measured. A number that cannot be is no evidence, for a claim or against it.
 
-Impossible are: a number beyond what its metric can be, or in another unit; a mean that is not the mean of its values by
-problem; fewer problems than the data has; two replicates that are one. Undefined is possible.
+Impossible are: a number beyond what its metric can be, or in another unit; a mean, or its error, that is not that of
+its values by problem, or is not there though they are; fewer problems than the data has; two replicates that are one.
+Undefined is possible.
 """
 
 import math
@@ -21,6 +22,9 @@ from selfimp_bench.verdict.findings import show
 _ROUNDING: Final = 1e-9
 """What two ways to add up the same numbers, all of the order of 1, may differ in."""
 
+_UNLIKE: Final = 0.5
+"""A ratio's standard error by the delta method is that of its values by problem, give or take less than this part."""
+
 _TELLING: Final = 5
 """Problems whose value is not the commonest of their cell: with fewer, replicates may well be equal by chance."""
 
@@ -34,10 +38,15 @@ def impossible_numbers(evidence: Evidence, scale: Callable[[str], Scale], rows: 
 
 
 def impossible_means(evidence: Evidence) -> Iterator[str]:
-    """Measurements that are not the mean of their values by problem, in words."""
+    """Measurements that are not the mean of their values by problem, and values of which there is no mean, in words."""
     for key, measured in evidence.measurements.items():
         for each in measured:
             yield from _mean(each, evidence.values.get(key))
+    for key, values in evidence.values.items():
+        known = {each.replicate for each in evidence.measurements.get(key, ())}
+        for replicate in sorted(set(values.replicates) - known):
+            where = f"{key[1]}, {key[2].metric} {key[2].split} t={key[2].iteration}, replicate {replicate}"
+            yield f"{where} has values by problem and no measurement; expected their mean"
 
 
 def copied_replicates(evidence: Evidence) -> Iterator[str]:
@@ -79,15 +88,25 @@ def _problems(each: Measurement, scale: Scale, rows: Mapping[Split, int]) -> Ite
 
 
 def _mean(each: Measurement, values: CellValues | None) -> Iterator[str]:
-    if each.value is None:
-        return
     own = np.array([]) if values is None else _of_replicate(values, each.replicate)
     defined = own[~np.isnan(own)]
-    if len(defined) != each.n:
+    if each.value is None:
+        if len(defined):
+            yield f"{_name(each)} is undefined, and {len(defined)} problems have a value; expected their mean"
+    elif len(defined) != each.n:
         yield f"{_name(each)} is over {each.n} problems, of which {len(defined)} have a value; expected as many"
-    elif not math.isclose(float(np.mean(defined)), each.value, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
-        mean = show(float(np.mean(defined)))
-        yield f"{_name(each)} is {show(each.value)}; expected {mean}, the mean of its values by problem"
+    elif not math.isclose(mean := float(np.mean(defined)), each.value, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+        yield f"{_name(each)} is {show(each.value)}; expected {show(mean)}, the mean of its values by problem"
+    elif each.standard_error is not None and len(defined) > 1:
+        yield from _error(each, each.standard_error, float(np.std(defined, ddof=1) / math.sqrt(len(defined))))
+
+
+def _error(each: Measurement, found: float, expected: float) -> Iterator[str]:
+    if not math.isclose(found, expected, rel_tol=_UNLIKE, abs_tol=_ROUNDING):
+        yield (
+            f"{_name(each)} has the standard error {show(found)}; expected about {show(expected)}, that of its values "
+            "by problem"
+        )
 
 
 def _of_replicate(values: CellValues, replicate: int) -> NDArray[np.float64]:

@@ -143,22 +143,23 @@ def _why(judged: ValuesJudged, one: Compared, told: bool) -> tuple[Verdict, str]
     if judged.points * one.outside <= AGAINST_LEVEL:
         return Verdict.NOT_REPRODUCED, f"{brief(one.off)} further off than the published number may be, or more"
     if not one.inside:
-        if one.seen.own is not None and one.seen.own > one.single:
-            return (
-                Verdict.INCONCLUSIVE,
-                f"its own standard error, {brief(one.seen.own)}, is larger than what is allowed of one replicate",
-            )
-        if one.seen.others is not None:
-            return Verdict.INCONCLUSIVE, f"{one.seen.others}, and the sampling error of that leaves it open"
-        return (
-            Verdict.INCONCLUSIVE,
-            "inside only by the run's own spread over seeds, which never widens what is allowed",
-        )
+        return Verdict.INCONCLUSIVE, _why_not_inside(one)
     if one.beyond is not None and one.beyond > FOR_LEVEL:
         return Verdict.INCONCLUSIVE, f"inside, but not told from what would refute it ({probability(one.beyond)})"
     if one.beyond is not None:
         return Verdict.REPRODUCED, f"inside, and told from what would refute it ({probability(one.beyond)})"
     return (Verdict.REPRODUCED, "inside") if told else (Verdict.INCONCLUSIVE, "inside")
+
+
+def _why_not_inside(one: Compared) -> str:
+    seen = one.seen
+    if seen.own is not None and seen.own > one.single:
+        return f"its own standard error, {brief(seen.own)}, is larger than what is allowed of one replicate"
+    if seen.others is not None:
+        return f"{seen.others}, and the sampling error of that leaves it open"
+    if seen.unsaid and one.off > one.width:
+        return "nobody says on how many problems the number is, and the sampling error of that leaves it open"
+    return "inside only by the run's own spread over seeds, which never widens what is allowed"
 
 
 def _finding(

@@ -120,10 +120,11 @@ class Seen:
 class Compared:
     """A published number and a run's.
 
-    spread: s2, with its degrees of freedom; given: without the run's own. width: H without r, for a contradiction;
-    narrow: for a reproduction; single: what that is for one replicate, since the error over a run's problems does not
-    fall with replicates on the same ones. off: how far outside of the published numbers and their reading errors the
-    run lies.
+    spread: s2, with its degrees of freedom; given: without the run's own. width: H without r; narrow: how far off the
+    run may lie to be reproduced (below 0: nowhere), refuted: how far off it must lie to be contradicted, both with what
+    other problems change; single: what narrow is for one replicate on the same problems, since the error over a run's
+    problems does not fall with replicates on them. off: how far outside of the published numbers and their reading
+    errors the run lies.
     outside: the probability of that, were it another run of the same (two-sided, of this point alone).
     beyond: the probability of being so far from what would refute it, were that true; None where this point does not
     decide that. threshold: where a run begins to be far enough from it.
@@ -136,6 +137,7 @@ class Compared:
     width: float
     narrow: float
     single: float
+    refuted: float
     off: float
     outside: float
     inside: bool
@@ -153,11 +155,14 @@ def compare(number: Published, seen: Seen, prior: Variance, points: int) -> Comp
         spread = moderated(prior, published, Variance(value=seen.spread, degrees=seen.replicates - 1))
     level = 1 - AGAINST_LEVEL / (2 * points)
     factor = 1 / number.runs + 1 / seen.replicates
-    width = _width(spread, factor, seen.noise, level)
-    narrow = min(width, _width(given, factor, seen.noise, level))
-    single = _width(given, 1 / number.runs + 1, seen.noise, level)
-    off = max(0.0, number.low - seen.mean, seen.mean - number.high)
+    here = replace(seen, sampling=0.0, unsaid=0.0)
+    width = _width(_error(spread, factor, here), level)
+    single = _width(_error(given, 1 / number.runs + 1, here), level)
     margin = student_quantile(level, math.inf) * seen.sampling
+    narrow = min(width, _width(_error(given, factor, here), level)) - margin
+    off = max(0.0, number.low - seen.mean, seen.mean - number.high)
+    outside = 1.0 if seen.unsure else min(1.0, 2 * _tail(off, spread, factor, seen))
+    small = seen.own is None or seen.own <= single
     return Compared(
         number=number,
         seen=seen,
@@ -166,14 +171,15 @@ def compare(number: Published, seen: Seen, prior: Variance, points: int) -> Comp
         width=width,
         narrow=narrow,
         single=single,
+        refuted=_width(_error(spread, factor, seen), level),
         off=off,
-        outside=1.0 if seen.unsure else min(1.0, 2 * _tail(off, spread, factor, seen)),
-        inside=seen.unsure is None and off <= narrow - margin and (seen.own is None or seen.own <= single),
+        outside=outside,
+        inside=seen.unsure is None and off <= narrow and points * outside > AGAINST_LEVEL and small,
     )
 
 
-def _width(spread: Variance, factor: float, noise: float, level: float) -> float:
-    return student_quantile(level, spread.degrees) * math.sqrt(spread.value * factor + noise**2)
+def _width(error: Variance, level: float) -> float:
+    return student_quantile(level, error.degrees) * math.sqrt(error.value)
 
 
 def _error(spread: Variance, factor: float, seen: Seen) -> Variance:
@@ -254,7 +260,7 @@ def seen_of(
     problems = min(each.n for each in measurements)
     whole = float(PER_WHOLE.get(number.row.unit, 1))
     changed = 0.0 if divergence is None else divergence.problems
-    others = _others(measurements, number, digest)
+    others = in_which_way([each.n + each.undefined for each in measurements], number, digest)
     error = _own_error(measurements, factor)
     return Seen(
         mean=mean,
@@ -262,11 +268,11 @@ def seen_of(
         spread=None if len(values) == 1 else sum((each - mean) ** 2 for each in values) / (len(values) - 1),
         problems=problems,
         noise=whole * math.sqrt(changed / (problems * len(values))),
-        sampling=0.0 if others is None else _sampling(error, problems, whole, number, digest),
+        sampling=0.0 if others is None else sampling_error(error, problems, whole, number, digest),
         others=others,
         unsaid=0.0 if is_said(number) else error or 0.0,
         own=error if ratio else None,
-        unsure=_unsure(problems, error, others),
+        unsure=too_few(problems) or (_no_error(number, others, ratio=ratio) if error is None else None),
     )
 
 
@@ -286,13 +292,12 @@ def _factor(measurements: Sequence[Measurement], number: Published) -> float:
     return float(factor)
 
 
-def _others(measurements: Sequence[Measurement], number: Published, digest: str | None) -> str | None:
-    """In which way the run's problems are others than the number's; None where they are the same."""
-    row = number.row
-    counts = sorted({each.n + each.undefined for each in measurements})
+def in_which_way(counts: Sequence[int], number: Published, digest: str | None) -> str | None:
+    """In which way the run's problems, so many in each replicate, are others than the number's; None for the same."""
+    row, found = number.row, sorted(set(counts))
     expected = row.problems if row.problems is not None else number.problems
-    if expected is not None and counts != [expected]:
-        return f"published on {expected} problems, measured on {' and '.join(map(str, counts))}"
+    if expected is not None and found != [expected]:
+        return f"published on {expected} problems, measured on {' and '.join(map(str, found))}"
     return "the reference has another data set" if row.digest is not None and row.digest != digest else None
 
 
@@ -302,7 +307,7 @@ def _own_error(measurements: Sequence[Measurement], factor: float) -> float | No
     return math.fsum(errors) / len(errors) * factor if len(errors) == len(measurements) else None
 
 
-def _sampling(error: float | None, problems: int, whole: float, number: Published, digest: str | None) -> float:
+def sampling_error(error: float | None, problems: int, whole: float, number: Published, digest: str | None) -> float:
     """Of a part of the published problems what the rest would change; of another data set what both sides' change."""
     if error is None:
         return 0.0
@@ -314,9 +319,13 @@ def _sampling(error: float | None, problems: int, whole: float, number: Publishe
     return error * math.sqrt(abs(1 - problems / published))
 
 
-def _unsure(problems: int, error: float | None, others: str | None) -> str | None:
-    lacking = f"{others}, and the run gives no standard error" if others is not None and error is None else None
-    return too_few(problems) or lacking
+def _no_error(number: Published, others: str | None, *, ratio: bool) -> str | None:
+    """Why a run that gives no standard error decides nothing; None where none is needed."""
+    if others is not None:
+        return f"{others}, and the run gives no standard error"
+    if not is_said(number):
+        return "nobody says on how many problems the number is, and the run gives no standard error"
+    return "a ratio, of which the run gives no standard error" if ratio else None
 
 
 @dataclass(frozen=True, kw_only=True)
