@@ -198,6 +198,17 @@ def test_a_family_is_compared_model_by_model() -> None:
     assert scaled(by_model(1, 2, 2), monotone=up).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_line_below_a_bound_is_said_in_the_words_of_the_bound_and_few_problems_leave_it_open() -> None:
+    low = Within(quantity=replace(series(1), model=None, fit=Fit.KENDALL), low=None, high=0.5)
+    finding = scaled(by_model(3, 2, 1), within=low)
+    assert finding.verdict is Verdict.REPRODUCED
+    assert "t=1 below 0.5: -1, -1 to -1 at 95 %: below 0.5, as claimed" in finding.reason
+    few = {key: [values[:19] for values in rows] for key, rows in by_model(3, 2, 1).items()}
+    assert scaled(few, within=low).verdict is Verdict.INCONCLUSIVE
+    lacking = dict(list(few.items())[1:])
+    assert scaled(lacking, within=low).verdict is Verdict.NOT_MEASURED
+
+
 @pytest.mark.parametrize(("fit", "bound"), [(Fit.SLOPE, 0.2), (Fit.R_SQUARED, 0.9), (Fit.KENDALL, 0.9)])
 def test_a_line_through_a_family_is_fitted_within_the_errors_of_its_models(fit: Fit, bound: float) -> None:
     form = Above(greater=replace(series(1), model=None, fit=fit), bound=bound)
@@ -206,7 +217,7 @@ def test_a_line_through_a_family_is_fitted_within_the_errors_of_its_models(fit: 
     slope = Above(greater=replace(series(1), model=None, fit=Fit.SLOPE), bound=0.0)
     finding = scaled(by_model(1, 2, 3), above=slope)
     assert finding.verdict is Verdict.REPRODUCED
-    assert "slope of a sft all pass@1 t=1 less 0: 0.25 over 80 problems" in finding.reason
+    assert "slope of a sft all pass@1 t=1 above 0: 0.25 over 80 problems" in finding.reason
 
 
 def test_every_part_must_hold_and_all_are_reported() -> None:

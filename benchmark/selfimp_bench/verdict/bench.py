@@ -73,11 +73,15 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Bent:
-    """That a sum of numbers of several models, not all of which are weighted sums, is above a bound."""
+    """That a sum of numbers of several models, not all of which are weighted sums, is above a bound.
+
+    turned: the words are about the negative of the sum, which is to be below the negative of the bound.
+    """
 
     name: str
     curves: tuple[Curve, ...]
     bound: float
+    turned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,10 +189,16 @@ class Bench:
         )
 
     def _bent(self, asked: Bent) -> Answer[Detail]:
+        """By draws; fewer problems than decide anything leave it open, as they do a comparison."""
         keys = tuple(dict.fromkeys(key for curve in asked.curves for key in curve.keys))
-        drawn = self._drawn(keys)
+        cells = [cell for key in keys if (cell := self.tester.cell(key)) is not None]
+        if len(cells) < len(keys):
+            key = next(key for key in keys if self.tester.cell(key) is None)
+            why = f"{key[1]}: {describe(key[2])} was not measured: no values per problem"
+            return Answer(p_for=1.0, p_against=1.0, best=0.0, absent=True, detail=why)
+        drawn = self._drawn(keys, cells)
         if isinstance(drawn, str):
-            return Answer(p_for=1.0, p_against=1.0, best=0.0, absent=True, detail=drawn)
+            return Answer(p_for=1.0, p_against=1.0, best=1.0, absent=False, detail=drawn)
         at = {key: index for index, key in enumerate(keys)}
         total = sum(
             (
@@ -204,13 +214,8 @@ class Bench:
         detail = Drawn(estimate=float(total[0]), low=float(low), high=float(high))
         return Answer(p_for=above, p_against=below, best=above, absent=False, detail=detail)
 
-    def _drawn(self, keys: tuple[Key, ...]) -> NDArray[np.float64] | str:
+    def _drawn(self, keys: tuple[Key, ...], cells: Sequence[KnownCell]) -> NDArray[np.float64] | str:
         """The means of cells (first row), and then where they may lie: draws x cells, Student's t about the means."""
-        found = [(key, self.tester.cell(key)) for key in keys]
-        for key, cell in found:
-            if cell is None:
-                return f"{key[1]}: {describe(key[2])} was not measured: no values per problem"
-        cells = [cell for _, cell in found if cell is not None]
         means, covariance = np.zeros(len(cells)), np.zeros((len(cells), len(cells)))
         degrees = math.inf
         for data_set in dict.fromkeys(cell.data_set for cell in cells):

@@ -37,20 +37,23 @@ MINIMUM_DIFFERENT: Final = 10
 class Contrast:
     """That the sum of weight x mean of cells is above ``bound``; ``name`` is the sum in words.
 
-    weights: each key once. Everything is in the measurements' unit.
+    weights: each key once. Everything is in the measurements' unit. turned: the words are about the negative of the
+    sum, which is to be below the negative of the bound.
     """
 
     name: str
     weights: tuple[tuple[Key, float], ...]
     bound: float = 0.0
+    turned: bool = False
 
 
-def contrast(name: str, terms: Sequence[tuple[Key, float]], bound: float = 0.0) -> Contrast:
+def contrast(name: str, terms: Sequence[tuple[Key, float]], bound: float = 0.0, *, turned: bool = False) -> Contrast:
     """A contrast of terms that may name a cell twice: their weights add up, and what cancels is left out."""
     weights: dict[Key, float] = {}
     for key, weight in terms:
         weights[key] = weights.get(key, 0.0) + weight
-    return Contrast(name=name, weights=tuple((key, w) for key, w in weights.items() if w != 0), bound=bound)
+    kept = tuple((key, weight) for key, weight in weights.items() if weight != 0)
+    return Contrast(name=name, weights=kept, bound=bound, turned=turned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +63,8 @@ class Summary:
     problem, seed: the variances of ``estimate`` from either. problems: of the smallest data set; dropped: of those that
     some cell of it has, undefined in another. kind: how its tail over problems is found. high: successes of a share, or
     how many problems are higher in a difference; low: failures, or those that are lower. shift: what makes a share of
-    the estimate (1 of a share taken away). up, down: how far a value may lie above and below the estimate. different:
-    how many problems have another value than the most common one.
+    the estimate (1 of a share taken away). up, down: how far a value may lie above and below the estimate. reach: from
+    the least that a value can be to the most. different: how many problems have another value than the most common one.
     """
 
     estimate: float
@@ -76,6 +79,7 @@ class Summary:
     shift: float
     up: float
     down: float
+    reach: float
     different: int
 
     @property
@@ -367,6 +371,7 @@ class _Part:
             shift=shift,
             up=max(1.0, self.most - self.estimate),
             down=max(1.0, self.estimate - self.least),
+            reach=self.most - self.least,
             different=self.different,
         )
 
@@ -470,6 +475,7 @@ def _together(parts: Sequence[_Part], seed: Variance, replicates: int) -> Summar
         shift=0.0,
         up=1.0,
         down=1.0,
+        reach=math.inf,
         different=min(len(part.values) if part.kind == EQUAL else part.different for part in parts),
     )
 

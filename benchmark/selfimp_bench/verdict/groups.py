@@ -125,10 +125,10 @@ def above(comparison: Comparison) -> Node[Question]:
     greater = [one for each in comparison.greater for one in _sums(each)]
     lesser = [one for each in comparison.lesser for one in _sums(each)]
     if not lesser:
-        parts = [_leaf(f"{one.name} less {show(bound)}", one.terms, bound) for one in greater]
+        parts = [_leaf(f"{one.name} above {show(bound)}", one.terms, bound) for one in greater]
         return any_of(" or ".join(part.name for part in parts), parts)
     if not greater:
-        parts = [_leaf(f"{show(bound)} less {one.name}", _times(one.terms, -1), -bound) for one in lesser]
+        parts = [_leaf(f"{one.name} below {show(bound)}", _times(one.terms, -1), -bound, turned=True) for one in lesser]
         return all_of(" and ".join(part.name for part in parts), parts)
     factor = "" if times == 1 else f"{show(times)} times "
     found = []
@@ -174,8 +174,8 @@ def _times(terms: Sequence[tuple[Key, float]], factor: float) -> list[tuple[Key,
     return [(key, factor * weight) for key, weight in terms]
 
 
-def _leaf(name: str, terms: Sequence[tuple[Key, float]], bound: float) -> Node[Question]:
-    return Leaf(name=name, question=contrast(name, terms, bound))
+def _leaf(name: str, terms: Sequence[tuple[Key, float]], bound: float, *, turned: bool = False) -> Node[Question]:
+    return Leaf(name=name, question=contrast(name, terms, bound, turned=turned))
 
 
 def _key(place: Place) -> Key:
@@ -194,12 +194,13 @@ def _bent(comparison: Comparison) -> Node[Question]:
             assert amount.line is not None
             keys = tuple(_key(place) for place in amount.series)
             curves.append(Curve(fit=amount.line.fit, decades=amount.line.decades, keys=keys, factor=factor))
-    bound = comparison.bound if comparison.greater else -comparison.bound
-    name = " less ".join(
-        " or ".join(each.name for each in side) or show(comparison.bound)
-        for side in (comparison.greater, comparison.lesser)
-    )
-    return Leaf(name=name, question=Bent(name=name, curves=tuple(curves), bound=bound))
+    bound, name = comparison.bound, " less ".join(each.name for each in (*comparison.greater, *comparison.lesser))
+    if not comparison.lesser:
+        name = f"{name} above {show(bound)}"
+    if not comparison.greater:
+        name, bound = f"{name} below {show(bound)}", -bound
+    question = Bent(name=name, curves=tuple(curves), bound=bound, turned=not comparison.greater)
+    return Leaf(name=name, question=question)
 
 
 def _equal(equals: Equals, amount: Amount, numbers: PublishedNumbers, tables: dict[str, ReferenceTable]) -> Equal:

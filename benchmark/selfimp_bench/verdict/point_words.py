@@ -14,13 +14,18 @@ from selfimp_bench.verdict.findings import (
     Verdict,
     brief,
 )
-from selfimp_bench.verdict.inference import Variance, student_quantile
-from selfimp_bench.verdict.leaf_words import Words, decided_by, probability, smallest_effect
-from selfimp_bench.verdict.value import Compared, Published, ValuesJudged
+from selfimp_bench.verdict.inference import student_quantile
+from selfimp_bench.verdict.leaf_words import Levels, Words, decided_by, probability, smallest_effect, step
+from selfimp_bench.verdict.value import Compared, Published, ValuesJudged, error_of, told_from
 
 
 def values_words(
-    cells: Sequence[Cell], names: Sequence[str], judged: ValuesJudged, verdict: Verdict, priors: Priors
+    cells: Sequence[Cell],
+    names: Sequence[str],
+    judged: ValuesJudged,
+    verdict: Verdict,
+    priors: Priors,
+    levels: Levels | None,
 ) -> Words:
     """The points of one model; ``names`` are the cells in words, where a point is no cell but the best of several."""
     told = all(
@@ -34,11 +39,11 @@ def values_words(
     ]
     measured = [one for one in judged.compared if isinstance(one, Compared)]
     units = {one.number.row.unit for one in measured}
-    effects = [smallest_effect(_error(one), AGAINST_LEVEL / (2 * judged.points)) for one in measured]
+    effects = [smallest_effect(error_of(one), AGAINST_LEVEL / (2 * judged.points)) for one in measured]
     replicates = _replicates(judged) if verdict is Verdict.INCONCLUSIVE else None
     return Words(
         reason=_reason(points, judged, told, verdict) + decided_by(None, replicates),
-        would_fail=_would_fail(names, judged),
+        would_fail="" if levels is None else _would_fail(names, judged, levels),
         smallest_effect=max(effects) if len(units) == 1 else None,
         points=tuple(points),
         terms=(
@@ -69,29 +74,40 @@ def _refuting(judged: ValuesJudged, names: Sequence[str]) -> str:
     return f"a run that never improves{where}" if against == "frozen" else f"no effect at all (0){where}"
 
 
-def _would_fail(names: Sequence[str], judged: ValuesJudged) -> str:
-    found = [(name, one) for name, one in zip(names, judged.compared, strict=True) if isinstance(one, Compared)]
+def _would_fail(names: Sequence[str], judged: ValuesJudged, levels: Levels) -> str:
+    """At the point that the claim hangs on: the decisive one, or the narrowest of those that are."""
+    found = {index: one for index, one in enumerate(judged.compared) if isinstance(one, Compared)}
     if not found:
         return "nothing was measured"
-    name, narrow = min(found, key=lambda each: each[1].narrow / max(each[1].number.value, 1e-12, key=abs))
-    unit = narrow.number.row.unit
-    said = (
-        f"outside of {brief(narrow.number.low - narrow.width)} to {brief(narrow.number.high + narrow.width)} {unit} at "
-        f"{name}, or likewise at any other point, it would have been contradicted"
-        if len(found) > 1
-        else f"outside of {brief(narrow.number.low - narrow.width)} to {brief(narrow.number.high + narrow.width)} "
-        f"{unit} it would have been contradicted"
+    among = [index for index in judged.decisive if index in found] or list(found)
+    index = min(among, key=lambda each: found[each].narrow / max(found[each].number.value, 1e-12, key=abs))
+    one, where = found[index], f" at {names[index]}" if len(names) > 1 else ""
+    if one.seen.unsure is not None:
+        return f"nothing would have{where}, {one.seen.unsure}"
+    said = _ends(judged, one, where, _reproduced(judged, one, index in judged.decisive, levels), levels)
+    return f"{said}{'; likewise at any other point' if len(found) > 1 else ''}{levels.aside}"
+
+
+def _ends(judged: ValuesJudged, one: Compared, where: str, kept: tuple[float, float], levels: Levels) -> str:
+    off, unit = step(error_of(one), levels.below / (2 * judged.points)), one.number.row.unit
+    inside, allowed = (
+        f"outside of {brief(low)} to {brief(high)} {unit}{where} it would "
+        for low, high in (kept, (one.number.low - off, one.number.high + off))
     )
-    decisive = [judged.compared[index] for index in judged.decisive]
-    for index, one in zip(judged.decisive, decisive, strict=True):
-        if isinstance(one, Compared):
-            low, high = one.threshold
-            sides = [
-                f"below {brief(low)}" if low is not None else "",
-                f"above {brief(high)}" if high is not None else "",
-            ]
-            return f"{said}; {' or '.join(filter(None, sides))} at {names[index]} it would not have been reproduced"
-    return said
+    reproduced = f"{inside}not have been reproduced" if kept[0] < kept[1] else f"no number{where} would reproduce it"
+    if not levels.contradicts:
+        return reproduced
+    contradicted = f"{allowed}have been contradicted"
+    return contradicted if inside == allowed else f"{reproduced}, and {contradicted}"
+
+
+def _reproduced(judged: ValuesJudged, one: Compared, decisive: bool, levels: Levels) -> tuple[float, float]:
+    """From where to where a point may lie for a reproduction."""
+    low, high = one.number.low - one.narrow, one.number.high + one.narrow
+    if not decisive:
+        return low, high
+    least, most = told_from(judged.against, one, levels.above).threshold
+    return max(low, low if least is None else least), min(high, high if most is None else most)
 
 
 def _replicates(judged: ValuesJudged) -> int | None:
@@ -181,11 +197,6 @@ def _finding(
 
 def _decimal(number: float) -> Decimal:
     return Decimal(repr(round(number, 12)))
-
-
-def _error(one: Compared) -> Variance:
-    value = one.spread.value * (1 / one.number.runs + 1 / one.seen.replicates) + one.seen.noise**2
-    return Variance(value=value + one.seen.sampling**2, degrees=one.spread.degrees)
 
 
 def _terms(cell: Cell, judged: ValuesJudged, one: Compared, priors: Priors) -> Iterator[Term]:

@@ -192,18 +192,18 @@ def _tail(distance: float, spread: Variance, factor: float, seen: Seen) -> float
     return student_tail(distance / math.sqrt(error.value), error.degrees)
 
 
-def apart_from(found: Compared, far: float) -> Compared:
+def apart_from(found: Compared, far: float, level: float = FOR_LEVEL) -> Compared:
     """With the tails of a run ``far`` off the published numbers, to either side; the larger one counts."""
     values = [float(row.value) for row in (found.number.row, *found.number.conflicting)]
     low, high = min(values) - far, max(values) + far
     error = _error(found.spread, 1 / found.seen.replicates, found.seen)
-    step = student_quantile(1 - FOR_LEVEL, error.degrees) * math.sqrt(error.value)
+    step = student_quantile(1 - level, error.degrees) * math.sqrt(error.value)
     nearest = min(found.seen.mean - low, high - found.seen.mean)
     beyond = student_tail(nearest / math.sqrt(error.value), error.degrees)
     return _decided(found, beyond, (low + step, high - step))
 
 
-def beyond(found: Compared, at: float, reading: float, *, published: bool) -> Compared:
+def beyond(found: Compared, at: float, reading: float, level: float = FOR_LEVEL, *, published: bool) -> Compared:
     """With the tail of being so far from ``at`` on the published side.
 
     reading: the error of ``at``. published: it is a number from as many runs as the other, and as unsure.
@@ -211,7 +211,7 @@ def beyond(found: Compared, at: float, reading: float, *, published: bool) -> Co
     side = 1.0 if found.number.value >= at else -1.0
     factor = 1 / found.seen.replicates + (1 / found.number.runs if published else 0.0)
     error = _error(found.spread, factor, found.seen)
-    step = student_quantile(1 - FOR_LEVEL, error.degrees) * math.sqrt(error.value) + reading
+    step = student_quantile(1 - level, error.degrees) * math.sqrt(error.value) + reading
     far = student_tail((side * (found.seen.mean - at) - reading) / math.sqrt(error.value), error.degrees)
     return _decided(found, far, (at + step, None) if side > 0 else (None, at - step))
 
@@ -357,7 +357,7 @@ def judge_values(
             compared.append(one)
             continue
         found = compare(number, one, prior, points)
-        compared.append(_refuting(against, found) if index in decisive else found)
+        compared.append(told_from(against, found) if index in decisive else found)
     measured = [each for each in compared if isinstance(each, Compared)]
     inside = all(each.inside for each in measured)
     told = [each.beyond for each in measured if each.beyond is not None]
@@ -390,10 +390,16 @@ def _decisive(against: Against, numbers: Sequence[Published], priors: Sequence[V
     return [max(far, key=far.__getitem__)] if far else []
 
 
-def _refuting(against: Against, found: Compared) -> Compared:
+def told_from(against: Against, found: Compared, level: float = FOR_LEVEL) -> Compared:
+    """With the tail of being so far from what would refute it, and where a run is far enough at ``level``."""
     if isinstance(against, Apart):
-        return apart_from(found, against.apart)
+        return apart_from(found, against.apart, level)
     earlier = found.number.earlier
     if against == "frozen" and earlier is not None:
-        return beyond(found, float(earlier.value), float(earlier.own_error), published=True)
-    return beyond(found, 0.0, 0.0, published=False)
+        return beyond(found, float(earlier.value), float(earlier.own_error), level, published=True)
+    return beyond(found, 0.0, 0.0, level, published=False)
+
+
+def error_of(found: Compared) -> Variance:
+    """How far another run of the same would lie from the published number."""
+    return _error(found.spread, 1 / found.number.runs + 1 / found.seen.replicates, found.seen)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from selfimp_bench.manifest.priors import Priors
@@ -10,8 +10,8 @@ from selfimp_bench.verdict.bench import Bent, Detail, Drawn, Equal, Question, Va
 from selfimp_bench.verdict.comparisons import ALONE
 from selfimp_bench.verdict.contrast import Contrast, Tails
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief, describe
-from selfimp_bench.verdict.leaf_words import Words, contrast_words, probability
-from selfimp_bench.verdict.logic import AtLeast, Judged, Leaf
+from selfimp_bench.verdict.leaf_words import Levels, Words, contrast_words, probability
+from selfimp_bench.verdict.logic import Answer, AtLeast, Judged, Leaf, judge
 from selfimp_bench.verdict.point_words import values_words
 from selfimp_bench.verdict.value import ValuesJudged
 
@@ -35,7 +35,7 @@ class Subject:
 def finding(subject: Subject, tree: Tree, priors: Priors) -> Finding:
     """A claim's tree as a finding."""
     tree = _bare(tree)
-    words = _leaf(tree, priors) if not tree.parts else _several(tree, priors)
+    words = _leaf(tree, priors, Levels()) if not tree.parts else _several(tree, priors)
     return Finding(
         claim=subject.claim,
         model=subject.model,
@@ -75,7 +75,8 @@ def _name(tree: Tree) -> str:
 
 def _several(tree: Tree, priors: Priors) -> Words:
     """Of several parts: how many came out how, those that made it so, and every one among the terms."""
-    weakest = _leaf(_deciding(tree), priors)
+    deciding, levels = _deciding(tree)
+    weakest = _leaf(deciding, priors, _alone(tree, deciding, levels))
     leaves = [(leaf, _leaf(leaf, priors)) for leaf in tree.leaves() if isinstance(leaf.detail, ValuesJudged)]
     return Words(
         reason=_tally(tree, priors),
@@ -87,17 +88,44 @@ def _several(tree: Tree, priors: Priors) -> Words:
     )
 
 
-def _deciding(tree: Tree) -> Tree:
-    """The leaf whose tail is the claim's: the least sure of those that a yes needs, or of those that a no does."""
-    against = tree.verdict is Verdict.NOT_REPRODUCED
+def _deciding(tree: Tree) -> tuple[Tree, Levels]:
+    """The leaf whose tail is the claim's: the least sure of those that a yes needs, or of those that a no does.
+
+    With the levels at which it makes the claim, and breaks it: a part of several pays for the others.
+    """
+    against, levels = tree.verdict is Verdict.NOT_REPRODUCED, Levels()
     while tree.parts:
-        node = tree.node
+        node, count = tree.node, len(tree.parts)
         if not isinstance(node, AtLeast):
+            levels = replace(levels, above=levels.below, below=levels.above, turned=not levels.turned)
             tree, against = tree.parts[0], not against
             continue
-        rank = len(tree.parts) - node.needed + 1 if against else node.needed
+        rank = count - node.needed + 1 if against else node.needed
+        levels = replace(levels, above=levels.above / (count - node.needed + 1), below=levels.below / node.needed)
         tree = sorted(tree.parts, key=lambda part: part.p_against if against else part.p_for)[rank - 1]
-    return tree
+    return tree, levels
+
+
+def _alone(tree: Tree, leaf: Tree, levels: Levels) -> Levels:
+    """With what the leaf by itself can do to the claim: the tree judged again with another answer there."""
+    gone = _with(tree, leaf, 1.0, 1.0).verdict
+    failed = _with(tree, leaf, 0.0, 1.0) if levels.turned else _with(tree, leaf, 1.0, 0.0)
+    return replace(levels, others=gone is Verdict.REPRODUCED, contradicts=failed.verdict is Verdict.NOT_REPRODUCED)
+
+
+def _with(tree: Tree, leaf: Tree, p_for: float, p_against: float) -> Tree:
+    """The tree with other tails of one of its leaves."""
+    answers = iter(
+        Answer(
+            p_for=p_for if each is leaf else each.p_for,
+            p_against=p_against if each is leaf else each.p_against,
+            best=each.best,
+            absent=each.absent,
+            detail=each.detail or "",
+        )
+        for each in tree.leaves()
+    )
+    return judge(tree.node, lambda _: next(answers))
 
 
 def _tally(tree: Tree, priors: Priors) -> str:
@@ -131,7 +159,7 @@ def _reason(tree: Tree, priors: Priors) -> str:
     """Of a part its deciding leaf; of one that has many parts of its own the count of them."""
     if isinstance(tree.node, AtLeast) and len(tree.parts) > 1 and any(part.parts for part in tree.parts):
         return f"{tree.verdict}, {_tally(tree, priors)}"
-    return _leaf(_deciding(tree), priors).reason
+    return _leaf(_deciding(tree)[0], priors).reason
 
 
 def _terms(tree: Tree, path: str, priors: Priors) -> Iterator[Term]:
@@ -145,45 +173,51 @@ def _terms(tree: Tree, path: str, priors: Priors) -> Iterator[Term]:
         yield from _terms(part, path, priors)
 
 
-def _leaf(tree: Tree, priors: Priors) -> Words:
+def _leaf(tree: Tree, priors: Priors, levels: Levels | None = None) -> Words:
+    """A comparison in words; without what would have failed where no levels are given, which takes the judge again."""
     assert isinstance(tree.node, Leaf)
     asked, found = tree.node.question, tree.detail
     if isinstance(found, str):
-        return Words(reason=found, would_fail=f"nothing was measured: {found}")
+        nothing = "nothing was measured: " if tree.absent else "nothing would have, "
+        return Words(reason=found, would_fail=f"{nothing}{found}")
     if isinstance(asked, Contrast):
         assert isinstance(found, Tails)
         if found.summary is None:
             reason = found.missing or f"{asked.name}: 0 whatever is measured"
             return Words(reason=reason, would_fail=f"nothing was measured: {reason}")
-        return contrast_words(asked, found.summary, found.few, tree.p_for, tree.p_against, tree.verdict, priors)
+        tail = (tree.p_for, tree.p_against)
+        return contrast_words(asked, found.summary, found.few, tail, tree.verdict, priors, levels)
     if isinstance(asked, Values):
         assert isinstance(found, ValuesJudged)
-        return values_words(asked.cells, [describe(cell) for cell in asked.cells], found, tree.verdict, priors)
+        return values_words(asked.cells, [describe(cell) for cell in asked.cells], found, tree.verdict, priors, levels)
     if isinstance(asked, Equal):
         assert isinstance(found, ValuesJudged)
         cell = next(each for each in asked.series if each.weights).weights[0][0][2]
-        return values_words([cell], [asked.name], found, tree.verdict, priors)
+        return values_words([cell], [asked.name], found, tree.verdict, priors, levels)
     assert isinstance(found, Drawn)
     return _drawn(asked, found, tree)
 
 
 def _drawn(asked: Bent, found: Drawn, tree: Tree) -> Words:
+    sign, side, other = (-1, "below", "above") if asked.turned else (1, "above", "below")
+    estimate, bound = brief(0.0 + sign * found.estimate), brief(0.0 + sign * asked.bound)
+    low, high = sorted((0.0 + sign * found.low, 0.0 + sign * found.high))
     why = {
-        Verdict.REPRODUCED: f"above {brief(asked.bound)}, as claimed ({probability(tree.p_for)})",
-        Verdict.NOT_REPRODUCED: f"below {brief(asked.bound)}, against the claim ({probability(tree.p_against)})",
+        Verdict.REPRODUCED: f"{side} {bound}, as claimed ({probability(tree.p_for)})",
+        Verdict.NOT_REPRODUCED: f"{other} {bound}, against the claim ({probability(tree.p_against)})",
     }.get(
         tree.verdict,
-        f"not told from {brief(asked.bound)} ({probability(tree.p_for)} for, {probability(tree.p_against)} against)",
+        f"not told from {bound} ({probability(tree.p_for)} for, {probability(tree.p_against)} against)",
     )
-    span = f"{brief(found.low)} to {brief(found.high)}"
     source = "draws of the models' means within their errors of problems and seeds"
     return Words(
-        reason=f"{asked.name}: {brief(found.estimate)}, {span} at 95 %: {why}",
-        would_fail=f"{asked.name}: a number below {brief(asked.bound)} in more than 1 of 100 draws",
+        reason=f"{asked.name}: {estimate}, {brief(low)} to {brief(high)} at 95 %: {why}",
+        would_fail=f"{asked.name}: {bound} or what is {other} it in more than 1 of 100 draws would not have reproduced "
+        f"it, and {bound} or what is {side} it in at most 5 of 100 would have contradicted it",
         terms=(
-            Term(name="estimate", value=found.estimate, source=asked.name),
-            Term(name="bound", value=asked.bound, source="the claim"),
-            Term(name="low", value=found.low, source=f"at 95 %, {source}"),
-            Term(name="high", value=found.high, source=f"at 95 %, {source}"),
+            Term(name="estimate", value=0.0 + sign * found.estimate, source=asked.name),
+            Term(name="bound", value=0.0 + sign * asked.bound, source="the claim"),
+            Term(name="low", value=low, source=f"at 95 %, {source}"),
+            Term(name="high", value=high, source=f"at 95 %, {source}"),
         ),
     )
