@@ -29,11 +29,11 @@ def test_every_row_comes_once_an_epoch_as_accelerate_draws_it_and_padding_follow
 @given(lengths=st.lists(st.integers(2, 400), min_size=1, max_size=60), micro=st.sampled_from([1, 2, 4]))
 def test_grouping_by_length_keeps_every_batch_and_never_pads_more(lengths: list[int], micro: int) -> None:
     groups = LengthGroups(lengths=lengths, batch=8)
-    plain, grouped = (list(PaddedOrder(rows=len(lengths), seed=3, multiple=1, groups=each)) for each in (None, groups))
+    plain, grouped = (list(PaddedOrder(rows=len(lengths), seed=3, multiple=8, groups=each)) for each in (None, groups))
 
     def padded(order: list[int]) -> int:
         passes = [batch[at : at + micro] for batch in batches(order) for at in range(0, len(batch), micro)]
-        return sum(len(rows) * max(lengths[row] for row in rows) for rows in passes)
+        return sum(len(rows) * max([*lengths, 1][row] for row in rows) for rows in passes)
 
     def batches(order: list[int]) -> list[list[int]]:
         return [order[start : start + 8] for start in range(0, len(order), 8)]

@@ -27,7 +27,7 @@ from selfimp_bench.runs.record import RunRecord, read_record
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.progress import Silent
 
-from .conftest import VLLM, VLLM_DEVICE
+from .conftest import DEVICE, VLLM
 
 BASE = ASSETS / "tiny-gsm-base"
 
@@ -191,7 +191,7 @@ def test_vllm_starts_from_shards_and_swaps_them_into_a_running_engine(
     assert len(weight_files(sharded)) == 2
     decoding = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
     sampler = vllm_sampler(
-        SamplerSettings(device=VLLM_DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
+        SamplerSettings(device=DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
     )
     try:
         made = [

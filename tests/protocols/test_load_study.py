@@ -41,7 +41,7 @@ def tiny(name: str, path: Path = TINY) -> Manifest:
             ".task",
             "did you mean tiny-gsm?",
         ),
-        ("above: [pass@1 t=last, pass@1 t=1]", "above: [pass@1 x=5, pass@1 t=1]", ".above[0]", "is unknown in"),
+        ("    above: [pass@1 t=last, pass@1 t=1]", "    above: [pass@1 x=5, pass@1 t=1]", ".above[0]", "is unknown in"),
         ("rows: {metric: pass@1, split: test,", "rows: {metrics: pass@1,", ".rows.metrics", "did you mean metric?"),
         ("rows: {metric: coverage,", "rows: {metric: coverag,", ".rows.metric", "did you mean coverage?"),
         (
@@ -51,10 +51,10 @@ def tiny(name: str, path: Path = TINY) -> Manifest:
             "did you mean distinct-n.correct?",
         ),
         (
-            "only: {experiment: tiny-iter-sft}\n",
-            "only: {experiment: tiny-iter-stf}\n",
+            "only: {experiment: tiny-iter-sft-vllm}\n",
+            "only: {experiment: tiny-iter-sft-vlm}\n",
             ".only.experiment",
-            "did you mean tiny-iter-sft?",
+            "did you mean tiny-iter-sft-vllm?",
         ),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_claim_that_no_experiment_makes_is_a_flaw(tmp_path: Path, new: str) ->
 @pytest.mark.parametrize(
     ("old", "new", "where", "words"),
     [
-        ("above: [pass@1 t=last, pass@1 t=1]", "above: [frobs t=last, pass@1 t=1]", ".accuracy-rises", "no experiment"),
+        ("    above: [pass@1 t=last, pass@1 t=1]", "    above: [frobs t=last, pass@1 t=1]", ".accuracy-rises", "no experiment"),
         ("rows: {metric: pass@1, split: test,", "rows: {metric: pass@7, split: test,", ".accuracy", "no experiment"),
         ("except: {experiment: tiny-iter-sft-vllm}", "except: {experiment: tiny-sft}", ".experiment", "none of experi"),
         ("only: {method: iter-sft-dpo}", "only: {method: iter-stf-dpo}", ".method", "did you mean iter-sft-dpo?"),

@@ -98,11 +98,10 @@ def test_the_verdict_allows_for_the_divergence_that_the_record_tells(
     (folder / "record.json").write_text(json.dumps(record))
     wide = _points(folder)
     assert "rerun noise" not in narrow["pass@1", "test"]
-    assert wide["pass@1", "test"]["completions per problem"] == 1
-    assert wide["coverage", "test"]["completions per problem"] == 8
-    assert wide["coverage", "train"]["completions per problem"] == 8
     assert wide["pass@1", "test"]["rerun noise"] == pytest.approx((0.1 / 24) ** 0.5)
-    assert wide["pass@1", "test"]["allowed half-width"] > narrow["pass@1", "test"]["allowed half-width"]
+    assert wide["coverage", "test"]["rerun noise"] == pytest.approx((8 * 0.1 / 24) ** 0.5)
+    allowed = "allowed besides the error"
+    assert wide["pass@1", "test"][allowed] > narrow["pass@1", "test"][allowed]
 
 
 def _points(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:

@@ -169,7 +169,7 @@ def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
         yield from findings_table(each)
     if judgement.together is not None:
         yield f"\n{judgement.study}: {in_words(judgement.together)}\n"
-    if not judgement.across or not judgement.judged:
+    if not judgement.across or not judgement.findings.findings:
         return
     rows = [(found.claim, found.statement, found.verdict) for found in judgement.findings.findings]
     yield table(f"{judgement.study}: findings across experiments", ("claim", "statement", "verdict"), rows)

@@ -121,7 +121,7 @@ JUDGING = {(model, kind) for model in ("qwen1.5-72b", "qwen1.5-72b-chat") for ki
 @pytest.mark.parametrize(
     ("hardware", "expected"),
     [
-        ("8xA100-80GB", {("qwen1.5-72b", "train")}),
+        ("8xA100-80GB", {("qwen1.5-32b", "train"), ("qwen1.5-72b", "train")}),
         ("4xH100", SPANNING | JUDGING | {("qwen1.5-32b", "train"), ("qwen1.5-72b", "train")}),
         ("32xA100-80GB", set()),
     ],
