@@ -10,9 +10,9 @@ import pytest
 from support import quiet
 
 from selfimp_bench.engines.base import (
+    NOT_ASKED,
     Completion,
     Decoding,
-    NOT_ASKED,
     FinishReason,
     LabelPrompt,
     LabelScores,

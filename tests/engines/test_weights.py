@@ -190,9 +190,7 @@ def test_vllm_starts_from_shards_and_swaps_them_into_a_running_engine(
     shutil.copyfile(model_folder / "config.json", sharded / "config.json")
     assert len(weight_files(sharded)) == 2
     decoding = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
-    sampler = vllm_sampler(
-        SamplerSettings(device=DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM)
-    )
+    sampler = vllm_sampler(SamplerSettings(device=DEVICE, precision="float32", max_batch_rows=7, threads=1, vllm=VLLM))
     try:
         made = [
             {(each.problem_id, each.sample_index): each for each in sampler.sample(folder, prompts, decoding)}

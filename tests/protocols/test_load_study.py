@@ -78,7 +78,12 @@ def test_a_claim_that_no_experiment_makes_is_a_flaw(tmp_path: Path, new: str) ->
 @pytest.mark.parametrize(
     ("old", "new", "where", "words"),
     [
-        ("    above: [pass@1 t=last, pass@1 t=1]", "    above: [frobs t=last, pass@1 t=1]", ".accuracy-rises", "no experiment"),
+        (
+            "    above: [pass@1 t=last, pass@1 t=1]",
+            "    above: [frobs t=last, pass@1 t=1]",
+            ".accuracy-rises",
+            "no experiment",
+        ),
         ("rows: {metric: pass@1, split: test,", "rows: {metric: pass@7, split: test,", ".accuracy", "no experiment"),
         ("except: {experiment: tiny-iter-sft-vllm}", "except: {experiment: tiny-sft}", ".experiment", "none of experi"),
         ("only: {method: iter-sft-dpo}", "only: {method: iter-stf-dpo}", ".method", "did you mean iter-sft-dpo?"),
