@@ -217,10 +217,17 @@ def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
         cell = f"{point.cell.metric} {point.cell.split} t={point.cell.iteration}"
         yield f"{finding.claim}: {cell}", measured, point.reference, allowed, point.verdict
     if not finding.points:
-        yield finding.claim, _interval(finding), "own problems", _ALLOWED.get(finding.kind, ""), finding.verdict
+        several = finding.kind in (Kind.ANY_OF, Kind.ALL_OF)
+        measured = "" if several else _interval(finding)
+        yield finding.claim, measured, "own problems", _ALLOWED.get(finding.kind, ""), finding.verdict
 
 
-_ALLOWED = {Kind.ORDER: "difference above 0", Kind.TREND: "change on the claimed side of 0"}
+_ALLOWED = {
+    Kind.ORDER: "difference above 0",
+    Kind.TREND: "change on the claimed side of 0",
+    Kind.ANY_OF: "one of its readings",
+    Kind.ALL_OF: "all of its parts",
+}
 
 
 def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
