@@ -332,6 +332,25 @@ def test_both_sides_of_a_conflict_are_found_in_their_tables_and_allowed() -> Non
     assert flaw.message == "p/a.csv: row 'peak' conflicts with row 'curve' of p/b.csv, which is not there"
 
 
+def test_a_run_must_be_told_from_every_number_that_a_model_that_stays_as_it_was_may_have() -> None:
+    """Of two numbers in conflict the nearer one counts, though the claim is about another point."""
+    start, end = row("start", "0.30", x=1), row("end", "0.75", x=2)
+    other = ReferenceTable(name="p/b.csv", rows=(row("again", "0.74", x=1),))
+    claim = value_claim(point("end", 2), table="p/a.csv", against="frozen", problems=200)
+    for conflicts, expected in (((), Verdict.REPRODUCED), (("b.csv#again",), Verdict.INCONCLUSIVE)):
+        one = ReferenceTable(name="p/a.csv", rows=(replace(start, conflicts_with=conflicts), end))
+        tables = tables_of([claim], {"p/a.csv": one, "p/b.csv": other}.__getitem__)
+        (finding,) = check(
+            experiment="e",
+            claims=[claim],
+            models=["m"],
+            evidence=evidence_of(CELLS),
+            tables=tables,
+            priors=priors(),
+        ).findings
+        assert finding.verdict is expected
+
+
 def test_a_point_may_be_a_variant_of_its_row_but_no_other_metric() -> None:
     table = ReferenceTable(name="t.csv", rows=(row("is", "0.5", metric="is-pass@2"),))
     variant = value_claim(point("is", metric="is-pass@2.first"))

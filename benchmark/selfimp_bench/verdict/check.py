@@ -158,7 +158,7 @@ def _values(
             table=table.name,
             row=row,
             conflicting=_in_conflict(table, row, tables),
-            earlier=_earlier(row, table),
+            earlier=_start(table, row, tables) if value.against == "frozen" else None,
             problems=value.problems,
         )
         cell = Cell(metric=point.metric, split=point.split, iteration=point.iteration)
@@ -184,6 +184,18 @@ def _in_conflict(table: ReferenceTable, row: Reference, tables: Sequence[Referen
                 f"{other.unit}; only numbers in one unit can be in conflict"
             )
     return found
+
+
+def _start(table: ReferenceTable, row: Reference, tables: Sequence[ReferenceTable]) -> Reference | None:
+    """What a model that stays as it was would have: of numbers in conflict the one nearest to the row's.
+
+    A run is to be told from all of them, and so from the nearest.
+    """
+    earlier = _earlier(row, table)
+    if earlier is None:
+        return None
+    among = (earlier, *_in_conflict(table, earlier, tables))
+    return min(among, key=lambda each: abs(each.value - row.value) - each.own_error)
 
 
 def _earlier(row: Reference, table: ReferenceTable) -> Reference | None:
@@ -281,6 +293,8 @@ def tables_of(claims: Sequence[Claim], read: Callable[[str], ReferenceTable]) ->
             continue
         table = tables[claim.value.table]
         rows = [row for point in claim.value.points if (row := table.find(point.reference)) is not None]
+        if claim.value.against == "frozen":
+            rows += [row for each in rows if (row := _earlier(each, table)) is not None]
         for name in sorted({name for row in rows for name, _ in table.neighbours(row)} - tables.keys()):
             tables[name] = read(name)
     return tuple(tables[name] for name in sorted(tables))

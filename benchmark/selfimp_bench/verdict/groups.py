@@ -223,7 +223,7 @@ def _equal(equals: Equals, amount: Amount, numbers: PublishedNumbers, tables: di
 
 
 def _first(amount: Amount, row: Reference, numbers: PublishedNumbers) -> Reference | None:
-    """What is published of the first iteration, for a claim against a model that stays as it was."""
+    """What a model that stays as it was would have: of several published numbers of it the nearest to the row's."""
     first = min(amount.series, key=lambda place: place.cell.iteration)
-    found = numbers.row_at(first, iteration=min(1, first.cell.iteration))
-    return found if found is not None and found.unit == row.unit else None
+    found = [each for each in numbers.rows_at(first, min(1, first.cell.iteration)) if each.unit == row.unit]
+    return min(found, key=lambda each: abs(each.value - row.value) - each.own_error, default=None)

@@ -78,9 +78,9 @@ class PublishedNumbers:
         rows = self._rows_at(place, place.cell.iteration)
         return agreed(rows, self._tables) if rows else None
 
-    def row_at(self, place: Place, iteration: int) -> Reference | None:
-        """The first row about a place's measurement at an iteration."""
-        return next((found.row for found in self._rows_at(place, iteration)), None)
+    def rows_at(self, place: Place, iteration: int) -> tuple[Reference, ...]:
+        """The rows about a place's measurement at an iteration."""
+        return tuple(found.row for found in self._rows_at(place, iteration))
 
     def _rows_at(self, place: Place, iteration: int) -> list[Row]:
         renamed = {each.measured: each.published for each in self._published.renamed}
