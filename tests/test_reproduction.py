@@ -179,12 +179,12 @@ def _contradicted(manifest: Path, home: Path) -> dict[str, str]:
 def test_the_gap_of_the_miniature_is_reproduced_and_not_by_a_verifier_turned_round(tmp_path: Path) -> None:
     """Both experiments and the claims across them; then the largest model's responses, kept where it says no.
 
-    Of so many claims a few are contradicted by chance: 5 of 100, and those about the same samples together.
+    Of so many claims a few are contradicted by chance, those about the same samples together; judged as one, none is.
     """
     done = _reproduce(Path("tiny-gap"), tmp_path / "home")
     assert done.returncode in (REPRODUCED, CONTRADICTED, UNDECIDED), done.stdout + done.stderr
     verdicts = _verdicts(tmp_path / "home" / "runs")
-    assert sum(each.count("NOT_REPRODUCED") for each in verdicts.values()) <= 0.1 * sum(map(len, verdicts.values()))
+    assert "and 0 contradicted findings stand" in " ".join(done.stdout.split())
     assert set(verdicts["gap.mc"]) == {"REPRODUCED"}
     assert set(verdicts["largest-improves"]) == {"REPRODUCED"}
 
