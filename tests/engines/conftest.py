@@ -15,6 +15,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfimp_bench.engines.base import Prompt, TrainFolders, TrainJob, TrainOptions
+from selfimp_bench.engines.trl import trainer
 from selfimp_bench.engines.trl.job import WorkerJob
 from selfimp_bench.engines.trl.machines import Machines
 from selfimp_bench.engines.trl.training_set import share_batch
@@ -22,6 +23,12 @@ from selfimp_bench.manifest.model import Lora, Optimisation, PreferenceOptimisat
 
 BOS, EOS, PAD = 1, 2, 0
 Rows = list[tuple[list[int], ...]]
+
+
+def work_with(module: str, patch: pytest.MonkeyPatch) -> None:
+    """Let trainers start a module of this folder in the place of their worker: ``zero3_on_cpus``."""
+    patch.setattr(trainer, "WORKER", module)
+    patch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,9 @@ from safetensors.torch import load_file, save_file
 from support import quiet
 
 from selfimp_bench.engines.base import TrainJob
-from selfimp_bench.engines.trl import trainer
 from selfimp_bench.engines.trl.trainer import TrlTrainer
 
-from .conftest import DEVICE, MakeJob, dpo_rows, folders_in, options, sft_rows
+from .conftest import DEVICE, MakeJob, dpo_rows, folders_in, options, sft_rows, work_with
 
 PRECISION = "bfloat16" if DEVICE == "cuda" else "float32"  # transformers refuses bfloat16 on a CPU
 
@@ -41,7 +40,7 @@ def test_a_zero3_step_of_learning_rate_0_changes_no_weight(
     make_job: MakeJob, model_folder: Path, stored: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if DEVICE == "cpu":  # a minute's build less
-        monkeypatch.setattr(trainer, "WORKER", "zero3_on_cpus")
+        work_with("zero3_on_cpus", monkeypatch)
     start = tmp_path / "start"
     start.mkdir()
     for file in model_folder.iterdir():

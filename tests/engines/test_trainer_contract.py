@@ -22,7 +22,7 @@ from selfimp_bench.engines.trl.trainer import TrlTrainer
 from selfimp_bench.errors import InputError
 from selfimp_bench.runs.hardware.footprint import RESUME_BYTES
 
-from .conftest import EOS, MakeJob, dpo_rows, folders_in, job_of, options, sft_rows
+from .conftest import EOS, MakeJob, dpo_rows, folders_in, job_of, options, sft_rows, work_with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,7 @@ class Setup:
     ) -> Checkpoint:
         trainer = self.make(options(save_minutes=save_minutes, processes=self.processes))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(trl, "WORKER", self.worker)
-            patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+            work_with(self.worker, patch)
             return trainer.train(replace(job, distributed=self.distributed), folders, on_progress)
 
 

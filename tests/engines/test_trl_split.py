@@ -17,13 +17,12 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from selfimp_bench.engines.base import OnProgress, TrainFolders, TrainJob
-from selfimp_bench.engines.trl import trainer as trl
 from selfimp_bench.engines.trl.order import PADDING_LOGP
 from selfimp_bench.engines.trl.trainer import TrlTrainer
 from selfimp_bench.engines.trl.trainers import pair_losses
 from selfimp_bench.engines.trl.worker import run as run_worker
 
-from .conftest import BOS, EOS, Rows, folders_in, job_of, options, worker_job
+from .conftest import BOS, EOS, Rows, folders_in, job_of, options, work_with, worker_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 
@@ -162,8 +161,7 @@ class Split:
             return
         with pytest.MonkeyPatch.context() as patch:
             if self.distributed == "deepspeed-zero3":
-                patch.setattr(trl, "WORKER", "zero3_on_cpus")
-            patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+                work_with("zero3_on_cpus", patch)
             split = replace(job, micro_batch_size=self.micro, distributed=self.distributed)
             trainer = TrlTrainer(options(processes=self.processes, save_minutes=save_minutes))
             trainer.train(split, folders, on_progress)
