@@ -98,3 +98,39 @@ def misquoted(found: Sequence[str], claimed: Claimed, not_claimed: NotClaimed) -
         at = at if place is None else place
     loose = [words for each in not_claimed.values() for words in each]
     return wrong + [words for words in loose if not any(words in sentence for sentence in found)]
+
+
+class SentenceTests:
+    """What holds of every paper's list; a paper's class has its text and its lists."""
+
+    paper: str
+    """The file of its text."""
+    parts: Sequence[Part]
+    claimed: Claimed
+    not_claimed: NotClaimed
+    counts: tuple[int, int]
+    """How many sentences assert something, and how many of those are claims."""
+
+    def found(self) -> list[str]:
+        """The sentences of the parts that are read, in order."""
+        return list(sentences((papers() / self.paper).read_text(encoding="utf-8"), self.parts))
+
+    def test_the_sentences_are_the_paper_s_and_its_claims_in_its_order(self) -> None:
+        assert misquoted(self.found(), self.claimed, self.not_claimed) == []
+
+    def test_every_sentence_that_asserts_something_is_a_claim_or_listed_with_the_reason(self) -> None:
+        assert unlisted(assertions(self.found()), self.claimed, self.not_claimed) == []
+
+    def test_no_sentence_is_claimed_and_listed_as_none(self) -> None:
+        loose = [plain(words) for each in self.not_claimed.values() for words in each]
+        for sentence in self.found():
+            both = (
+                [words for words, _ in self.claimed if words in sentence],
+                [words for words in loose if words in sentence],
+            )
+            assert not all(both), both
+
+    def test_sentences_are_counted(self) -> None:
+        asserted = assertions(self.found())
+        claimed = [each for each in asserted if any(words in each for words, _ in self.claimed)]
+        assert (len(asserted), len(claimed)) == self.counts

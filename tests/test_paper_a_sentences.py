@@ -4,7 +4,7 @@ Built from the text: every sentence with a comparison, a number or a trend is a 
 """
 
 import pytest
-from paper_sentences import Claimed, NotClaimed, Part, assertions, misquoted, papers, plain, sentences, unlisted
+from paper_sentences import Claimed, NotClaimed, Part, SentenceTests, assertions
 from support import shipped_suite
 
 from selfimp_bench.manifest.catalog import find
@@ -270,8 +270,12 @@ NOT_CLAIMED: NotClaimed = {
 }
 
 
-def text() -> str:
-    return (papers() / "progress_or_regress.txt").read_text(encoding="utf-8")
+class TestSentences(SentenceTests):
+    paper = "progress_or_regress.txt"
+    parts = PARTS
+    claimed = SENTENCES
+    not_claimed = NOT_CLAIMED
+    counts = (125, 36)
 
 
 def test_every_claim_of_the_suite_stands_for_a_sentence_and_every_sentence_has_claims_that_exist() -> None:
@@ -284,27 +288,6 @@ def test_every_claim_of_the_suite_stands_for_a_sentence_and_every_sentence_has_c
     of_one = {tuple(name.split("/")) for name in named if "/" in name}
     assert of_one <= made
     assert {claim for _, claim in made} == {claim for _, claim in of_one}, "each claim of experiments has its sentence"
-
-
-def test_the_sentences_are_the_paper_s_and_its_claims_in_its_order() -> None:
-    assert misquoted(list(sentences(text(), PARTS)), SENTENCES, NOT_CLAIMED) == []
-
-
-def test_every_sentence_that_asserts_something_is_a_claim_or_listed_with_the_reason() -> None:
-    assert unlisted(assertions(sentences(text(), PARTS)), SENTENCES, NOT_CLAIMED) == []
-
-
-def test_no_sentence_is_claimed_and_listed_as_none() -> None:
-    loose = [plain(words) for each in NOT_CLAIMED.values() for words in each]
-    for sentence in sentences(text(), PARTS):
-        both = [words for words, _ in SENTENCES if words in sentence], [words for words in loose if words in sentence]
-        assert not all(both), both
-
-
-def test_sentences_are_counted() -> None:
-    asserted = assertions(sentences(text(), PARTS))
-    claimed = [each for each in asserted if any(words in each for words, _ in SENTENCES)]
-    assert (len(asserted), len(claimed)) == (125, 36)
 
 
 @pytest.mark.parametrize("sentence", ["All gaps rise.", "It is 3 times as much.", "A is better than B.", "Most do so."])

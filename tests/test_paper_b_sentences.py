@@ -3,7 +3,7 @@
 Built from the text: every sentence with a comparison, a number or a trend is a claim, or listed with why it is none.
 """
 
-from paper_sentences import Claimed, NotClaimed, Part, assertions, misquoted, papers, plain, sentences, unlisted
+from paper_sentences import Claimed, NotClaimed, Part, SentenceTests
 from support import shipped_suite
 
 from selfimp_bench.manifest.catalog import find
@@ -366,8 +366,12 @@ NOT_CLAIMED: NotClaimed = {
 }
 
 
-def text() -> str:
-    return (papers() / "mind_the_gap.txt").read_text(encoding="utf-8")
+class TestSentences(SentenceTests):
+    paper = "mind_the_gap.txt"
+    parts = PARTS
+    claimed = SENTENCES
+    not_claimed = NOT_CLAIMED
+    counts = (193, 74)
 
 
 def test_every_claim_of_the_suite_stands_for_a_sentence_and_every_sentence_has_claims_that_exist() -> None:
@@ -375,24 +379,3 @@ def test_every_claim_of_the_suite_stands_for_a_sentence_and_every_sentence_has_c
     assert {claim.id for claim in SUITE.claims} == {claim for claim in named if "/" not in claim}
     for experiment, claim in (name.split("/") for name in named if "/" in name):
         assert claim in [each.id for each in load_experiment(find(experiment)).manifest.claims], experiment
-
-
-def test_the_sentences_are_the_paper_s_and_its_claims_in_its_order() -> None:
-    assert misquoted(list(sentences(text(), PARTS)), SENTENCES, NOT_CLAIMED) == []
-
-
-def test_every_sentence_that_asserts_something_is_a_claim_or_listed_with_the_reason() -> None:
-    assert unlisted(assertions(sentences(text(), PARTS)), SENTENCES, NOT_CLAIMED) == []
-
-
-def test_no_sentence_is_claimed_and_listed_as_none() -> None:
-    loose = [plain(words) for each in NOT_CLAIMED.values() for words in each]
-    for sentence in sentences(text(), PARTS):
-        both = [words for words, _ in SENTENCES if words in sentence], [words for words in loose if words in sentence]
-        assert not all(both), both
-
-
-def test_sentences_are_counted() -> None:
-    asserted = assertions(sentences(text(), PARTS))
-    claimed = [each for each in asserted if any(words in each for words, _ in SENTENCES)]
-    assert (len(asserted), len(claimed)) == (193, 74)

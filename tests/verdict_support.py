@@ -21,6 +21,7 @@ from selfimp_bench.manifest.priors import Prior, Priors
 from selfimp_bench.manifest.reference_table import Reference
 from selfimp_bench.measurement import Measurement, Split, mean_over_problems
 from selfimp_bench.verdict.evidence import CellValues, Evidence, Key, ProblemSet
+from selfimp_bench.verdict.findings import Finding, Kind, Verdict
 
 Values = Sequence[float | None]
 
@@ -183,3 +184,25 @@ def either(*claims: Claim) -> Claim:
 def both(*claims: Claim) -> Claim:
     """Several parts."""
     return replace(either(*claims), any_of=None, all_of=either(*claims).any_of)
+
+
+def finding(verdict: Verdict, p_for: float, p_against: float, claim: str = "c", kind: Kind = Kind.ORDER) -> Finding:
+    """A finding without points and numbers of its own."""
+    return Finding(
+        claim=claim,
+        model="m",
+        statement="It rises.",
+        source="Section 1",
+        kind=kind,
+        verdict=verdict,
+        p_for=p_for,
+        p_against=p_against,
+        reason="",
+        would_fail="",
+        smallest_effect=None,
+        points=(),
+        interval=None,
+        terms=(),
+        problems_to_decide=None,
+        replicates_to_decide=None,
+    )

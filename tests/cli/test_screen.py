@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 from support import ManifestMaker
+from verdict_support import finding
 
 from selfimp_bench.cli.console import table
 from selfimp_bench.cli.screen import BarProgress, LineProgress, findings_table
@@ -12,7 +13,7 @@ from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.judge import Judgement
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.plan import Step
-from selfimp_bench.verdict.findings import Finding, Findings, Kind, Verdict
+from selfimp_bench.verdict.findings import Findings, Kind, Verdict
 
 
 @pytest.fixture
@@ -68,24 +69,7 @@ def test_a_table_does_not_interpret_markup() -> None:
 
 
 def test_a_claim_of_several_parts_has_a_row_without_a_number_that_is_not_called_undefined() -> None:
-    headline = Finding(
-        claim="up-while-down",
-        model="m",
-        statement="one rises while the other falls",
-        source="here",
-        kind=Kind.ALL_OF,
-        verdict=Verdict.REPRODUCED,
-        p_for=0.001,
-        p_against=1.0,
-        reason="both",
-        would_fail="less",
-        smallest_effect=None,
-        points=(),
-        interval=None,
-        terms=(),
-        problems_to_decide=None,
-        replicates_to_decide=None,
-    )
+    headline = finding(Verdict.REPRODUCED, 0.001, 1.0, "up-while-down", Kind.ALL_OF)
     findings = Findings(schema=2, findings=(headline,))
     judged = Judgement(experiment="e", run="r", judged=True, findings=findings, exit_code=0, probes={}, prompts={})
     screen = _screen(terminal=False)

@@ -62,16 +62,6 @@ def test_a_step_at_rate_0_changes_no_weight_on_one_process(
     assert_nothing_changed(stored_as(job, tmp_path, lambda _: DTYPES[dtype]), Split(micro=2), tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_step_at_rate_0_changes_no_weight_under_zero_3_in_bfloat16(
-    dtype: str, make_job: MakeJob, tmp_path: Path
-) -> None:
-    job = make_job(sft_rows(4), learning_rate=0.0, weight_decay=0.1, precision="bfloat16")
-    split = Split(micro=1, processes=2, distributed="deepspeed-zero3")
-    assert_nothing_changed(stored_as(job, tmp_path, lambda _: DTYPES[dtype]), split, tmp_path)
-
-
 def mixed(name: str) -> torch.dtype:
     """As in many a checkpoint: norms in float32, the rest in bfloat16, and one float16."""
     if "norm" in name:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from verdict_support import finding
 
 from selfimp_bench.manifest.model import Cell, Profile
 from selfimp_bench.measurement import Measurement, ProblemValue, Split, mean_over_problems
@@ -21,7 +22,7 @@ from selfimp_bench.steps.measured import MEASUREMENT_SCHEMA, MEASUREMENTS, PROBL
 from selfimp_bench.steps.store import StepFolder, pretty_json, write_atomically
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
-from selfimp_bench.verdict.findings import Finding, Findings, Interval, Kind, PointFinding, Term, Verdict, to_json
+from selfimp_bench.verdict.findings import Findings, Interval, Kind, PointFinding, Term, Verdict, to_json
 
 MANIFEST = Path(__file__).parents[1] / "manifest" / "valid" / "example-iter-dpo.v1.yaml"
 TABLE = """\
@@ -113,27 +114,20 @@ def example_findings(
     model: str, *, statement: str = "Greedy accuracy after every iteration is as in Table 2."
 ) -> Findings:
     """One finding of each kind, and every verdict."""
-    accuracy = Finding(
-        claim="accuracy",
+    accuracy = replace(
+        finding(Verdict.NOT_REPRODUCED, 1.0, 0.0123, "accuracy", Kind.VALUE),
         model=model,
         statement=statement,
         source="Table 2",
-        kind=Kind.VALUE,
-        verdict=Verdict.NOT_REPRODUCED,
         reason="1 of 3 points is NOT_REPRODUCED: pass@1 on test at iteration 3 is further off than allowed",
         points=(
             _point(1, "0.42", "41.0", Verdict.REPRODUCED),
             _point(2, None, "50.2", Verdict.NOT_MEASURED),
             _point(3, "0.66", "71.5", Verdict.NOT_REPRODUCED),
         ),
-        interval=None,
         terms=(Term(name="points", value=3, source="the claim's, about all its models"),),
-        p_for=1.0,
-        p_against=0.0123,
         would_fail="outside of 36.9 to 45.1 percent it would have been contradicted",
         smallest_effect=5.2,
-        problems_to_decide=None,
-        replicates_to_decide=None,
     )
     helps = replace(
         accuracy,

@@ -3,31 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from verdict_support import finding
 
-from selfimp_bench.verdict.findings import Finding, Kind, Verdict
+from selfimp_bench.verdict.findings import Finding, Verdict
 from selfimp_bench.verdict.together import Together, in_words, together
-
-
-def finding(verdict: Verdict, p_for: float, p_against: float, claim: str = "c") -> Finding:
-    return Finding(
-        claim=claim,
-        model="m",
-        statement="It rises.",
-        source="Section 1",
-        kind=Kind.ORDER,
-        verdict=verdict,
-        p_for=p_for,
-        p_against=p_against,
-        reason="",
-        would_fail="",
-        smallest_effect=None,
-        points=(),
-        interval=None,
-        terms=(),
-        problems_to_decide=None,
-        replicates_to_decide=None,
-    )
-
 
 NUMBERS = "the paper's own numbers"
 CLEAR = finding(Verdict.REPRODUCED, 1e-9, 1.0, "clear")
