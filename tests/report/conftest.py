@@ -16,13 +16,16 @@ from selfimp_bench.protocols.post_training.metrics.case_study import CaseStep, G
 from selfimp_bench.report.write import write_report
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import CaseStudies, CaseStudy
-from selfimp_bench.runs.folders import FINDINGS, RECORD
+from selfimp_bench.runs.evidence import files_of
+from selfimp_bench.runs.findings_file import keep_findings
+from selfimp_bench.runs.folders import RECORD
 from selfimp_bench.runs.record import Code, Environment, RecordedStep, RunRecord
+from selfimp_bench.runs.seals import seal_of
 from selfimp_bench.steps.measured import MEASUREMENT_SCHEMA, MEASUREMENTS, PROBLEM_VALUE_SCHEMA, PROBLEM_VALUES
-from selfimp_bench.steps.store import StepFolder, pretty_json, write_atomically
+from selfimp_bench.steps.store import Artifact, StepFolder, pretty_json, write_atomically
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
-from selfimp_bench.verdict.findings import Findings, Interval, Kind, PointFinding, Term, Verdict, to_json
+from selfimp_bench.verdict.findings import Findings, Interval, Kind, PointFinding, Term, Verdict
 
 MANIFEST = Path(__file__).parents[1] / "manifest" / "valid" / "example-iter-dpo.v1.yaml"
 TABLE = """\
@@ -179,7 +182,7 @@ def record(models: tuple[str, ...], seeds: tuple[int, ...], profile: Profile) ->
     """A record with selecting, training and sampling steps for every iteration."""
     steps = tuple(step for model in models for seed in seeds for step in _steps(f"{model}/seed{seed}"))
     return RunRecord(
-        schema=1,
+        schema=2,
         experiment="example-iter-dpo",
         version=1,
         manifest_file=MANIFEST.name,
@@ -204,6 +207,8 @@ def record(models: tuple[str, ...], seeds: tuple[int, ...], profile: Profile) ->
         trained_tokens=765432,
         started="2026-01-02T03:04:05+00:00",
         wall_seconds=432.1,
+        files={},
+        seal="",
     )
 
 
@@ -258,6 +263,17 @@ def _step(name: str, stage: str, counts: dict[str, int], seconds: float, *, reus
     )
 
 
+def with_files(made: RunRecord, files: dict[str, str], tables: Measured) -> RunRecord:
+    """A record of these files, with the step that measured these tables, sealed."""
+    rows = {MEASUREMENTS: len(tables.measurements), PROBLEM_VALUES: len(tables.problem_values)}
+    measured = replace(
+        _step("measure", "measure", {"measurements": len(tables.measurements)}, 1.5, reused=False),
+        artifacts=tuple(Artifact(path=name, sha256=files[name], bytes=1, rows=count) for name, count in rows.items()),
+    )
+    whole = replace(made, files=files, steps=(*made.steps, measured))
+    return replace(whole, seal=seal_of(pretty_json(whole)))
+
+
 def write_run_folder(
     folder: Path,
     *,
@@ -274,10 +290,13 @@ def write_run_folder(
     writer.write_table(MEASUREMENTS, made.measurements, MEASUREMENT_SCHEMA)
     writer.write_table(PROBLEM_VALUES, made.problem_values, PROBLEM_VALUE_SCHEMA)
     write_atomically(folder / MANIFEST.name, MANIFEST.read_bytes())
-    write_atomically(folder / RECORD, pretty_json(record(models, seeds, profile)))
-    write_atomically(folder / FINDINGS, to_json(example_findings(models[0]) if judged is None else judged))
     write_atomically(folder / CASE_STUDY, pretty_json(example_case(models)))
-    write_atomically(folder / "reference_results" / "example" / "table2.csv", TABLE.encode())
+    table = "reference_results/example/table2.csv"
+    write_atomically(folder / table, TABLE.encode())
+    files = files_of(folder, [MANIFEST.name, MEASUREMENTS, PROBLEM_VALUES, CASE_STUDY, table])
+    own = with_files(record(models, seeds, profile), files, made)
+    write_atomically(folder / RECORD, pretty_json(own))
+    keep_findings(folder, example_findings(models[0]) if judged is None else judged, own.evidence_digest())
     return folder
 
 

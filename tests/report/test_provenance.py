@@ -25,7 +25,7 @@ def test_every_count_of_selecting_and_training_is_shown(run):
     assert shown["selected", "correct samples left out as duplicates or over the cap"] == ("-", "-", "9,120")
     assert shown["trained", "kept previous checkpoint, training set empty"] == ("-", "-", "1")
     assert shown["trained", "optimizer steps"] == ("351", "372", "0")
-    assert len(shown) == len({(step.stage, name) for step in run.record.steps for name in step.counts}) - 2
+    assert len(shown) == len({(step.stage, name) for step in run.record.steps for name in step.counts}) - 3
 
 
 def test_every_step_has_its_tokens_and_seconds(run):
@@ -34,7 +34,7 @@ def test_every_step_has_its_tokens_and_seconds(run):
     train = view.steps[1]
     assert (train.tokens, train.seconds, train.rate) == ("2,511,234", "10 min 12 s", "4,100")
     assert train.done == "found in the store"
-    assert [row.stage for row in view.stages] == ["select", "train", "sample"]  # in the order of the run
+    assert [row.stage for row in view.stages] == ["select", "train", "sample", "measure"]  # in the order of the run
 
 
 def test_the_command_names_version_profile_and_seeds(run):

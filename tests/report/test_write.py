@@ -15,8 +15,9 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.report import figures
 from selfimp_bench.report.write import REPORT, write_report
+from selfimp_bench.runs.findings_file import keep_findings
 from selfimp_bench.runs.folders import FINDINGS
-from selfimp_bench.verdict.findings import Findings, Verdict, to_json
+from selfimp_bench.verdict.findings import Findings, Verdict
 
 _HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'
 
@@ -217,5 +218,5 @@ def test_several_findings_of_one_claim_are_counted_as_findings(write_run, findin
     folder = write_run(models=("big", "tiny"), judged=Findings(schema=2, findings=both))
     assert "6 findings on 3 claims and 2 models: 2 not reproduced" in seen_in(write_report(folder).read_text())
     reproduced = tuple(replace(each, verdict=Verdict.REPRODUCED) for each in both)
-    (folder / FINDINGS).write_bytes(to_json(Findings(schema=2, findings=reproduced)))
+    keep_findings(folder, Findings(schema=2, findings=reproduced), "")
     assert "2 models: 6 reproduced." in seen_in(write_report(folder).read_text())

@@ -96,7 +96,9 @@ def _result(write_run, name: str, method: str, values: Sequence[float | None]) -
         member=Member(name=name, version=1, dataset="toy", method=method, models=(MODEL,)),
         folder=f"{name}/0",
         run=run,
-        judgement=Judgement(experiment=name, run="", judged=True, findings=nothing, exit_code=0, probes={}, prompts={}),
+        judgement=Judgement(
+            experiment=name, run="", judged=True, findings=nothing, exit_code=0, unwritten=(), probes={}, prompts={}
+        ),
     )
 
 

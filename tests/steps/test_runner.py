@@ -18,6 +18,7 @@ from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.judge import judge_run
 from selfimp_bench.runs.record import read_record
+from selfimp_bench.runs.seals import seal_of
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.plan import Places, plan_keys
 from selfimp_bench.steps.probe import Stamp
@@ -95,6 +96,7 @@ def test_the_verdict_allows_for_the_divergence_that_the_record_tells(
     narrow = _points(folder)
     record = json.loads((folder / "record.json").read_bytes())
     record["probes"]["tiny-gsm-base"] |= {"stamp": "distributional", "diverged": 1, "divergence_rate": 0.1}
+    record["seal"] = seal_of(json.dumps(record).encode())
     (folder / "record.json").write_text(json.dumps(record))
     wide = _points(folder)
     assert "rerun noise" not in narrow["pass@1", "test"]

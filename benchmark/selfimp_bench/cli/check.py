@@ -35,5 +35,7 @@ def show_findings(judgement: "StudyJudgement", *, as_json: bool) -> None:
     if as_json:
         print_json(judgement)
         return
+    for words in judgement.unwritten:
+        click.echo(words, err=True)
     for part in findings_tables(judgement):
         console().print(part)

@@ -1,5 +1,6 @@
 """`report`: the pages of a finished run."""
 
+import os
 from pathlib import Path
 
 import click
@@ -9,9 +10,13 @@ from selfimp_bench.cli.command import command, home_option, print_json
 
 @command("report")
 @click.argument("run", metavar="RUN")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the pages go.  [default: the run]")
 @home_option
-def report_command(*, run: str, home: Path, as_json: bool) -> None:
-    """Write report.html and figures/ of a finished run, and of every experiment in it. Needs no GPU."""
+def report_command(*, run: str, out: Path | None, home: Path, as_json: bool) -> None:
+    """Write report.html and figures/ of a finished run, and of every experiment in it. Needs no GPU.
+
+    Where the run cannot be written to, they go to reports/ under the home.
+    """
     from selfimp_bench.runs.folders import find_run
 
     folder = find_run(run, home)
@@ -19,7 +24,11 @@ def report_command(*, run: str, home: Path, as_json: bool) -> None:
     from selfimp_bench.report.write_study import write_study_report
     from selfimp_bench.runs.judge import judge_study
 
-    path = write_study_report(judge_study(folder)).page
+    judgement = judge_study(folder)
+    folders = (folder, *(Path(each.run) for each in judgement.experiments))
+    if out is None and not all(os.access(each, os.W_OK) for each in folders):
+        out = home / "reports"
+    path = write_study_report(judgement, out).page
     if as_json:
         print_json({"report": str(path)})
     else:

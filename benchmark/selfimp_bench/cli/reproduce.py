@@ -92,6 +92,7 @@ def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
     from selfimp_bench.report.write_study import write_study_report
     from selfimp_bench.runs.folders import record_path
     from selfimp_bench.runs.judge import judge_study
+    from selfimp_bench.runs.seals import seal_of
 
     folder = _run(study, asked)
     judgement = judge_study(folder)
@@ -101,7 +102,7 @@ def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
         click.echo()
         for page in dict.fromkeys((*written.experiments, written.page)):
             click.echo(f"report: {page}")
-        click.echo(f"record: {record_path(folder)}")
+        click.echo(f"record: {record_path(folder)}, sealed {seal_of(record_path(folder).read_bytes())}")
     return judgement.exit_code
 
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.report.best import best_view
 from selfimp_bench.report.chart import Figure
@@ -22,24 +20,26 @@ from selfimp_bench.report.provenance import provenance_view
 from selfimp_bench.report.svg import inline, is_current
 from selfimp_bench.report.verdicts import verdict_view, web_link
 from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
-from selfimp_bench.runs.folders import FINDINGS
+from selfimp_bench.runs.findings_file import read_findings
 from selfimp_bench.runs.judge import RunFiles, read_run, run_table
 from selfimp_bench.steps.store import write_atomically
 from selfimp_bench.verdict.figure_rows import table_names
-from selfimp_bench.verdict.findings import Findings, brief, from_json
+from selfimp_bench.verdict.findings import Findings, brief
 
 REPORT = "report.html"
 FIGURES = "figures"
 
 
-def write_report(folder: Path) -> Path:
-    """Write the report of a checked run and return its path; the same run folder gives the same bytes.
+def write_report(folder: Path, findings: Findings | None = None, into: Path | None = None) -> Path:
+    """Write the report of a run and return its path; the same run folder gives the same bytes.
 
+    findings: as just judged; None: those that the last check left. into: where page and figures go; None: the run's.
     Raises InputError when the folder is no finished run, or was not checked.
     """
-    material = _read(folder)
-    page = _render(material, {figure.name: drawing(folder, figure) for figure in material.figures})
-    path = folder / REPORT
+    into = folder if into is None else into
+    material = _read(folder, findings)
+    page = _render(material, {figure.name: drawing(into, figure) for figure in material.figures})
+    path = into / REPORT
     write_atomically(path, page.encode())
     return path
 
@@ -70,11 +70,11 @@ class _Material:
         return (*self.of_paper, *self.of_metrics)
 
 
-def _read(folder: Path) -> _Material:
+def _read(folder: Path, findings: Findings | None) -> _Material:
     run = read_run(folder)
     return _Material(
         run=run,
-        findings=_read_findings(folder),
+        findings=_last_findings(folder) if findings is None else findings,
         studies=read_case_studies(folder),
         tables={name: run_table(folder, name) for name in table_names(run.manifest.figures or ())},
     )
@@ -102,14 +102,9 @@ def _render(material: _Material, drawings: Mapping[str, str]) -> str:
     )
 
 
-def _read_findings(folder: Path) -> Findings:
-    path = folder / FINDINGS
-    try:
-        return from_json(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; `selfimp-bench check {folder}` writes it") from None
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path}: not findings of this version ({error}); `selfimp-bench check {folder}`") from None
+def _last_findings(folder: Path) -> Findings:
+    found = read_findings(folder)
+    return Findings(schema=found.schema, findings=found.findings)
 
 
 def drawing(folder: Path, figure: Figure) -> str:

@@ -29,19 +29,29 @@ class StudyReport:
     experiments: tuple[Path, ...]
 
 
-def write_study_report(judgement: StudyJudgement) -> StudyReport:
-    """Write the report of a study that was just judged, and those of its experiments."""
+def write_study_report(judgement: StudyJudgement, out: Path | None = None) -> StudyReport:
+    """Write the report of a study that was just judged, and those of its experiments: into the run folders, or under
+    ``out`` into folders NAME/ID like theirs."""
     folder = Path(judgement.run)
     run = read_study_run(folder)
-    pages = tuple(write_report(each) for each in run.experiments)
+    pages = tuple(
+        write_report(each, own.findings, _into(each, out))
+        for each, own in zip(run.experiments, judgement.experiments, strict=True)
+    )
     if run.record is None or run.across is None:
         return StudyReport(page=pages[0], experiments=pages)
-    page = folder / REPORT
-    write_atomically(page, _render(run, run.record, run.across, judgement).encode())
+    into = _into(folder, out)
+    page = into / REPORT
+    write_atomically(page, _render(run, run.record, run.across, judgement, into).encode())
     return StudyReport(page=page, experiments=pages)
 
 
-def _render(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJudgement) -> str:
+def _into(folder: Path, out: Path | None) -> Path:
+    whole = folder.resolve()
+    return folder if out is None else out / whole.parent.name / whole.name
+
+
+def _render(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJudgement, into: Path) -> str:
     tables = [run_table(run.folder, name) for name in suite_tables(across)]
     numbers = PublishedNumbers(across.published, tables)
     results = _results(run, record, across, judgement)
@@ -54,7 +64,7 @@ def _render(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJ
         page=across_page(across, results, judgement.findings.findings, paper, numbers),
         together=None if judgement.together is None else in_words(judgement.together),
         figure=figure,
-        drawing=None if figure is None else _inlined(run.folder, figure),
+        drawing=None if figure is None else _inlined(into, figure),
     )
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ from selfimp_bench.manifest.priors import FILE
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
+from selfimp_bench.runs.evidence import files_of
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
 from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.hub_needs import missing_words
@@ -32,7 +34,7 @@ from selfimp_bench.steps.progress import Progress
 from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
 from selfimp_bench.steps.runner import Engines, FinishedStep, Runner
 from selfimp_bench.steps.store import Store, pretty_json, write_atomically
-from selfimp_bench.verdict import figure_rows as beside
+from selfimp_bench.verdict import figure_rows
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables
 
@@ -59,10 +61,9 @@ def run_study(
     folder = study.run_folder(home)
     if study.across is not None:
         write_atomically(folder / study.file, study.text.encode())
-        for name in suite_tables(study.across):
-            _copy(find_table(name, study.path), folder / TABLES / name)
-        _copy_priors(study.path, folder)
-        write_atomically(folder / STUDY_RECORD, pretty_json(make_study_record(study, study.across, home)))
+        beside = _copied(folder, _tables(suite_tables(study.across), study.path))
+        files = files_of(folder, [study.file, *beside])
+        write_atomically(folder / STUDY_RECORD, pretty_json(make_study_record(study, study.across, home, files)))
     return folder
 
 
@@ -93,11 +94,7 @@ def execute(
     for name in (MEASUREMENTS, PROBLEM_VALUES):
         _gather(store, finished, name, folder / name)
     write_atomically(folder / experiment.manifest_file, experiment.text.encode())
-    for name, file in experiment.files.items():
-        _copy(file, folder / name)
-    for table in table_names(experiment):
-        _copy(find_table(table, experiment.path), folder / TABLES / table)
-    _copy_priors(experiment.path, folder)
+    beside = _copied(folder, {**experiment.files, **_tables(table_names(experiment), experiment.path)})
     write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))
     record = make_record(
         experiment,
@@ -107,6 +104,7 @@ def execute(
         image_digest=image_digest,
         probes=_by_model(store, finished, PROBE, Probed),
         prompts=_by_model(store, finished, PROMPTS, tuple[PromptLengths, ...]),
+        files=files_of(folder, [experiment.manifest_file, MEASUREMENTS, PROBLEM_VALUES, CASE_STUDY, *beside]),
     )
     write_atomically(folder / RECORD, pretty_json(record))
     return folder
@@ -129,7 +127,9 @@ def open_runner(experiment: Experiment, home: Path, training: TrainOptions) -> R
 def table_names(experiment: Experiment) -> tuple[str, ...]:
     """The reference tables that the experiment's claims and figures need, those of conflicting rows too, each once."""
     tables = tables_of(experiment.manifest.claims, lambda name: read_table(find_table(name, experiment.path), name))
-    return tuple(sorted({*(table.name for table in tables), *beside.table_names(experiment.manifest.figures or ())}))
+    return tuple(
+        sorted({*(table.name for table in tables), *figure_rows.table_names(experiment.manifest.figures or ())})
+    )
 
 
 def _lack_of_gpu(experiment: Experiment, plan: Plan, store: Store) -> str | None:
@@ -171,14 +171,19 @@ def _wrote(done: FinishedStep, name: str) -> bool:
     return any(artifact.path == name for artifact in done.record.artifacts)
 
 
-def _copy_priors(manifest: Path, folder: Path) -> None:
-    """The priors that lie beside a manifest, if any do; those that are shipped are at hand where a run is judged."""
+def _tables(names: Iterable[str], manifest: Path) -> dict[str, Path]:
+    """The tables of a manifest by what a run folder calls them, and the priors that lie beside it, if any do; those
+    that are shipped are at hand where a run is judged."""
     own = manifest.with_name(FILE)
-    if own.is_file():
-        _copy(own, folder / TABLES / FILE)
+    priors = {f"{TABLES}/{FILE}": own} if own.is_file() else {}
+    return {f"{TABLES}/{name}": find_table(name, manifest) for name in names} | priors
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.resolve() != target.resolve():
-        shutil.copyfile(source, target)
+def _copied(folder: Path, files: Mapping[str, Path]) -> tuple[str, ...]:
+    """Copy files into a folder under these names, and return the names."""
+    for name, source in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.resolve() != target.resolve():
+            shutil.copyfile(source, target)
+    return tuple(files)

@@ -22,23 +22,26 @@ from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.manifest.reference_table import read_table as read_reference_table
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
+from selfimp_bench.paths import INSIDE, leads_outside
 from selfimp_bench.places import REFERENCES
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.runs.as_one import as_one
+from selfimp_bench.runs.evidence import NOT_A_RUN, run_faults, study_faults
 from selfimp_bench.runs.execute import TABLES
-from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
-from selfimp_bench.runs.possible import refuse_impossible
+from selfimp_bench.runs.findings_file import keep_findings, refuse_edited_findings
+from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, is_of_several
+from selfimp_bench.runs.possible import impossible
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.prompts import PromptLengths
-from selfimp_bench.steps.store import read_table, write_atomically
+from selfimp_bench.steps.store import read_table
 from selfimp_bench.verdict.check import check, tables_of
 from selfimp_bench.verdict.evidence import Columns, Evidence, Labels, RunEvidence, evidence, values_of
-from selfimp_bench.verdict.findings import Findings, exit_code, to_json
+from selfimp_bench.verdict.findings import Findings, exit_code
 from selfimp_bench.verdict.groups import judge_suite
 from selfimp_bench.verdict.paper_check import suite_tables
 from selfimp_bench.verdict.together import Together
@@ -49,7 +52,7 @@ from selfimp_bench.verdict.value import Divergence
 class Judgement:
     """A run's findings. A smoke run judges no claim: ``judged`` is False and there are none.
 
-    probes, prompts: by model, as in the record.
+    unwritten: why findings.json could not be written, where it could not. probes, prompts: by model, as in the record.
     """
 
     experiment: str
@@ -57,6 +60,7 @@ class Judgement:
     judged: bool
     findings: Findings
     exit_code: int
+    unwritten: tuple[str, ...]
     probes: Mapping[str, Probed]
     prompts: Mapping[str, tuple[PromptLengths, ...]]
 
@@ -77,6 +81,7 @@ class StudyJudgement:
     findings: Findings
     experiments: tuple[Judgement, ...]
     exit_code: int
+    unwritten: tuple[str, ...]
     together: Together | None
 
 
@@ -111,15 +116,36 @@ class RunFiles:
         try:
             return evidence([run_evidence(self)])
         except ValueError as error:
-            raise InputError(
-                f"{self.folder}: {error}; this is not what a run wrote: fetch the run anew, or run it again"
-            ) from None
+            raise InputError(f"{self.folder}: {error}; {NOT_A_RUN}") from None
 
 
 def read_run(folder: Path) -> RunFiles:
-    """Read a run folder. Raises InputError when its manifest is not the one its record names, or a file is damaged."""
+    """Read a run folder. Raises InputError, with the files and what is wrong in them, for one that was changed since
+    its run."""
     record = read_record(folder)
+    faults = run_faults(folder, record)
+    try:
+        run = _read_run(folder, record)
+        faults += _impossible(run) if faults else ()
+    except InputError as error:
+        raise InputError("\n".join(dict.fromkeys([*faults, str(error)]))) from None
+    _refuse(faults)
+    return run
+
+
+def _impossible(run: RunFiles) -> tuple[str, ...]:
+    return impossible(run.folder, run.record, run.manifest, run.evidence)
+
+
+def _refuse(faults: Sequence[str]) -> None:
+    if faults:
+        raise InputError("\n".join([*faults, NOT_A_RUN]))
+
+
+def _read_run(folder: Path, record: RunRecord) -> RunFiles:
     path = folder / record.manifest_file
+    if leads_outside(record.manifest_file):
+        raise InputError(f"{folder / RECORD}: $.manifest_file: expected {INSIDE}, found '{record.manifest_file}'")
     found = _file_digest(path)
     if found != record.manifest_digest:
         raise InputError(f"{path}: digest {found}; {folder / RECORD} names {record.manifest_digest}; run again")
@@ -139,13 +165,16 @@ def read_run(folder: Path) -> RunFiles:
 
 
 def read_study_run(folder: Path) -> StudyRun:
-    """A study's run folder. Raises InputError when its claims are not those of the file that its record names."""
+    """A study's run folder. Raises InputError, with the files and what is wrong, for one that was changed since, and
+    where an experiment's run is not the one that was run for it."""
     if not is_of_several(folder):
         return StudyRun(folder=folder, experiments=(folder,), record=None, across=None)
     record = read_study_record(folder)
     path = folder / record.study_file
-    if _file_digest(path) != record.study_digest:
-        raise InputError(f"{path}: not the file that {folder / STUDY_RECORD} names; run again")
+    faults = list(study_faults(folder, record))
+    if not leads_outside(record.study_file) and _file_digest(path) != record.study_digest:
+        faults.append(f"{path}: not the file that {folder / STUDY_RECORD} names; run again")
+    _refuse(faults)
     return StudyRun(
         folder=folder,
         experiments=tuple(folder.parent.parent / run.folder for run in record.runs),
@@ -155,11 +184,16 @@ def read_study_run(folder: Path) -> StudyRun:
 
 
 def judge_study(folder: Path) -> StudyJudgement:
-    """Judge a finished study: every experiment's run, and the claims across them, which go to its findings.json."""
+    """Judge a finished study: every experiment's run, and the claims across them, which go to its findings.json.
+
+    Raises InputError, with the files and what is wrong, for what no run and no check can have written.
+    """
     run = read_study_run(folder)
+    for each in {folder, *run.experiments}:
+        refuse_edited_findings(each)
     runs = [read_run(each) for each in run.experiments]
     experiments = tuple(_judge(each) for each in runs)
-    if run.across is None:
+    if run.across is None or run.record is None:
         (own,) = experiments
         return StudyJudgement(
             study=own.experiment,
@@ -169,11 +203,12 @@ def judge_study(folder: Path) -> StudyJudgement:
             findings=own.findings,
             experiments=experiments,
             exit_code=own.exit_code,
+            unwritten=own.unwritten,
             together=None,
         )
     judged = all(each.judged for each in experiments)
     findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=2, findings=())
-    write_atomically(folder / FINDINGS, to_json(findings))
+    unwritten = keep_findings(folder, findings, run.record.evidence_digest())
     everything = (*findings.findings, *(finding for each in experiments for finding in each.findings.findings))
     return StudyJudgement(
         study=run.across.name,
@@ -183,6 +218,10 @@ def judge_study(folder: Path) -> StudyJudgement:
         findings=findings,
         experiments=experiments,
         exit_code=exit_code(Findings(schema=2, findings=everything)) if judged else 0,
+        unwritten=(
+            *(() if unwritten is None else (unwritten,)),
+            *(each for own in experiments for each in own.unwritten),
+        ),
         together=_as_one(run.folder, run.across, findings, runs, experiments) if judged else None,
     )
 
@@ -224,23 +263,25 @@ def _file_digest(path: Path) -> str:
 
 
 def judge_run(folder: Path) -> Judgement:
-    """Judge the claims of a finished run, and write findings.json. Equal runs give equal bytes."""
+    """Judge the claims of a finished run, and write findings.json where that can be. Equal runs give equal bytes."""
+    refuse_edited_findings(folder)
     return _judge(read_run(folder))
 
 
 def _judge(run: RunFiles) -> Judgement:
-    refuse_impossible(run.folder, run.record, run.manifest, run.evidence)
+    _refuse(_impossible(run))
     findings = Findings(schema=2, findings=())
     judged = run.record.profile != Profile.SMOKE
     if judged:
         findings = _selected(run, _check(run))
-    write_atomically(run.folder / FINDINGS, to_json(findings))
+    unwritten = keep_findings(run.folder, findings, run.record.evidence_digest())
     return Judgement(
         experiment=run.manifest.name,
         run=str(run.folder),
         judged=judged,
         findings=findings,
         exit_code=exit_code(findings) if judged else 0,
+        unwritten=() if unwritten is None else (unwritten,),
         probes=run.record.probes,
         prompts=run.record.prompts,
     )

@@ -1,45 +1,31 @@
 """Whether a run folder can be what a run wrote; what cannot be is refused before anything is judged."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import Final
 
-from selfimp_bench.errors import InputError
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
+from selfimp_bench.runs.evidence import named
 from selfimp_bench.runs.folders import RECORD
 from selfimp_bench.runs.record import RunRecord
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.verdict.evidence import Evidence
 from selfimp_bench.verdict.impossible import copied_replicates, impossible_means, impossible_numbers
 
-_SHOWN: Final = 5
-"""Faults named of each file."""
 
-
-def refuse_impossible(folder: Path, record: RunRecord, manifest: AnyManifest, evidence: Evidence) -> None:
-    """Raises InputError, with the files and what is wrong in them, for what no run can have written.
+def impossible(folder: Path, record: RunRecord, manifest: AnyManifest, evidence: Evidence) -> tuple[str, ...]:
+    """What no run can have written, in words that begin with the file it stands in.
 
     evidence: that of this run alone.
     """
     rows = {split: data.rows for split, data in manifest.datasets.by_split().items()}
-    found = [
-        *_named(folder / RECORD, _record_faults(record, manifest)),
-        *_named(folder / MEASUREMENTS, _measured_faults(record, evidence)),
-        *_named(folder / MEASUREMENTS, impossible_numbers(evidence, protocol_of(manifest).scale, rows)),
-        *_named(folder / PROBLEM_VALUES, impossible_means(evidence)),
-        *_named(folder / PROBLEM_VALUES, copied_replicates(evidence)),
-    ]
-    if found:
-        raise InputError("\n".join([*found, "this is not what a run wrote: fetch the run anew, or run it again"]))
-
-
-def _named(file: Path, faults: Iterator[str]) -> Iterator[str]:
-    for fault in islice(faults, _SHOWN):
-        yield f"{file}: {fault}"
-    if more := sum(1 for _ in faults):
-        yield f"{file}: and {more} more like these"
+    return (
+        *named(folder / RECORD, _record_faults(record, manifest)),
+        *named(folder / MEASUREMENTS, _measured_faults(record, evidence)),
+        *named(folder / MEASUREMENTS, impossible_numbers(evidence, protocol_of(manifest).scale, rows)),
+        *named(folder / PROBLEM_VALUES, impossible_means(evidence)),
+        *named(folder / PROBLEM_VALUES, copied_replicates(evidence)),
+    )
 
 
 def _record_faults(record: RunRecord, manifest: AnyManifest) -> Iterator[str]:

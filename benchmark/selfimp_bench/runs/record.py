@@ -4,29 +4,31 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
+from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.machine import Image, describe_image
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.places import PACKAGE
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
+from selfimp_bench.runs.seals import seal_of
 from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.runner import FinishedStep
-from selfimp_bench.steps.store import Artifact
+from selfimp_bench.steps.store import Artifact, artifacts_digest, pretty_json
 from selfimp_bench.steps.versions import source_digest
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
 
-SCHEMA = 1
+SCHEMA = 2
 _PACKAGES = (
     "accelerate",
     "datasets",
@@ -81,12 +83,17 @@ class RecordedStep:
     seconds: float
     reused: bool
 
+    def content_digest(self) -> str:
+        """One digest of everything the step wrote: what steps that use it name as their input."""
+        return artifacts_digest(self.artifacts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """One run, whole. ``wall_seconds`` is this invocation's; the steps hold their own times.
 
-    ``image`` is the container image it was made in; None outside containers.
+    ``image`` is the container image it was made in; None outside containers. ``files``: the sha256 of the files beside
+    the record that a verdict or a page rests on, by their paths; ``seal``: that of all the rest (``seals.py``).
     """
 
     schema: int
@@ -106,6 +113,8 @@ class RunRecord:
     trained_tokens: int
     started: str
     wall_seconds: float
+    files: Mapping[str, str]
+    seal: str
     sandbox: SandboxStatus | None = None
     """The isolation of the programs that this run graded, and its self-test; None: it graded none."""
     image: Image | None = None
@@ -114,19 +123,30 @@ class RunRecord:
     prompts: Mapping[str, tuple[PromptLengths, ...]] = field(default_factory=dict)
     """The lengths of all prompts, by model, and those that did not fit; empty where a protocol does not count them."""
 
+    def evidence_digest(self) -> str:
+        """One digest of all that a verdict rests on; equal for equal runs, whenever and wherever they were made."""
+        return digest([self.profile, self.models, self.seeds, self.probes, dict(self.files)])
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentRun:
-    """One experiment's run in a study's: ``folder`` is relative to the folder that holds all runs."""
+    """One experiment's run in a study's: ``folder`` is relative to the folder that holds all runs.
+
+    evidence: the ``evidence_digest`` of its record.
+    """
 
     experiment: str
     version: int
     folder: str
+    evidence: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """What ``study.json`` holds: the runs of the experiments, and the file whose claims are across them."""
+    """What ``study.json`` holds: the runs of the experiments, and the file whose claims are across them.
+
+    files, seal: as of ``RunRecord``.
+    """
 
     schema: int
     study: str
@@ -135,11 +155,17 @@ class StudyRecord:
     study_digest: str
     profile: str
     runs: tuple[ExperimentRun, ...]
+    files: Mapping[str, str]
+    seal: str
+
+    def evidence_digest(self) -> str:
+        """One digest of all that a verdict across the experiments rests on."""
+        return digest([self.profile, [run.evidence for run in self.runs], dict(self.files)])
 
 
-def make_study_record(study: Study, across: Suite, home: Path) -> StudyRecord:
-    """The record of several experiments' finished runs."""
-    return StudyRecord(
+def make_study_record(study: Study, across: Suite, home: Path, files: Mapping[str, str]) -> StudyRecord:
+    """The record of several experiments' finished runs. ``files``: the sha256 of those beside it."""
+    made = StudyRecord(
         schema=SCHEMA,
         study=across.name,
         version=across.version,
@@ -151,10 +177,14 @@ def make_study_record(study: Study, across: Suite, home: Path) -> StudyRecord:
                 experiment=experiment.manifest.name,
                 version=experiment.manifest.version,
                 folder=str(experiment.run_folder(home).relative_to(home / "runs")),
+                evidence=read_record(experiment.run_folder(home)).evidence_digest(),
             )
             for experiment in study.experiments
         ),
+        files=files,
+        seal="",
     )
+    return replace(made, seal=seal_of(pretty_json(made)))
 
 
 def make_record(
@@ -166,12 +196,13 @@ def make_record(
     image_digest: str | None,
     probes: Mapping[str, Probed],
     prompts: Mapping[str, tuple[PromptLengths, ...]],
+    files: Mapping[str, str],
 ) -> RunRecord:
     """The record of a finished run. ``started`` is ISO 8601, UTC; ``image_digest`` as the user passed it; ``probes``
-    and ``prompts`` are by model."""
+    and ``prompts`` are by model; ``files``: the sha256 of those beside the record."""
     manifest = experiment.manifest
     steps = tuple(_recorded(done) for done in finished)
-    return RunRecord(
+    made = RunRecord(
         schema=SCHEMA,
         experiment=manifest.name,
         version=manifest.version,
@@ -193,7 +224,10 @@ def make_record(
         image=describe_image(image_digest),
         probes=probes,
         prompts=prompts,
+        files=files,
+        seal="",
     )
+    return replace(made, seal=seal_of(pretty_json(made)))
 
 
 def read_record(run_folder: Path) -> RunRecord:

@@ -56,7 +56,12 @@ class StepRecord:
 
     def content_digest(self) -> str:
         """One digest of everything the step wrote: what steps that use it depend on."""
-        return digest([(artifact.path, artifact.sha256) for artifact in self.artifacts])
+        return artifacts_digest(self.artifacts)
+
+
+def artifacts_digest(artifacts: Sequence[Artifact]) -> str:
+    """One digest of the paths and contents of all artifacts of a step, in their order."""
+    return digest([(artifact.path, artifact.sha256) for artifact in artifacts])
 
 
 class StepFolder:

@@ -188,11 +188,6 @@ def brief(number: Decimal | float | int | str) -> str:
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
-def to_json(findings: Findings) -> bytes:
-    """``findings.json``: sorted keys, shortest exact floats, no clock; the same findings give the same bytes."""
+def to_json(findings: object) -> bytes:
+    """Findings, or what holds them, as JSON: sorted keys, shortest exact floats; equal findings give equal bytes."""
     return msgspec.json.format(_ENCODER.encode(findings), indent=2) + b"\n"
-
-
-def from_json(data: bytes) -> Findings:
-    """The findings that ``to_json`` wrote. Raises msgspec.ValidationError for anything else."""
-    return msgspec.json.decode(data, type=Findings)

@@ -1,0 +1,126 @@
+"""Whether a run folder is as its run left it: digests from the record to every file that a verdict rests on.
+
+    record.json    `files`: the sha256 of the manifest, its prompts and tables, and of what was measured
+                   `steps`: what every step wrote, and read of the steps before it, as digests
+                   `seal`:  the sha256 of all the rest of the record
+    study.json     the same, and the ``evidence_digest`` of every experiment's record
+    findings.json  that digest of the record that was judged, and a seal
+
+Whoever edits one file is found out. Whoever edits all of them, seals too, is not: no digest in a folder proves the
+folder. Against that help a seal that was published elsewhere, and grading the generations anew.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from selfimp_bench.canonical import file_sha256
+from selfimp_bench.paths import INSIDE, leads_outside
+from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
+from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record
+from selfimp_bench.runs.seals import seal_faults
+from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
+
+NOT_A_RUN: Final = "this is not what a run wrote: fetch the run anew, or run it again"
+_SHOWN: Final = 5
+"""Faults named of each file."""
+
+
+def files_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The sha256 of files by their paths in a folder."""
+    return {name: file_sha256(folder / name) for name in sorted(set(names))}
+
+
+def named(file: Path, faults: Iterator[str]) -> Iterator[str]:
+    """Faults with the file that has them: the first few, and how many more there are."""
+    for fault in islice(faults, _SHOWN):
+        yield f"{file}: {fault}"
+    if more := sum(1 for _ in faults):
+        yield f"{file}: and {more} more like these"
+
+
+def run_faults(folder: Path, record: RunRecord) -> tuple[str, ...]:
+    """Where a run folder is not what its record says, and where the record contradicts itself: files and words.
+
+    Every file that the record names is hashed. Nothing is said of what the numbers are (``possible.py``).
+    """
+    path = folder / RECORD
+    needed = (record.manifest_file, MEASUREMENTS, PROBLEM_VALUES)
+    return (
+        *named(path, seal_faults(path.read_bytes(), record.seal)),
+        *named(path, _step_faults(record)),
+        *_file_faults(folder, record.files, needed, path),
+        *named(path, _row_faults(folder, record)),
+    )
+
+
+def study_faults(folder: Path, record: StudyRecord) -> tuple[str, ...]:
+    """The same of several experiments' run folder, and of which runs its record speaks."""
+    path = folder / STUDY_RECORD
+    return (
+        *named(path, seal_faults(path.read_bytes(), record.seal)),
+        *_file_faults(folder, record.files, (record.study_file,), path),
+        *named(path, _member_faults(folder, record)),
+    )
+
+
+def _file_faults(folder: Path, files: Mapping[str, str], needed: Iterable[str], record: Path) -> Iterator[str]:
+    for name in sorted(set(needed) - set(files)):
+        yield f"{record}: 'files' lacks {name}; expected the digest of every file that a verdict rests on"
+    for name, sha256 in sorted(files.items()):
+        path = folder / name
+        if leads_outside(name):
+            yield f"{record}: 'files' names {name}; expected {INSIDE}"
+        elif not path.is_file():
+            yield f"{path}: not found; the run is incomplete, run it again"
+        elif (found := file_sha256(path)) != sha256:
+            what = "was emptied" if path.stat().st_size == 0 else "was changed"
+            yield f"{path}: {what}: it has the sha256 {found}; {record.name} names {sha256}"
+
+
+def _step_faults(record: RunRecord) -> Iterator[str]:
+    seen: set[str] = set()
+    made = {step.content_digest() for step in record.steps}
+    for step in record.steps:
+        if step.id in seen:
+            yield f"'steps' has {step.id} twice; expected every step once"
+        seen.add(step.id)
+        for name, sha256 in step.inputs.items():
+            if sha256 not in made:
+                yield (
+                    f"step {step.id} read {sha256} as its {name}, which no step of the record wrote; a step, or the "
+                    "hash of an artifact, was changed"
+                )
+        for artifact in step.artifacts:
+            if leads_outside(artifact.path):
+                yield f"step {step.id} names the artifact {artifact.path}; expected {INSIDE}"
+
+
+def _row_faults(folder: Path, record: RunRecord) -> Iterator[str]:
+    """The tables of a run have the rows of its steps' tables together."""
+    for name in (MEASUREMENTS, PROBLEM_VALUES):
+        wrote = [artifact.rows for step in record.steps for artifact in step.artifacts if artifact.path == name]
+        try:
+            found = pq.read_metadata(folder / name).num_rows
+        except (OSError, ValueError):
+            continue  # said of the file itself
+        if record.steps and (rows := sum(each or 0 for each in wrote)) != found:
+            yield f"its steps wrote {rows} rows of {name}; found {found} there"
+
+
+def _member_faults(folder: Path, record: StudyRecord) -> Iterator[str]:
+    if not record.runs:
+        yield "'runs' is empty; expected those of the study's experiments"
+    for run in record.runs:
+        if leads_outside(run.folder):
+            yield f"'runs' names the folder {run.folder}; expected {INSIDE} that holds all runs"
+            continue
+        found = read_record(folder.parent.parent / run.folder).evidence_digest()
+        if found != run.evidence:
+            yield (
+                f"the run {run.folder} is not the one of this study (its evidence has the digest {found}, expected "
+                f"{run.evidence}); if it was run again since, run the study again"
+            )

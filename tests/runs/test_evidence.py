@@ -1,0 +1,215 @@
+"""Whether a run folder is as its run left it: every edit is noticed by name, and every honest folder is judged."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+from support import ManifestMaker
+
+from selfimp_bench.cli.app import cli
+from selfimp_bench.runs.seals import seal_of
+
+COMMANDS = (("check",), ("report",), ("explain", "accuracy-rises"))
+ALTERED = "0123456789abcdef" * 4
+
+
+def _call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of two replicates of a small experiment."""
+    folder = tmp_path_factory.mktemp("done")
+    manifest = ManifestMaker(folder=folder)(name="done")
+    assert _call("reproduce", manifest, "--seeds", "2", "--home", folder / "home").exit_code in (0, 1, 3)
+    (run,) = (folder / "home").glob("runs/*/*")
+    return run
+
+
+@pytest.fixture
+def run(done: Path, tmp_path: Path) -> Path:
+    """A copy of that folder elsewhere, to be changed."""
+    return shutil.copytree(done, tmp_path / "copy")
+
+
+def _record(change: Callable[[dict[str, Any]], None], *, seal: bool = False) -> Callable[[Path], None]:
+    """Edit the record; with ``seal`` as one does who knows of it."""
+
+    def edit(run: Path) -> None:
+        path = run / "record.json"
+        record = json.loads(path.read_bytes())
+        change(record)
+        if seal:
+            record["seal"] = seal_of(json.dumps(record).encode())
+        path.write_text(json.dumps(record))
+
+    return edit
+
+
+def _set(part: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda record: record.update({part: value})
+
+
+def _artifact(record: dict[str, Any]) -> None:
+    record["steps"][0]["artifacts"][0]["sha256"] = ALTERED
+
+
+def _table(name: str, change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], None]:
+    return lambda run: pq.write_table(change(pq.read_table(run / name)), run / name)
+
+
+def _first(column: str, value: float) -> Callable[[pa.Table], pa.Table]:
+    """The first row that has a value in this column gets another."""
+
+    def change(table: pa.Table) -> pa.Table:
+        values = table[column].to_pylist()
+        place = next(index for index, each in enumerate(values) if each not in (None, value))
+        values[place] = value
+        return table.set_column(table.column_names.index(column), column, pa.array(values, table[column].type))
+
+    return change
+
+
+def _nine_tenths(table: pa.Table) -> pa.Table:
+    return table.slice(0, len(table) * 9 // 10)
+
+
+def _copied(table: pa.Table) -> pa.Table:
+    """The rows of the first replicate, thrice."""
+    own = table.filter(pc.equal(table["replicate"], 0))
+    place = table.column_names.index("replicate")
+    return pa.concat_tables(
+        own.set_column(place, "replicate", pa.array([replicate] * len(own), own["replicate"].type))
+        for replicate in range(3)
+    )
+
+
+def _three_copies(run: Path) -> None:
+    for name in ("measurements.parquet", "problem_values.parquet"):
+        _table(name, _copied)(run)
+    _record(_set("seeds", [1, 2, 3]))(run)
+
+
+def _findings(run: Path) -> None:
+    path = run / "findings.json"
+    path.write_text(path.read_text().replace("INCONCLUSIVE", "REPRODUCED").replace("NOT_REPRODUCED", "REPRODUCED"))
+
+
+def _table_of_paper(run: Path) -> None:
+    (run / "reference_results" / "added.csv").write_text("id\n")
+    _record(lambda record: record["files"].update({"reference_results/added.csv": ALTERED}))(run)
+
+
+EDITS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "measurement": (_table("measurements.parquet", _first("value", 0.5)), "measurements.parquet: was changed"),
+    "measurement beside its values": (_table("measurements.parquet", _first("value", 0.5)), "the mean of its values"),
+    "problem values": (_table("problem_values.parquet", _first("value", 0.25)), "problem_values.parquet: was changed"),
+    "rows deleted": (_table("problem_values.parquet", _nine_tenths), "problem_values.parquet: was changed"),
+    "measurements deleted": (_table("measurements.parquet", _nine_tenths), "measurements.parquet: was changed"),
+    "three copies": (_three_copies, "have the same value on every problem"),
+    "equal seeds": (_record(_set("seeds", [1, 1])), "'seeds' has 1 twice"),
+    "commit": (_record(lambda record: record["code"].update(commit="ab" * 20)), "record.json: was edited"),
+    "artifact": (_record(_artifact), "record.json: was edited"),
+    "artifact, sealed": (_record(_artifact, seal=True), "which no step of the record wrote"),
+    "steps": (_record(_set("steps", [])), "'steps' is empty"),
+    "steps, sealed": (_record(_set("steps", []), seal=True), "'steps' is empty"),
+    "some steps, sealed": (_record(lambda record: record["steps"].pop(0), seal=True), "which no step of the record"),
+    "a step twice": (_record(lambda record: record["steps"].append(record["steps"][0]), seal=True), "twice; expected"),
+    "models": (_record(_set("models", [])), "'models' is empty"),
+    "models, sealed": (_record(_set("models", []), seal=True), "'models' is empty"),
+    "83": (_table("measurements.parquet", _first("value", 83.0)), "is 83; expected a share, from 0 to 1"),
+    "unit": (
+        _table("measurements.parquet", lambda table: table.set_column(6, "unit", pa.array(["percent"] * len(table)))),
+        "is in 'percent'; expected 'share'",
+    ),
+    "0 bytes": (lambda run: (run / "measurements.parquet").write_bytes(b""), "measurements.parquet: was emptied"),
+    "0 rows": (_table("measurements.parquet", lambda table: table.slice(0, 0)), "its steps wrote"),
+    "cut": (lambda run: os.truncate(run / "problem_values.parquet", 100), "problem_values.parquet: was changed"),
+    "gone": (lambda run: (run / "case_study.json").unlink(), "case_study.json: not found"),
+    "case study": (lambda run: (run / "case_study.json").write_text("{}"), "case_study.json: was changed"),
+    "outside": (_record(_set("manifest_file", "../x.yaml"), seal=True), "$.manifest_file: expected a path inside"),
+    "a file outside": (
+        _record(lambda record: record["files"].update({"../x": ALTERED}), seal=True),
+        "'files' names ../x; expected a path inside",
+    ),
+    "a file that never was": (_table_of_paper, "added.csv: was changed"),
+    "no digest of the measurements": (
+        _record(lambda record: record["files"].pop("measurements.parquet"), seal=True),
+        "'files' lacks measurements.parquet",
+    ),
+    "a key twice": (
+        lambda run: (run / "record.json").write_text(
+            (run / "record.json").read_text().replace("{", '{"device": "cuda",', 1)
+        ),
+        "stands twice in one object",
+    ),
+    "no seal": (_record(lambda record: record.pop("seal")), "not a run record of this version"),
+    "findings": (_findings, "findings.json: was edited"),
+    "no record": (lambda run: (run / "record.json").write_bytes(b""), "record.json: not a run record"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_every_edit_is_refused_by_name(edit: str, run: Path) -> None:
+    change, said = EDITS[edit]
+    change(run)
+    for command in COMMANDS:
+        result = _call(command[0], run, *command[1:], "--home", run.parent / "none")
+        assert result.exit_code == 2, (command, result.output)
+        assert said in result.stderr and str(run) in result.stderr
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_a_moved_a_copied_and_a_reformatted_run_is_judged_as_before(done: Path, run: Path, tmp_path: Path) -> None:
+    before = (done / "findings.json").read_bytes()
+    moved = run.rename(tmp_path / "moved")
+    record = moved / "record.json"
+    record.write_text(json.dumps(json.loads(record.read_bytes()), indent=7))
+    (moved / "findings.json").unlink()
+    assert _call("check", moved).exit_code == _call("check", done).exit_code
+    assert (moved / "findings.json").read_bytes() == before
+
+
+def _bound(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line, by somebody whom the permissions of files bind, root too."""
+    root = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
+    command = [*root, sys.executable, "-m", "selfimp_bench", *arguments]
+    environment = os.environ | {"SELFIMP_BENCH_HOME": str(home)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_a_run_that_cannot_be_written_to_is_judged_explained_and_reported(run: Path, tmp_path: Path) -> None:
+    expected = _call("check", run, "--json")
+    (run / "findings.json").unlink()
+    (run / "report.html").unlink()
+    home = tmp_path / "own"
+    for path in (*run.rglob("*"), run):
+        path.chmod(0o555)
+    checked = _bound(home, "check", str(run), "--json")
+    explained = _bound(home, "explain", str(run), "accuracy-rises")
+    reported = _bound(home, "report", str(run))
+    assert checked.returncode == expected.exit_code, checked.stderr
+    assert json.loads(checked.stdout)["findings"] == json.loads(expected.stdout)["findings"]
+    (unwritten,) = json.loads(checked.stdout)["unwritten"]
+    assert "findings.json: not written (Permission denied)" in unwritten
+    assert (explained.returncode, reported.returncode) == (0, 0), explained.stderr + reported.stderr
+    assert Path(reported.stdout.strip()) == home / "reports" / run.parent.name / run.name / "report.html"
+    assert not (run / "findings.json").exists() and not (run / "report.html").exists()
+
+
+def test_a_report_goes_where_one_wants_it(run: Path, tmp_path: Path) -> None:
+    (run / "report.html").unlink()
+    page = Path(_call("report", run, "--out", tmp_path / "pages").stdout.strip())
+    assert page.is_relative_to(tmp_path / "pages") and "</html>" in page.read_text()
+    assert list((page.parent / "figures").glob("*.svg")) and not (run / "report.html").exists()
