@@ -75,11 +75,12 @@ def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_
     assert held == (len(read_corpus()) if name.startswith("mbpp") else 0)
     rows = {step["id"]: step["counts"]["rows"] for step in record["steps"] if step["stage"] == "select"}
     assert len(rows) == 5 and all(rows.values()), rows
-    defined = {
-        (row["metric"], row["split"])
-        for row in pq.read_table(folder / "measurements.parquet").to_pylist()
-        if row["value"] is not None
-    }
+    measured = pq.read_table(folder / "measurements.parquet").to_pylist()
+    defined = {(row["metric"], row["split"]) for row in measured if row["value"] is not None}
+    diversities = [row for row in measured if row["metric"].startswith(("distinct-n", "sbert-diversity"))]
+    assert any(row["value"] for row in diversities)
+    if name.startswith("csqa"):  # its targets are rationales
+        assert all(row["value"] > 0 for row in diversities if row["metric"].endswith(".correct"))
     manifest = resolve_profile(load_experiment(find(name)).manifest, Profile.SMOKE)
     expected = {(cell.metric, cell.split.value) for cell in measured_cells(manifest)}
     assert expected - defined == set()

@@ -28,6 +28,14 @@ def test_a_paper_s_experiment_needs_its_models_and_data_once() -> None:
     assert {need.experiment for need in needs} == {"gsm8k-iter-sft"}
 
 
+def test_rationales_are_brought_too() -> None:
+    csqa = open_experiment("csqa-iter-sft", profile=Profile.PAPER, only=None, replicates=1)
+    needs = {need.pinned.id: need for need in hub_needs((csqa,)) if need.pinned.kind is Kind.DATASET}
+    assert set(needs) == {"csqa-train", "csqa-validation", "csqa-rationales"}
+    assert needs["csqa-rationales"].task == "rationales"
+    assert needs["csqa-rationales"].pinned.configs == ("csqa-train-ecqa",)
+
+
 def test_smoke_profiles_and_shipped_miniatures_need_nothing() -> None:
     smoke = open_experiment("gsm8k-iter-sft", profile=Profile.SMOKE, only=None, replicates=1)
     tiny = open_experiment("tiny-iter-sft", profile=Profile.PAPER, only=None, replicates=1)

@@ -9,6 +9,7 @@ from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS
+from selfimp_bench.steps.gold import gold_solutions
 from selfimp_bench.steps.prompts import (
     LongPrompt,
     PromptsBlock,
@@ -96,6 +97,15 @@ def test_a_gold_row_longer_than_training_takes_is_named_and_left_out() -> None:
         f"training by sft-gold: 1 of 3 test rows did not fit {needed - 1} tokens: left out of training: "
         f"p20 ({needed} tokens)"
     )
+
+
+def test_the_longest_of_a_problem_s_rationales_counts() -> None:
+    rows = [Problem(problem_id="p1", question="", answer=text) for text in ("Why?", "one " * 20)]
+    solutions = gold_solutions("{rationale} {answer}", rows, PROBLEMS)
+    block = replace(BLOCK, training=(GOLD,))
+    room = Room(limit=None, rule=TooLong.COUNTED_WRONG)
+    found = prompt_lengths(block, {Split.TEST: PROBLEMS}, CODEC, room, solutions)[-1]
+    assert found.longest == TOKENS["p1"] + len(CODEC.encode(" " + "one " * 20 + " 1 + 1 = 2")) + 1
 
 
 def test_own_samples_count_at_their_longest_and_may_not_fit() -> None:

@@ -11,6 +11,7 @@ from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.places import ASSETS
+from selfimp_bench.steps.gold import gold_solutions
 from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow
 from selfimp_bench.steps.select import CorrectSelection, SelectBlock, select
 from selfimp_bench.steps.training_rows import PairRow, PairSelection, SftRow
@@ -102,6 +103,24 @@ def test_gold_selection_trains_on_every_solution_after_the_prefix_with_eos() -> 
     assert CODEC.decode(first.prompt_ids) == "Question: What is p?\nAnswer:"
     assert CODEC.decode(first.completion_ids) == " 1 + 1 = 2\n#### 2"
     assert first.completion_ids[-1] == CODEC.eos_id
+
+
+def test_rationales_give_a_gold_row_each_and_problems_without_one_are_counted() -> None:
+    rationales = [Problem(problem_id="p", question="", answer=text) for text in ("One.", "Two.")]
+    solutions = gold_solutions("{rationale} So {answer}", rationales, PROBLEMS)
+    chosen = select(_block(), PROBLEMS, [], CODEC, solutions)
+    assert chosen.counts == {"problems": 3, "rows": 2, "problems dropped: no rationale": 2}
+    assert [(row.problem_id, CODEC.decode(row.completion_ids)) for row in chosen.rows if isinstance(row, SftRow)] == [
+        ("p", " One. So 1 + 1 = 2\n#### 2"),
+        ("p", " Two. So 1 + 1 = 2\n#### 2"),
+    ]
+
+
+def test_a_problem_without_a_correct_sample_takes_all_of_its_gold_solutions() -> None:
+    rationales = [Problem(problem_id="q", question="", answer=text) for text in ("One.", "Two.")]
+    solutions = gold_solutions("{rationale} So {answer}", rationales, PROBLEMS)
+    chosen = select(_sft(without="gold"), PROBLEMS, MIXED, CODEC, solutions)
+    assert [row.problem_id for row in chosen.rows] == ["p", "p", "q", "q", "r"]
 
 
 LONG = _sample("p", 9, " a" * 60, Outcome.CORRECT)

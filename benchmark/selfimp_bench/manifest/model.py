@@ -280,6 +280,23 @@ class Datasets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rationales:
+    """Why the answers of the training problems are right, for a task whose data set gives answers alone.
+
+    A row of ``data`` is one rationale: the id of its problem and a text; a problem may have several. ``sft-gold``
+    trains on ``template`` filled with each of them in place of the bare answer. A problem without one is left out of
+    it, and sampled later as all others.
+    """
+
+    data: DatasetRef
+    """One rationale a row, by the id of its problem."""
+    template: Text
+    """The gold solution; {rationale} and {answer} stand in it exactly once each, other braces are text."""
+    source: Source | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Canary:
     """A question whose rendered prompt must become exactly these token ids with this model's tokenizer.
 
@@ -891,6 +908,8 @@ class ProfileBlocks:
     """The base models M_0."""
     datasets: Datasets | None = None
     """The problems, by the part they play."""
+    rationales: Rationales | None = None
+    """What is trained on first in place of bare answers."""
     prompt: Prompt | None = None
     """How a problem becomes token ids."""
     ood_grading: Grading | None = None
@@ -946,6 +965,8 @@ class Manifest:
     """The base models M_0."""
     datasets: Datasets
     """The problems, by the part they play."""
+    rationales: Rationales | None = None
+    """What is trained on first in place of bare answers; absent: the answers themselves."""
     prompt: Prompt
     """How a problem becomes token ids."""
     grading: Grading

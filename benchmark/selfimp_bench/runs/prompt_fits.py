@@ -1,7 +1,7 @@
 """Which prompts do not fit, before there is a run: counted where model and data are at hand, else as once recorded."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from selfimp_bench.manifest.model import DatasetRef, ModelRef
 from selfimp_bench.measurement import Split
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.dataset import ProblemsBlock, load_dataset
+from selfimp_bench.steps.gold import ANSWERS_ALONE, GoldSolutions, gold_solutions
 from selfimp_bench.steps.model import ModelBlock, locate_model
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.prompts import (
@@ -89,12 +90,15 @@ class _Finder:
         model = self._model(step)
         folder = _tried(partial(locate_model, model, self.experiment.path.parent, self.hub))
         here = {} if folder is None else self._problems(step, block)
+        solutions = self._solutions(step, block, here)
+        training = [use for use in block.training if solutions is not None or use.max_tokens is not None]
         counted: dict[PromptUse | TrainingUse, PromptLengths] = {}
         if folder is not None:
-            uses: list[PromptUse | TrainingUse] = [*block.uses, *block.training]
+            uses: list[PromptUse | TrainingUse] = [*block.uses, *training]
             uses = [use for use in uses if use.split in here]
-            room = room_of(folder, block.settings, block.too_long)
-            counted = dict(zip(uses, prompt_lengths(block, here, load_codec(folder), room), strict=True))
+            room, countable = room_of(folder, block.settings, block.too_long), replace(block, training=tuple(training))
+            lengths = prompt_lengths(countable, here, load_codec(folder), room, solutions or ANSWERS_ALONE)
+            counted = dict(zip(uses, lengths, strict=True))
         trained = [
             PromptFit(model=model.id, use=use, basis=Basis.COUNTED, lengths=counted[use], at_least=False)
             for use in block.training
@@ -121,6 +125,18 @@ class _Finder:
         block = self.steps[step.inputs[f"problems.{split}"]].block
         assert isinstance(block, ProblemsBlock)
         return block
+
+    def _solutions(
+        self, step: Step, block: PromptsBlock, here: Mapping[Split, Sequence[Problem]]
+    ) -> GoldSolutions | None:
+        """What a model is trained on first; None where that is made of rationales that are not here."""
+        if "rationales" not in step.inputs:
+            return ANSWERS_ALONE
+        asked = self.steps[step.inputs["rationales"]].block
+        assert isinstance(asked, ProblemsBlock)
+        base, train = self.experiment.path.parent, here.get(Split.TRAIN)
+        rows = _tried(partial(load_dataset, asked.dataset, asked.task, base, self.hub))
+        return None if rows is None or train is None else gold_solutions(block.gold_template, rows, train)
 
     def _problems(self, step: Step, block: PromptsBlock) -> dict[Split, Sequence[Problem]]:
         """The problems of every split that are here."""

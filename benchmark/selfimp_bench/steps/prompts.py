@@ -13,6 +13,7 @@ from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.measurement import Split
+from selfimp_bench.steps.gold import ANSWERS_ALONE, GoldSolutions, gold_solutions
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.room import Room, room_of
 from selfimp_bench.steps.sample import render_prompt
@@ -55,13 +56,17 @@ class TrainingUse:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptsBlock:
-    """Count the tokens of every prompt of one model. Inputs: model, and ``problems.<split>`` of every split."""
+    """Count the tokens of every prompt of one model. Inputs: model, ``problems.<split>`` of every split, rationales.
+
+    ``gold_template`` makes gold solutions of rationales, where those are an input.
+    """
 
     settings: SamplerSettings
     add_bos: bool
     too_long: TooLong
     uses: tuple[PromptUse, ...]
     training: tuple[TrainingUse, ...]
+    gold_template: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +100,20 @@ class PromptLengths:
 
 
 def prompt_lengths(
-    block: PromptsBlock, problems: Mapping[Split, Sequence[Problem]], codec: TokenCodec, room: Room
+    block: PromptsBlock,
+    problems: Mapping[Split, Sequence[Problem]],
+    codec: TokenCodec,
+    room: Room,
+    solutions: GoldSolutions = ANSWERS_ALONE,
 ) -> tuple[PromptLengths, ...]:
     """The lengths of every use of the block whose problems are here, in order; then those of the training rows."""
     asked = [
         _lengths(use, block.add_bos, problems[use.split], codec, room) for use in block.uses if use.split in problems
     ]
     trained = [
-        _row_lengths(use, block.add_bos, problems[use.split], codec, room)
+        _row_lengths(
+            _RowTokens(use=use, add_bos=block.add_bos, codec=codec, room=room, solutions=solutions), problems[use.split]
+        )
         for use in block.training
         if use.split in problems
     ]
@@ -135,10 +146,29 @@ def _lengths(
     )
 
 
-def _row_lengths(
-    use: TrainingUse, add_bos: bool, problems: Sequence[Problem], codec: TokenCodec, room: Room
-) -> PromptLengths:
-    tokens = {problem.problem_id: _row_tokens(use, add_bos, problem, codec, room) for problem in problems}
+@dataclass(frozen=True, kw_only=True)
+class _RowTokens:
+    """Counts the tokens of one use's training rows."""
+
+    use: TrainingUse
+    add_bos: bool
+    codec: TokenCodec
+    room: Room
+    solutions: GoldSolutions
+
+    def longest(self, problem: Problem) -> int:
+        """Of the rows that a problem can give, with the token that ends each; 0 where it gives none."""
+        prompt = len(self.codec.encode_prompt(render_prompt(self.use.template, problem), add_bos=self.add_bos))
+        if self.use.max_tokens is None:
+            texts = (self.use.completion_prefix + solution for solution in self.solutions.of(problem))
+            return max((prompt + len(self.codec.encode(text)) + 1 for text in texts), default=0)
+        sampled = self.room.new_tokens(prompt, self.use.max_tokens)
+        return 0 if sampled is None else prompt + sampled
+
+
+def _row_lengths(count: _RowTokens, problems: Sequence[Problem]) -> PromptLengths:
+    use = count.use
+    tokens = {problem.problem_id: count.longest(problem) for problem in problems}
     return PromptLengths(
         what=use.what,
         split=use.split,
@@ -148,20 +178,11 @@ def _row_lengths(
         limit=use.max_length,
         rule=None,
         too_long=tuple(
-            LongPrompt(problem_id=name, tokens=count, new_tokens=None)
-            for name, count in sorted(tokens.items(), key=lambda item: -item[1])
-            if count > use.max_length
+            LongPrompt(problem_id=name, tokens=long, new_tokens=None)
+            for name, long in sorted(tokens.items(), key=lambda item: -item[1])
+            if long > use.max_length
         ),
     )
-
-
-def _row_tokens(use: TrainingUse, add_bos: bool, problem: Problem, codec: TokenCodec, room: Room) -> int:
-    """Tokens of the longest row that a problem can give, with the one that ends it; 0 where it gives none."""
-    prompt = len(codec.encode_prompt(render_prompt(use.template, problem), add_bos=add_bos))
-    if use.max_tokens is None:
-        return prompt + len(codec.encode(use.completion_prefix + (problem.answer or ""))) + 1
-    sampled = room.new_tokens(prompt, use.max_tokens)
-    return 0 if sampled is None else prompt + sampled
 
 
 def too_long_words(found: PromptLengths, did: str = "did not fit") -> str:
@@ -192,8 +213,10 @@ def _do(block: PromptsBlock, work: Work) -> Counts:
     checkpoint = inputs.checkpoint("model")
     splits = {Split(name.removeprefix("problems.")): name for name in inputs.named("problems.")}
     problems = {split: inputs.problems_of(name) for split, name in splits.items()}
-    room = room_of(checkpoint, block.settings, block.too_long)
-    found = prompt_lengths(block, problems, load_codec(checkpoint), room)
+    room, solutions = room_of(checkpoint, block.settings, block.too_long), ANSWERS_ALONE
+    if inputs.has("rationales"):
+        solutions = gold_solutions(block.gold_template, inputs.problems_of("rationales"), problems[Split.TRAIN])
+    found = prompt_lengths(block, problems, load_codec(checkpoint), room, solutions)
     work.folder.write_json(PROMPTS, found)
     return {"prompts": sum(each.prompts for each in found if each.rule is not None)} | dict(_misfits(found))
 

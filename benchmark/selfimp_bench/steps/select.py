@@ -10,7 +10,8 @@ from typing import Final
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
-from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.errors import StepFailed
+from selfimp_bench.steps.gold import ANSWERS_ALONE, GoldSolutions, gold_solutions
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import JudgedSample
 from selfimp_bench.steps.training_rows import (
@@ -28,6 +29,9 @@ from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.tasks.problem import Problem
 
+NO_RATIONALE: Final = "problems dropped: no rationale"
+"""What is counted of problems that gold solutions made of rationales leave out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectSelection:
@@ -44,7 +48,8 @@ class SelectBlock:
 
     Inputs: model (its tokenizer), problems, and for every pooled iteration i ``samples.i`` and ``grades.i``.
     Gold solutions (``correct`` and ``pairs`` both None), own correct samples, or pairs. Rows of more tokens than
-    ``max_length``, which training takes, are left out.
+    ``max_length``, which training takes, are left out. Where ``rationales`` is an input, gold solutions are its texts
+    with the answer, in the form of ``gold_template``.
     """
 
     prompt_template: str
@@ -53,14 +58,19 @@ class SelectBlock:
     correct: CorrectSelection | None
     pairs: PairSelection | None
     max_length: int
+    gold_template: str = ""
 
 
 def select(
-    block: SelectBlock, problems: Sequence[Problem], samples: Sequence[JudgedSample], codec: TokenCodec
+    block: SelectBlock,
+    problems: Sequence[Problem],
+    samples: Sequence[JudgedSample],
+    codec: TokenCodec,
+    solutions: GoldSolutions = ANSWERS_ALONE,
 ) -> TrainingSet:
     """The training set of a step: gold, correct samples (SFT) or pairs (DPO)."""
     rows = RowMaker(prompt_template=block.prompt_template, add_bos=block.add_bos, codec=codec)
-    builder = _Builder(block=block, rows=rows)
+    builder = _Builder(block=block, rows=rows, solutions=solutions)
     if block.correct is not None:
         chosen = builder.correct_samples(block.correct, problems, _by_problem(samples))
     elif block.pairs is not None:
@@ -81,10 +91,14 @@ def _by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSamp
 class _Builder:
     block: SelectBlock
     rows: RowMaker
+    solutions: GoldSolutions
 
     def gold(self, problems: Sequence[Problem]) -> TrainingSet:
-        rows = tuple(self._gold_row(problem) for problem in problems)
-        return TrainingSet(rows=rows, counts={"problems": len(problems), "rows": len(rows)})
+        made = [self._gold_rows(problem) for problem in problems]
+        rows = tuple(row for each in made for row in each)
+        counts = {"problems": len(problems), "rows": len(rows)}
+        without = sum(not each for each in made)
+        return TrainingSet(rows=rows, counts=counts | ({NO_RATIONALE: without} if without else {}))
 
     def correct_samples(
         self, rules: CorrectSelection, problems: Sequence[Problem], samples: Mapping[str, list[JudgedSample]]
@@ -101,7 +115,7 @@ class _Builder:
             rows.extend(self.rows.sample_row(problem, sample) for sample in kept)
             if not kept and rules.without_correct == "gold":
                 counts["problems without a correct sample, gold solution used"] += 1
-                rows.append(self._gold_row(problem))
+                rows.extend(self._gold_rows(problem))
             elif not kept:
                 counts["problems dropped: no correct sample"] += 1
         return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
@@ -129,17 +143,18 @@ class _Builder:
                     )
         return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
 
-    def _gold_row(self, problem: Problem) -> SftRow:
-        if problem.answer is None:
-            raise InputError(f"problem {problem.problem_id} has no `answer`; training on gold solutions needs one")
-        solution = self.rows.codec.encode(self.block.completion_prefix + problem.answer)
-        return SftRow(
-            problem_id=problem.problem_id,
-            iteration=None,
-            sample_index=None,
-            prompt_ids=self.rows.prompt_ids(problem),
-            completion_ids=(*solution, self.rows.codec.eos_id),
-        )
+    def _gold_rows(self, problem: Problem) -> list[SftRow]:
+        codec = self.rows.codec
+        return [
+            SftRow(
+                problem_id=problem.problem_id,
+                iteration=None,
+                sample_index=None,
+                prompt_ids=self.rows.prompt_ids(problem),
+                completion_ids=(*codec.encode(self.block.completion_prefix + solution), codec.eos_id),
+            )
+            for solution in self.solutions.of(problem)
+        ]
 
 
 def _is_usable_correct(judged: JudgedSample) -> bool:
@@ -157,7 +172,10 @@ def _do(block: SelectBlock, work: Work) -> Counts:
     judged: list[JudgedSample] = []
     for name in inputs.named("samples."):
         judged.extend(inputs.judged(name, name.replace("samples", "grades")))
-    chosen = select(block, inputs.problems(), judged, load_codec(inputs.checkpoint("model")))
+    problems, solutions = inputs.problems(), ANSWERS_ALONE
+    if inputs.has("rationales"):
+        solutions = gold_solutions(block.gold_template, inputs.problems_of("rationales"), problems)
+    chosen = select(block, problems, judged, load_codec(inputs.checkpoint("model")), solutions)
     return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
 
 

@@ -11,6 +11,7 @@ from selfimp_bench.tasks import (
     gsm8k,
     mbpp,
     nq_open,
+    rationales,
     sudoku,
     tiny_gsm,
     toy_csqa,
@@ -27,6 +28,8 @@ class Generate(Protocol):
     def __call__(self, split: Split, *, count: int, seed: int) -> tuple[Problem, ...]: ...
 
 
+RATIONALES: Final = "rationales"
+"""In place of a task: how rows of rationales are laid out."""
 PROBLEM_READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], Problem]]] = MappingProxyType(
     {
         "gsm8k": gsm8k.problem_from_row,
@@ -37,12 +40,16 @@ PROBLEM_READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], Problem]]
         "minerva_math": competition_math.problem_from_row,
         "nq_open": nq_open.problem_from_row,
         "sudoku": sudoku.problem_from_row,
+        RATIONALES: rationales.problem_from_row,
     }
 )
+ANSWERS_ARE_LABELS: Final = frozenset({"commonsense_qa"})
+"""Tasks whose data sets answer with a label alone."""
 GENERATORS: Final[Mapping[str, Generate]] = MappingProxyType(
     {
         "tiny_gsm": tiny_gsm.generate,
         "toy_csqa": toy_csqa.generate,
+        "toy_csqa_rationales": toy_csqa.generate_rationales,
         "toy_math": toy_math.generate,
         "toy_mbpp": toy_mbpp.generate,
         "toy_nq": toy_nq.generate,

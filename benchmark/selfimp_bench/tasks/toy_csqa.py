@@ -2,7 +2,8 @@
 
 A question asks for a thing's colour, home and the like; the wrong choices are other things' colours or homes. Choices
 stand in alphabetical order, so that a model too small to look an answer up can still guess its label. Train and test
-share relations but never a question; the ood split asks for relations that the other two never do.
+share relations but never a question; the ood split asks for relations that the other two never do. Every question has
+rationales, each in words of its own.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Final
 from selfimp_bench.measurement import Split
 from selfimp_bench.tasks.commonsense_qa import LABELS
 from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.tiny_gsm import seeded_random
 from selfimp_bench.tasks.toy_problems import distinct_problems
 
 
@@ -83,6 +85,16 @@ RELATIONS: Final = (
     ),
 )
 
+RATIONALES_EACH: Final = 3
+"""Rationales of a problem."""
+RATIONALE_FORMS: Final = (
+    "The {thing} is {answer}.",
+    "What is the {thing}? It is {answer}.",
+    "For the {thing} it is {answer}.",
+    "{answer} is of the {thing}.",
+    "It is the {thing}, {answer}.",
+)
+"""The ways in which a rationale is written."""
 PEOPLE: Final = ("Ann", "Ben", "Eva", "Max", "Mia", "Sam", "Tom", "Zoe", "Ida", "Leo", "Kim", "Pat")
 
 
@@ -100,6 +112,28 @@ def generate(split: Split, *, count: int, seed: int) -> tuple[Problem, ...]:
         )
 
     return distinct_problems("toy-csqa", split, count=count, seed=seed, draw=draw)
+
+
+def generate_rationales(split: Split, *, count: int, seed: int) -> tuple[Problem, ...]:
+    """The first ``count`` rationales of a split's problems, ``RATIONALES_EACH`` of a problem one after the other.
+
+    Each has the id of its problem, and stands where an answer does. Raises InputError for more than there are.
+    """
+    found = []
+    for problem in generate(split, count=-(-count // RATIONALES_EACH), seed=seed):
+        rng = seeded_random("toy-csqa-rationales", problem.problem_id)
+        for form in rng.sample(RATIONALE_FORMS, RATIONALES_EACH):
+            thing, answer = _fact(problem)
+            text = form.format(thing=thing, answer=answer)
+            found.append(Problem(problem_id=problem.problem_id, question="", answer=text))
+    return tuple(found[:count])
+
+
+def _fact(problem: Problem) -> tuple[str, str]:
+    """The thing that a problem asks about and the right choice."""
+    answer = (problem.choices or ())[LABELS.index(problem.answer or "")]
+    facts = (fact for relation in RELATIONS for fact in relation.facts.items())
+    return next((thing, fact) for thing, fact in facts if fact == answer and f" {thing}" in problem.question)
 
 
 def draw_quiz(relation: Relation, rng: Random) -> Quiz:

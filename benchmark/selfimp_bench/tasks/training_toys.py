@@ -6,6 +6,18 @@ from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToyRationales:
+    """Rationales of a toy's training problems: their generator, how many rows, seed, digest, and the gold solution."""
+
+    task: str
+    name: str
+    rows: int
+    seed: int
+    digest: str
+    template: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Toy:
     """Toy problems of a task's form: rows and digests by split, tokens of an answer, n of distinct-n, one question.
 
@@ -23,6 +35,7 @@ class Toy:
     completion_prefix: str = " "
     question: Mapping[str, str | list[str]]
     token_ids: str
+    rationales: ToyRationales | None = None
 
 
 _GSM8K: Final = Toy(
@@ -61,8 +74,7 @@ _CSQA: Final = Toy(
         "train": "548fc1619e836c21432adb10cd267d2605ba9bfaa0bf4d5946edc00cb8c57245",
         "test": "669032bc45af11222ab25734996e9fa708a21b5092e48a71afe7c95bdb56d46a",
     },
-    max_tokens=4,
-    ngram_max=1,
+    max_tokens=32,
     template="Question: {question}\n{choices}\nAnswer:",
     question={
         "question": "What colour is the plum of Sam?",
@@ -70,6 +82,14 @@ _CSQA: Final = Toy(
     },
     token_ids="274 28 367 582 324 299 1011 336 395 33 201 35 16 732 201 36 16 702 201 37 16 729 201 38 16 718 201 39 "
     "16 728 201 271 28",
+    rationales=ToyRationales(
+        task="toy_csqa_rationales",
+        name="toy-csqa-rationales",
+        rows=120,
+        seed=20,
+        digest="88e396b6787e572f8858a70046f42b235c26c6132d80cd7a4d044a6fcc1ea523",
+        template="{rationale} The answer is {answer}.",
+    ),
 )
 _MBPP: Final = Toy(
     task="toy_mbpp",

@@ -47,9 +47,15 @@ def _measure(*sets: JudgedSet, k: tuple[int, ...] = (2,)) -> Measured:
     return measure(_block(spec), Evidence(sets=sets, embeddings={}, levels={}))
 
 
-def _block(spec: Measure) -> MeasureBlock:
+def _block(spec: Measure, *, outputs_alike: bool = False) -> MeasureBlock:
     return MeasureBlock(
-        model="m", replicate=3, iterations=1, extraction="strict", ood_extraction="flexible", measure=spec
+        model="m",
+        replicate=3,
+        iterations=1,
+        extraction="strict",
+        ood_extraction="flexible",
+        outputs_alike=outputs_alike,
+        measure=spec,
     )
 
 
@@ -115,6 +121,22 @@ def test_diversity_looks_at_the_first_so_many_judged_outputs_and_coverage_at_all
     assert _one(measured, "distinct-n.correct").value == pytest.approx(5 / 6)  # a b, a c, e f
     assert _one(measured, "distinct-n.incorrect").value is None  # d d is the fourth of those judged
     assert _one(measured, "coverage").value == pytest.approx(3 / 4)
+
+
+def test_where_bare_labels_are_trained_on_diversity_has_no_value_and_says_why() -> None:
+    samples = [*_judged(Role.SAMPLE, "p", "ccw", ("B", "B", "C")), *_judged(Role.SAMPLE, "q", "cww", ("B", "C", "D"))]
+    spec = Measure(metrics=(Metric.COVERAGE, Metric.DISTINCT_N, Metric.SBERT_DIVERSITY), k=(), ngram_max=1)
+    embeddings = {1: [SideValue(problem_id="p", side="correct", value=0.0)]}
+    evidence = Evidence(
+        sets=[JudgedSet(role=Role.SAMPLE, iteration=1, samples=samples)], embeddings=embeddings, levels={}
+    )
+    alike, told_apart = (measure(_block(spec, outputs_alike=each), evidence) for each in (True, False))
+    for metric in ("distinct-n.correct", "distinct-n.incorrect", "sbert-diversity.correct"):
+        found = _one(alike, metric)
+        assert found.value is None and "targets are bare labels" in str(found.reason)
+        assert not [each for each in alike.problem_values if each.metric == metric]
+        assert _one(told_apart, metric).value is not None
+    assert _one(alike, "coverage").value == pytest.approx(1 / 2)
 
 
 def test_a_problem_without_wrong_outputs_has_no_diversity_of_them() -> None:

@@ -40,6 +40,7 @@ from selfimp_bench.manifest.model import (
     PostTraining,
     PreferenceOptimisation,
     Prompt,
+    Rationales,
     Sampling,
 )
 from selfimp_bench.measurement import Split
@@ -74,6 +75,14 @@ def _prompt_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
             yield Fault(path=where, message=message)
         elif name != "question" and named.count(name) > 1:
             yield Fault(path=where, message=f"expected {{{name}}} at most once, found it {named.count(name)} times")
+
+
+def _rationale_template(rationales: Rationales, path: JsonPath) -> Iterator[Fault]:
+    """``{rationale}`` and ``{answer}`` once each."""
+    for name in ("{rationale}", "{answer}"):
+        found = rationales.template.count(name)
+        if found != 1:
+            yield Fault(path=(*path, "template"), message=f"expected {name} exactly once, found it {found} times")
 
 
 def _canaries_fill_the_template(prompt: Prompt, path: JsonPath) -> Iterator[Fault]:
@@ -143,6 +152,7 @@ POST_TRAINING_BLOCK_RULES: Final[BlockRules] = {
     **BLOCK_RULES,
     Datasets: (_generator_splits,),
     Prompt: (_prompt_template, _canaries_fill_the_template),
+    Rationales: (_rationale_template,),
     PostTraining: (_schedule, _pairing),
     Encoder: (_encoder_origin,),
     Measure: (_k_with_its_metric, _extras_with_their_metrics, _diversity_samples_with_a_metric),

@@ -7,7 +7,7 @@ measured by both rules of extraction: what lies between them is open to the choi
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
@@ -52,6 +52,7 @@ class MeasureBlock:
 
     Inputs: ``samples.<role>.<t>`` and ``grades.<role>.<t>``; ``embeddings.<t>`` and ``problems`` (ood) where a metric
     needs them. ``extraction``, ``ood_extraction``: the rules that decide on the test and the ood problems.
+    outputs_alike: whether the model is trained to give bare labels: how its outputs differ then says nothing.
     """
 
     model: str
@@ -59,6 +60,7 @@ class MeasureBlock:
     iterations: int
     extraction: str
     ood_extraction: str
+    outputs_alike: bool
     measure: Measure
 
 
@@ -97,6 +99,8 @@ class _Cell:
 def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
     """Every metric the manifest asks for, wherever the role of the samples defines it."""
     cells = [*_by_set(block, evidence.sets), *_across(block.measure, evidence)]
+    if block.outputs_alike:
+        cells = [_without_value(cell, _ALIKE) if cell.metric in _DIVERSITY_NAMES else cell for cell in cells]
     return Measured(
         measurements=tuple(_measurement(block, cell) for cell in cells),
         problem_values=tuple(
@@ -113,6 +117,18 @@ def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
             for problem_id, value in cell.values.items()
         ),
     )
+
+
+def _without_value(cell: _Cell, reason: str) -> _Cell:
+    nothing = Estimate(value=None, n=0, undefined=len(cell.values), standard_error=None, reason=reason)
+    return replace(cell, values={}, estimate=nothing)
+
+
+_ALIKE: Final = (
+    "the training targets are bare labels, so the correct outputs of a problem are one text, and how much outputs "
+    "differ says nothing: nothing measured (`rationales` in the manifest gives the task longer ones)"
+)
+_DIVERSITY_NAMES: Final = frozenset(f"{metric}.{side}" for metric in DIVERSITIES for side in ("correct", "incorrect"))
 
 
 def _measurement(block: MeasureBlock, cell: _Cell) -> Measurement:

@@ -39,6 +39,7 @@ from selfimp_bench.steps.select import CorrectSelection, SelectBlock
 from selfimp_bench.steps.train import TrainBlock, training_tokens_at_most
 from selfimp_bench.steps.training_rows import PairSelection
 from selfimp_bench.steps.versions import step_of
+from selfimp_bench.tasks.tables import ANSWERS_ARE_LABELS, RATIONALES
 
 
 def post_training_plan(manifest: Manifest, models: tuple[ModelRef, ...], replicates: int) -> Plan:
@@ -68,6 +69,22 @@ def _problem_steps(manifest: Manifest) -> Iterator[Step]:
             inputs={},
             rows_at_most=dataset.rows,
         )
+    if manifest.rationales is not None:
+        data = manifest.rationales.data
+        yield step_of(
+            STAGES,
+            id=_RATIONALES,
+            block=ProblemsBlock(dataset=data, task=RATIONALES),
+            inputs={},
+            rows_at_most=data.rows,
+        )
+
+
+_RATIONALES = "problems/rationales"
+
+
+def _gold_template(manifest: Manifest) -> str:
+    return "" if manifest.rationales is None else manifest.rationales.template
 
 
 def grading_of(manifest: Manifest, split: Split) -> Grading:
@@ -100,9 +117,11 @@ def _prompts_step(manifest: Manifest, model: ModelRef) -> Step:
             too_long=manifest.prompt.too_long,
             uses=_prompt_uses(manifest),
             training=tuple(_training_uses(manifest, model)),
+            gold_template=_gold_template(manifest),
         ),
         inputs={"model": f"{model.id}/model"}
-        | {f"problems.{split}": f"problems/{split}" for split in manifest.datasets.by_split()},
+        | {f"problems.{split}": f"problems/{split}" for split in manifest.datasets.by_split()}
+        | ({} if manifest.rationales is None else {"rationales": _RATIONALES}),
     )
 
 
@@ -212,6 +231,8 @@ class _Replicate:
         for source in self._pooled(iteration):
             inputs[f"samples.{source}"] = self._id(source, f"sample.{Role.TRAIN}")
             inputs[f"grades.{source}"] = self._id(source, f"grade.{Role.TRAIN}")
+        if self.manifest.rationales is not None and (method is Method.SFT_GOLD or rules.without_correct == "gold"):
+            inputs["rationales"] = _RATIONALES
         rows = self._training_rows_at_most(method, len(self._pooled(iteration)))
         return step_of(
             STAGES,
@@ -225,6 +246,7 @@ class _Replicate:
                 if method is Method.DPO
                 else None,
                 max_length=optimisation_of(self.manifest, method, self.model).max_length,
+                gold_template=_gold_template(self.manifest),
             ),
             inputs=inputs,
             rows_at_most=rows,
@@ -239,7 +261,7 @@ class _Replicate:
         problems, samples = self.manifest.datasets.train.rows, self.manifest.sampling.samples_per_problem
         rules = self.manifest.post_training
         if method is Method.SFT_GOLD:
-            return problems
+            return problems if self.manifest.rationales is None else self.manifest.rationales.data.rows
         if method is Method.SFT:
             return problems * min(samples * pooled, rules.max_correct_per_problem or samples * pooled)
         most = pooled * (samples // 2) * (samples - samples // 2)
@@ -356,10 +378,16 @@ class _Replicate:
                 iterations=total,
                 extraction=grading_of(self.manifest, Split.TEST).extraction,
                 ood_extraction=grading_of(self.manifest, Split.OOD).extraction,
+                outputs_alike=_outputs_alike(self.manifest),
                 measure=self.manifest.measure,
             ),
             inputs=inputs,
         )
+
+
+def _outputs_alike(manifest: Manifest) -> bool:
+    """Whether training teaches bare labels, so that all correct outputs of a problem are one text."""
+    return manifest.grading.task in ANSWERS_ARE_LABELS and manifest.rationales is None
 
 
 def _correct_selection(rules: PostTraining) -> CorrectSelection:

@@ -31,6 +31,9 @@ def _size_words(manifest: Manifest) -> str:
 
 def _summary_lines(manifest: Manifest) -> Iterator[str]:
     yield f"schedule   {', '.join(f't={t} {m}' for t, m in enumerate(manifest.post_training.schedule, start=1))}"
+    if manifest.rationales is not None:
+        data = manifest.rationales.data
+        yield f"gold       {data.id} ({data.rows}) with the answer: {manifest.rationales.template}"
     yield f"sampling   {sampling_words(manifest.sampling)}"
     yield f"training   {optimisation_words(manifest.sft)}"
     if manifest.dpo is not None:

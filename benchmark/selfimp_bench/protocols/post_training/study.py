@@ -16,13 +16,14 @@ from selfimp_bench.manifest.study import (
     ood_task,
     part,
     shared_words,
+    with_hub,
     without_reasons,
 )
 from selfimp_bench.manifest.study_tree import Node, made, mapping, merged
 from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.protocols.post_training.cells import cells_of
 
-BLOCKS: Final = ("sampling", "evaluation", "post_training", "sft", "dpo", "lora", "engines", "measure")
+BLOCKS: Final = ("rationales", "sampling", "evaluation", "post_training", "sft", "dpo", "lora", "engines", "measure")
 """What a study, a task, a method and an experiment may hold besides what all protocols share."""
 
 _OF_DPO = ("dpo_reference", "pairing", "pairs_per_problem", "without_pair")
@@ -36,6 +37,7 @@ def post_training_blocks(entry: Entry) -> dict[str, Node | None]:
     return head(entry) | {
         "models": models_of(entry),
         "datasets": _datasets(entry, ood),
+        "rationales": _rationales(entry),
         "prompt": _prompt(entry),
         "grading": of_task(entry.task_node, "grading"),
         "ood_grading": None if ood is None else of_task(ood[1], "grading"),
@@ -46,7 +48,7 @@ def post_training_blocks(entry: Entry) -> dict[str, Node | None]:
         "dpo": _dpo(entry) if uses_dpo else None,
         "lora": layered(entry, "lora"),
         "engines": _engines(layered(entry, "engines")),
-        "measure": _shared(layered(entry, "measure"), ("encoder",), keeps=True),
+        "measure": _measure(_shared(layered(entry, "measure"), ("encoder",), keeps=True)),
     }
 
 
@@ -77,6 +79,20 @@ def _datasets(entry: Entry, ood: tuple[str, Node] | None) -> Node:
     return mapping({split: merged(data, part(entry.node, split)) for split, data in given.items() if data}, task)
 
 
+def _rationales(entry: Entry) -> Node | None:
+    """The rationales of the task; null takes those away that a layer below gives."""
+    given = layered(entry, "rationales")
+    if given is None or given.value is None:
+        return None
+    block = shared_words(given, ("data",), keeps=True)
+    data = dataset_of(entry.task, block, "data")
+    if data is None:
+        return block
+    named = made(f"{entry.task}-rationales", data)
+    own = Node(value=data.entries | ({} if "id" in block.need("data").entries else {"id": named}), place=data.place)
+    return Node(value=block.entries | {"data": own}, place=block.place)
+
+
 def _prompt(entry: Entry) -> Node | None:
     """The task's prompt; what its tokens are with each model need not be known."""
     prompt = merged(of_task(entry.task_node, "prompt"), part(entry.node, "prompt"))
@@ -103,6 +119,14 @@ def _engines(engines: Node | None) -> Node | None:
     if shared is None or shared.need("sampler").value == "vllm":
         return shared
     return Node(value={key: item for key, item in shared.entries.items() if key != "vllm"}, place=shared.place)
+
+
+def _measure(measure: Node | None) -> Node | None:
+    """With the encoder's repository and revision apart."""
+    encoder = None if measure is None else measure.get("encoder")
+    if measure is None or encoder is None or encoder.value is None:
+        return measure
+    return Node(value=measure.entries | {"encoder": with_hub(encoder)}, place=measure.place)
 
 
 def _shared(block: Node | None, children: tuple[str, ...], *, keeps: bool = False) -> Node | None:
