@@ -13,7 +13,7 @@ from selfimp_bench.engines.trl.machines import Joined, Left, Meeting, Watch
 from selfimp_bench.engines.trl.trainer import TrlTrainer
 from selfimp_bench.engines.worker import child
 from selfimp_bench.errors import MachineLost, StepFailed
-from selfimp_bench.runs.cluster.slurm_pool import SlurmMachines
+from selfimp_bench.runs.cluster.slurm_job import SlurmMachines
 
 from .conftest import MakeJob, folders_in, options, sft_rows
 

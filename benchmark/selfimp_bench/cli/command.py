@@ -156,6 +156,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--gpus-per-step", type=click.IntRange(min=0), help="GPUs of a machine for sampling or training.")
     @click.option("--machines-per-step", type=click.IntRange(min=1), help="Machines that a training step spans.")
     @click.option("--slurm", metavar="NAME=VALUE", multiple=True, help="Slurm: submitit's parameters.")
+    @click.option("--slurm-image", metavar="IMAGE", help="Slurm: run jobs in it (a .sif of Apptainer, or Pyxis).")
     @wraps(command)
     def grouped(
         *,
@@ -164,6 +165,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         gpus_per_step: int | None,
         machines_per_step: int | None,
         slurm: tuple[str, ...],
+        slurm_image: str | None,
         **rest: Any,
     ) -> Any:
         def executor() -> "Executor":
@@ -175,6 +177,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 gpus_per_step=gpus_per_step,
                 machines_per_step=machines_per_step,
                 slurm=slurm,
+                slurm_image=slurm_image,
             )
 
         return command(executor=executor, **rest)

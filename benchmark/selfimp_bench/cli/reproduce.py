@@ -31,6 +31,7 @@ from selfimp_bench.cli.command import (
 if TYPE_CHECKING:
     from selfimp_bench.engines.base import Tracker
     from selfimp_bench.runs.cluster.executors import Executor
+    from selfimp_bench.runs.hardware.device import Hardware
     from selfimp_bench.runs.study import Study
 
 
@@ -115,15 +116,17 @@ def _run(study: "Study", asked: _Asked) -> Path:
     from selfimp_bench.runs.cluster.executors import do_elsewhere
     from selfimp_bench.runs.execute import run_study
 
-    _refuse_misfits(study, asked.hardware_text)
+    named = _refuse_misfits(study, asked.hardware_text)
     training = training_options(asked.save_every, asked.log_to)
-    do_elsewhere(asked.executor(), study.experiments, asked.home, training, progress(asked.home))
+    device = {} if named is None else {"device": named.name}
+    do_elsewhere(asked.executor(), study.experiments, asked.home, training, progress(asked.home), **device)
     return run_study(study, asked.home, progress(asked.home), training, image_digest=image())
 
 
-def _refuse_misfits(study: "Study", hardware: str | None) -> None:
-    """Before anything runs: raises InputError when a step cannot run on the hardware named, if one is named."""
+def _refuse_misfits(study: "Study", hardware: str | None) -> "Hardware | None":
+    """Before anything runs: raises InputError when a step cannot run on the hardware named, which it returns."""
     from selfimp_bench.runs.hardware.outlook import outlook, refuse_misfits
 
     if (named := parsed_hardware(hardware)) is not None:
         refuse_misfits(outlook(study.plan().plan, named, done=frozenset()))
+    return named

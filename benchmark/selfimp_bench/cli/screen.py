@@ -36,8 +36,43 @@ from selfimp_bench.verdict.together import in_words
 _CASES = 2
 """Contradicting groups shown for a claim; `--json` has them all."""
 
+_OTHERS = 3
+"""Steps named that run beside one that has finished."""
+
 _ROWS = 3
 """Rows shown for a recorded conflict, likewise."""
+
+
+class _Begun:
+    """Steps that run, in order, with their places: several do where a cluster has them done."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[Step, str]] = []
+
+    def start(self, step: Step, position: int, total: int) -> None:
+        self._steps = [(each, place) for each, place in self._steps if each is not step]
+        self._steps.append((step, f"[{position}/{total}] {step.id}"))
+
+    def finish(self, step: Step) -> str:
+        """The step's place and name; it runs no longer."""
+        place = next((place for each, place in self._steps if each is step), step.id)
+        self._steps = [(each, found) for each, found in self._steps if each is not step]
+        return place
+
+    def now(self) -> str:
+        """What is at work, in a few words."""
+        if not self._steps:
+            return ""
+        place = self._steps[-1][1]
+        return place if len(self._steps) == 1 else f"{len(self._steps)} steps, the last of them {place}"
+
+    def others(self) -> str:
+        """What runs beside a step that has finished."""
+        names = [step.id for step, _ in self._steps]
+        if not names:
+            return ""
+        shown = ", ".join(names[:_OTHERS]) + (", ..." if len(names) > _OTHERS else "")
+        return f"  ({len(names)} at work: {shown})"
 
 
 class BarProgress:
@@ -56,15 +91,18 @@ class BarProgress:
         )
         self._task = self._bar.add_task("", total=None, rate="", visible=False)
         self._began = time.monotonic()
-        self._place = ""
+        self._begun = _Begun()
 
     def start(self, step: Step, position: int, total: int) -> None:
         """Show the step's name and place."""
+        self._begun.start(step, position, total)
+        self._show()
+
+    def _show(self) -> None:
         self._bar.start()
         self._began = time.monotonic()
-        self._place = f"[{position}/{total}]"
         self._bar.remove_task(self._task)  # a task keeps its total for life
-        self._task = self._bar.add_task(f"{self._place} {step.id}", total=None, rate="")
+        self._task = self._bar.add_task(self._begun.now(), total=None, rate="")
 
     def advance(self, done: int, of: int) -> None:
         """Move the bar."""
@@ -72,11 +110,14 @@ class BarProgress:
         self._bar.update(self._task, completed=done, total=of, rate=f"{done / seconds:.0f}/s" if seconds > 1 else "")
 
     def finish(self, step: Step, seconds: float, reused: bool) -> None:
-        """Leave a line behind, and no bar."""
+        """Leave a line behind, and no bar unless others are at work."""
+        place = self._begun.finish(step)
         self._bar.update(self._task, visible=False)
         self._bar.stop()
         if not reused:
-            self._screen.print(f"{self._place} {step.id}  {seconds:.1f} s", markup=False)
+            self._screen.print(f"{place}  {seconds:.1f} s{self._begun.others()}", markup=False)
+        if self._begun.now():
+            self._show()
 
 
 class LineProgress:
@@ -87,12 +128,12 @@ class LineProgress:
         self._every = every
         self._began = time.monotonic()
         self._told = self._began
-        self._place = ""
+        self._begun = _Begun()
 
     def start(self, step: Step, position: int, total: int) -> None:
         """Remember the step's name and place."""
         self._began = self._told = time.monotonic()
-        self._place = f"[{position}/{total}] {step.id}"
+        self._begun.start(step, position, total)
 
     def advance(self, done: int, of: int) -> None:
         """Print rate and time left, not more often than ``every`` seconds."""
@@ -102,12 +143,13 @@ class LineProgress:
         self._told = now
         rate = done / (now - self._began)
         left = (of - done) / rate
-        self._screen.print(f"{self._place}  {done} of {of}, {rate:.1f}/s, {left:.0f} s left", markup=False)
+        self._screen.print(f"{self._begun.now()}  {done} of {of}, {rate:.1f}/s, {left:.0f} s left", markup=False)
 
-    def finish(self, step: Step, seconds: float, reused: bool) -> None:  # noqa: ARG002
-        """Print what the step took; reused steps pass in silence."""
+    def finish(self, step: Step, seconds: float, reused: bool) -> None:
+        """Print what the step took, and what is at work still; reused steps pass in silence."""
+        place = self._begun.finish(step)
         if not reused:
-            self._screen.print(f"{self._place}  {seconds:.1f} s", markup=False)
+            self._screen.print(f"{place}  {seconds:.1f} s{self._begun.others()}", markup=False)
 
 
 def manifest_lines(manifest: AnyManifest) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Running a plan: for each step not in the store, have its stage do it, then write the record."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +62,14 @@ class Runner:
             self._engines.close()
         return tuple(finished)
 
-    def run_one(self, step: Step, inputs: Mapping[str, StepRecord], progress: Progress) -> FinishedStep:
-        """Do or find one step of the plan, given the records of the steps that it reads, by their ids."""
+    def run_these(
+        self, steps: Iterable[Step], inputs: Mapping[str, StepRecord], progress: Progress
+    ) -> Iterator[StepRecord]:
+        """Do or find some steps of the plan in turn, given the records of what they read, by ids: the records."""
         self._records.update(inputs)
         try:
-            return self._do_or_find(step, progress)
+            for step in steps:
+                yield self._do_or_find(step, progress).record
         finally:
             self._engines.close()
 

@@ -171,6 +171,16 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def saved(self, fingerprint: str) -> frozenset[str]:
+        """Names of what a step left to go on from, and of its record when it is finished: more with every part done."""
+        partial = self.root / "partial" / fingerprint
+        found = [
+            *partial.rglob("*.msgpack"),
+            *partial.rglob("checkpoint-*/whole"),
+            self.folder(fingerprint) / STEP_FILE,
+        ]
+        return frozenset(str(path) for path in found if path.exists())
+
     def logs(self, fingerprint: str) -> Path:
         """A folder for what a step says of its speed and memory, which differ from run to run."""
         path = self.root / "logs" / fingerprint

@@ -14,8 +14,9 @@ from support import ManifestMaker
 from selfimp_bench.engines.base import PLAIN_TRAINING
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.runs.cluster.needs import Needs, Share
 from selfimp_bench.runs.cluster.ray_pool import RayPool
-from selfimp_bench.runs.cluster.schedule import Needs, Share, fill_store
+from selfimp_bench.runs.cluster.schedule import fill_store
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import Experiment, open_experiment
@@ -101,9 +102,18 @@ def test_a_training_that_spans_both_machines_ends_like_one_of_two_processes(
 @pytest.mark.parametrize(
     ("needs", "message"),
     [
-        (Needs(cpus=1, gpus=0, machines=3, engine_gpus=0), r"takes 3 machine\(s\) with 0 GPUs, and the cluster has 2"),
-        (Needs(cpus=1, gpus=1, machines=1, engine_gpus=0), r"takes 1 machine\(s\) with 1 GPUs, and the cluster has 0"),
-        (Needs(cpus=1, gpus=0, machines=1, engine_gpus=8), r"takes 8 GPUs \(tensor_parallel\), and the cluster has 0"),
+        (
+            Needs(cpus=1, memory=1, gpus=0, machines=3, engine_gpus=0),
+            r"takes 3 machine\(s\) with 0 GPUs, and the cluster has 2",
+        ),
+        (
+            Needs(cpus=1, memory=1, gpus=1, machines=1, engine_gpus=0),
+            r"takes 1 machine\(s\) with 1 GPUs, and the cluster has 0",
+        ),
+        (
+            Needs(cpus=1, memory=1, gpus=0, machines=1, engine_gpus=8),
+            r"takes 8 GPUs \(tensor_parallel\), and the cluster has 0",
+        ),
     ],
 )
 def test_what_the_cluster_never_has_is_refused_before_anything_begins(cluster: Any, needs: Needs, message: str) -> None:

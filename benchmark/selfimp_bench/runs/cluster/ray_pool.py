@@ -13,8 +13,9 @@ from selfimp_bench.engines.trl.machines import Left, Meeting
 from selfimp_bench.engines.trl.trainer import take_part
 from selfimp_bench.engines.worker.child import SOURCE_ROOT
 from selfimp_bench.errors import InputError, MachineLost
-from selfimp_bench.runs.cluster.schedule import Ended, Needs
-from selfimp_bench.runs.cluster.work import StepResult, StepTask, do_step
+from selfimp_bench.runs.cluster.needs import Needs
+from selfimp_bench.runs.cluster.schedule import Ended, Loss
+from selfimp_bench.runs.cluster.work import StepTask, TaskResult, do_steps
 
 
 class RayPool:
@@ -46,7 +47,7 @@ class RayPool:
                     "or leave --address out"
                 ) from None
         # Our own count of tries also covers what Ray counts as one: a lost machine.
-        self._do_step = ray.remote(max_retries=0)(do_step)
+        self._do_steps = ray.remote(max_retries=0)(do_steps)
         self._do_spanning = ray.remote(max_retries=0)(do_spanning)
 
     def gpus_per_machine(self) -> int:
@@ -69,9 +70,10 @@ class RayPool:
             )
 
     def submit(self, key: str, task: StepTask, needs: Needs) -> None:
-        """See ``Pool.submit``."""
+        """See ``Pool.submit``. A machine with fewer processors than are asked for does with those that it has."""
+        needs = replace(needs, cpus=min(needs.cpus, self._processors(needs.gpus)))
         if needs.machines == 1 and not needs.engine_gpus:
-            reference = self._do_step.options(num_cpus=needs.cpus, num_gpus=needs.gpus).remote(task)
+            reference = self._do_steps.options(num_cpus=needs.cpus, num_gpus=needs.gpus).remote(task)
         else:
             group = self._group(needs)
             reference = self._do_spanning.options(
@@ -95,12 +97,19 @@ class RayPool:
         resources = (node["Resources"] for node in self._ray.nodes() if node["Alive"])
         return [int(each.get("GPU", 0)) for each in resources if each.get("CPU", 0)]
 
+    def _processors(self, gpus: int) -> int:
+        """Of every machine that has so many GPUs, the fewest; 1 where there is none just now."""
+        resources = (node["Resources"] for node in self._ray.nodes() if node["Alive"])
+        return min(
+            (int(each["CPU"]) for each in resources if each.get("CPU") and each.get("GPU", 0) >= gpus), default=1
+        )
+
     def wait(self) -> Sequence[Ended]:
         """See ``Pool.wait``."""
         ready, _ = self._ray.wait(list(self._keys), num_returns=1)
         return [self._ended(reference) for reference in ready]
 
-    def close(self) -> None:
+    def close(self) -> str | None:
         """Cancel what runs; leave the cluster, or end the one that was started here."""
         for reference in self._keys:
             self._ray.cancel(reference, force=True)
@@ -108,6 +117,7 @@ class RayPool:
         self._keys.clear()
         if self._started:
             self._ray.shutdown()
+        return None
 
     def _give_back(self, reference: Any) -> None:
         if (group := self._groups.pop(reference, None)) is not None:
@@ -119,14 +129,15 @@ class RayPool:
         try:
             return Ended(key=key, result=self._ray.get(reference), loss=None)
         except self._ray.exceptions.RayTaskError:
-            raise  # do_step returns the errors that are ours to explain; this is a bug
+            raise  # do_steps returns the errors that are ours to explain; this is a bug
         except self._ray.exceptions.RayError as error:
-            return Ended(key=key, result=None, loss=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            words = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            return Ended(key=key, result=None, loss=Loss(words=words, kind="machine"))
 
 
-def do_spanning(task: StepTask, needs: Needs) -> StepResult:
+def do_spanning(task: StepTask, needs: Needs) -> TaskResult:
     """Do a step that spans machines, in the first bundle of its placement group."""
-    return do_step(task, RayMachines(needs) if needs.machines > 1 else None)
+    return do_steps(task, RayMachines(needs) if needs.machines > 1 else None)
 
 
 class RayMachines:

@@ -1,44 +1,32 @@
 """Filling the store: every step of several experiments once, each as soon as what it reads is there."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from selfimp_bench.engines.base import TrainOptions
-from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.protocols.post_training.embed import EmbedBlock
-from selfimp_bench.runs.cluster.work import StepResult, StepTask
+from selfimp_bench.errors import InputError, SelfimpError, StepFailed
+from selfimp_bench.runs.cluster.needs import Needs, Share, engine_key, needs
+from selfimp_bench.runs.cluster.work import StepTask, TaskResult
 from selfimp_bench.runs.hub_needs import refuse_shortfalls
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.plan import Step, fingerprint, plan_keys
 from selfimp_bench.steps.progress import Progress
 from selfimp_bench.steps.store import StepRecord, Store
-from selfimp_bench.steps.train import TrainBlock
 
 TRIES: Final = 4
-"""How often a step is begun whose machine or process is lost. A step that fails by itself is not tried again."""
+"""How often a step is begun whose machine or process is lost before it got any further. A step that fails by itself is
+not tried again."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a step takes: of one machine, or in training of several, the same of each.
+class Loss:
+    """How a task was lost: with its machine, or because the machine was taken from it (preempted, or out of time)."""
 
-    engine_gpus: 0, or the GPUs of one engine that no machine has enough of; the step takes no others.
-    """
-
-    cpus: int
-    gpus: int
-    machines: int
-    engine_gpus: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """GPUs of a machine for a step of sampling or training, and the machines for one of training."""
-
-    gpus: int
-    machines: int
+    words: str
+    kind: Literal["machine", "time", "preempted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +34,8 @@ class Ended:
     """A task that ended; ``result`` is None when its machine or process was lost, and ``loss`` says how."""
 
     key: str
-    result: StepResult | None
-    loss: str | None
+    result: TaskResult | None
+    loss: Loss | None
 
 
 class Pool(Protocol):
@@ -65,18 +53,28 @@ class Pool(Protocol):
         """Wait until at least one of the submitted tasks has ended, and return those that have, each once."""
         ...
 
-    def close(self) -> None:
-        """Give back what the pool holds; tasks that still run are ended."""
+    def close(self) -> str | None:
+        """Give back what the pool holds; tasks that still run are ended. Returns what a person has to end, if any."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """A piece of work: the first experiment's step that has its key, and the keys of what it reads."""
+    """A piece of work: the first experiment's step that has its key, and the keys of what it reads, by name and id."""
 
+    key: str
     experiment: Experiment
     step: Step
+    names: Mapping[str, str]
     reads: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Running:
+    """Work that one task does, and what had been done of it when it began."""
+
+    parts: tuple[_Work, ...]
+    mark: frozenset[str]
 
 
 def fill_store(
@@ -93,101 +91,146 @@ def fill_store(
     Raises InputError or StepFailed for the first step that fails, after the tasks that still run have been ended.
     """
     home = home.resolve()
-    store = Store(home / "store")
     for experiment in experiments:
         refuse_shortfalls(experiment, home)
-    waiting = _work(experiments)
-    asked = {key: needs(work.step.block, share) for key, work in waiting.items()}
-    for each in set(asked.values()):
-        pool.check(each)
-    running: dict[str, _Work] = {}
-    records: dict[str, StepRecord] = {}
-    begun: dict[str, int] = {}
-    total = len(waiting)
-    try:
-        while waiting or running:
-            for key in _ready(waiting, records):
-                work = waiting.pop(key)
-                progress.start(work.step, total - len(waiting), total)
-                if record := _found(work, records, store):
-                    records[key] = record
-                    progress.finish(work.step, record.seconds, True)
-                else:
-                    begun[key] = begun.get(key, 0) + 1
-                    running[key] = work
-                    pool.submit(key, _task(work, records, home, training), asked[key])
-            for ended in pool.wait() if running else ():
-                work = running.pop(ended.key)
-                if ended.result is None or ended.result.lost:
-                    loss = ended.loss if ended.result is None else ended.result.error
-                    _check_tries(work, begun[ended.key], loss)
-                    waiting[ended.key] = work
-                else:
-                    records[ended.key] = _record(ended.result)
-                    progress.finish(work.step, records[ended.key].seconds, False)
-    finally:
-        pool.close()
+    _Filling(experiments, home, training, pool, share, progress).run()
 
 
-def needs(block: object, share: Share) -> Needs:
-    """For sampling, verifying and training the share, for embedding one GPU, on a CPU none; and a CPU for each.
+class _Filling:
+    """A store while it is filled."""
 
-    Only training that is distributed spans machines, and an engine only when it needs more GPUs than its share.
-    """
-    settings = getattr(block, "settings", block)
-    on_gpus = getattr(settings, "device", "cpu") == "cuda"
-    gpus = share.gpus if on_gpus else 0
-    one = Needs(cpus=max(gpus, 1), gpus=gpus, machines=1, engine_gpus=0)
-    if isinstance(block, TrainBlock) and block.distributed is not None:
-        return replace(one, machines=share.machines)
-    if on_gpus and isinstance(block, EmbedBlock):
-        return replace(one, cpus=1, gpus=1)
-    vllm = getattr(settings, "vllm", None)
-    if on_gpus and vllm is not None and vllm.tensor_parallel > share.gpus:
-        return replace(one, cpus=1, gpus=0, engine_gpus=vllm.tensor_parallel)
-    return one
+    def __init__(
+        self,
+        experiments: Sequence[Experiment],
+        home: Path,
+        training: TrainOptions,
+        pool: Pool,
+        share: Share,
+        progress: Progress,
+    ) -> None:
+        self._home, self._store = home, Store(home / "store")
+        self._training, self._pool, self._progress = training, pool, progress
+        self._waiting = _work(experiments)
+        self._total = len(self._waiting)
+        self._needs = {key: needs(work.step, work.experiment.plan(), share) for key, work in self._waiting.items()}
+        self._running: dict[str, _Running] = {}
+        self._records: dict[str, StepRecord] = {}
+        self._tries: dict[str, int] = defaultdict(int)
+
+    def run(self) -> None:
+        try:
+            for each in set(self._needs.values()):
+                self._pool.check(each)
+            while self._waiting or self._running:
+                while self._begin():
+                    pass
+                for ended in self._pool.wait() if self._running else ():
+                    self._end(ended)
+        except BaseException as error:
+            left = self._pool.close()
+            if left is not None and isinstance(error, SelfimpError):
+                raise type(error)(f"{error}\n{left}") from None
+            raise
+        self._pool.close()
+
+    def _begin(self) -> bool:
+        """Begin what is ready. Returns whether something was found done, so that more may be ready now."""
+        found, groups = False, dict[object, list[_Work]]()
+        for key in [key for key, work in self._waiting.items() if self._is_ready(work)]:
+            work = self._waiting.pop(key)
+            self._progress.start(work.step, self._total - len(self._waiting), self._total)
+            if record := self._find(work):
+                self._records[key], found = record, True
+                self._progress.finish(work.step, record.seconds, True)
+            else:
+                engine = engine_key(work.step, work.experiment.plan(), work.names)
+                own = key if engine is None else (id(work.experiment), engine, self._needs[key])
+                groups.setdefault(own, []).append(work)
+        for parts in groups.values():
+            self._submit(tuple(parts))
+        return found
+
+    def _submit(self, parts: tuple[_Work, ...]) -> None:
+        key = parts[0].key
+        self._tries[key] += 1
+        self._running[key] = _Running(parts=parts, mark=self._mark(parts))
+        experiment = parts[0].experiment
+        task = StepTask(
+            experiment=replace(experiment, path=experiment.path.resolve()),
+            home=self._home,
+            training=self._training,
+            step_ids=tuple(work.step.id for work in parts),
+            inputs={source: self._records[read] for work in parts for source, read in work.reads.items()},
+        )
+        self._pool.submit(key, task, self._needs[key])
+
+    def _end(self, ended: Ended) -> None:
+        running = self._running.pop(ended.key)
+        result = ended.result
+        if result is None or result.lost:
+            error = "" if result is None or result.error is None else result.error
+            self._lose(running, ended.loss or Loss(words=error, kind="machine"))
+            return
+        for work in running.parts:
+            if record := result.records.get(work.step.id):
+                self._check_installation(work, record)
+                self._records[work.key] = record
+                self._progress.finish(work.step, record.seconds, False)
+        if result.error is not None:
+            raise (InputError if result.input else StepFailed)(result.error)
+
+    def _check_installation(self, work: _Work, record: StepRecord) -> None:
+        if record.fingerprint != self._fingerprint(work):
+            raise InputError(
+                f"step {work.step.id}: done by another version than this run's ({record.version!r}, here "
+                f"{work.step.version!r}); every machine needs the same installation (ci/setup, or the same image)"
+            )
+
+    def _lose(self, running: _Running, loss: Loss) -> None:
+        """Have it begun again, unless that leads nowhere."""
+        further = self._mark(running.parts) != running.mark
+        name, key = running.parts[0].step.id, running.parts[0].key
+        if loss.kind == "time" and not further:
+            raise StepFailed(
+                f"step {name}: {loss.words}, and all that time left nothing to go on from; give it more time (--slurm "
+                "timeout_min=...), or have it saved more often (--save-every), and run the same command again"
+            )
+        if further or loss.kind == "preempted":
+            self._tries[key] = 0
+        elif self._tries[key] >= TRIES:
+            raise StepFailed(
+                f"step {name}: lost {TRIES} times ({loss.words}); look at that machine's memory and log, and run the "
+                "same command again: finished steps are kept"
+            )
+        for work in running.parts:
+            self._waiting[work.key] = work
+
+    def _is_ready(self, work: _Work) -> bool:
+        return all(source in self._records for source in work.reads.values())
+
+    def _find(self, work: _Work) -> StepRecord | None:
+        return self._store.find(self._fingerprint(work))
+
+    def _fingerprint(self, work: _Work) -> str:
+        digests = {
+            name: self._records[work.reads[source]].content_digest() for name, source in work.step.inputs.items()
+        }
+        return fingerprint(work.step, digests)
+
+    def _mark(self, parts: Iterable[_Work]) -> frozenset[str]:
+        """What is there to go on from: it differs as soon as one of the parts has got further."""
+        return frozenset(name for work in parts for name in self._store.saved(self._fingerprint(work)))
 
 
 def _work(experiments: Iterable[Experiment]) -> dict[str, _Work]:
     """Every piece of work once, by key, in an order in which what is read comes first."""
-    work: dict[str, _Work] = {}
+    found: dict[str, _Work] = {}
     for experiment in experiments:
         plan = experiment.plan()
         keys = plan_keys(plan)
         for step in plan.steps:
+            names = {name: keys[source] for name, source in step.inputs.items()}
             reads = {source: keys[source] for source in step.inputs.values()}
-            work.setdefault(keys[step.id], _Work(experiment=experiment, step=step, reads=reads))
-    return work
-
-
-def _ready(waiting: Mapping[str, _Work], records: Mapping[str, StepRecord]) -> list[str]:
-    return [key for key, work in waiting.items() if all(source in records for source in work.reads.values())]
-
-
-def _found(work: _Work, records: Mapping[str, StepRecord], store: Store) -> StepRecord | None:
-    digests = {name: records[work.reads[source]].content_digest() for name, source in work.step.inputs.items()}
-    return store.find(fingerprint(work.step, digests))
-
-
-def _task(work: _Work, records: Mapping[str, StepRecord], home: Path, training: TrainOptions) -> StepTask:
-    return StepTask(
-        experiment=replace(work.experiment, path=work.experiment.path.resolve()),
-        home=home,
-        training=training,
-        step_id=work.step.id,
-        inputs={source: records[key] for source, key in work.reads.items()},
-    )
-
-
-def _check_tries(work: _Work, tries: int, loss: str | None) -> None:
-    if tries >= TRIES:
-        raise StepFailed(
-            f"step {work.step.id}: lost {tries} times ({loss}); look at that machine's memory and log, and run the "
-            "same command again: finished steps are kept"
-        )
-
-
-def _record(result: StepResult) -> StepRecord:
-    if result.record is None:
-        raise (InputError if result.input else StepFailed)(result.error or "no reason given")
-    return result.record
+            work = _Work(key=keys[step.id], experiment=experiment, step=step, names=names, reads=reads)
+            found.setdefault(work.key, work)
+    return found

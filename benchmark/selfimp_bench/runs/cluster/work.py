@@ -1,4 +1,4 @@
-"""One step as a task for another process or machine, which sees the same home."""
+"""Steps as a task for another process or machine, which sees the same home."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,41 +16,47 @@ from selfimp_bench.steps.store import StepRecord
 
 @dataclass(frozen=True, kw_only=True)
 class StepTask:
-    """A step of an experiment, and the records of the steps that it reads, by their ids. ``home`` is absolute."""
+    """Steps of an experiment that share an engine, mostly one, and the records of what they read, by steps' ids.
+
+    ``home`` is absolute.
+    """
 
     experiment: Experiment
     home: Path
     training: TrainOptions
-    step_id: str
+    step_ids: tuple[str, ...]
     inputs: Mapping[str, StepRecord]
 
-    def step(self) -> Step:
-        """The step itself."""
-        return self.experiment.plan().by_id()[self.step_id]
+    def steps(self) -> tuple[Step, ...]:
+        """The steps themselves."""
+        known = self.experiment.plan().by_id()
+        return tuple(known[step_id] for step_id in self.step_ids)
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepResult:
-    """What came of a task: its record, or the message of an error.
+class TaskResult:
+    """What came of a task: the records of its steps by id, or of those before one that failed, and why.
 
     input: the user can mend it. lost: a machine went away, so that the step may be tried again.
     """
 
-    record: StepRecord | None
+    records: Mapping[str, StepRecord]
     error: str | None
     input: bool
     lost: bool
 
 
-def do_step(task: StepTask, machines: Machines | None = None) -> StepResult:
-    """Do the step, or find it done, in this process. Its errors come back as values, so that no executor wraps them.
+def do_steps(task: StepTask, machines: Machines | None = None) -> TaskResult:
+    """Do the steps, or find them done, in this process. Their errors come back as values, so no executor wraps them.
 
-    ``machines``: those that its training spans; None is this one.
+    ``machines``: those that training spans; None is this one.
     """
     runner = open_runner(task.experiment, task.home, replace(task.training, machines=machines))
+    records: dict[str, StepRecord] = {}
     try:
-        record = runner.run_one(task.step(), task.inputs, Silent()).record
+        for step_id, record in zip(task.step_ids, runner.run_these(task.steps(), task.inputs, Silent()), strict=True):
+            records[step_id] = record
     except (InputError, StepFailed) as error:
         is_input, is_lost = isinstance(error, InputError), isinstance(error, MachineLost)
-        return StepResult(record=None, error=str(error), input=is_input, lost=is_lost)
-    return StepResult(record=record, error=None, input=False, lost=False)
+        return TaskResult(records=records, error=str(error), input=is_input, lost=is_lost)
+    return TaskResult(records=records, error=None, input=False, lost=False)
