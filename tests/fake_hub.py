@@ -38,13 +38,15 @@ class Fault:
 
 @dataclass(kw_only=True)
 class Repository:
-    """One repository at one revision. ``token``: the only one that may download, where it is gated or private."""
+    """One repository at one revision. ``token``: the only one that may download, where it is gated or private;
+    ``lies``: what its listing says of a file in place of the truth."""
 
     revision: str
     files: dict[str, bytes]
     gated: bool = False
     private: bool = False
     token: str | None = None
+    lies: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def opens_to(self, authorization: str | None) -> bool:
         return self.token is None or authorization == f"Bearer {self.token}"
@@ -142,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif what == "tree":
             self._json([_tree_entry(*item) for item in repository.files.items()])
         else:
-            siblings = [_sibling(*item) for item in repository.files.items()]
+            siblings = [_sibling(*item) | repository.lies.get(item[0], {}) for item in repository.files.items()]
             gated = "manual" if repository.gated else False
             self._json({"id": f"{organisation}/{name}", "sha": rest[0], "gated": gated, "siblings": siblings})
 

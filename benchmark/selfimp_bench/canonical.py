@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -23,9 +24,29 @@ def digest(value: Any) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 (64 hex digits) of a file's bytes, read in pieces."""
+    """sha256 (64 hex digits) of a file's bytes, read in pieces.
+
+    One of more than ``LARGE`` bytes is read once by a process, as long as the file system says that nobody wrote to it.
+    """
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        seen = _state(stream)
+        if seen in _HASHED:
+            return _HASHED[seen]
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if seen[2] > LARGE and _state(stream) == seen:
+            _HASHED[seen] = found
+    return found
+
+
+LARGE: Final = 32 * 2**20
+"""Bytes of a file that takes time to hash; up to that a look at it hashes it every time."""
+
+_HASHED: dict[tuple[int, ...], str] = {}
+
+
+def _state(stream: BinaryIO) -> tuple[int, ...]:
+    found = os.fstat(stream.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def derive_seed(*parts: str | int) -> int:

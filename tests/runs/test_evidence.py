@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from support import ManifestMaker
 
 from selfimp_bench.cli.app import cli
-from selfimp_bench.runs.seals import seal_of
+from selfimp_bench.seals import seal_of
 
 COMMANDS = (("check",), ("report",), ("explain", "accuracy-rises"))
 ALTERED = "0123456789abcdef" * 4

@@ -447,6 +447,26 @@ def test_a_file_outside_its_folder_is_refused(bench: Make) -> None:
     assert "'../config.json', which would lie outside its folder" in found.refused()
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"lfs": {"sha256": "/tmp/elsewhere", "size": 3}},
+        {"lfs": {"sha256": "../../record", "size": 3}},
+        {"lfs": {"sha256": "AB" * 32, "size": 3}},
+        {"lfs": {"sha256": "ab" * 32, "size": -1}},
+        {"blobId": "/etc/hostname"},
+        {"blobId": "ab" * 19},
+    ],
+)
+def test_a_listing_whose_hashes_are_no_hashes_is_refused_before_anything_is_written(
+    bench: Make, lie: dict[str, Any]
+) -> None:
+    found = bench(data=False)
+    found.hub.repositories[MODEL].lies["config.json"] = lie
+    assert "expected 40 and 64 hex digits" in found.refused()
+    assert not found.lying()
+
+
 @pytest.mark.slow
 def test_the_command_fetches_what_a_run_without_network_then_uses(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     manifest, home = hub_experiment(make_manifest, engine="real"), str(tmp_path / "home")

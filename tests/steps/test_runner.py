@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,11 +16,12 @@ from selfimp_bench.engines.base import PLAIN_TRAINING, Sampler, SamplerSettings
 from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.places import ASSETS
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.judge import judge_run
 from selfimp_bench.runs.record import read_record
-from selfimp_bench.runs.seals import seal_of
 from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.plan import Places, plan_keys
 from selfimp_bench.steps.probe import Stamp
 from selfimp_bench.steps.progress import Silent
@@ -41,6 +43,27 @@ def _run(manifest: Path, home: Path, replicates: int = 1) -> Path:
 def _hashes(folder: Path) -> dict[str, Any]:
     record = json.loads((folder / "record.json").read_bytes())
     return {step["id"]: (step["fingerprint"], step["artifacts"], step["counts"]) for step in record["steps"]}
+
+
+def test_a_base_model_that_changed_since_it_was_proved_is_refused_where_it_is_read(
+    make_manifest: ManifestMaker, tmp_path: Path
+) -> None:
+    base = shutil.copytree(ASSETS / "tiny-gsm-base", tmp_path / "base")
+
+    def with_path(data: dict[str, Any], seed: int = 1) -> None:
+        model = data["models"][0]
+        data["models"] = [{key: value for key, value in model.items() if key != "asset"} | {"path": "base"}]
+        data["seed"] = seed
+
+    home = tmp_path / "home"
+    _run(make_manifest(change=with_path), home)
+    weights = base / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    with pytest.raises(InputError, match=r"base/model\.safetensors: was changed"):
+        _run(make_manifest(name="other", change=lambda data: with_path(data, seed=2)), home)
+    weights.write_bytes(whole)
+    assert _run(make_manifest(name="other", change=lambda data: with_path(data, seed=2)), home).is_dir()
 
 
 def test_two_homes_hold_the_same_artifacts_and_findings(

@@ -1,16 +1,20 @@
 """The store keeps finished steps whole, refuses changed ones, and survives killed runs."""
 
+import json
 import multiprocessing
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from selfimp_bench.canonical import LARGE, file_sha256
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.steps.store import STEP_FILE, StepRecord, Store, read_table
+from selfimp_bench.steps.store import STEP_FILE, Chunks, StepRecord, Store, read_table
 
 KEY = "ab" * 32
 
@@ -28,19 +32,8 @@ def _write(store: Store, rows: tuple[Row, ...], key: str = KEY) -> StepRecord:
     with store.lock(key), store.step_folder(key) as folder:
         folder.write_table("rows.parquet", rows, SCHEMA)
         folder.write_json("remark.json", {"b": 1, "a": "x"})
-        record = StepRecord(
-            schema=1,
-            fingerprint=key,
-            stage="grade",
-            block={"x": 1},
-            version="v",
-            inputs={},
-            artifacts=folder.artifacts(),
-            counts={"rows": len(rows)},
-            seconds=0.1,
-        )
-        store.finish(folder, record)
-    return record
+        record = replace(_record(key), artifacts=folder.artifacts(), counts={"rows": len(rows)})
+        return store.finish(folder, record)
 
 
 def test_a_finished_step_is_found_with_its_artifacts(tmp_path: Path) -> None:
@@ -116,6 +109,99 @@ def test_a_broken_step_record_is_refused_with_what_to_do(tmp_path: Path) -> None
         store.find(KEY)
 
 
+@pytest.mark.parametrize("size", [2**20, LARGE + 1])
+def test_one_flipped_byte_is_noticed_where_the_file_is_read_however_large_it_is(tmp_path: Path, size: int) -> None:
+    store = Store(tmp_path)
+    with store.step_folder(KEY) as folder:
+        (folder.path / "model.safetensors").write_bytes(bytes(size))
+        record = store.finish(folder, replace(_record(KEY), artifacts=folder.artifacts()))
+    path = store.proved(record, "model.safetensors")
+    for place in (0, size // 2, size - 1):
+        with path.open("r+b") as stream:
+            stream.seek(place)
+            stream.write(b"\1")
+        with pytest.raises(InputError, match=r"model\.safetensors: was changed .* delete"):
+            store.proved(record, "model.safetensors")
+        with path.open("r+b") as stream:
+            stream.seek(place)
+            stream.write(b"\0")
+        assert store.proved(record, "model.safetensors") == path
+
+
+def test_a_large_file_is_hashed_once_by_a_process_while_nobody_writes_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(LARGE + 1))
+    first = time.perf_counter()
+    found = file_sha256(path)
+    second = time.perf_counter()
+    assert file_sha256(path) == found
+    assert time.perf_counter() - second < (second - first) / 3
+
+
+def _changes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places of a JSON value that hold no object or list, and those that hold one that is empty."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = [each for key, part in parts for each in _changes(part, (*path, key))]
+    yield from found or [path]
+
+
+def test_every_change_of_a_step_record_is_noticed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    _write(store, (Row(name="a", value=1),))
+    path = store.folder(KEY) / STEP_FILE
+    whole = path.read_text()
+    places = list(_changes(json.loads(whole)))
+    assert len(places) > 15
+    for place in places:
+        record = json.loads(whole)
+        inner = record
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = {"x": "changed"} if isinstance(inner[place[-1]], dict) else "changed"
+        path.write_text(json.dumps(record))
+        with pytest.raises(InputError, match=r"step\.json: (was edited|cannot be read).* delete"):
+            store.find(KEY)
+    for text in (whole[:-3], whole[:100], "", "[]", "null", whole.replace("{", '{"stage": "train",', 1), "[" * 10**5):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"step\.json"):
+            store.find(KEY)
+    path.write_text(whole)
+    assert store.find(KEY) is not None
+
+
+def test_the_record_of_another_step_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    _write(store, ())
+    store.folder(KEY).rename(store.folder("cd" * 32))
+    with pytest.raises(InputError, match="is that of another step"):
+        store.find("cd" * 32)
+
+
+@pytest.mark.parametrize("place", range(0, 100, 7))
+def test_a_chunk_with_a_flipped_bit_is_made_anew(tmp_path: Path, place: int) -> None:
+    chunks = Chunks(tmp_path)
+    chunks.add([Row(name="a" * 50, value=1), Row(name="b" * 50, value=2)])
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert chunks.read(Row) == [] and list(tmp_path.iterdir()) == []
+
+
+def _record(key: str) -> StepRecord:
+    return StepRecord(
+        schema=1,
+        fingerprint=key,
+        stage="grade",
+        block={"x": 1},
+        version="v",
+        inputs={},
+        artifacts=(),
+        counts={},
+        seconds=0.1,
+    )
+
+
 def _race(root: str, log: str) -> None:
     store = Store(Path(root))
     with store.lock(KEY):
@@ -125,19 +211,7 @@ def _race(root: str, log: str) -> None:
             time.sleep(0.2)
             with store.step_folder(KEY) as folder:
                 folder.write_table("rows.parquet", (Row(name="a", value=1),), SCHEMA)
-                artifacts = folder.artifacts()
-                record = StepRecord(
-                    schema=1,
-                    fingerprint=KEY,
-                    stage="grade",
-                    block={},
-                    version="v",
-                    inputs={},
-                    artifacts=artifacts,
-                    counts={},
-                    seconds=0.0,
-                )
-                store.finish(folder, record)
+                store.finish(folder, replace(_record(KEY), artifacts=folder.artifacts()))
 
 
 def test_what_a_resume_needs_outlives_a_kill_and_goes_with_the_finished_step_and_logs_stay(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
     from selfimp_bench.report.write_study import write_study_report
     from selfimp_bench.runs.folders import record_path
     from selfimp_bench.runs.judge import judge_study
-    from selfimp_bench.runs.seals import seal_of
+    from selfimp_bench.seals import seal_of
 
     folder = _run(study, asked)
     judgement = judge_study(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.report.best import best_view
 from selfimp_bench.report.chart import Figure
@@ -22,7 +23,6 @@ from selfimp_bench.report.verdicts import verdict_view, web_link
 from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
 from selfimp_bench.runs.findings_file import read_findings
 from selfimp_bench.runs.judge import RunFiles, read_run, run_table
-from selfimp_bench.steps.store import write_atomically
 from selfimp_bench.verdict.figure_rows import table_names
 from selfimp_bench.verdict.findings import Findings, brief
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.report.across_figure import across_figure
 from selfimp_bench.report.across_page import MemberResult, across_page
@@ -15,7 +16,6 @@ from selfimp_bench.report.verdicts import web_link
 from selfimp_bench.report.write import REPORT, drawing, template, write_report
 from selfimp_bench.runs.judge import StudyJudgement, StudyRun, read_run, read_study_run, run_table
 from selfimp_bench.runs.record import StudyRecord
-from selfimp_bench.steps.store import write_atomically
 from selfimp_bench.verdict.paper_check import suite_self_judgement, suite_tables
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 from selfimp_bench.verdict.together import in_words

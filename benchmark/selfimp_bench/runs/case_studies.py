@@ -16,7 +16,7 @@ from selfimp_bench.protocols.post_training.metrics.case_study import CaseStep, G
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, Role
 from selfimp_bench.steps.runner import FinishedStep
-from selfimp_bench.steps.store import Store, read_table
+from selfimp_bench.steps.store import StepRecord, Store, read_table
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
 
@@ -48,7 +48,7 @@ class CaseStudies:
 
 def case_studies(finished: Sequence[FinishedStep], store: Store) -> CaseStudies:
     """The study of every model of a finished run."""
-    artifacts = _Artifacts(store=store, fingerprints={done.step.id: done.record.fingerprint for done in finished})
+    artifacts = _Artifacts(store=store, records={done.step.id: done.record for done in finished})
     steps = {done.step.id: done.step for done in finished}
     return CaseStudies(
         schema=1,
@@ -74,7 +74,7 @@ def read_case_studies(folder: Path) -> CaseStudies:
 @dataclass(frozen=True, kw_only=True)
 class _Artifacts:
     store: Store
-    fingerprints: Mapping[str, str]
+    records: Mapping[str, StepRecord]
 
     def texts(
         self, step: Step, role: Role, iteration: int, wanted: Collection[str] | None
@@ -94,7 +94,7 @@ class _Artifacts:
         return found
 
     def rows(self, step_id: str, name: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        return read_table(self.store.folder(self.fingerprints[step_id]) / name, columns)
+        return read_table(self.store.proved(self.records[step_id], name), columns)
 
 
 def _study(step: Step, block: MeasureBlock, steps: Mapping[str, Step], artifacts: _Artifacts) -> CaseStudy:

@@ -21,7 +21,7 @@ from selfimp_bench.canonical import file_sha256
 from selfimp_bench.paths import INSIDE, leads_outside
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record
-from selfimp_bench.runs.seals import seal_faults
+from selfimp_bench.seals import seal_faults
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 
 NOT_A_RUN: Final = "this is not what a run wrote: fetch the run anew, or run it again"

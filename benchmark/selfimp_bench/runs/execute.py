@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from selfimp_bench.durable import write_atomically
 from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
@@ -33,7 +34,7 @@ from selfimp_bench.steps.probe import PROBE, Probed
 from selfimp_bench.steps.progress import Progress
 from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
 from selfimp_bench.steps.runner import Engines, FinishedStep, Runner
-from selfimp_bench.steps.store import Store, pretty_json, write_atomically
+from selfimp_bench.steps.store import Store, pretty_json
 from selfimp_bench.verdict import figure_rows
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables
@@ -150,7 +151,7 @@ def _lack_of_gpu(experiment: Experiment, plan: Plan, store: Store) -> str | None
 
 def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:
     """One table from those of all steps that write it, in the order of the plan."""
-    parts = [pq.read_table(store.folder(done.record.fingerprint) / name) for done in finished if _wrote(done, name)]
+    parts = [pq.read_table(store.proved(done.record, name)) for done in finished if _wrote(done, name)]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.concat_tables(parts), sink, compression="zstd")
     write_atomically(target, sink.getvalue().to_pybytes())
@@ -159,9 +160,7 @@ def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target:
 def _by_model(store: Store, finished: tuple[FinishedStep, ...], name: str, kind: type[Found]) -> dict[str, Found]:
     """What the steps that write this file found, by model: the first part of their steps' ids."""
     return {
-        done.step.id.partition("/")[0]: msgspec.json.decode(
-            (store.folder(done.record.fingerprint) / name).read_bytes(), type=kind
-        )
+        done.step.id.partition("/")[0]: msgspec.json.decode(store.proved(done.record, name).read_bytes(), type=kind)
         for done in finished
         if _wrote(done, name)
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from selfimp_bench.durable import put_in_place, write_atomically
 from selfimp_bench.engines.hub.choice import CARD, encoder_files, model_files, split_files
 from selfimp_bench.engines.hub.fetched import (
     SCHEMA,
@@ -36,7 +37,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef
 from selfimp_bench.runs.hub_needs import Need
 from selfimp_bench.steps.dataset import read_hub_files, refuse_other_content
-from selfimp_bench.steps.store import pretty_json, write_atomically
+from selfimp_bench.steps.store import pretty_json
 
 _MIRROR = re.compile(r"(?P<id>[^=]+)=(?P<repo>[^@]+)@(?P<revision>[0-9a-f]{40})")
 
@@ -253,7 +254,7 @@ def _bring(order: _Order, hub: Path, say: Callable[[str], None]) -> FetchedNeed:
             part = _part(file, hub)
             found = download(order.source, file, part)
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.replace(path)
+            put_in_place(part, path)
             downloaded += file.bytes
         files.append(found)
     own = order.source.repo == pinned.repo

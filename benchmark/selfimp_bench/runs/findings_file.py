@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from selfimp_bench.durable import write_atomically
 from selfimp_bench.errors import InputError
 from selfimp_bench.runs.folders import FINDINGS
-from selfimp_bench.runs.seals import seal_faults, seal_of
-from selfimp_bench.steps.store import write_atomically
+from selfimp_bench.seals import seal_faults, seal_of
 from selfimp_bench.verdict.findings import Finding, Findings, to_json
 
 

@@ -1,6 +1,7 @@
 """What a plan will cost on this home: what is done already, and how long the rest takes at rates measured here."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
@@ -89,8 +90,9 @@ def _seconds_per_unit(store: Store) -> Mapping[str, float]:
     """The median seconds per row bound of each stage's steps in this home: a rate that includes start-up."""
     seen: dict[str, list[float]] = {}
     for path in store.root.glob(f"*/{STEP_FILE}"):
-        record = msgspec.json.decode(path.read_bytes(), type=StepRecord)
-        seen.setdefault(record.stage, []).append(record.seconds / max(1, _units(record.counts)))
+        with suppress(ValueError, OSError):  # said by the run that needs it
+            record = msgspec.json.decode(path.read_bytes(), type=StepRecord)
+            seen.setdefault(record.stage, []).append(record.seconds / max(1, _units(record.counts)))
     return {stage: median(values) for stage, values in seen.items()}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from selfimp_bench.canonical import digest
+from selfimp_bench.durable import write_atomically
 from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.claim_readings import every_reading
@@ -19,7 +20,7 @@ from selfimp_bench.manifest.priors import find_priors
 from selfimp_bench.places import MANIFESTS
 from selfimp_bench.protocols.load import LoadedFile, find_flaws, load_file
 from selfimp_bench.runs.study import text_digest
-from selfimp_bench.steps.store import pretty_json, write_atomically
+from selfimp_bench.steps.store import pretty_json
 from selfimp_bench.verdict.paper_check import suite_tables
 
 

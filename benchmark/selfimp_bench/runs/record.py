@@ -16,8 +16,8 @@ from selfimp_bench.machine import Image, describe_image
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.places import PACKAGE
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
-from selfimp_bench.runs.seals import seal_of
 from selfimp_bench.runs.study import Experiment, Study
+from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.prompts import PromptLengths

@@ -10,7 +10,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import digest
-from selfimp_bench.engines.hub.fetched import locate_fetched, pinned_dataset, snapshot_folder
+from selfimp_bench.engines.hub.fetched import pinned_dataset, prove_fetched, snapshot_folder
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef, Generator
 from selfimp_bench.steps.plan import Counts, Stage
@@ -81,7 +81,7 @@ def load_dataset(ref: DatasetRef, task: str, base: Path, hub: Path) -> tuple[Pro
         problems = read_problems(base / str(ref.path))
     else:
         folder = snapshot_folder(pinned, hub)
-        problems = read_hub_files(ref, task, [folder / file.path for file in locate_fetched(pinned, hub).files])
+        problems = read_hub_files(ref, task, [folder / file.path for file in prove_fetched(pinned, hub).files])
     refuse_other_content(ref, problems)
     return problems
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from selfimp_bench.steps.plan import Places, Plan, Step
+from selfimp_bench.steps.proved import MODEL, prove, read_model_files
 from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, GradeRow, JudgedSample, SampleRow, judge
 from selfimp_bench.steps.store import StepRecord, Store, read_table
 from selfimp_bench.tasks.problem import Problem
@@ -34,8 +35,8 @@ class StepInputs:
         return name in self.step.inputs
 
     def artifact(self, name: str, file: str) -> Path:
-        """A file that the step behind an input wrote."""
-        return self.store.folder(self.records[self.step.inputs[name]].fingerprint) / file
+        """A file that the step behind an input wrote. Raises InputError when it is missing or was changed since."""
+        return self.store.proved(self.records[self.step.inputs[name]], file)
 
     def counts(self, name: str) -> Mapping[str, int]:
         """What the step behind an input counted."""
@@ -70,12 +71,31 @@ class StepInputs:
         return judge(self.samples(samples), self.grades(grades))
 
     def checkpoint(self, name: str) -> Path:
-        """The folder of a checkpoint: what a training step wrote, or where the base model lies."""
+        """The folder of a checkpoint: what a training step wrote, or where the base model lies.
+
+        Raises InputError for a file of it that is missing or was changed since its step finished.
+        """
+        return self._checkpoint(name, weights=True)
+
+    def tokenizer(self, name: str) -> Path:
+        """The same folder for who reads no weights: they are not proved."""
+        return self._checkpoint(name, weights=False)
+
+    def _checkpoint(self, name: str, *, weights: bool) -> Path:
         source = self.plan.by_id()[self.step.inputs[name]]
         found = self.plan.stage(source).checkpoint
         if found is None:
             raise ValueError(f"{self.step.id}: input {name} is {source.id}, which makes no checkpoint")
-        return found(source.block, self.store.folder(self.records[source.id].fingerprint), self.places)
+        record = self.records[source.id]
+        own = self.store.folder(record.fingerprint)
+        folder = found(source.block, own, self.places)
+        if folder == own:
+            made = {each.path: each.sha256 for each in record.artifacts}
+            prove(folder, made, weights=weights, advice=f"delete {own} to have it made again")
+        else:
+            base = read_model_files(self.store.proved(record, MODEL)).files
+            prove(folder, base, weights=weights, advice="bring the model there that the run began with")
+        return folder
 
 
 def _numbered(name: str) -> tuple[tuple[int, str], ...]:

@@ -13,11 +13,10 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Canary, ModelRef
 from selfimp_bench.places import ASSETS
 from selfimp_bench.steps.plan import Counts, Places, Stage
+from selfimp_bench.steps.proved import MODEL, ModelFiles
 from selfimp_bench.steps.sample import render_prompt
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
-
-MODEL: Final = "model.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +27,6 @@ class ModelBlock:
     prompt_template: str
     add_bos: bool
     canaries: tuple[Canary, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelFiles:
-    """The sha256 of every file of the base model that a run reads."""
-
-    model: str
-    files: Mapping[str, str]
 
 
 def locate_model(model: ModelRef, base: Path, hub: Path) -> Path:

@@ -210,7 +210,7 @@ RULE_WORDS: Final[Mapping[TooLong, str]] = {
 
 def _do(block: PromptsBlock, work: Work) -> Counts:
     inputs = work.inputs
-    checkpoint = inputs.checkpoint("model")
+    checkpoint = inputs.tokenizer("model")
     splits = {Split(name.removeprefix("problems.")): name for name in inputs.named("problems.")}
     problems = {split: inputs.problems_of(name) for split, name in splits.items()}
     room, solutions = room_of(checkpoint, block.settings, block.too_long), ANSWERS_ALONE

@@ -101,8 +101,7 @@ class Runner:
                 counts=counts,
                 seconds=round(time.monotonic() - began, 3),
             )
-            self._store.finish(folder, record)
-        return record
+            return self._store.finish(folder, record)
 
     def _work(self, step: Step, key: str, folder: StepFolder, progress: Progress) -> Work:
         inputs = StepInputs(step=step, plan=self._plan, records=self._records, store=self._store, places=self._places)

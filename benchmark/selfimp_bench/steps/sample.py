@@ -157,7 +157,7 @@ def _do(block: SampleBlock, work: Work) -> Counts:
     made = sample(
         block,
         problems,
-        load_codec(inputs.checkpoint("model")),
+        load_codec(inputs.tokenizer("model")),
         work.resuming(block.engine, block.settings),
         inputs.checkpoint("checkpoint"),
         lambda done: work.on_progress(done, of),

@@ -175,7 +175,7 @@ def _do(block: SelectBlock, work: Work) -> Counts:
     problems, solutions = inputs.problems(), ANSWERS_ALONE
     if inputs.has("rationales"):
         solutions = gold_solutions(block.gold_template, inputs.problems_of("rationales"), problems)
-    chosen = select(block, problems, judged, load_codec(inputs.checkpoint("model")), solutions)
+    chosen = select(block, problems, judged, load_codec(inputs.tokenizer("model")), solutions)
     return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
 
 

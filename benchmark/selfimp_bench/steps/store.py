@@ -8,21 +8,23 @@ store/locks/             one file lock a fingerprint, so that two runs on one ho
 """
 
 import contextlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from selfimp_bench.canonical import digest, file_sha256
+from selfimp_bench.canonical import LARGE, digest, file_sha256
+from selfimp_bench.durable import put_in_place, write_atomically
 from selfimp_bench.errors import InputError
+from selfimp_bench.seals import seal_faults, seal_of
 
 Row = TypeVar("Row")
 
@@ -42,7 +44,8 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """What a finished step did. ``counts`` are the stage's own numbers (rows, drops, tokens); seconds are wall time."""
+    """What a finished step did. ``counts`` are the stage's own numbers (rows, drops, tokens); seconds are wall time;
+    ``seal`` is the digest of all the rest (``seals.py``)."""
 
     schema: int
     fingerprint: str
@@ -53,6 +56,7 @@ class StepRecord:
     artifacts: tuple[Artifact, ...]
     counts: Mapping[str, int]
     seconds: float
+    seal: str = ""
 
     def content_digest(self) -> str:
         """One digest of everything the step wrote: what steps that use it depend on."""
@@ -98,24 +102,32 @@ class StepFolder:
 
 
 class Chunks:
-    """Rows that a step writes as it makes them, and finds again after a kill: files in its ``Store.partial`` folder."""
+    """Rows that a step writes as it makes them, and finds again after a kill: files in its ``Store.partial`` folder.
+
+    A file is the sha256 of the rows, 32 bytes, and the rows.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, row: type[Row]) -> list[Row]:
-        """Every row of every chunk. A file that a crash of the machine left unreadable is removed."""
+        """Every row of every chunk. A file that is not as it was written is removed, so that its rows are made anew."""
         rows: list[Row] = []
         for path in sorted(self._folder.glob("*.msgpack")):
-            try:
-                rows.extend(msgspec.msgpack.decode(path.read_bytes(), type=list[row]))  # type: ignore[valid-type]
-            except msgspec.DecodeError:
+            content = path.read_bytes()
+            if content[:_DIGEST] == sha256(content[_DIGEST:]).digest():
+                rows.extend(msgspec.msgpack.decode(content[_DIGEST:], type=list[row]))  # type: ignore[valid-type]
+            else:
                 path.unlink()
         return rows
 
     def add(self, rows: Sequence[Any]) -> None:
         """Write one chunk, whole or not at all."""
-        write_atomically(self._folder / f"{uuid.uuid4().hex}.msgpack", msgspec.msgpack.encode(rows))
+        content = msgspec.msgpack.encode(rows)
+        write_atomically(self._folder / f"{uuid.uuid4().hex}.msgpack", sha256(content).digest() + content)
+
+
+_DIGEST: Final = 32
 
 
 class Store:
@@ -129,19 +141,36 @@ class Store:
         return self.root / fingerprint
 
     def find(self, fingerprint: str) -> StepRecord | None:
-        """The record of a finished step, or None. Raises InputError when an artifact is missing or was changed."""
+        """The record of a finished step, or None. Raises InputError when it, or an artifact, is not as it was written.
+
+        Of large artifacts only the size is compared, until they are read (``proved``).
+        """
         path = self.folder(fingerprint) / STEP_FILE
+        again = f"delete {path.parent} to have the step done again"
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=StepRecord)
+            raw = path.read_bytes()
+            record = msgspec.json.decode(raw, type=StepRecord)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, OSError) as error:
-            raise InputError(
-                f"{path}: cannot be read ({error}); delete {path.parent} to have the step done again"
-            ) from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); {again}") from None
+        for fault in seal_faults(raw, record.seal):
+            raise InputError(f"{path}: {fault}; {again}")
+        if record.fingerprint != fingerprint:
+            raise InputError(f"{path}: is that of another step, {record.fingerprint}; {again}")
         for artifact in record.artifacts:
-            self._check(path.parent, artifact)
+            self._check(path.parent, artifact, whole=artifact.bytes <= LARGE)
         return record
+
+    def proved(self, record: StepRecord, name: str) -> Path:
+        """An artifact of a finished step, to be read. Raises InputError when it is missing or was changed: large ones,
+        too, are hashed here, once by a process."""
+        folder = self.folder(record.fingerprint)
+        for artifact in record.artifacts:
+            if artifact.path == name:
+                self._check(folder, artifact, whole=True)
+                return folder / name
+        raise InputError(f"{folder / name}: no artifact of this step; delete {folder} to have the step done again")
 
     @contextlib.contextmanager
     def lock(self, fingerprint: str) -> Iterator[None]:
@@ -187,22 +216,21 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def finish(self, folder: StepFolder, record: StepRecord) -> None:
-        """Write the step record, last, move the folder into place in one rename, and drop what a resume needed."""
+    def finish(self, folder: StepFolder, record: StepRecord) -> StepRecord:
+        """Seal the record, write it last, and move the folder into place in one rename; returns the record sealed."""
+        record = replace(record, seal=seal_of(pretty_json(record)))
         folder.write_json(STEP_FILE, record)
-        _flush(folder.path)
         target = self.folder(record.fingerprint)
         if target.exists():
             shutil.rmtree(target)
-        folder.path.rename(target)
+        put_in_place(folder.path, target)
         shutil.rmtree(self.root / "partial" / record.fingerprint, ignore_errors=True)
+        return record
 
-    def _check(self, folder: Path, artifact: Artifact) -> None:
-        """Sizes always; contents too where hashing is cheap (``verify`` hashes everything)."""
+    def _check(self, folder: Path, artifact: Artifact, *, whole: bool) -> None:
         path = folder / artifact.path
-        cheap = artifact.bytes <= 32 * 2**20
         intact = path.is_file() and path.stat().st_size == artifact.bytes
-        if not intact or (cheap and file_sha256(path) != artifact.sha256):
+        if not intact or (whole and file_sha256(path) != artifact.sha256):
             state = "was changed" if path.is_file() else "is missing"
             raise InputError(f"{path}: {state} since its step finished; delete {folder} to have the step done again")
 
@@ -216,25 +244,3 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[st
 def pretty_json(value: Any) -> bytes:
     """Indented JSON with sorted keys, UTF-8, ending in a newline: the form of every JSON file a person may read."""
     return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2) + b"\n"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader or a crash sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush(folder: Path) -> None:
-    """Push a folder's files to the disk before the rename that declares them finished."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            descriptor = os.open(file, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)

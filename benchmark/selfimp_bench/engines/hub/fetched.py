@@ -12,12 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from selfimp_bench.canonical import digest, file_sha256
+from selfimp_bench.canonical import LARGE, digest, file_sha256
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef, Encoder, ModelRef
+from selfimp_bench.paths import leads_outside
 
 SCHEMA = 1
-CHEAP_BYTES = 32 * 2**20
+CHEAP_BYTES = LARGE
 """Up to this size a look at a fetched file hashes it; of larger ones it compares the size."""
 
 
@@ -143,6 +144,14 @@ def locate_fetched(pinned: Pinned, hub: Path) -> Fetched:
     return record
 
 
+def prove_fetched(pinned: Pinned, hub: Path) -> Fetched:
+    """Like ``locate_fetched``, for who reads the files: all are hashed, a large one once by a process."""
+    record = locate_fetched(pinned, hub)
+    if (damaged := damaged_file(record, hub, record.bytes)) is not None:
+        raise InputError(f"{pinned}: {damaged} was changed since it was fetched; {FETCH_AGAIN}")
+    return record
+
+
 def read_record(pinned: Pinned, hub: Path) -> Fetched | None:
     """The record, nothing proved; None when there is none. Raises InputError when it cannot be read."""
     path = record_path(pinned, hub)
@@ -150,7 +159,7 @@ def read_record(pinned: Pinned, hub: Path) -> Fetched | None:
         return msgspec.json.decode(path.read_bytes(), type=Fetched)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not a record of this version ({error}); delete it and {FETCH_AGAIN}") from None
 
 
@@ -159,7 +168,7 @@ def damaged_file(record: Fetched, hub: Path, hash_up_to: int) -> Path | None:
     folder = snapshot_folder(record.pinned, hub)
     for file in record.files:
         path = folder / file.path
-        if not path.is_file() or path.stat().st_size != file.bytes:
+        if leads_outside(file.path) or not path.is_file() or path.stat().st_size != file.bytes:
             return path
         if file.bytes <= hash_up_to and file_sha256(path) != file.sha256:
             return path

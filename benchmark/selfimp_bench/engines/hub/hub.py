@@ -5,16 +5,19 @@ download goes on from. Only ``fetch.py`` comes here; a run uses no network.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from selfimp_bench.engines.hub.fetched import FetchedFile, Kind, Pinned
 from selfimp_bench.errors import InputError
+from selfimp_bench.paths import leads_outside
+from selfimp_bench.plain_json import shortened
 
 TRIES: Final = 3
 TIMEOUT: Final = 15.0
@@ -199,9 +202,15 @@ def _repo_type(source: Source) -> str:
 
 
 def _hub_file(sibling: _Sibling, source: Source) -> HubFile:
-    path = PurePosixPath(sibling.rfilename)
-    if path.is_absolute() or ".." in path.parts or "\\" in sibling.rfilename:
+    if leads_outside(sibling.rfilename):
         raise InputError(f"{source}: the hub lists a file {sibling.rfilename!r}, which would lie outside its folder")
+    sha256 = "0" * 64 if sibling.lfs is None else sibling.lfs.sha256
+    size = sibling.size if sibling.lfs is None else sibling.lfs.size
+    if not (re.fullmatch("[0-9a-f]{40}", sibling.blobId) and re.fullmatch("[0-9a-f]{64}", sha256) and size >= 0):
+        raise InputError(
+            f"{source}: the hub lists {sibling.rfilename!r} with blobId {shortened(sibling.blobId)!r}, sha256 "
+            f"{shortened(sha256)!r} and size {size}; expected 40 and 64 hex digits, and no negative size"
+        )
     if sibling.lfs is not None:
         return HubFile(
             path=sibling.rfilename, bytes=sibling.lfs.size, sha256=sibling.lfs.sha256, git_sha1=sibling.blobId

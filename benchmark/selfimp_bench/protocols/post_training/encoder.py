@@ -4,7 +4,7 @@ from pathlib import Path
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.embed.encoder import packaged_minilm
-from selfimp_bench.engines.hub.fetched import locate_fetched, pinned_encoder, snapshot_folder
+from selfimp_bench.engines.hub.fetched import pinned_encoder, prove_fetched, snapshot_folder
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Encoder
 
@@ -20,7 +20,7 @@ def locate_encoder(encoder: Encoder, hub: Path) -> Path:
     if pinned is None:
         folder = packaged_minilm()
     else:
-        locate_fetched(pinned, hub)
+        prove_fetched(pinned, hub)
         folder = snapshot_folder(pinned, hub)
     if encoder.weights_sha256 is not None and file_sha256(folder / WEIGHTS) != encoder.weights_sha256:
         raise InputError(

@@ -158,7 +158,7 @@ def _do(block: KeepBlock, work: Work) -> Counts:
         number = name.removeprefix("samples.")
         scores = None if block.selection is None else mean_scores(inputs.rows(f"scores.{number}", SCORES, ScoreRow))
         pools.append(Pool(samples=inputs.judged(name, f"grades.{number}"), scores=scores))
-    chosen = keep(block, inputs.problems(), pools, load_codec(inputs.checkpoint("model")))
+    chosen = keep(block, inputs.problems(), pools, load_codec(inputs.tokenizer("model")))
     return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
 
 

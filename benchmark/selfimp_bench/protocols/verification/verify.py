@@ -301,7 +301,7 @@ def verifier_of(engine: str, settings: SamplerSettings, too_long: TooLong, work:
     """Who judges in a step: its inputs ``model`` and ``checkpoint``, asked by this engine."""
     return Verifier(
         room=room_of(work.inputs.checkpoint("checkpoint"), settings, too_long),
-        codec=load_codec(work.inputs.checkpoint("model")),
+        codec=load_codec(work.inputs.tokenizer("model")),
         sampler=work.resuming(engine, settings),
         checkpoint=work.inputs.checkpoint("checkpoint"),
     )
