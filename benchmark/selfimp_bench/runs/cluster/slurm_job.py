@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from selfimp_bench.durable import write_atomically
 from selfimp_bench.engines.trl.machines import Left, Meeting
 from selfimp_bench.engines.worker import child
 from selfimp_bench.errors import MachineLost
 from selfimp_bench.runs.cluster.slurm_part import meeting_arguments
 from selfimp_bench.runs.cluster.work import StepTask, do_steps
-from selfimp_bench.steps.store import write_atomically
 
 _LOST_WORDS = ("node failure", "node_fail", "not responding", "communication connection failure", "force terminated")
 """What srun says when a node goes away (srun's and slurmstepd's messages, in lower case)."""
