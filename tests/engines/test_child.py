@@ -1,5 +1,6 @@
 """The environment of engine processes."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,12 +14,53 @@ def test_nothing_inherited_can_change_the_engine(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
+    monkeypatch.setattr(child, "cuda_devices", lambda *_: 2)
+    monkeypatch.setenv("VLLM_CUDA_COMPATIBILITY_PATH", "/usr/local/cuda-13.0/compat")
     found = child.environment(device="cpu", threads=3, scratch=tmp_path, gpus=None)
     assert not {"ACCELERATE_MIXED_PRECISION", "WORLD_SIZE", "RANK", "FSDP_VERSION", "NVIDIA_TF32_OVERRIDE"} & set(found)
     assert (found["HF_HUB_OFFLINE"], found["OMP_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("1", "3", "")
+    assert found["VLLM_CUDA_COMPATIBILITY_PATH"] == "/usr/local/cuda-13.0/compat"
     for gpus, visible in ((None, "3"), (("4",), "4"), (("3", "4"), "3,4")):
         found = child.environment(device="cuda", threads=3, scratch=tmp_path, gpus=gpus)
         assert found["CUDA_VISIBLE_DEVICES"] == visible
+
+
+@pytest.mark.parametrize(
+    ("named", "count", "visible"),
+    [
+        (None, 2, ("0", "1")),
+        (None, 0, ()),
+        ("2", 1, ("2",)),
+        ("3, 1", 2, ("3", "1")),
+        ("GPU-8932f937-d72c,GPU-1e0b", 2, ("GPU-8932f937-d72c", "GPU-1e0b")),
+        ("MIG-aa,MIG-bb", 1, ("MIG-aa",)),  # CUDA takes one instance
+        ("0,9,1", 1, ("0",)),  # it stops at the first that is not there
+        ("-1", 0, ()),
+        ("NoDevFiles", 0, ()),  # Slurm's word in a job without GPUs
+        ("", 0, ()),
+    ],
+)
+def test_gpus_are_named_as_given_and_counted_as_cuda_counts_them(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, count: int, visible: tuple[str, ...]
+) -> None:
+    if named is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    monkeypatch.setattr(child, "cuda_devices", lambda *_: count)
+    assert child.visible_gpus() == visible
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="a driver's library is compiled in NVIDIA's place")
+@pytest.mark.parametrize(("status", "count"), [(0, 1), (804, 0)])
+def test_cuda_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, count: int) -> None:
+    """In a container that was given the host's third GPU, /dev has nvidia2, and CUDA knows number 0."""
+    source = f"int cuInit(unsigned f) {{ return {status}; }} int cuDeviceGetCount(int *n) {{ *n = 1; return 0; }}"
+    (tmp_path / "cuda.c").write_text(source)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "libcuda.so.1", "cuda.c"], cwd=tmp_path, check=True)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert child.visible_gpus() == ("0",)[:count]
 
 
 def test_a_silent_death_is_said_in_words() -> None:

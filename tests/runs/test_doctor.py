@@ -1,7 +1,9 @@
 """`doctor`: each thing that would stop a run is found, with what to do, and nothing else is called a problem."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from support import ManifestMaker
 
 from selfimp_bench import machine
 from selfimp_bench.cli.app import cli
-from selfimp_bench.engines.device_probe import DeviceReport, probe_devices
+from selfimp_bench.engines.device_probe import DeviceReport, probe_devices, why_none
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs import doctor
+from selfimp_bench.runs.compilers import missing_compiler
 from selfimp_bench.runs.doctor import Check, Diagnosis, State, diagnose
 from selfimp_bench.runs.fetch import fetch
 from selfimp_bench.runs.hub_needs import hub_needs
@@ -168,6 +171,55 @@ def test_a_home_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
     assert found.state is State.PROBLEM and "--home or SELFIMP_BENCH_HOME" in found.found
 
 
+@pytest.mark.parametrize(
+    ("report", "driver", "found", "advice"),
+    [
+        (CPU_BUILD, None, "is a build for the CPU", "ci/setup cuda"),
+        (NO_GPU, None, "finds none: Found no NVIDIA driver on your system.; nvidia-smi finds no driver", "--gpus all"),
+        (NO_GPU, "535.104.05", "driver 535.104.05, and CUDA 13.0 wants 580 or newer", "cuda-compat-13-0"),
+        (NO_GPU, "580.65.06", "; driver 580.65.06", "nvidia-smi"),
+    ],
+)
+def test_why_torch_finds_no_gpu_is_said_with_the_driver_s_number(
+    report: DeviceReport, driver: str | None, found: str, advice: str
+) -> None:
+    words, todo = why_none(report, driver)
+    assert found in words and advice in todo
+
+
+@pytest.mark.parametrize(
+    ("engines", "variables", "headers", "words"),
+    [
+        ({"device": "cuda", "distributed": None}, {"CC": "sh"}, True, None),
+        ({"device": "cuda", "distributed": None}, {"CC": "no-such-compiler"}, True, "no C compiler"),
+        ({"device": "cuda", "distributed": None}, {"CC": "sh"}, False, "no Python.h"),
+        (
+            {"device": "cpu", "distributed": "deepspeed-zero3"},
+            {"CXX": "no-such-compiler"},
+            False,
+            r"no.*C\+\+ compiler|g\+\+",
+        ),
+        ({"device": "cpu", "distributed": "deepspeed-zero3"}, {"CXX": "sh"}, False, None),
+        ({"device": "cpu", "distributed": "ddp"}, {"CC": "no-such-compiler", "CXX": "no-such-compiler"}, False, None),
+    ],
+)
+def test_compilers_are_looked_for_where_an_engine_calls_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engines: dict[str, Any],
+    variables: dict[str, str],
+    headers: bool,
+    words: str | None,
+) -> None:
+    if headers:
+        (tmp_path / "Python.h").touch()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    plain = open_experiment("tiny-iter-sft", profile=Profile.PAPER, only=None, replicates=1).manifest.engines
+    found = missing_compiler(replace(plain, **engines), tmp_path)
+    assert found is None if words is None else found is not None and re.search(words, found)
+
+
 def test_without_a_name_the_machine_alone_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "probe_devices", lambda: CPU_BUILD)
     none = SandboxStatus(mechanism=None, attacks=0, failures=("bubblewrap: bwrap is not installed",))
@@ -188,5 +240,6 @@ def test_where_programs_are_graded_a_missing_sandbox_is_a_problem(
 
 def test_torch_answers_from_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    probe_devices.cache_clear()
     report = probe_devices()
     assert report.torch and report.gpus == () and report.reason

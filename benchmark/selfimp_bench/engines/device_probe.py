@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -32,8 +33,39 @@ class DeviceReport:
     reason: str | None
 
 
+DRIVERS: Final = {"11": 450, "12": 525, "13": 580}
+"""The first driver of NVIDIA's that runs a CUDA major version (CUDA Compatibility, minor version compatibility)."""
+
+
+def why_none(report: DeviceReport, driver: str | None) -> tuple[str, str]:
+    """Why torch can use no GPU, in its own words and with the driver's number, and what to do."""
+    if report.cuda is None:
+        return (
+            f"torch {report.torch} is a build for the CPU",
+            "install selfimp-bench with the CUDA build of torch (ci/setup cuda), use the image built for cuda (docker "
+            "run --gpus all ..., with the NVIDIA container toolkit on the host), or --profile smoke",
+        )
+    words = f"torch {report.torch} (CUDA {report.cuda}) finds none: {report.reason or 'no device'}"
+    wanted = DRIVERS.get(report.cuda.partition(".")[0])
+    if driver is None:
+        return (
+            f"{words}; nvidia-smi finds no driver",
+            "use a machine where nvidia-smi lists a GPU (in a container: docker run --gpus all ... of an image built "
+            "for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU with --profile smoke",
+        )
+    if wanted is not None and int(driver.partition(".")[0]) < wanted:
+        return (
+            f"{words}; driver {driver}, and CUDA {report.cuda} wants {wanted} or newer",
+            f"have the driver renewed, or on data-centre GPUs (A100, H100) install cuda-compat-"
+            f"{report.cuda.replace('.', '-')} and set LD_LIBRARY_PATH=/usr/local/cuda-{report.cuda}/compat (README, "
+            "Drivers)",
+        )
+    return f"{words}; driver {driver}", "look at nvidia-smi, CUDA_VISIBLE_DEVICES and the machine's kernel log (dmesg)"
+
+
+@cache
 def probe_devices() -> DeviceReport:
-    """Ask torch. Raises InputError when it cannot be imported or does not answer."""
+    """Ask torch, once. Raises InputError when it cannot be imported or does not answer."""
     python_path = os.pathsep.join([str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
         run = subprocess.run(

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from selfimp_bench import machine
-from selfimp_bench.engines.device_probe import probe_devices
+from selfimp_bench.engines.device_probe import probe_devices, why_none
 from selfimp_bench.engines.hub.fetched import Kind, hub_folder, locate_fetched
 from selfimp_bench.engines.hub.hub import Source, licence_page, list_repository, refuse_without_access, token_is_set
 from selfimp_bench.engines.open import engine_version
@@ -19,6 +19,7 @@ from selfimp_bench.machine import ready_home
 from selfimp_bench.manifest.model import Encoder, Engines, ModelRef
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
+from selfimp_bench.runs.compilers import missing_compiler
 from selfimp_bench.runs.forecast import BYTES_PER_SAMPLED_TOKEN, forecast
 from selfimp_bench.runs.hardware.cost import sources
 from selfimp_bench.runs.hardware.fit import gigabytes
@@ -88,6 +89,7 @@ def diagnose(
         _engines(engines),
         _encoders(steps),
         (_gpus(engines),),
+        _compilers(engines),
         (_shared_memory(engines),),
         (_memory(steps),),
         (_disk(experiments, missing, home),),
@@ -159,12 +161,17 @@ def _gpus(engines: Sequence[Engines]) -> Check:
         return _note("GPU", f"none for torch {report.torch}", "the CPU profiles (--profile smoke) need none")
     if report.gpus:
         return _problem("GPU", f"{words}; one engine spans {wanted}", "run on a machine with more, or another manifest")
-    if report.cuda is None:
-        words = f"torch {report.torch} is a build for the CPU; the engines run on cuda"
-        return _problem("GPU", words, "install selfimp-bench with the CUDA build of torch, or use --profile smoke")
-    seen = f"driver {driver()}" if driver() else "nvidia-smi finds no driver"
-    words = f"torch {report.torch} (CUDA {report.cuda}) finds none: {report.reason or 'no device'}; {seen}"
-    return _problem("GPU", words, "look at nvidia-smi; in a container, start it with --gpus all")
+    return _problem("GPU", *why_none(report, driver()))
+
+
+def _compilers(engines: Iterable[Engines]) -> Iterator[Check]:
+    """What the engines compile with while they run."""
+    for words in dict.fromkeys(missing_compiler(each) for each in engines):
+        yield (
+            _problem("compiler", words)
+            if words is not None
+            else _ok("compiler", "what the engines compile with is here")
+        )
 
 
 def _span(engines: Engines) -> int:

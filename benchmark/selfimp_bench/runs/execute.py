@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -13,20 +13,21 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
+from selfimp_bench.engines.device_probe import probe_devices, why_none
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
-from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.priors import FILE
 from selfimp_bench.manifest.reference_table import read_table
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
+from selfimp_bench.runs.compilers import missing_compiler
 from selfimp_bench.runs.evidence import files_of
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
 from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.hub_needs import missing_words
-from selfimp_bench.runs.record import make_record, make_study_record
+from selfimp_bench.runs.record import driver, make_record, make_study_record
 from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.plan import Places, Plan
@@ -86,7 +87,7 @@ def execute(
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     store, plan = Store(home / "store"), experiment.plan()
-    lacking = (_lack_of_gpu(experiment, plan, store), missing_words(experiment, home))
+    lacking = (*_lack_of_devices(experiment, plan, store), missing_words(experiment, home))
     if problems := [words for words in lacking if words is not None]:
         raise InputError("\n".join(problems))
     finished = open_runner(experiment, home, training).run(progress)
@@ -133,20 +134,25 @@ def table_names(experiment: Experiment) -> tuple[str, ...]:
     )
 
 
-def _lack_of_gpu(experiment: Experiment, plan: Plan, store: Store) -> str | None:
-    """What to do when steps that need a GPU are to do and none is here; else None."""
-    if experiment.manifest.engines.device != "cuda" or visible_gpus():
-        return None
+def _lack_of_devices(experiment: Experiment, plan: Plan, store: Store) -> Iterator[str]:
+    """What to do when steps that need a GPU are to do and torch can use none here, or engines lack their compiler."""
+    engines = experiment.manifest.engines
+    compiler = missing_compiler(engines)
+    if engines.device == "cpu" and compiler is None:
+        return
     done = forecast(plan, store).done()
     to_do = [step.id for step in plan.steps if plan.stage(step).on_device and step.id not in done]
     if not to_do:
-        return None
-    return (
-        f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: {len(to_do)} steps need one "
-        f"({to_do[0]} first); use a machine where nvidia-smi lists one (in a container: docker run --gpus all ... "
-        "of an image built for cuda, with the NVIDIA container toolkit on the host), or try the stages on a CPU "
-        "with --profile smoke"
-    )
+        return
+    report = probe_devices() if engines.device == "cuda" else None
+    if report is not None and not report.gpus:
+        found, advice = why_none(report, driver())
+        yield (
+            f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: {len(to_do)} steps need one "
+            f"({to_do[0]} first): {found}; {advice}"
+        )
+    elif compiler is not None:
+        yield f"{experiment.manifest.name}: {compiler}"
 
 
 def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:

@@ -3,8 +3,10 @@
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,6 +30,8 @@ _STRIPPED_PREFIXES: Final = (
     "TORCH_",
     "VLLM_",
 )
+# vLLM's switch for NVIDIA's forward compatibility: which driver library is loaded, not what is computed.
+_KEPT: Final = frozenset({"VLLM_ENABLE_CUDA_COMPATIBILITY", "VLLM_CUDA_COMPATIBILITY_PATH"})
 _STRIPPED: Final = frozenset(
     {
         *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
@@ -45,12 +49,38 @@ def command(module: str, *arguments: str, without: Sequence[str] = ()) -> list[s
     return [sys.executable, "-P", "-m", *hidden, module, *arguments]
 
 
+# Exactly what CUDA counts: a container's GPUs from 0, whatever the host calls them; of a GPU in MIG mode one instance.
+_COUNT: Final = """
+import ctypes
+cuda, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+if cuda.cuInit(0) == 0 and cuda.cuDeviceGetCount(ctypes.byref(count)) == 0:
+    print(count.value)
+"""
+_COUNT_SECONDS: Final = 60.0
+
+
 def visible_gpus() -> tuple[str, ...]:
-    """The GPUs an engine may use: those of CUDA_VISIBLE_DEVICES, else every one that the driver has."""
+    """The GPUs an engine may use, as CUDA_VISIBLE_DEVICES has or would have them: names as given (numbers, UUIDs, MIG
+    instances), as many as CUDA takes of them; without any, every number from 0."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return tuple(filter(None, (gpu.strip() for gpu in named.split(","))))
-    return tuple(path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*")))
+    count = cuda_devices(named, os.environ.get("LD_LIBRARY_PATH"))
+    if named is None:
+        return tuple(str(number) for number in range(count))
+    return tuple(gpu.strip() for gpu in named.split(","))[:count]
+
+
+@cache
+def cuda_devices(named: str | None, libraries: str | None) -> int:  # noqa: ARG001
+    """How many devices CUDA has, asked once in a process of its own for these two of the environment's variables.
+
+    0 without a driver, or with one that does not answer.
+    """
+    try:
+        command = [sys.executable, "-S", "-c", _COUNT]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_COUNT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return 0
+    return int(run.stdout) if run.returncode == 0 and run.stdout.strip() else 0
 
 
 def environment(
@@ -63,7 +93,7 @@ def environment(
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name not in _STRIPPED and not name.startswith(_STRIPPED_PREFIXES)
+        if name in _KEPT or (name not in _STRIPPED and not name.startswith(_STRIPPED_PREFIXES))
     }
     chosen = (visible_gpus() or ("0",))[:1] if gpus is None else gpus
     python_path = [str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
