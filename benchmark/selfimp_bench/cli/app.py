@@ -23,6 +23,7 @@ COMMANDS = (
     "sandbox",
     "show",
     "validate",
+    "verify",
 )
 """The commands; ``NAME`` is ``NAME_command`` of ``cli/NAME.py``."""
 

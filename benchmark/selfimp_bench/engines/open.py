@@ -33,11 +33,14 @@ def engine_version(name: str) -> str:
 
 
 def _version(library: str) -> str:
-    """The installed version; some libraries have several distributions, one for each kind of device."""
+    """The installed version, or that there is none; some libraries have several distributions, one for each kind of
+    device."""
     for distribution in TWINS.get(library, ()):
         with suppress(PackageNotFoundError):
             return version(distribution)
-    return version(library)
+    with suppress(PackageNotFoundError):
+        return version(library)
+    return "not installed"
 
 
 def _hf(settings: SamplerSettings) -> Sampler:

@@ -24,7 +24,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
             f"{folder / WEIGHTS} not found, nor {INDEX}; expected a Hugging Face model folder with its weights as "
             "safetensors: one file, or shards and their index; convert the weights first"
         )
-    names = _named(folder / INDEX)
+    names = named_in(folder / INDEX)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise InputError(
@@ -34,7 +34,8 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in names)
 
 
-def _named(index: Path) -> tuple[str, ...]:
+def named_in(index: Path) -> tuple[str, ...]:
+    """The files that an index of shards names, in order. Raises InputError where it is none."""
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, AttributeError, TypeError):

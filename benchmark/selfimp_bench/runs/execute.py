@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -94,7 +94,7 @@ def execute(
     folder = experiment.run_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
     for name in (MEASUREMENTS, PROBLEM_VALUES):
-        _gather(store, finished, name, folder / name)
+        gather(store, finished, name, folder / name)
     write_atomically(folder / experiment.manifest_file, experiment.text.encode())
     beside = _copied(folder, {**experiment.files, **_tables(table_names(experiment), experiment.path)})
     write_atomically(folder / CASE_STUDY, pretty_json(case_studies(finished, store)))
@@ -104,8 +104,8 @@ def execute(
         started=started,
         wall_seconds=time.monotonic() - began,
         image_digest=image_digest,
-        probes=_by_model(store, finished, PROBE, Probed),
-        prompts=_by_model(store, finished, PROMPTS, tuple[PromptLengths, ...]),
+        probes=by_model(store, finished, PROBE, Probed),
+        prompts=by_model(store, finished, PROMPTS, tuple[PromptLengths, ...]),
         files=files_of(folder, [experiment.manifest_file, MEASUREMENTS, PROBLEM_VALUES, CASE_STUDY, *beside]),
     )
     write_atomically(folder / RECORD, pretty_json(record))
@@ -155,7 +155,7 @@ def _lack_of_devices(experiment: Experiment, plan: Plan, store: Store) -> Iterat
         yield f"{experiment.manifest.name}: {compiler}"
 
 
-def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target: Path) -> None:
+def gather(store: Store, finished: Sequence[FinishedStep], name: str, target: Path) -> None:
     """One table from those of all steps that write it, in the order of the plan."""
     parts = [pq.read_table(store.proved(done.record, name)) for done in finished if _wrote(done, name)]
     sink = pa.BufferOutputStream()
@@ -163,7 +163,7 @@ def _gather(store: Store, finished: tuple[FinishedStep, ...], name: str, target:
     write_atomically(target, sink.getvalue().to_pybytes())
 
 
-def _by_model(store: Store, finished: tuple[FinishedStep, ...], name: str, kind: type[Found]) -> dict[str, Found]:
+def by_model(store: Store, finished: Sequence[FinishedStep], name: str, kind: type[Found]) -> dict[str, Found]:
     """What the steps that write this file found, by model: the first part of their steps' ids."""
     return {
         done.step.id.partition("/")[0]: msgspec.json.decode(store.proved(done.record, name).read_bytes(), type=kind)

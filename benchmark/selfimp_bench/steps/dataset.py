@@ -154,4 +154,15 @@ def _do(block: ProblemsBlock, work: Work) -> Counts:
     return {"problems": len(problems)}
 
 
-STAGE: Final = Stage(name="problems", block=ProblemsBlock, do=_do)
+def _again(block: ProblemsBlock, work: Work, own: Path) -> Counts:
+    """Problems that are not made by a program are those kept, if they are the pinned ones; what was not kept is read
+    where it was fetched to."""
+    if block.dataset.generator is not None or not (own / PROBLEMS).is_file():
+        return _do(block, work)
+    problems = read_problems(own / PROBLEMS)
+    refuse_other_content(block.dataset, problems)
+    work.folder.write_table(PROBLEMS, problems, PROBLEM_SCHEMA)
+    return {"problems": len(problems)}
+
+
+STAGE: Final = Stage(name="problems", block=ProblemsBlock, do=_do, again=_again)

@@ -1,30 +1,36 @@
-"""What a step reads: the artifacts of the steps that made its inputs, and checkpoints."""
+"""What a step reads: the artifacts of the steps that made its inputs, checkpoints, and tokenizers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
-import msgspec
-
+from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.steps.plan import Places, Plan, Step
 from selfimp_bench.steps.proved import MODEL, prove, read_model_files
-from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, GradeRow, JudgedSample, SampleRow, judge
-from selfimp_bench.steps.store import StepRecord, Store, read_table
+from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, GradeRow, JudgedSample, SampleRow, judge, table_rows
+from selfimp_bench.steps.store import StepRecord, Store
 from selfimp_bench.tasks.problem import Problem
 
 Row = TypeVar("Row")
 
+TOKENIZER: Final = "tokenizer"
+"""The folder in which a model's step keeps what is read of the model besides its weights."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepInputs:
-    """The inputs of one step by the names it gives them. ``records``: those of the steps done so far, by step id."""
+    """The inputs of one step by the names it gives them. ``records``: those of the steps done so far, by step id.
+
+    without_weights: of checkpoints what their steps kept besides the weights is enough, and all there need be.
+    """
 
     step: Step
     plan: Plan
     records: Mapping[str, StepRecord]
     store: Store
     places: Places
+    without_weights: bool = False
 
     def named(self, prefix: str) -> list[str]:
         """The inputs whose names begin so, ``samples.10`` after ``samples.9``."""
@@ -44,7 +50,7 @@ class StepInputs:
 
     def rows(self, name: str, file: str, row: type[Row]) -> tuple[Row, ...]:
         """The rows of a table that the step behind an input wrote."""
-        return tuple(msgspec.convert(read_table(self.artifact(name, file)), list[row]))  # type: ignore[valid-type]
+        return table_rows(self.artifact(name, file), row)
 
     def problems(self) -> tuple[Problem, ...]:
         """The rows of the input ``problems``."""
@@ -70,31 +76,38 @@ class StepInputs:
         """The completions of one input with the grades of another."""
         return judge(self.samples(samples), self.grades(grades))
 
+    def codec(self, name: str) -> TokenCodec:
+        """The tokenizer of a base model, as its step kept it."""
+        return load_codec(self.kept(name))
+
+    def kept(self, name: str) -> Path:
+        """The folder of what a base model's step kept of it. Raises InputError for a file that was changed since."""
+        record = self.records[self.step.inputs[name]]
+        kept = [each.path for each in record.artifacts if each.path.startswith(f"{TOKENIZER}/")]
+        for path in kept:
+            self.store.proved(record, path)
+        return self.store.folder(record.fingerprint) / TOKENIZER
+
     def checkpoint(self, name: str) -> Path:
         """The folder of a checkpoint: what a training step wrote, or where the base model lies.
 
         Raises InputError for a file of it that is missing or was changed since its step finished.
         """
-        return self._checkpoint(name, weights=True)
-
-    def tokenizer(self, name: str) -> Path:
-        """The same folder for who reads no weights: they are not proved."""
-        return self._checkpoint(name, weights=False)
-
-    def _checkpoint(self, name: str, *, weights: bool) -> Path:
         source = self.plan.by_id()[self.step.inputs[name]]
         found = self.plan.stage(source).checkpoint
         if found is None:
             raise ValueError(f"{self.step.id}: input {name} is {source.id}, which makes no checkpoint")
         record = self.records[source.id]
         own = self.store.folder(record.fingerprint)
+        if self.without_weights:
+            return own / TOKENIZER if (own / TOKENIZER).is_dir() else own
         folder = found(source.block, own, self.places)
         if folder == own:
             made = {each.path: each.sha256 for each in record.artifacts}
-            prove(folder, made, weights=weights, advice=f"delete {own} to have it made again")
+            prove(folder, made, advice=f"delete {own} to have it made again")
         else:
             base = read_model_files(self.store.proved(record, MODEL)).files
-            prove(folder, base, weights=weights, advice="bring the model there that the run began with")
+            prove(folder, base, advice="bring the model there that the run began with")
         return folder
 
 

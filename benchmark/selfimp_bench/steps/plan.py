@@ -63,6 +63,8 @@ class Stage(Generic[Block]):
     step. libraries: those whose versions decide what comes out. on_device: it wants the GPU, where the manifest says
     so. tokens: what a step's ``tokens_at_most`` are, where a model reads or writes them. rated_by_rows: its time grows
     with its rows. checkpoint: where the checkpoint lies that a step makes or finds, given the step's own folder.
+    again: does a finished step again without its engine or what only its machine has, from what it wrote (the folder
+    given last); None where ``do`` needs neither, or where an engine's work was not kept.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Stage(Generic[Block]):
     tokens: Literal["generated", "trained on"] | None = None
     rated_by_rows: bool = False
     checkpoint: Callable[[Block, Path, Places], Path] | None = None
+    again: "Callable[[Block, Work, Path], Counts] | None" = None
 
 
 Stages = Mapping[type, Stage[Any]]

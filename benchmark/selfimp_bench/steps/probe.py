@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, Prompt, Sampler
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.room import room_of
@@ -231,7 +231,7 @@ def _do(block: ProbeBlock, work: Work) -> Counts:
     probed = probe(
         block,
         work.inputs.problems(),
-        load_codec(checkpoint),
+        work.inputs.codec("model"),
         work.engines.sampler(block.sample.engine, block.sample.settings),
         checkpoint,
         lambda done: work.on_progress(done, of),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from selfimp_bench.engines.base import SamplerSettings
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.measurement import Split
 from selfimp_bench.steps.gold import ANSWERS_ALONE, GoldSolutions, gold_solutions
@@ -210,13 +210,12 @@ RULE_WORDS: Final[Mapping[TooLong, str]] = {
 
 def _do(block: PromptsBlock, work: Work) -> Counts:
     inputs = work.inputs
-    checkpoint = inputs.tokenizer("model")
     splits = {Split(name.removeprefix("problems.")): name for name in inputs.named("problems.")}
     problems = {split: inputs.problems_of(name) for split, name in splits.items()}
-    room, solutions = room_of(checkpoint, block.settings, block.too_long), ANSWERS_ALONE
+    room, solutions = room_of(inputs.kept("model"), block.settings, block.too_long), ANSWERS_ALONE
     if inputs.has("rationales"):
         solutions = gold_solutions(block.gold_template, inputs.problems_of("rationales"), problems[Split.TRAIN])
-    found = prompt_lengths(block, problems, load_codec(checkpoint), room, solutions)
+    found = prompt_lengths(block, problems, inputs.codec("model"), room, solutions)
     work.folder.write_json(PROMPTS, found)
     return {"prompts": sum(each.prompts for each in found if each.rule is not None)} | dict(_misfits(found))
 

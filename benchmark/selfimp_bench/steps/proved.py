@@ -31,14 +31,12 @@ def read_model_files(path: Path) -> ModelFiles:
         ) from None
 
 
-def prove(folder: Path, files: Mapping[str, str], *, weights: bool, advice: str) -> None:
+def prove(folder: Path, files: Mapping[str, str], *, advice: str) -> None:
     """Raises InputError for the first of these files, by their sha256, that is missing or of another content.
 
-    weights: whether safetensors are read, too. A large file is hashed once by a process (``file_sha256``).
+    A large file is hashed once by a process (``file_sha256``).
     """
     for name, sha256 in files.items():
-        if not weights and name.endswith(".safetensors"):
-            continue
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path}: is missing; {advice}")

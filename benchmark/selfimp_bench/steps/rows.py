@@ -3,13 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar
 
+import msgspec
 import pyarrow as pa
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.measurement import Split
+from selfimp_bench.steps.store import read_table
 from selfimp_bench.tasks.grading.outcome import Outcome
+
+Row = TypeVar("Row")
 
 PROBLEMS: Final = "problems.parquet"
 SAMPLES: Final = "samples.parquet"
@@ -70,6 +75,11 @@ class JudgedSample:
     sample: SampleRow
     outcome: Outcome
     other_outcome: Outcome | None
+
+
+def table_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:
+    """The rows of a table that a step wrote. Raises ValueError where they are none of these."""
+    return tuple(msgspec.convert(read_table(path), list[row]))  # type: ignore[valid-type]
 
 
 def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[JudgedSample, ...]:

@@ -19,12 +19,13 @@ from selfimp_bench.engines.base import (
     Sampler,
     SamplerSettings,
 )
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.replay import Said, replaying
 from selfimp_bench.steps.room import room_of, sampled
-from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, Role, SampleRow
+from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, Role, SampleRow, table_rows
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 
@@ -157,7 +158,7 @@ def _do(block: SampleBlock, work: Work) -> Counts:
     made = sample(
         block,
         problems,
-        load_codec(inputs.tokenizer("model")),
+        inputs.codec("model"),
         work.resuming(block.engine, block.settings),
         inputs.checkpoint("checkpoint"),
         lambda done: work.on_progress(done, of),
@@ -168,10 +169,26 @@ def _do(block: SampleBlock, work: Work) -> Counts:
     return counts | ({"problems whose prompt did not fit": unasked} if unasked else {})
 
 
+def _again(block: SampleBlock, work: Work, own: Path) -> Counts:
+    """Every row from its token ids and the reason why they ended."""
+    rows = table_rows(own / SAMPLES, SampleRow)
+    kept = {
+        (row.problem_id, row.sample_index): Said(answer=row.token_ids, finish_reason=row.finish_reason) for row in rows
+    }
+    return _do(block, replaying(work, lambda prompt, index: kept.get((prompt.problem_id, index))))
+
+
 def _engine(block: SampleBlock) -> str:
     return block.engine
 
 
 STAGE: Final = Stage(
-    name="sample", block=SampleBlock, do=_do, engine=_engine, on_device=True, tokens="generated", rated_by_rows=True
+    name="sample",
+    block=SampleBlock,
+    do=_do,
+    engine=_engine,
+    on_device=True,
+    tokens="generated",
+    rated_by_rows=True,
+    again=_again,
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from selfimp_bench.engines.base import FinishReason
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import StepFailed
 from selfimp_bench.steps.gold import ANSWERS_ALONE, GoldSolutions, gold_solutions
 from selfimp_bench.steps.plan import Counts, Stage
@@ -175,7 +175,7 @@ def _do(block: SelectBlock, work: Work) -> Counts:
     problems, solutions = inputs.problems(), ANSWERS_ALONE
     if inputs.has("rationales"):
         solutions = gold_solutions(block.gold_template, inputs.problems_of("rationales"), problems)
-    chosen = select(block, problems, judged, load_codec(inputs.tokenizer("model")), solutions)
+    chosen = select(block, problems, judged, inputs.codec("model"), solutions)
     return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
 
 

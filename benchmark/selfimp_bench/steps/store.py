@@ -77,9 +77,12 @@ class StepFolder:
 
     def write_table(self, name: str, rows: Sequence[Any], schema: pa.Schema) -> None:
         """Write dataclass rows as Parquet (zstd); the same rows give the same bytes."""
-        table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows], schema=schema)
+        self.write_columns(name, pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows], schema=schema))
+
+    def write_columns(self, name: str, table: pa.Table) -> None:
+        """Write a table as Parquet (zstd)."""
         pq.write_table(table, self.path / name, compression="zstd")
-        self._rows[name] = len(rows)
+        self._rows[name] = table.num_rows
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a value as indented JSON with sorted keys."""

@@ -12,7 +12,7 @@ import ast
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,8 +56,15 @@ def _version(modules: tuple[str, ...], engine: str | None, libraries: tuple[str,
     if engine is not None:
         modules = (*modules, engine_module(engine))
     parts = [] if engine is None else [engine_version(engine)]
-    parts += [f"source {code_digest(*modules)[:16]}", *(f"{name} {version(name)}" for name in libraries)]
+    parts += [f"source {code_digest(*modules)[:16]}", *(f"{name} {_installed(name)}" for name in libraries)]
     return ", ".join(parts)
+
+
+def _installed(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 @cache

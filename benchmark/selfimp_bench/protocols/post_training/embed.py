@@ -1,14 +1,22 @@
-"""Embedding: the judged samples of one M_t become a Sentence-BERT diversity per problem and side."""
+"""Embedding: the judged samples of one M_t become a Sentence-BERT diversity per problem and side.
 
+The vectors are kept, so that the diversity can be computed again without an encoder.
+"""
+
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from selfimp_bench.engines.base import Embedder, EmbedderSettings
+from selfimp_bench.errors import StepFailed
 from selfimp_bench.manifest.model import Encoder
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.protocols.post_training.metrics.sbert_diversity import sbert_diversity
@@ -18,6 +26,9 @@ from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
 
 EMBEDDINGS: Final = "embeddings.parquet"
+
+VECTORS: Final = "vectors.parquet"
+"""A row for every text that was embedded: the sha256 of its UTF-8, and its vector (float32)."""
 
 Side = Literal["correct", "incorrect"]
 ProblemSide = tuple[str, Side]
@@ -97,14 +108,72 @@ def sbert_values(samples: Iterable[JudgedSample], embedder: Embedder) -> Mapping
     return values
 
 
+class _Keeping:
+    """An embedder that remembers the vector of every text."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.vectors: dict[str, NDArray[np.float32]] = {}
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See ``Embedder.embed``."""
+        vectors = self._embedder.embed(texts)
+        self.vectors |= zip(map(_sha256, texts), vectors, strict=True)
+        return vectors
+
+    def close(self) -> None:
+        """The embedder stays open for the next step."""
+
+    def table(self) -> pa.Table:
+        """The vectors by the texts' digests, in the order of these."""
+        names = sorted(self.vectors)
+        rows = np.stack([self.vectors[name] for name in names]) if names else np.zeros((0, 1), np.float32)
+        column = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel(), pa.float32()), rows.shape[1])
+        return pa.table({"text_sha256": pa.array(names, pa.string()), "vector": column})
+
+
+class _Kept:
+    """An embedder that has the vector of every text already."""
+
+    def __init__(self, table: pa.Table) -> None:
+        column = table["vector"].combine_chunks()
+        self._rows = np.asarray(column.flatten(), dtype=np.float32).reshape(len(column), -1)
+        self._places = {name: row for row, name in enumerate(table["text_sha256"].to_pylist())}
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See ``Embedder.embed``. Raises StepFailed for a text without a vector."""
+        places = [self._places.get(_sha256(text)) for text in texts]
+        if None in places:
+            raise StepFailed(f"{VECTORS} has no vector of {places.count(None)} of {len(places)} texts")
+        found: NDArray[np.float32] = self._rows[np.array(places, dtype=np.intp)]
+        return found
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _do(block: EmbedBlock, work: Work) -> Counts:
     settings = EmbedderSettings(device=block.device, max_batch_rows=block.encoder.max_batch_rows, threads=block.threads)
     folder = Path() if block.engine == "fake" else locate_encoder(block.encoder, work.inputs.places.hub)
-    embedder = work.engines.embedder(block.engine, folder, settings)
+    return _embed(block, work, work.engines.embedder(block.engine, folder, settings))
+
+
+def _again(block: EmbedBlock, work: Work, own: Path) -> Counts:
+    """The diversity of the vectors that were kept."""
+    return _embed(block, work, _Kept(pq.read_table(own / VECTORS)))
+
+
+def _embed(block: EmbedBlock, work: Work, embedder: Embedder) -> Counts:
+    keeping = _Keeping(embedder)
     judged = first_judged(work.inputs.judged("samples", "grades"), block.diversity_samples)
-    values = sbert_values(judged, embedder)
+    values = sbert_values(judged, keeping)
     rows = [SideValue(problem_id=key[0], side=key[1], value=value) for key, value in values.items()]
     work.folder.write_table(EMBEDDINGS, rows, SIDE_VALUE_SCHEMA)
+    work.folder.write_columns(VECTORS, keeping.table())
     return {"values": len(rows), "undefined": sum(row.value is None for row in rows)}
 
 
@@ -112,4 +181,4 @@ def _engine(block: EmbedBlock) -> str:
     return block.engine
 
 
-STAGE: Final = Stage(name="embed", block=EmbedBlock, do=_do, engine=_engine, on_device=True)
+STAGE: Final = Stage(name="embed", block=EmbedBlock, do=_do, engine=_engine, on_device=True, again=_again)

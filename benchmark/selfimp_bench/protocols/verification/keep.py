@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from selfimp_bench.engines.base import FinishReason
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import StepFailed
 from selfimp_bench.protocols.verification.filters import selection_of
 from selfimp_bench.protocols.verification.manifest import Selection
@@ -158,7 +158,7 @@ def _do(block: KeepBlock, work: Work) -> Counts:
         number = name.removeprefix("samples.")
         scores = None if block.selection is None else mean_scores(inputs.rows(f"scores.{number}", SCORES, ScoreRow))
         pools.append(Pool(samples=inputs.judged(name, f"grades.{number}"), scores=scores))
-    chosen = keep(block, inputs.problems(), pools, load_codec(inputs.tokenizer("model")))
+    chosen = keep(block, inputs.problems(), pools, inputs.codec("model"))
     return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -28,11 +29,13 @@ from selfimp_bench.protocols.verification.verify import (
     Writing,
     count_tokens,
     fill,
+    said_by_seed,
     verifier_of,
     write,
 )
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import SampleRow
+from selfimp_bench.steps.replay import replaying
+from selfimp_bench.steps.rows import SampleRow, table_rows
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 
@@ -229,6 +232,11 @@ def _do(block: TournamentBlock, work: Work) -> Counts:
     return {"matches": len(played), "tokens": tokens, **outcomes}
 
 
+def _again(block: TournamentBlock, work: Work, own: Path) -> Counts:
+    """Every match from the text that was written of it, by its seed."""
+    return _do(block, replaying(work, said_by_seed(table_rows(own / MATCHES, MatchRow))))
+
+
 def _engine(block: TournamentBlock) -> str:
     return block.engine
 
@@ -241,4 +249,5 @@ STAGE: Final = Stage(
     on_device=True,
     tokens="generated",
     rated_by_rows=True,
+    again=_again,
 )

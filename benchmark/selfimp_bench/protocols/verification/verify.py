@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -21,14 +21,15 @@ from selfimp_bench.engines.base import (
     Sampler,
     SamplerSettings,
 )
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.protocols.verification.manifest import Labels
 from selfimp_bench.protocols.verification.shown import clean_response
 from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.replay import Said, replaying
 from selfimp_bench.steps.room import Room, room_of, sampled
-from selfimp_bench.steps.rows import Role, SampleRow
+from selfimp_bench.steps.rows import Role, SampleRow, table_rows
 from selfimp_bench.steps.sample import until_stop
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
@@ -301,7 +302,7 @@ def verifier_of(engine: str, settings: SamplerSettings, too_long: TooLong, work:
     """Who judges in a step: its inputs ``model`` and ``checkpoint``, asked by this engine."""
     return Verifier(
         room=room_of(work.inputs.checkpoint("checkpoint"), settings, too_long),
-        codec=load_codec(work.inputs.tokenizer("model")),
+        codec=work.inputs.codec("model"),
         sampler=work.resuming(engine, settings),
         checkpoint=work.inputs.checkpoint("checkpoint"),
     )
@@ -322,10 +323,58 @@ def _do(block: VerifyBlock, work: Work) -> Counts:
     return counts | ({"judgements not asked for: they did not fit": unasked} if unasked else {})
 
 
+def _again(block: VerifyBlock, work: Work, own: Path) -> Counts:
+    """Every row from its text, by its seed, or from the labels' log-probabilities, by its prompt."""
+    rows = table_rows(own / JUDGEMENTS, JudgementRow)
+    return _do(block, replaying(work, said_by_seed(rows), _weights(block, work, rows)))
+
+
+def _weights(block: VerifyBlock, work: Work, rows: Sequence[JudgementRow]) -> dict[tuple[int, ...], tuple[float, ...]]:
+    """The labels' log-probabilities by prompt; empty where judgements were written."""
+    if block.writing is not None:
+        return {}
+    problems, codec = work.inputs.problems_by_id(), work.inputs.codec("model")
+    samples = {_key(sample): sample for sample in work.inputs.samples("samples")}
+    weighed: dict[tuple[int, ...], tuple[float, ...]] = {}
+    for row in rows:
+        if row.logprob_correct is not None and row.logprob_incorrect is not None:
+            prompt = _prompt_ids(block, problems[row.problem_id], samples[row.problem_id, row.sample_index], codec)
+            weighed[prompt] = (row.logprob_correct, row.logprob_incorrect)
+    return weighed
+
+
+class Written(Protocol):
+    """A row with a text that was written after a seed; without either where nobody was asked."""
+
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def finish_reason(self) -> FinishReason | None: ...
+    @property
+    def seed(self) -> str | None: ...
+
+
+def said_by_seed(rows: Iterable[Written]) -> Callable[[Prompt, int], Said | None]:
+    """What was written after each seed."""
+    kept = {
+        row.seed: Said(answer=row.text, finish_reason=row.finish_reason)
+        for row in rows
+        if row.text is not None and row.finish_reason is not None
+    }
+    return lambda prompt, index: kept.get(str(prompt.seeds[index]))
+
+
 def _engine(block: VerifyBlock) -> str:
     return block.engine
 
 
 STAGE: Final = Stage(
-    name="verify", block=VerifyBlock, do=_do, engine=_engine, on_device=True, tokens="generated", rated_by_rows=True
+    name="verify",
+    block=VerifyBlock,
+    do=_do,
+    engine=_engine,
+    on_device=True,
+    tokens="generated",
+    rated_by_rows=True,
+    again=_again,
 )

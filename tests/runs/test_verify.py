@@ -1,0 +1,162 @@
+"""Verifying runs: what was left alone matches, and an edit is found by name, also with every hash made anew."""
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from gap_support import GapManifestMaker
+from runs.tampering import EDITS, Target, edit_rows, remake
+from runs.test_study import _open, _Quiet, study_file
+from support import ManifestMaker
+
+from selfimp_bench.cli.app import cli
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Profile
+from selfimp_bench.runs.execute import execute, run_study
+from selfimp_bench.runs.judge import judge_study
+from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.runs.verifying.found import Verification
+from selfimp_bench.runs.verifying.open import verify
+from selfimp_bench.steps.progress import Silent
+
+__all__ = ["study_file"]
+
+
+_TABLES = {"problems", "select", "sample", "grade", "measure"}
+_FOUND_AS = {
+    "byte": {"digest", "record", "step"},
+    "text": {"sample"},
+    "row dropped": _TABLES,
+    "row doubled": _TABLES,
+    "number": {"grade", "measure", "measurement", "problem value"},
+    "checkpoint": {"digest"},
+    "manifest": {"grade", "measure", "seeds"},
+    "seed": {"seeds"},
+}
+
+
+def _run(manifest: Path, home: Path, replicates: int) -> Path:
+    experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=replicates)
+    folder = execute(experiment, home, Silent())
+    judge_study(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Target:
+    """A run of two replicates, left as it is."""
+    place = tmp_path_factory.mktemp("verified")
+    manifest = ManifestMaker(folder=place)(counts=(12, 20, 6), schedule=("sft-gold", "sft"))
+    return Target(folder=_run(manifest, place / "home", 2), store=place / "home" / "store")
+
+
+@pytest.fixture
+def copied(finished: Target, tmp_path: Path) -> Iterator[Target]:
+    """A copy of it to tamper with."""
+    home = finished.store.parent
+    shutil.copytree(home, tmp_path / "home")
+    yield Target(folder=tmp_path / "home" / finished.folder.relative_to(home), store=tmp_path / "home" / "store")
+    shutil.rmtree(tmp_path / "home")
+
+
+def _verified(target: Target) -> Verification:
+    return verify(str(target.folder), target.store.parent)
+
+
+def _kinds(verification: Verification) -> set[str]:
+    return {each.what for each in verification.mismatches}
+
+
+def test_a_run_that_nobody_touched_matches_and_says_what_was_computed_again(finished: Target) -> None:
+    verification = _verified(finished)
+    assert verification.mismatches == () and verification.exit_code == 0
+    assert verification.recomputed[0].startswith("small: problems: 3, model: 1, prompts: 1, select: 4, sample: 14")
+    assert any(words.startswith("train: 4 steps were not done again") for words in verification.taken)
+
+
+@pytest.mark.slow
+def test_a_run_of_the_other_protocol_matches_and_an_edit_of_a_judgement_is_found(tmp_path: Path) -> None:
+    maker = GapManifestMaker(folder=tmp_path)
+    manifest = maker(problems=6, samples=4, change=maker.improving)
+    target = Target(folder=_run(manifest, tmp_path / "home", 1), store=tmp_path / "home" / "store")
+    assert _verified(target).mismatches == ()
+    judged = [step for step in target.steps("verify") if "cot-binary" in step["id"]]
+
+    def turned(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["text"] = "The answer is right. Verdict: correct" if row["text"] else row["text"]
+
+    edit_rows(target.artifact(judged[0], "judgements.parquet"), turned)
+    found = _verified(remake(target))
+    assert "score" in _kinds(found)
+
+
+@pytest.mark.slow
+def test_a_study_is_verified_with_all_its_experiments(study_file: Path, tmp_path: Path) -> None:
+    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    judge_study(folder)
+    assert verify(str(folder), tmp_path / "home").mismatches == ()
+    findings = json.loads((folder / "findings.json").read_bytes())
+    findings["findings"][0]["verdict"] = (
+        "REPRODUCED" if findings["findings"][0]["verdict"] != "REPRODUCED" else "NOT_MEASURED"
+    )
+    (folder / "findings.json").write_text(json.dumps(findings))
+    assert "verdict" in _kinds(verify(str(folder), tmp_path / "home"))
+
+
+@pytest.mark.parametrize("hidden", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("kind", EDITS)
+def test_every_kind_of_edit_is_found(copied: Target, kind: str, hidden: bool) -> None:
+    made = EDITS[kind](copied, random.Random(f"{kind} {hidden}"))
+    if hidden and kind != "byte":
+        copied = remake(copied, swap=made)
+    verification = _verified(copied)
+    assert verification.exit_code == 1 and _kinds(verification) & _FOUND_AS[kind]
+
+
+def test_how_much_a_grade_moves_is_said_of_every_measurement_and_verdict(copied: Target) -> None:
+    def all_correct(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["outcome"] = "correct"
+
+    step = next(each for each in copied.steps("grade") if each["id"].endswith("seed1/t1/grade.greedy"))
+    edit_rows(copied.artifact(step, "grades.parquet"), all_correct)
+
+    def perfect(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if (row["metric"], row["split"], row["iteration"], row["replicate"]) == ("pass@1", "test", 1, 0):
+                row["value"] = 1.0
+
+    honest = pq.read_table(copied.folder / "measurements.parquet").to_pylist()
+    value = next(row["value"] for row in honest if (row["metric"], row["iteration"]) == ("pass@1", 1))
+    edit_rows(copied.folder / "measurements.parquet", perfect)
+    verification = _verified(remake(copied))
+    assert {"grade", "measurement"} <= _kinds(verification)
+    moved = next(each for each in verification.mismatches if each.what == "measurement")
+    assert moved.where.startswith("measurements.parquet: tiny-gsm-base pass@1 test 1 0: value")
+    assert (moved.recorded, moved.recomputed) == ("1.0", str(value))
+    assert float(moved.difference) == pytest.approx(value - 1)
+
+
+def test_without_the_store_there_is_nothing_to_verify_by(copied: Target, tmp_path: Path) -> None:
+    alone = shutil.copytree(copied.folder, tmp_path / "alone")
+    with pytest.raises(InputError, match="the store with what its models wrote is not here"):
+        verify(str(alone), tmp_path / "elsewhere")
+
+
+def test_the_command_prints_the_table_and_json_and_sets_the_exit_code(copied: Target) -> None:
+    home = str(copied.store.parent)
+    EDITS["number"](copied, random.Random(1))
+    shown = CliRunner().invoke(cli, ["verify", str(copied.folder), "--home", home])
+    assert shown.exit_code == 1 and "what" in shown.output and "do not match" in shown.output
+    read = json.loads(CliRunner().invoke(cli, ["verify", "small", "--home", home, "--json"]).output)
+    assert read["exit_code"] == 1 and {"what", "where", "recorded", "recomputed", "difference"} <= {
+        *read["mismatches"][0]
+    }
+    assert CliRunner().invoke(cli, ["verify", "nothing", "--home", home]).exit_code == 2
