@@ -121,11 +121,8 @@ def test_validate_without_paths_checks_all_that_is_shipped() -> None:
     assert report["files"] >= len({entry.path for entry in entries()})
 
 
-def test_validate_takes_names_of_experiments_and_suites_and_prints_what_a_paper_contradicts() -> None:
-    text = _call("validate", "-v", "mind-the-gap", "nq-gv-gap").stdout
-    assert "the paper's own numbers contradict nq-gap-is-near-zero (2412.02674, Table 5, caption" in text
-    assert "recorded: table4-two-formulas: Table 4 mixes two formulas." in text
-    assert text.splitlines()[-1] == "2 files, 0 problems"
+def test_validate_takes_names_of_experiments_and_studies() -> None:
+    assert _call("validate", "tiny-gap", "nq-gv-gap").stdout.splitlines()[-1] == "2 files, 0 problems"
     refused = _call("validate", "mind-the-gop")
     assert (refused.exit_code, "did you mean mind-the-gap" in refused.stderr) == (2, True)
     refused = _call("validate", "nowhere/mind-the-gap.yaml")

@@ -196,6 +196,7 @@ def test_a_version_names_the_engine_and_its_libraries() -> None:
     assert engine_version("embedder").startswith("embedder, sentence-transformers ")
 
 
+@pytest.mark.slow
 def test_opening_an_embedder_imports_nothing_heavy() -> None:
     code = (
         "import sys; from pathlib import Path; from selfimp_bench.engines.embed.encoder import *; packaged_minilm(); "

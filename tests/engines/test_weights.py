@@ -116,6 +116,7 @@ def _tensors(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_run_from_shards_is_the_run_from_one_file(shards: Path, make_manifest: ManifestMaker, tmp_path: Path) -> None:
     home, made = tmp_path / "home", {}
     for name, folder in (("one", BASE), ("two", shards)):

@@ -140,6 +140,7 @@ def installed(tmp_path: Path) -> Installed:
     return Installed(site=site, manifest=manifest, study=study, home=tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_a_protocol_of_another_package_is_reproduced_and_redone_when_its_code_changes(installed: Installed) -> None:
     run = installed.call("reproduce", str(installed.manifest), "--home", str(installed.home))
     assert run.returncode == 0, run.stderr
