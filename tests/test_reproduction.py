@@ -198,11 +198,11 @@ def test_the_gap_of_the_miniature_is_reproduced_and_not_by_a_verifier_turned_rou
 
 
 def test_an_untrained_generator_and_verifier_is_judged_not_reproduced(tmp_path: Path) -> None:
-    digest = _shuffled(LARGEST, tmp_path / "shuffled")
+    digest = _shuffled(LARGEST, tmp_path / "untrained" / "shuffled")
 
     def untrained(data: dict[str, Any]) -> None:
         source = "shuffled weights"
-        data["models"] = [{"id": LARGEST, "path": "../shuffled", "weights_sha256": digest, "source": source}]
+        data["models"] = [{"id": LARGEST, "path": "shuffled", "weights_sha256": digest, "source": source}]
 
     manifest = _multiple_choice_of_the_largest(tmp_path / "untrained", untrained)
     verdicts = _contradicted(manifest, tmp_path / "home")

@@ -268,6 +268,23 @@ def test_check_judges_a_finished_run_by_name_or_by_folder(finished: tuple[str, P
     assert by_name.exit_code == _json(by_name)["exit_code"]
 
 
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_more_seeds_than_tell_anything_are_refused_at_once(command: str, tmp_path: Path) -> None:
+    result = _call(command, "tiny-iter-sft", "--seeds", "1000000000", "--home", tmp_path)
+    assert (result.exit_code, "expected at most 500: every replicate is" in result.stderr) == (2, True)
+
+
+def test_a_message_quotes_no_more_than_one_can_read(tmp_path: Path) -> None:
+    samples = tmp_path / "s.jsonl"
+    samples.write_text(json.dumps({"problem_id": "\x1b[2J" + "x" * 10**6, "sample_index": 0, "completion": "4"}) + "\n")
+    problems = tmp_path / "p.jsonl"
+    problems.write_text(json.dumps({"problem_id": "p", "question": "?", "answer": "#### 4"}) + "\n")
+    result = _call(
+        "grade", "--task", "gsm8k", "--problems", problems, "--samples", samples, "--out", tmp_path / "g.jsonl"
+    )
+    assert result.exit_code == 2 and len(result.stderr) < 2000 and "\x1b" not in result.stderr
+
+
 def test_check_of_a_run_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
     result = _call("check", "tiny-iter-sft", "--home", tmp_path)
     assert (result.exit_code, "selfimp-bench run tiny-iter-sft" in result.stderr) == (2, True)

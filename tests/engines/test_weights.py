@@ -89,8 +89,11 @@ def test_a_folder_with_neither_is_no_model(tmp_path: Path) -> None:
 
 
 def _manifest(make: ManifestMaker, folder: Path, name: str, sha256: str, engine: str = "hf") -> Path:
+    link = make.folder / f"own-{name}"
+    link.symlink_to(folder)
+
     def change(data: dict[str, Any]) -> None:
-        model = {"id": "own", "path": str(folder), "weights_sha256": sha256, "source": "test"}
+        model = {"id": "own", "path": link.name, "weights_sha256": sha256, "source": "test"}
         data["models"] = [model]
         for canary in data["prompt"]["canaries"]:
             canary["model"] = "own"

@@ -33,10 +33,13 @@ def test_a_name_with_several_runs_is_refused_with_all_of_them(tmp_path: Path) ->
 
 def test_a_folder_without_a_record_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "runs" / "mine" / "broken-off").mkdir(parents=True)
+    for place in (str(tmp_path / "runs" / "mine" / "broken-off"), "mine/broken-off", "mine"):
+        with pytest.raises(InputError, match=r"a folder without record.json or study.json: .*`selfimp-bench run NAME`"):
+            find_run(place, tmp_path)
     with pytest.raises(
-        InputError, match=r"mine: no finished run there, nor under .*runs/mine; `selfimp-bench run mine`"
+        InputError, match=r"other: no finished run there, nor under .*; `selfimp-bench run other` makes"
     ):
-        find_run("mine", tmp_path)
+        find_run("other", tmp_path)
 
 
 def test_a_run_of_several_by_an_earlier_version_is_called_that_and_not_missing(tmp_path: Path) -> None:

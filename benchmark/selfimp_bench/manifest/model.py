@@ -28,6 +28,7 @@ from selfimp_bench.manifest.kinds import (
     GraderName,
     Name,
     NotNegative,
+    PathInside,
     Positive,
     PriorSetting,
     Repository,
@@ -151,7 +152,7 @@ class ModelRef:
     """The commit of the hub repository."""
     asset: Name | None = None
     """Name of a model that the package ships; needs weights_sha256."""
-    path: Text | None = None
+    path: PathInside | None = None
     """A folder with a model; needs weights_sha256."""
     weights_sha256: Sha256 | None = None
     """sha256 of model.safetensors (of shards: of their digests by file name); required for an asset or a path."""
@@ -245,7 +246,7 @@ class DatasetRef:
     """Configurations of the hub repository whose rows are joined, in this order, where it has several."""
     split: Text | None = None
     """Split of the hub repository."""
-    path: Text | None = None
+    path: PathInside | None = None
     """A problems file (JSONL or Parquet), relative to the manifest."""
     generator: Generator | None = None
     """A seeded generator of problems that the package ships."""
@@ -735,7 +736,7 @@ class ValueClaim:
     (``verdict/value.py``); nothing here can widen it.
     """
 
-    table: Text
+    table: PathInside
     """The reference table: beside the manifest, or in reference_results/."""
     points: Annotated[tuple[ValuePoint, ...], SOME]
     """What is compared."""
@@ -857,7 +858,7 @@ class FigurePanel:
 class Beside:
     """The published rows of a reference table with this ``dataset`` and ``method`` (or no method), of every model."""
 
-    table: Text
+    table: PathInside
     """Under reference_results/."""
     dataset: Text
     """The rows' dataset."""

@@ -18,6 +18,7 @@ from selfimp_bench.manifest.kinds import (
     FromZero,
     Name,
     NotNegative,
+    PathInside,
     Positive,
     PriorSetting,
     Text,
@@ -279,7 +280,7 @@ class Equals:
 
     quantity: Quantity
     """What is compared."""
-    table: Text
+    table: PathInside
     """The reference table."""
     reference: Text
     """Id of the row in the table."""

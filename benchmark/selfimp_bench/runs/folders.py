@@ -32,8 +32,13 @@ def find_run(run: str, home: Path) -> Path:
                 "a run of an earlier version, which this one cannot read; judge it with that version, or run it again"
             )
             raise InputError(f"{folder}: found {_OLD_RECORD}, expected {RECORD} or {STUDY_RECORD}: {words}")
-    name = "NAME" if "/" in run else run
-    raise InputError(f"{run}: no finished run there, nor under {under}; `selfimp-bench run {name}` makes one")
+    lacks, name = "", "NAME" if "/" in run else run
+    if Path(run).is_dir() or under.is_dir():
+        lacks, name = (
+            f" (a folder without {RECORD} or {STUDY_RECORD}: the command that began a run goes on with it)",
+            "NAME",
+        )
+    raise InputError(f"{run}: no finished run there{lacks}, nor under {under}; `selfimp-bench run {name}` makes one")
 
 
 def is_of_several(folder: Path) -> bool:

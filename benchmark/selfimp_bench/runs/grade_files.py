@@ -1,18 +1,20 @@
 """Grading anybody's own generations: problems and samples files in, a grades file out, streamed."""
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Meta
 
 from selfimp_bench.canonical import digest, file_sha256
+from selfimp_bench.durable import put_in_place
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.steps.dataset import iterate_rows, read_problems
@@ -26,14 +28,18 @@ from selfimp_bench.tasks.problem import Problem
 _ROWS_AT_ONCE: Final = 4096
 
 
+Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""What the 32 bits of a column hold."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnSample:
     """A row of a samples file: the fields that grading reads; the format's others may be there."""
 
     problem_id: str
-    sample_index: int
+    sample_index: Number
     completion: str
-    iteration: int | None = None
+    iteration: Number | None = None
     role: str | None = None
     finish_reason: str | None = None
 
@@ -60,18 +66,23 @@ def grade_files(
     missing = [path for path in samples if not path.is_file()]
     if missing:
         raise InputError(f"{missing[0]}: no such file; expected a .jsonl or .parquet file")
+    partial = out.with_name(f".{out.name}.partial")
+    for path in (problems, *samples):
+        if any(made.exists() and made.samefile(path) for made in (out, partial)):
+            raise InputError(f"--out {out}: would write over the input {path}; expected a file of its own")
     version = version_of(STAGE, GradeBlock(grading=grading))
     inputs = digest([grading, stops, version, *(file_sha256(path) for path in (problems, *samples))])
-    partial = out.with_name(f".{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        done = _resume(partial, inputs)
+        done, last = _resume(partial, inputs)
     except OSError as error:
         raise InputError(f"--out {out}: {error.strerror}; expected a file in a folder that can be written to") from None
     counts = Counter(str(row.outcome) for row in _rows(partial))
     with partial.open("ab") as stream:
         for row in _graded(samples, grading, by_id, with_stops(stops), skip=done):
-            stream.write(msgspec.json.encode(row) + b"\n")
+            line = msgspec.json.encode(row) + b"\n"
+            last = _link(last, line)
+            stream.write(last + b" " + line)
             counts[str(row.outcome)] += 1
             told(counts.total())
     if not counts:
@@ -81,29 +92,45 @@ def grade_files(
     return dict(sorted(counts.items()))
 
 
-def _resume(partial: Path, inputs: str) -> int:
-    """How many samples are done; a file of other inputs is begun anew, a line that was cut is cut off."""
+def _resume(partial: Path, inputs: str) -> tuple[int, bytes]:
+    """How many samples are done, and the digest of the last.
+
+    A file of other inputs is begun anew; from the first line that is not as it was written all is cut off. Every line
+    begins with a digest of the digest before it and of its row; the one before the first is that of the inputs.
+    """
     header = msgspec.json.encode({"inputs": inputs}) + b"\n"
+    last = _link(b"", header)
     try:
         with partial.open("r+b") as stream:
             if stream.readline() == header:
                 end, done = stream.tell(), 0
                 for line in stream:
-                    if line.endswith(b"\n"):
-                        end, done = end + len(line), done + 1
+                    link, _, row = line.partition(b" ")
+                    if not line.endswith(b"\n") or link != _link(last, row):
+                        break
+                    end, done, last = end + len(line), done + 1, link
                 stream.truncate(end)
-                return done
+                return done, last
     except FileNotFoundError:
         pass
     partial.write_bytes(header)
-    return 0
+    return 0, last
 
 
-def _rows(partial: Path) -> Iterator[GradeRow]:
+def _link(last: bytes, row: bytes) -> bytes:
+    return sha256(last + row).hexdigest()[:32].encode()
+
+
+def _lines(partial: Path) -> Iterator[bytes]:
+    """The rows of a partial file, each with the end of its line."""
     with partial.open("rb") as stream:
         stream.readline()
         for line in stream:
-            yield msgspec.json.decode(line, type=GradeRow)
+            yield line.partition(b" ")[2]
+
+
+def _rows(partial: Path) -> Iterator[GradeRow]:
+    return (msgspec.json.decode(line, type=GradeRow) for line in _lines(partial))
 
 
 def _graded(
@@ -135,7 +162,6 @@ def _samples(path: Path, problems: Mapping[str, Problem]) -> Iterator[OwnSample]
                 f"{path}:{number}: problem {sample.problem_id!r}, which is not among the {len(problems)} problems; "
                 "give the problems file the samples were made from"
             )
-        _refuse_half_pairs(f"{path}:{number}", sample)
         key = (sample.iteration, sample.role, sample.problem_id, sample.sample_index)
         if key in seen:
             raise InputError(
@@ -146,29 +172,16 @@ def _samples(path: Path, problems: Mapping[str, Problem]) -> Iterator[OwnSample]
         yield sample
 
 
-def _refuse_half_pairs(where: str, sample: OwnSample) -> None:
-    """JSON can spell what no file can hold: half of a surrogate pair."""
-    for text in (sample.problem_id, sample.completion, sample.role or ""):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"{where}: {ascii(text[error.start])[1:-1]} is half of a surrogate pair and no character; "
-                "expected Unicode text: write \\ufffd in its place"
-            ) from None
-
-
 def _finish(partial: Path, out: Path) -> None:
     """Make ``out`` of a finished partial file, whole or not at all."""
     made = out.with_name(f".{out.name}.made")
     if out.suffix == ".jsonl":
-        with partial.open("rb") as source, made.open("wb") as target:
-            source.readline()
-            shutil.copyfileobj(source, target)
+        with made.open("wb") as target:
+            target.writelines(_lines(partial))
     else:
         with pq.ParquetWriter(made, GRADE_SCHEMA, compression="zstd") as writer:
             rows = _rows(partial)
             while batch := [msgspec.to_builtins(row) for row in islice(rows, _ROWS_AT_ONCE)]:
                 writer.write_table(pa.Table.from_pylist(batch, schema=GRADE_SCHEMA))
-    made.replace(out)
+    put_in_place(made, out)
     partial.unlink()

@@ -8,16 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find, find_member
 from selfimp_bench.manifest.model import ModelRef, Profile
 from selfimp_bench.manifest.suite_model import Member, Suite
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.protocols.load import LoadedExperiment, load_across, load_experiment
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
+
+MOST_REPLICATES: Final = 500
+"""The standard error of a standard deviation of so many is 3 percent of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +132,13 @@ class Study:
 def open_study(name: str, *, profile: Profile, only: str | None, replicates: int) -> Study:
     """Load and resolve what is called ``name``. With ``only`` (``model=ID``) the experiments that have the model.
 
-    Raises InputError for what does not exist.
+    Raises InputError for what does not exist, and for more replicates than ``MOST_REPLICATES``.
     """
+    if replicates > MOST_REPLICATES:
+        raise InputError(
+            f"--seeds {shortened(str(replicates))}: expected at most {MOST_REPLICATES}: every replicate is a whole run "
+            "of its own, and so many already tell the spread over seeds to 3 percent"
+        )
     source = _read(name, only)
     experiments = []
     for each in source.experiments:

@@ -1,6 +1,5 @@
 """Problems files and data sets: reading them, and proving that they are the pinned ones."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from selfimp_bench.canonical import digest
 from selfimp_bench.engines.hub.fetched import pinned_dataset, prove_fetched, snapshot_folder
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef, Generator
+from selfimp_bench.plain_json import plain_json, shortened
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import PROBLEM_SCHEMA, PROBLEMS
 from selfimp_bench.steps.work import Work
@@ -94,8 +94,8 @@ def read_hub_files(ref: DatasetRef, task: str, files: Sequence[Path]) -> tuple[P
             problems.append(read(row, f"{ref.split}-{index}"))
         except KeyError as error:
             raise InputError(
-                f"data set {ref.id}: row {index} has no column {error}; it has {', '.join(row)}; expected the columns "
-                f"of task {task}: correct the data set or `grading.task` in the manifest"
+                f"data set {ref.id}: row {index} has no column {error}; it has {shortened(', '.join(row), 400)}; "
+                f"expected the columns of task {task}: correct the data set or `grading.task` in the manifest"
             ) from None
     return tuple(problems)
 
@@ -126,9 +126,9 @@ def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}:{number}: not JSON ({error}); expected one JSON object a line") from None
+        row = plain_json(line)
+    except ValueError as error:
+        raise InputError(f"{path}:{number}: {error}; expected one JSON object a line") from None
     if not isinstance(row, dict):
         raise InputError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
     return row

@@ -1,6 +1,11 @@
 """The problem: one row of a data set, in the form every stage shares."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+Level = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,5 +25,5 @@ class Problem:
     setup: str | None = None
     entry_point: str | None = None
     puzzle: str | None = None
-    level: int | None = None
+    level: Level | None = None
     subject: str | None = None
