@@ -86,6 +86,7 @@ NotNegative = Annotated[float, _bounds(minimum=0)]
 Share = Annotated[float, _bounds(exclusiveMinimum=0, maximum=1)]
 Fraction = Annotated[float, _bounds(minimum=0, maximum=1)]
 BelowOne = Annotated[float, _bounds(minimum=0, exclusiveMaximum=1)]
+FromHalf = Annotated[float, _bounds(minimum=0.5, exclusiveMaximum=1)]
 BelowHalf = Annotated[float, _bounds(minimum=0, exclusiveMaximum=0.5)]
 
 Texts = Annotated[tuple[Text, ...], SOME, UNIQUE]

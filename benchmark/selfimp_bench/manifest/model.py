@@ -23,6 +23,7 @@ from selfimp_bench.manifest.kinds import (
     Count,
     EncoderPackage,
     Fraction,
+    FromHalf,
     FromZero,
     GeneratorName,
     GraderName,
@@ -84,6 +85,9 @@ class Metric(StrEnum):
     SBERT_DIVERSITY = "sbert-diversity"
     IMPROVEMENT_SET = "is-pass@n"
     GROUP_DISPARITY = "group-disparity"
+    CALIBRATION = "ece"
+    BALANCE = "balance"
+    TAIL_SHARE = "tail-share"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,6 +398,62 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resample:
+    """More samples where a model rarely succeeds: difficulty-aware sampling (2411.00750, without its guidance).
+
+    A training problem of whose samples fewer than ``below`` are correct is sampled ``most`` times more.
+    """
+
+    below: Count
+    """Correct samples that are enough."""
+    most: Count
+    """Further samples of a problem that has fewer."""
+    source: Source | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """Temperature and reward threshold of every iteration: those with the highest balance score (2412.17256).
+
+    M_t answers ``problems`` of the training problems, spread evenly, at every temperature; the score is the mean over
+    them of min(n'/``enough``, 1) n'/n, with n the distinct responses of a reward above the threshold and n' the correct
+    ones among them. All training problems are then sampled at the best temperature, and SFT takes the responses above
+    the best threshold, those of the highest reward first.
+    """
+
+    reward: Literal["agreement", "correct+agreement"]
+    """The share of a problem's samples with the response's answer; or 1 where it is correct, and a fifth of that share
+    more."""
+    temperatures: Annotated[tuple[Positive, ...], SOME, UNIQUE]
+    """The grid's temperatures; of equal scores the first wins."""
+    thresholds: Annotated[tuple[NotNegative, ...], SOME, UNIQUE]
+    """The grid's thresholds, which a reward must exceed; of equal scores the first wins."""
+    enough: Count
+    """Correct responses to a problem that are enough: n* of the paper."""
+    problems: Count
+    """Training problems that the grid is scored on."""
+    source: Source | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Majority:
+    """Training sets without gold labels: what a model's samples agree on counts as right (2407.13647, stage II).
+
+    The answer of most samples of a problem is taken where the lower confidence bound of its share is at least
+    ``share``; the other problems are left out. With ``level`` 0.5 the bound is the share itself.
+    """
+
+    share: Share
+    """The least share of the samples that a majority is known to have."""
+    level: FromHalf
+    """One-sided confidence of the bound (Wilson's), from 0.5 (the share itself) to below 1."""
+    source: Source | None = None
+    assumed: Assumed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PostTraining:
     """The four facts that papers leave out, and the rest of the procedure (Algorithm 1 of 2407.05013).
 
@@ -408,6 +468,7 @@ class PostTraining:
     without_correct: an SFT problem with no correct sample is dropped, or trained on its gold solution.
     without_pair: a DPO problem without a correct or without a wrong sample is dropped, or the run stops.
     empty_training_set: M_t is M_{t-1} unchanged (``keep-previous``), or the run stops.
+    resample, balance, majority: how a follow-up departs from the algorithm, at most one; absent: not at all.
     """
 
     schedule: Annotated[tuple[Method, ...], SOME]
@@ -432,6 +493,13 @@ class PostTraining:
     """A DPO problem without a correct or a wrong sample is dropped, or the run stops."""
     empty_training_set: Literal["keep-previous", "stop"]
     """M_t is M_{t-1} unchanged, or the run stops."""
+    resample: Resample | None = None
+    """More samples of training problems with few correct ones; absent: as many of each."""
+    balance: Balance | None = None
+    """Temperature and reward threshold chosen anew in every iteration; absent: those of sampling, and what is correct.
+    """
+    majority: Majority | None = None
+    """A vote says which answers are right; absent: the gold answers do."""
     source: Source | None = None
     assumed: Assumed | None = None
 
@@ -665,8 +733,8 @@ class Measure:
     ``diversity_samples`` is how many sampled outputs of a problem distinct-n, distinct-equations and sbert-diversity
     look at, the first ones, correct and incorrect together: diversity falls with their number. Absent: all.
     ``improvement_n`` lists the N of M_1's pass@N on the improvement sets (is-pass@n), ``encoder`` embeds outputs for
-    sbert-diversity; each is there exactly when its metric is. What to measure needs no source; ``assumed`` says what a
-    paper leaves out of how.
+    sbert-diversity, ``ece_bins`` are the bins of ece, ``tail_from`` the least level of tail-share; each is there
+    exactly when its metric is. What to measure needs no source; ``assumed`` says what a paper leaves out of how.
     """
 
     metrics: Annotated[tuple[Metric, ...], SOME, UNIQUE]
@@ -682,6 +750,10 @@ class Measure:
     """The N of M_1's pass@N on the improvement sets; present exactly with is-pass@n."""
     encoder: Encoder | None = None
     """Embeds outputs; present exactly with sbert-diversity."""
+    ece_bins: Count | None = None
+    """Equal bins of confidence for ece; present exactly with ece."""
+    tail_from: Count | None = None
+    """Level from which on a training problem is of the tail; present exactly with tail-share."""
     assumed: Assumed | None = None
 
 

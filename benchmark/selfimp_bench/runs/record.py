@@ -216,7 +216,7 @@ def make_record(
         code=describe_code(),
         environment=describe_environment(),
         steps=steps,
-        generated_tokens=_tokens(steps, "sample"),
+        generated_tokens=_tokens(steps, "sample") + _tokens(steps, "choose"),
         trained_tokens=_tokens(steps, "train"),
         started=started,
         wall_seconds=round(wall_seconds, 3),

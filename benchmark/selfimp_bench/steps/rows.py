@@ -70,11 +70,15 @@ class GradeRow:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedSample:
-    """A sample of M_``iteration`` with its outcome, and that by the rule of extraction that does not decide."""
+    """A sample of M_``iteration`` with its outcome, and that by the rule of extraction that does not decide.
+
+    ``extracted`` is its answer by the rule that decides; None where it gives none.
+    """
 
     sample: SampleRow
     outcome: Outcome
     other_outcome: Outcome | None
+    extracted: str | None = None
 
 
 def table_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:
@@ -87,7 +91,7 @@ def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[Jud
     graded = {(grade.problem_id, grade.sample_index): grade for grade in grades}
     matched = ((sample, graded[sample.problem_id, sample.sample_index]) for sample in samples)
     return tuple(
-        JudgedSample(sample=sample, outcome=grade.outcome, other_outcome=grade.other_outcome)
+        JudgedSample(sample=sample, outcome=grade.outcome, other_outcome=grade.other_outcome, extracted=grade.extracted)
         for sample, grade in matched
     )
 

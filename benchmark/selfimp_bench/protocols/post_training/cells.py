@@ -17,6 +17,10 @@ problems are sampled only to make the next training set, so only from M_1 .. M_{
                          measure.improvement_n
     group-disparity      group-disparity, and its two terms     no     yes   no
                          pass@1.level-1, pass@1.level-5
+    ece                  ece.agreement, overconfidence.agreement  yes   no    no
+    balance              balance                                no     no    yes
+    tail-share           tail-share, of the set that M_t was    no     no    yes, t <= T
+                         trained on
 """
 
 import math
@@ -37,6 +41,10 @@ from selfimp_bench.measurement import Split
 
 EASIEST_LEVEL, HARDEST_LEVEL = 1, 5
 """The levels that group disparity compares (MATH has five)."""
+CALIBRATIONS = ("ece.agreement", "overconfidence.agreement")
+"""What is measured of calibration; confidence is the share of a problem's samples with the most frequent answer."""
+OF_TRAINING = (Metric.BALANCE, Metric.TAIL_SHARE)
+"""The metrics of what a model is trained on."""
 DIVERSITIES = (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS, Metric.SBERT_DIVERSITY)
 """The metrics that ``measure.diversity_samples`` is about."""
 
@@ -70,6 +78,8 @@ def cells_of(
     if total > 1:
         names = _on_train(measure, sampling.samples_per_problem)
         cells += [MeasuredCell(metric=name, split=Split.TRAIN, iterations=total - 1) for name in names]
+    if Metric.TAIL_SHARE in measure.metrics:
+        cells.append(MeasuredCell(metric=Metric.TAIL_SHARE, split=Split.TRAIN, iterations=total))
     return tuple(cells)
 
 
@@ -83,6 +93,8 @@ def measurement_names(metric: Metric, measure: Measure, extraction: str) -> tupl
         return tuple(f"pass@{size}" for size in measure.k)
     if metric in DIVERSITIES:
         return (f"{metric}.correct", f"{metric}.incorrect")
+    if metric is Metric.CALIBRATION:
+        return CALIBRATIONS
     if metric is Metric.IMPROVEMENT_SET:
         endings = ("first", "first.plain", "previous", "previous.plain")
         return tuple(f"is-pass@{size}.{ending}" for size in measure.improvement_n or () for ending in endings)
@@ -96,6 +108,8 @@ def scale_of(metric: str) -> Scale:
         return Scale(high=2.0)
     if family == Metric.GROUP_DISPARITY:
         return Scale(low=-math.inf, everywhere=False)
+    if family == "overconfidence":
+        return Scale(low=-1.0)
     some = family.startswith("is-pass@") or ending.startswith("level-")
     return Scale(everywhere=False) if some else SHARE_SCALE
 
@@ -123,7 +137,7 @@ def completions_behind(metric: str, split: Split, evaluation: Evaluation, sampli
 
 def _on_test(measure: Measure, grading: Grading) -> Iterator[str]:
     for metric in measure.metrics:
-        if metric is not Metric.GROUP_DISPARITY:
+        if metric not in (Metric.GROUP_DISPARITY, *OF_TRAINING):
             yield from measurement_names(metric, measure, grading.extraction)
 
 
@@ -138,3 +152,5 @@ def _on_train(measure: Measure, samples_per_problem: int) -> Iterator[str]:
         yield from (f"pass@{k}" for k in measure.k if k <= samples_per_problem)
     if Metric.COVERAGE in measure.metrics:
         yield Metric.COVERAGE.value
+    if Metric.BALANCE in measure.metrics:
+        yield Metric.BALANCE.value

@@ -45,7 +45,9 @@ from selfimp_bench.manifest.model import (
 )
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.post_training.cells import DIVERSITIES, cells_of
+from selfimp_bench.tasks.grading.graders import UNTRUSTED
 
+FOLLOW_UPS = ("resample", "balance", "majority")
 PROMPT_FIELDS = ("question", "choices", "tests")
 # A name in braces that follows a letter or a brace is LaTeX (\frac{a}{b}, \mathbf{A}), unless it is a field's.
 _FIELD = re.compile(rf"(?:(?<![A-Za-z}}\]^_])|(?=\{{(?:{'|'.join(PROMPT_FIELDS)})\}}))\{{([a-zA-Z_]+)\}}")
@@ -110,9 +112,17 @@ def _encoder_origin(encoder: Encoder, path: JsonPath) -> Iterator[Fault]:
     yield from repo_keys(encoder, ("revision",), ("revision",), path)
 
 
+_EXTRAS: Final = (
+    (Metric.SBERT_DIVERSITY, "encoder"),
+    (Metric.IMPROVEMENT_SET, "improvement_n"),
+    (Metric.CALIBRATION, "ece_bins"),
+    (Metric.TAIL_SHARE, "tail_from"),
+)
+
+
 def _extras_with_their_metrics(measure: Measure, path: JsonPath) -> Iterator[Fault]:
-    """``encoder`` is there exactly with sbert-diversity, ``improvement_n`` exactly with is-pass@n."""
-    for metric, key in ((Metric.SBERT_DIVERSITY, "encoder"), (Metric.IMPROVEMENT_SET, "improvement_n")):
+    """What a metric needs besides is there exactly with it: ``encoder`` with sbert-diversity, and so on."""
+    for metric, key in _EXTRAS:
         given = getattr(measure, key) is not None
         if metric in measure.metrics and not given:
             yield Fault(path=path, message=f"key '{key}' is missing; metrics names {metric}")
@@ -134,6 +144,26 @@ def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
     return pairing(rules.pairing, rules.pairs_per_problem, path)
 
 
+def _follow_up(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
+    """At most one of ``resample``, ``balance`` and ``majority``, and what each wants of the rest."""
+    given = [name for name in FOLLOW_UPS if getattr(rules, name) is not None]
+    if len(given) > 1:
+        yield Fault(path=(*path, given[1]), message=f"expected at most one of {listed(given)}; remove one", on_key=True)
+    if given and len(rules.schedule) == 1:
+        message = f"the schedule has one iteration, on gold solutions; remove '{given[0]}', or schedule more"
+        yield Fault(path=(*path, given[0]), message=message, on_key=True)
+    if rules.balance is not None or rules.majority is not None:
+        wants = {"without_correct": "drop"} | ({"deduplicate": "exact"} if rules.balance is not None else {})
+        for key, value in wants.items():
+            found = getattr(rules, key)
+            if found != value:
+                reason = "gold solutions decide nothing" if key == "without_correct" else "it counts distinct responses"
+                yield Fault(path=(*path, key), message=f"expected {value} with {given[0]}, for {reason}, found {found}")
+    if rules.balance is not None and Method.DPO in rules.schedule:
+        where = (*path, "schedule", rules.schedule.index(Method.DPO))
+        yield Fault(path=where, message="expected sft, for balance is a rule of what SFT takes, found dpo")
+
+
 def _diversity_samples_with_a_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
     if measure.diversity_samples is not None and not set(measure.metrics) & set(DIVERSITIES):
         message = f"metrics names none of {', '.join(DIVERSITIES)}; remove 'diversity_samples'"
@@ -153,7 +183,7 @@ POST_TRAINING_BLOCK_RULES: Final[BlockRules] = {
     Datasets: (_generator_splits,),
     Prompt: (_prompt_template, _canaries_fill_the_template),
     Rationales: (_rationale_template,),
-    PostTraining: (_schedule, _pairing),
+    PostTraining: (_schedule, _pairing, _follow_up),
     Encoder: (_encoder_origin,),
     Measure: (_k_with_its_metric, _extras_with_their_metrics, _diversity_samples_with_a_metric),
 }
@@ -191,6 +221,34 @@ def _within_samples(measure: Measure, evaluation: Evaluation) -> Iterator[Fault]
     if looked_at is not None and looked_at > samples:
         message = f"expected at most {samples}, evaluation.sampled.samples_per_problem, found {looked_at}"
         yield Fault(path=("measure", "diversity_samples"), message=message)
+
+
+def _balance_within_train(rules: PostTraining, datasets: Datasets) -> Iterator[Fault]:
+    if rules.balance is not None and rules.balance.problems > datasets.train.rows:
+        message = f"expected at most the training problems ({datasets.train.rows}), found {rules.balance.problems}"
+        yield Fault(path=("post_training", "balance", "problems"), message=message)
+
+
+def _resample_below_what_is_drawn(rules: PostTraining, sampling: Sampling) -> Iterator[Fault]:
+    if rules.resample is not None and rules.resample.below > sampling.samples_per_problem:
+        message = (
+            f"expected at most {sampling.samples_per_problem}, sampling.samples_per_problem, "
+            f"found {rules.resample.below}: no problem would ever have enough"
+        )
+        yield Fault(path=("post_training", "resample", "below"), message=message)
+
+
+def _answers_can_agree(rules: PostTraining, measure: Measure, grading: Grading) -> Iterator[Fault]:
+    """A vote, a reward by agreement and calibration by agreement need answers that several samples can give."""
+    if grading.task not in UNTRUSTED:
+        return
+    reason = f"a program ({grading.task}) has no final answer that samples could agree on"
+    for name in ("balance", "majority"):
+        if getattr(rules, name) is not None:
+            yield Fault(path=("post_training", name), message=f"{reason}; remove '{name}'", on_key=True)
+    if Metric.CALIBRATION in measure.metrics:
+        where = ("measure", "metrics", measure.metrics.index(Metric.CALIBRATION))
+        yield Fault(path=where, message=f"{reason}; remove {Metric.CALIBRATION}")
 
 
 def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:
@@ -250,6 +308,9 @@ POST_TRAINING_RULES: Final[tuple[ManifestRule, ...]] = (
     ManifestRule(find=_canaries_cover_models, needs=("models", "prompt")),
     ManifestRule(find=_dpo_block, needs=("post_training", "dpo")),
     ManifestRule(find=_within_samples, needs=("measure", "evaluation")),
+    ManifestRule(find=_balance_within_train, needs=("post_training", "datasets")),
+    ManifestRule(find=_resample_below_what_is_drawn, needs=("post_training", "sampling")),
+    ManifestRule(find=_answers_can_agree, needs=("post_training", "measure", "grading")),
     ManifestRule(find=_sft_batches, needs=("sft", "engines")),
     ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
     ManifestRule(find=_probe_within_test, needs=("datasets", "engines")),

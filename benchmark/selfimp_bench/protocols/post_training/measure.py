@@ -5,22 +5,26 @@ iterations, group disparity groups problems by level, and Sentence-BERT diversit
 measured by both rules of extraction: what lies between them is open to the choice of a grader.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Final
 
-from selfimp_bench.manifest.model import Measure, Metric
+from selfimp_bench.manifest.model import Balance, Majority, Measure, Metric
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
 from selfimp_bench.protocols.post_training.cells import (
+    CALIBRATIONS,
     DIVERSITIES,
     EASIEST_LEVEL,
     HARDEST_LEVEL,
     by_other_rule,
     of_level,
 )
+from selfimp_bench.protocols.post_training.choose import by_problem, chosen
 from selfimp_bench.protocols.post_training.embed import EMBEDDINGS, SideValue
+from selfimp_bench.protocols.post_training.metrics.balance import ENOUGH, balance_score, distinct, is_whole, rewarded
+from selfimp_bench.protocols.post_training.metrics.calibration import agreement, ece_values, overconfidence_values
 from selfimp_bench.protocols.post_training.metrics.coverage import coverage
 from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations
 from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n
@@ -36,9 +40,14 @@ from selfimp_bench.protocols.post_training.metrics.improvement_set import (
     pass_at_n,
     pass_at_n_values,
 )
+from selfimp_bench.protocols.post_training.metrics.tail_share import tail_share, tail_values
+from selfimp_bench.protocols.post_training.unlabelled import sides
+from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.measured import Measured, write_measured
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import SPLIT_OF_ROLE, JudgedSample, Role
+from selfimp_bench.steps.store import read_table
+from selfimp_bench.steps.training_rows import TRAINING_SET
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
 
@@ -51,7 +60,8 @@ class MeasureBlock:
     """Compute every metric of one model and replicate.
 
     Inputs: ``samples.<role>.<t>`` and ``grades.<role>.<t>``; ``embeddings.<t>`` and ``problems`` (ood) where a metric
-    needs them. ``extraction``, ``ood_extraction``: the rules that decide on the test and the ood problems.
+    needs them; ``training_set.<t>`` and ``train`` (problems) for tail-share; ``choice.<t>`` where temperatures are
+    chosen. ``extraction``, ``ood_extraction``: the rules that decide on the test and the ood problems.
     outputs_alike: whether the model is trained to give bare labels: how its outputs differ then says nothing.
     """
 
@@ -62,6 +72,8 @@ class MeasureBlock:
     ood_extraction: str
     outputs_alike: bool
     measure: Measure
+    balance: Balance | None = None
+    majority: Majority | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +81,16 @@ class Evidence:
     """Everything one model and replicate generated and what belongs to it.
 
     embeddings: by iteration, for sbert-diversity. levels: by problem id of the ood problems, for group-disparity.
+    rows: training rows by problem id by iteration, and train_levels: by problem id, for tail-share. thresholds: of the
+    reward, by iteration, where they are chosen.
     """
 
     sets: Sequence["JudgedSet"]
     embeddings: Mapping[int, Sequence[SideValue]]
     levels: Mapping[str, int | None]
+    rows: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    train_levels: Mapping[str, int | None] = field(default_factory=dict)
+    thresholds: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +115,7 @@ class _Cell:
 
 def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
     """Every metric the manifest asks for, wherever the role of the samples defines it."""
-    cells = [*_by_set(block, evidence.sets), *_across(block.measure, evidence)]
+    cells = [*_by_set(block, evidence.sets), *_across(block.measure, evidence), *_of_training(block, evidence)]
     if block.outputs_alike:
         cells = [_without_value(cell, _ALIKE) if cell.metric in _DIVERSITY_NAMES else cell for cell in cells]
     return Measured(
@@ -176,6 +193,8 @@ def _across(spec: Measure, evidence: Evidence) -> Iterator[_Cell]:
     """The metrics that need more than one set of samples."""
     if Metric.SBERT_DIVERSITY in spec.metrics:
         yield from _sbert_diversity(evidence.embeddings)
+    if Metric.CALIBRATION in spec.metrics and spec.ece_bins is not None:
+        yield from _calibration(spec.ece_bins, evidence.sets)
     if Metric.IMPROVEMENT_SET in spec.metrics:
         yield from _improvement(spec.improvement_n or (), evidence.sets)
     if Metric.GROUP_DISPARITY in spec.metrics:
@@ -187,6 +206,53 @@ def _sbert_diversity(embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[
         for side in ("correct", "incorrect"):
             of_side = {value.problem_id: value.value for value in values if value.side == side}
             yield _mean(f"{Metric.SBERT_DIVERSITY}.{side}", Split.TEST, iteration, of_side)
+
+
+def _calibration(bins: int, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
+    """The values by problem have the measurement as their mean; undefined where nothing was judged."""
+    for judged in sets:
+        if judged.role is Role.SAMPLE:
+            found = {name: agreement(samples) for name, samples in by_problem(judged.samples).items()}
+            known = {name: each for name, each in found.items() if each is not None}
+            answers = list(known.values())
+            measured = (ece_values(answers, bins=bins), overconfidence_values(answers))
+            for name, values in zip(CALIBRATIONS, measured, strict=True):
+                of_known = dict(zip(known, values, strict=True))
+                by_name = {each: of_known.get(each) for each in found}
+                yield _mean(name, Split.TEST, judged.iteration, by_name)
+
+
+def _of_training(block: MeasureBlock, evidence: Evidence) -> Iterator[_Cell]:
+    """The metrics of what a model is trained on."""
+    spec = block.measure
+    if Metric.BALANCE in spec.metrics:
+        enough = ENOUGH if block.balance is None else block.balance.enough
+        for judged in evidence.sets:
+            if judged.role is Role.TRAIN:
+                values: dict[str, float | None] = {}
+                for name, samples in by_problem(judged.samples).items():
+                    taken = _taken(block, samples, evidence.thresholds.get(judged.iteration))
+                    values[name] = balance_score(_correct(taken), len(taken), enough=enough)
+                yield _mean(Metric.BALANCE, Split.TRAIN, judged.iteration, values)
+    if spec.tail_from is not None:
+        for iteration, rows in evidence.rows.items():
+            found = tail_values(rows, evidence.train_levels, tail_from=spec.tail_from)
+            yield _Cell(
+                metric=Metric.TAIL_SHARE,
+                split=Split.TRAIN,
+                iteration=iteration,
+                values=found,
+                estimate=tail_share(found),
+            )
+
+
+def _taken(block: MeasureBlock, samples: Sequence[JudgedSample], threshold: float | None) -> Sequence[JudgedSample]:
+    """The distinct samples of a problem that training may imitate, before any cap."""
+    if block.balance is not None and threshold is not None:
+        return rewarded(samples, block.balance.reward, threshold)
+    if block.majority is not None:
+        return distinct(sides(block.majority, samples)[0])
+    return distinct([each for each in samples if each.outcome is Outcome.CORRECT and is_whole(each)])
 
 
 def _improvement(sizes: Sequence[int], sets: Sequence[JudgedSet]) -> Iterator[_Cell]:
@@ -330,8 +396,24 @@ def _do(block: MeasureBlock, work: Work) -> Counts:
         for name in inputs.named("embeddings.")
     }
     grouped = inputs.problems() if inputs.has("problems") else ()
-    levels = {problem.problem_id: problem.level for problem in grouped}
-    return write_measured(work.folder, measure(block, Evidence(sets=sets, embeddings=embeddings, levels=levels)))
+    evidence = Evidence(
+        sets=sets,
+        embeddings=embeddings,
+        levels={problem.problem_id: problem.level for problem in grouped},
+        rows={int(name.removeprefix("training_set.")): _rows(inputs, name) for name in inputs.named("training_set.")},
+        train_levels={each.problem_id: each.level for each in inputs.problems_of("train")}
+        if inputs.has("train")
+        else {},
+        thresholds={
+            int(name.removeprefix("choice.")): chosen(inputs, name).threshold for name in inputs.named("choice.")
+        },
+    )
+    return write_measured(work.folder, measure(block, evidence))
+
+
+def _rows(inputs: StepInputs, name: str) -> Counter[str]:
+    """How many rows of a training set each problem has."""
+    return Counter(row["problem_id"] for row in read_table(inputs.artifact(name, TRAINING_SET), ["problem_id"]))
 
 
 STAGE: Final = Stage(name="measure", block=MeasureBlock, do=_do)

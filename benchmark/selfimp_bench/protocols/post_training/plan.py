@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.engines.base import Decoding, sampler_settings
 from selfimp_bench.manifest.model import (
+    Balance,
     Encoder,
     Grading,
     Manifest,
@@ -21,12 +22,16 @@ from selfimp_bench.manifest.model import (
     PostTraining,
     PreferenceOptimisation,
     Probe,
+    Resample,
     Sampling,
 )
 from selfimp_bench.measurement import Split
+from selfimp_bench.protocols.post_training.choose import ChooseBlock, ChosenSampleBlock
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.measure import MeasureBlock
+from selfimp_bench.protocols.post_training.more import MoreBlock
 from selfimp_bench.protocols.post_training.stages import STAGES
+from selfimp_bench.protocols.post_training.unlabelled import RewardSelectBlock, RowForm, VoteSelectBlock
 from selfimp_bench.steps.dataset import ProblemsBlock
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.model import ModelBlock
@@ -200,8 +205,7 @@ class _Replicate:
             yield self._select(iteration)
             yield self._train(iteration)
             for role in self._roles(iteration):
-                yield self._sample(role, iteration)
-                yield self._grade(role, iteration)
+                yield from self._answers(role, iteration)
             if self.manifest.measure.encoder is not None:
                 yield self._embed(self.manifest.measure.encoder, iteration)
         yield self._measure(total)
@@ -229,27 +233,46 @@ class _Replicate:
         method = rules.schedule[iteration - 1]
         inputs = {"model": f"{self.model.id}/model", "problems": f"problems/{Split.TRAIN}"}
         for source in self._pooled(iteration):
-            inputs[f"samples.{source}"] = self._id(source, f"sample.{Role.TRAIN}")
-            inputs[f"grades.{source}"] = self._id(source, f"grade.{Role.TRAIN}")
+            for ending in ("", ".more") if rules.resample else ("",):
+                inputs[f"samples.{source}{ending}"] = self._id(source, f"sample.{Role.TRAIN}{ending}")
+                inputs[f"grades.{source}{ending}"] = self._id(source, f"grade.{Role.TRAIN}{ending}")
+            if rules.balance is not None:
+                inputs[f"choice.{source}"] = self._id(source, "choose")
         if self.manifest.rationales is not None and (method is Method.SFT_GOLD or rules.without_correct == "gold"):
             inputs["rationales"] = _RATIONALES
         rows = self._training_rows_at_most(method, len(self._pooled(iteration)))
         return step_of(
             STAGES,
             id=self._id(iteration, "select"),
-            block=SelectBlock(
-                prompt_template=self.manifest.prompt.template,
-                add_bos=self.manifest.prompt.add_bos,
-                completion_prefix=self.manifest.prompt.completion_prefix,
-                correct=_correct_selection(rules) if method is Method.SFT else None,
-                pairs=_pair_selection(rules, derive_seed(self._seed, "pairs", iteration))
-                if method is Method.DPO
-                else None,
-                max_length=optimisation_of(self.manifest, method, self.model).max_length,
-                gold_template=_gold_template(self.manifest),
-            ),
+            block=self._selection(method, iteration),
             inputs=inputs,
             rows_at_most=rows,
+        )
+
+    def _selection(self, method: Method, iteration: int) -> SelectBlock | VoteSelectBlock | RewardSelectBlock:
+        """What makes the training set of an iteration: gold answers, unless a vote or a reward does."""
+        prompt, rules = self.manifest.prompt, self.manifest.post_training
+        max_length = optimisation_of(self.manifest, method, self.model).max_length
+        seed = derive_seed(self._seed, "pairs", iteration)
+        pairs = _pair_selection(rules, seed) if method is Method.DPO else None
+        form = RowForm(
+            add_bos=prompt.add_bos,
+            deduplicate=rules.deduplicate,
+            max_correct_per_problem=rules.max_correct_per_problem,
+            max_length=max_length,
+        )
+        if rules.majority is not None and iteration > 1:
+            return VoteSelectBlock(prompt_template=prompt.template, form=form, majority=rules.majority, pairs=pairs)
+        if rules.balance is not None and iteration > 1:
+            return RewardSelectBlock(prompt_template=prompt.template, form=form, reward=rules.balance.reward)
+        return SelectBlock(
+            prompt_template=prompt.template,
+            add_bos=prompt.add_bos,
+            completion_prefix=prompt.completion_prefix,
+            correct=_correct_selection(rules) if method is Method.SFT else None,
+            pairs=pairs,
+            max_length=max_length,
+            gold_template=_gold_template(self.manifest),
         )
 
     def _pooled(self, iteration: int) -> range:
@@ -258,8 +281,8 @@ class _Replicate:
         return range(1, iteration) if self.manifest.post_training.pooling == "all" else range(iteration - 1, iteration)
 
     def _training_rows_at_most(self, method: Method, pooled: int) -> int:
-        problems, samples = self.manifest.datasets.train.rows, self.manifest.sampling.samples_per_problem
-        rules = self.manifest.post_training
+        rules, problems = self.manifest.post_training, self.manifest.datasets.train.rows
+        samples = self.manifest.sampling.samples_per_problem + (rules.resample.most if rules.resample else 0)
         if method is Method.SFT_GOLD:
             return problems if self.manifest.rationales is None else self.manifest.rationales.data.rows
         if method is Method.SFT:
@@ -301,6 +324,55 @@ class _Replicate:
             tokens_at_most=training_tokens_at_most(optimisation, rows) * (2 if method is Method.DPO else 1),
         )
 
+    def _answers(self, role: Role, iteration: int) -> Iterator[Step]:
+        """What M_t generates in a role, and how it is judged."""
+        rules = self.manifest.post_training
+        plain = self._sample(role, iteration)
+        assert isinstance(plain.block, SampleBlock)
+        if role is not Role.TRAIN:
+            yield plain
+        elif rules.balance is not None:
+            yield self._choose(plain, rules.balance, iteration)
+            yield step_of(
+                STAGES,
+                id=plain.id,
+                block=ChosenSampleBlock(sample=plain.block),
+                inputs={**plain.inputs, "choice": self._id(iteration, "choose")},
+                rows_at_most=plain.rows_at_most,
+                tokens_at_most=plain.tokens_at_most,
+            )
+        else:
+            yield plain
+        yield self._grade(role, iteration)
+        if role is Role.TRAIN and rules.resample is not None:
+            more = self._more(plain, rules.resample, iteration)
+            yield more
+            yield self._grade(role, iteration, more)
+
+    def _choose(self, plain: Step, balance: Balance, iteration: int) -> Step:
+        assert isinstance(plain.block, SampleBlock)
+        rows = balance.problems * plain.block.samples_per_problem * len(balance.temperatures)
+        return step_of(
+            STAGES,
+            id=self._id(iteration, "choose"),
+            block=ChooseBlock(sample=plain.block, grading=grading_of(self.manifest, Split.TRAIN), balance=balance),
+            inputs=plain.inputs,
+            rows_at_most=rows,
+            tokens_at_most=rows * plain.block.decoding.max_tokens,
+        )
+
+    def _more(self, plain: Step, resample: Resample, iteration: int) -> Step:
+        assert isinstance(plain.block, SampleBlock)
+        rows = self.manifest.datasets.train.rows * resample.most
+        return step_of(
+            STAGES,
+            id=f"{plain.id}.more",
+            block=MoreBlock(sample=plain.block, resample=resample),
+            inputs={**plain.inputs, "samples": plain.id, "grades": self._id(iteration, f"grade.{Role.TRAIN}")},
+            rows_at_most=rows,
+            tokens_at_most=rows * plain.block.decoding.max_tokens,
+        )
+
     def _sample(self, role: Role, iteration: int) -> Step:
         manifest = self.manifest
         sampling = _sampling_of(manifest, role)
@@ -332,11 +404,11 @@ class _Replicate:
             tokens_at_most=rows * decoding.max_tokens,
         )
 
-    def _grade(self, role: Role, iteration: int) -> Step:
-        sample = self._sample(role, iteration)
+    def _grade(self, role: Role, iteration: int, more: Step | None = None) -> Step:
+        sample = more or self._sample(role, iteration)
         return step_of(
             STAGES,
-            id=self._id(iteration, f"grade.{role}"),
+            id=self._id(iteration, f"grade.{role}{'.more' if more else ''}"),
             block=GradeBlock(grading=grading_of(self.manifest, SPLIT_OF_ROLE[role])),
             inputs={"samples": sample.id, "problems": f"problems/{SPLIT_OF_ROLE[role]}"},
             rows_at_most=sample.rows_at_most,
@@ -363,7 +435,14 @@ class _Replicate:
         inputs = {}
         if Metric.GROUP_DISPARITY in self.manifest.measure.metrics and self.manifest.datasets.ood is not None:
             inputs["problems"] = f"problems/{Split.OOD}"
+        tail = Metric.TAIL_SHARE in self.manifest.measure.metrics
+        if tail:
+            inputs["train"] = f"problems/{Split.TRAIN}"
         for iteration in range(1, total + 1):
+            if tail:
+                inputs[f"training_set.{iteration}"] = self._id(iteration, "select")
+            if self.manifest.post_training.balance and iteration < total:
+                inputs[f"choice.{iteration}"] = self._id(iteration, "choose")
             if self.manifest.measure.encoder is not None:
                 inputs[f"embeddings.{iteration}"] = self._id(iteration, "embed")
             for role in self._roles(iteration):
@@ -380,6 +459,8 @@ class _Replicate:
                 ood_extraction=grading_of(self.manifest, Split.OOD).extraction,
                 outputs_alike=_outputs_alike(self.manifest),
                 measure=self.manifest.measure,
+                balance=self.manifest.post_training.balance,
+                majority=self.manifest.post_training.majority,
             ),
             inputs=inputs,
         )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from selfimp_bench.protocols.post_training import embed, measure
+from selfimp_bench.protocols.post_training import choose, embed, measure, more, unlabelled
 from selfimp_bench.steps import dataset, grade, model, probe, prompts, sample, select, train
 from selfimp_bench.steps.plan import stages_by_block
 
@@ -12,9 +12,14 @@ STAGES: Final = stages_by_block(
     prompts.STAGE,
     probe.STAGE,
     sample.STAGE,
+    choose.CHOOSE,
+    choose.CHOSEN_SAMPLE,
+    more.STAGE,
     grade.STAGE,
     embed.STAGE,
     select.STAGE,
+    unlabelled.VOTE,
+    unlabelled.REWARD,
     train.STAGE,
     measure.STAGE,
 )

@@ -5,6 +5,8 @@ from math import ceil
 
 from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.manifest.model import Architecture, ModelRef
+from selfimp_bench.protocols.post_training.choose import ChooseBlock, ChosenSampleBlock
+from selfimp_bench.protocols.post_training.more import MoreBlock
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
 from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.forecast import BYTES_PER_SAMPLED_TOKEN
@@ -18,6 +20,9 @@ from selfimp_bench.steps.dataset import ProblemsBlock
 from selfimp_bench.steps.model import ModelBlock
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.sample import SampleBlock
+
+FOLLOW_UPS = (ChooseBlock, ChosenSampleBlock, MoreBlock)
+"""Blocks that ask as their ``sample`` does, of other problems or at other temperatures."""
 
 BYTES_OF_PRECISION = {"bfloat16": 2, "float32": 4}
 
@@ -128,7 +133,7 @@ class _Generation:
 
 def sample_cost(step: Step, setting: Setting) -> StepCost | None:
     """See ``StepCost``. None on a CPU, and for the fake engine. Raises InputError for a model of unknown sizes."""
-    block = step.block
+    block = step.block.sample if isinstance(step.block, FOLLOW_UPS) else step.block
     assert isinstance(block, SampleBlock)
     dataset, vllm = _problems(step, setting).dataset, block.settings.vllm
     lengths = lengths_of(dataset).behind(block.prompt_template)

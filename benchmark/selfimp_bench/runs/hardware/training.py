@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from selfimp_bench.engines.trl.training_set import BatchShare, share_batch
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Architecture, Lora, Method, Optimisation
+from selfimp_bench.protocols.post_training.choose import ChosenSampleBlock
+from selfimp_bench.protocols.post_training.unlabelled import RewardSelectBlock, VoteSelectBlock
 from selfimp_bench.protocols.verification.keep import KeepBlock
 from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost, sources
 from selfimp_bench.runs.hardware.fit import too_large, usable_bytes
@@ -200,12 +202,13 @@ def _training_rows(step: Step, block: TrainBlock, setting: Setting) -> _Rows:
     select = setting.steps[step.inputs["training_set"]]
     problems = setting.steps[select.inputs["problems"]].block
     assert isinstance(problems, ProblemsBlock)
-    assert isinstance(select.block, SelectBlock | KeepBlock)
+    assert isinstance(select.block, SelectBlock | KeepBlock | VoteSelectBlock | RewardSelectBlock)
     lengths, bound = lengths_of(problems.dataset).behind(select.block.prompt_template), block.optimisation.max_length
     if block.method is Method.SFT_GOLD:
         return _gold(step.rows_at_most, lengths, bound)
     drawn = (setting.steps[source].block for source in select.inputs.values())
-    limit = max(one.decoding.max_tokens for one in drawn if isinstance(one, SampleBlock))
+    asked = (one.sample if isinstance(one, ChosenSampleBlock) else one for one in drawn)
+    limit = max(one.decoding.max_tokens for one in asked if isinstance(one, SampleBlock))
     return _own(step.rows_at_most, block, lengths, limit)
 
 
