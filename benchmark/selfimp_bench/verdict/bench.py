@@ -130,10 +130,7 @@ class Bench:
     def _values(self, asked: Values) -> Answer[Detail]:
         seen = [self._seen(asked, cell, number) for cell, number in zip(asked.cells, asked.numbers, strict=True)]
         priors = [self._prior(cell, number) for cell, number in zip(asked.cells, asked.numbers, strict=True)]
-        found = judge_values(asked.against, asked.points, asked.numbers, seen, priors)
-        return Answer(
-            p_for=found.p_for, p_against=found.p_against, best=found.best, absent=found.absent, detail=found.detail
-        )
+        return judge_values(asked.against, asked.points, asked.numbers, seen, priors)
 
     def _prior(self, cell: Cell, number: Published) -> Variance:
         return prior_in(self.priors.of(cell.metric, cell.split, cell.iteration), number.row, number.table)
@@ -164,10 +161,7 @@ class Bench:
         seen = self._seen_sum(asked.number, series[best], known[best], whole * np.maximum(table.max(axis=0), least))
         sigma = self.tester.expected(series[best])
         prior = Variance(value=sigma.value * whole**2, degrees=sigma.degrees)
-        judged = judge_values(asked.against, 1, [asked.number], [seen], [prior])
-        return Answer(
-            p_for=judged.p_for, p_against=judged.p_against, best=judged.best, absent=False, detail=judged.detail
-        )
+        return judge_values(asked.against, 1, [asked.number], [seen], [prior])
 
     def _seen_sum(self, number: Published, asked: Contrast, known: Summary, over: NDArray[np.float64]) -> Seen:
         """What a run has for a number about a sum of cells; ``over``: in the row's unit, by replicate."""

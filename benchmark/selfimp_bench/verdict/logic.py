@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from selfimp_bench.verdict.findings import AGAINST_LEVEL, FOR_LEVEL, Verdict
 
 Q = TypeVar("Q")
-D = TypeVar("D")
+D = TypeVar("D", covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,15 @@ class Answer(Generic[D]):
     best: float
     absent: bool
     detail: D
+
+    @property
+    def verdict(self) -> Verdict:
+        """NOT_MEASURED where there is no number, or where those that are missing alone keep it open."""
+        if self.p_for <= FOR_LEVEL:
+            return Verdict.REPRODUCED
+        if self.p_against <= AGAINST_LEVEL:
+            return Verdict.NOT_REPRODUCED
+        return Verdict.NOT_MEASURED if self.absent or self.best <= FOR_LEVEL else Verdict.INCONCLUSIVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,25 +88,11 @@ def any_of(name: str, parts: Sequence[Node[Q]]) -> Node[Q]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged(Generic[Q, D]):
-    """A node with its answer, and those of its parts; ``detail`` is a leaf's."""
+class Judged(Answer[D | None], Generic[Q, D]):
+    """A node with its answer, whose ``detail`` is a leaf's, and the parts of a node that has some."""
 
     node: Node[Q]
-    p_for: float
-    p_against: float
-    best: float
-    absent: bool
     parts: "tuple[Judged[Q, D], ...]" = ()
-    detail: D | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        """NOT_MEASURED where there is no number, or where those that are missing alone keep it open."""
-        if self.p_for <= FOR_LEVEL:
-            return Verdict.REPRODUCED
-        if self.p_against <= AGAINST_LEVEL:
-            return Verdict.NOT_REPRODUCED
-        return Verdict.NOT_MEASURED if self.absent or self.best <= FOR_LEVEL else Verdict.INCONCLUSIVE
 
     def leaves(self) -> "list[Judged[Q, D]]":
         """The leaves under it, in order."""
@@ -107,32 +102,32 @@ class Judged(Generic[Q, D]):
 def judge(node: Node[Q], ask: Callable[[Q], Answer[D]]) -> Judged[Q, D]:
     """The tree with its answers."""
     if isinstance(node, Leaf):
-        found = ask(node.question)
-        return Judged(
-            node=node,
-            p_for=found.p_for,
-            p_against=found.p_against,
-            best=found.best,
-            absent=found.absent,
-            detail=found.detail,
-        )
+        one = ask(node.question)
+        return _judged(node, (one.p_for, one.p_against, one.best), one.absent, detail=one.detail)
     if isinstance(node, Not):
         part = judge(node.part, ask)
-        best = 0.0 if part.absent else part.p_against
-        return Judged(
-            node=node, p_for=part.p_against, p_against=part.p_for, best=best, absent=part.absent, parts=(part,)
-        )
+        tails = (part.p_against, part.p_for, 0.0 if part.absent else part.p_against)
+        return _judged(node, tails, part.absent, (part,))
     assert isinstance(node, AtLeast)
     parts = tuple(judge(part, ask) for part in node.parts)
     count, needed = len(parts), node.needed
-    return Judged(
-        node=node,
-        p_for=_ranked([part.p_for for part in parts], needed, count - needed + 1),
-        p_against=_ranked([part.p_against for part in parts], count - needed + 1, needed),
-        best=_ranked([part.best for part in parts], needed, count - needed + 1),
-        absent=all(part.absent for part in parts),
-        parts=parts,
+    tails = (
+        _ranked([part.p_for for part in parts], needed, count - needed + 1),
+        _ranked([part.p_against for part in parts], count - needed + 1, needed),
+        _ranked([part.best for part in parts], needed, count - needed + 1),
     )
+    return _judged(node, tails, all(part.absent for part in parts), parts)
+
+
+def _judged(
+    node: Node[Q],
+    tails: tuple[float, float, float],
+    absent: bool,
+    parts: tuple[Judged[Q, D], ...] = (),
+    detail: D | None = None,
+) -> Judged[Q, D]:
+    p_for, p_against, best = tails
+    return Judged(node=node, p_for=p_for, p_against=p_against, best=best, absent=absent, parts=parts, detail=detail)
 
 
 def _ranked(values: list[float], rank: int, factor: int) -> float:

@@ -11,7 +11,7 @@ from selfimp_bench.verdict.comparisons import ALONE
 from selfimp_bench.verdict.contrast import Contrast, Tails
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief, describe
 from selfimp_bench.verdict.leaf_words import Levels, Words, contrast_words, probability
-from selfimp_bench.verdict.logic import Answer, AtLeast, Judged, Leaf, judge
+from selfimp_bench.verdict.logic import AtLeast, Judged, Leaf, judge
 from selfimp_bench.verdict.point_words import values_words
 from selfimp_bench.verdict.value import ValuesJudged
 
@@ -108,24 +108,15 @@ def _deciding(tree: Tree) -> tuple[Tree, Levels]:
 
 def _alone(tree: Tree, leaf: Tree, levels: Levels) -> Levels:
     """With what the leaf by itself can do to the claim: the tree judged again with another answer there."""
-    gone = _with(tree, leaf, 1.0, 1.0).verdict
+    gone = _with(tree, leaf, 1.0, 1.0)
     failed = _with(tree, leaf, 0.0, 1.0) if levels.turned else _with(tree, leaf, 1.0, 0.0)
-    return replace(levels, others=gone is Verdict.REPRODUCED, contradicts=failed.verdict is Verdict.NOT_REPRODUCED)
+    return replace(levels, others=gone is Verdict.REPRODUCED, contradicts=failed is Verdict.NOT_REPRODUCED)
 
 
-def _with(tree: Tree, leaf: Tree, p_for: float, p_against: float) -> Tree:
-    """The tree with other tails of one of its leaves."""
-    answers = iter(
-        Answer(
-            p_for=p_for if each is leaf else each.p_for,
-            p_against=p_against if each is leaf else each.p_against,
-            best=each.best,
-            absent=each.absent,
-            detail=each.detail or "",
-        )
-        for each in tree.leaves()
-    )
-    return judge(tree.node, lambda _: next(answers))
+def _with(tree: Tree, leaf: Tree, p_for: float, p_against: float) -> Verdict:
+    """The verdict with other tails of one of its leaves."""
+    answers = iter(replace(each, p_for=p_for, p_against=p_against) if each is leaf else each for each in tree.leaves())
+    return judge(tree.node, lambda _: next(answers)).verdict
 
 
 def _tally(tree: Tree, priors: Priors) -> str:
