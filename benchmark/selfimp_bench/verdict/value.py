@@ -13,11 +13,12 @@ two things. Every point lies inside H, and inside what H would be without the ru
 error never widens its tolerance. And what would refute the claim is refuted itself, at 0.01: at the point whose number
 is furthest from it (of those published, not of those measured) the run lies beyond
 
-    frozen      the number published for the claim's first iteration:  (distance - r of both) / sqrt(s2 (1/n + 1/K))
-    none        0:                                                     (distance - r) / sqrt(s2 / K)
+    frozen      the number published for the claim's first iteration:  (distance - r1) / sqrt(s2 (1/n + 1/K))
+    none        0:                                                     distance / sqrt(s2 / K)
     apart: X    m - X and m + X, both, at every point:                 distance / sqrt(s2 / K)
 
-Inside without that is INCONCLUSIVE: what would refute it would look the same. A number in conflict with others of its
+distance is the run's own from there, and r1 the reading error of that first number alone: a run's number, 0 and X are
+not read off a page. Inside without that is INCONCLUSIVE: what would refute it would look the same. A number in conflict with others of its
 paper is none of them in silence: the run may lie from the lowest - H to the highest + H.
 
 Worked example: 53.91 percent is printed (r = 0.005) of one run, sigma0 is 1 percent with 8 degrees, K = 1, one point.
