@@ -28,7 +28,7 @@ from selfimp_bench.steps.probe import probe_words
 from selfimp_bench.steps.prompts import too_long_words
 from selfimp_bench.tasks.sandbox.selftest import SelfTest
 from selfimp_bench.verdict.comparisons import Truth
-from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief
+from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief, tail_text
 from selfimp_bench.verdict.panel import Paneled
 from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
 from selfimp_bench.verdict.together import in_words
@@ -278,7 +278,7 @@ def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
     if not found.judged:
         yield "\nnot judged (smoke): a smoke run judges no claim of a paper"
     for finding in found.findings:
-        tails = f"p {brief(finding.p_for)} for it, {brief(finding.p_against)} against it"
+        tails = f"p {tail_text(finding.p_for)} for it, {tail_text(finding.p_against)} against it"
         yield f"\n{finding.model}: {finding.verdict} ({tails}): {finding.reason}".replace("[", "\\[")
         if finding.terms:
             yield _terms(finding.terms)
@@ -292,7 +292,7 @@ def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
 
 
 def _terms(terms: Sequence[Term]) -> Table:
-    return table(None, ("term", "value", "where it comes from"), [(t.name, brief(t.value), t.source) for t in terms])
+    return table(None, ("term", "value", "where it comes from"), [(t.name, t.shown, t.source) for t in terms])
 
 
 def _interval(finding: Finding) -> str:

@@ -24,7 +24,7 @@ from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
 from selfimp_bench.runs.findings_file import read_findings
 from selfimp_bench.runs.judge import RunFiles, read_run, run_table
 from selfimp_bench.verdict.figure_rows import table_names
-from selfimp_bench.verdict.findings import Findings, brief
+from selfimp_bench.verdict.findings import Findings
 
 REPORT = "report.html"
 FIGURES = "figures"
@@ -131,5 +131,4 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["brief"] = brief
     return environment.get_template(name)

@@ -57,6 +57,13 @@ class Term:
     value: float | int | str
     source: str
 
+    @property
+    def shown(self) -> str:
+        """The value for a person; a probability (its name begins with ``p``) as in every sentence."""
+        if self.name.startswith("p ") and isinstance(self.value, float):
+            return tail_text(self.value)
+        return brief(self.value)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PointFinding:
@@ -183,6 +190,11 @@ def brief(number: Decimal | float | int | str) -> str:
     found = float(number)
     digits = 3 - math.floor(math.log10(abs(found))) if found else 0
     return show(round(found, digits)) if digits <= 6 else f"{found:.2g}"
+
+
+def tail_text(p: float) -> str:
+    """A probability; how far below 0.0001 it is rests on the far tails of approximations, and is not said."""
+    return "below 0.0001" if p < 0.0001 else brief(p)
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")

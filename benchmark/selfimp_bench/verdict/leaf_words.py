@@ -16,6 +16,7 @@ from selfimp_bench.verdict.findings import (
     Term,
     Verdict,
     brief,
+    tail_text,
 )
 from selfimp_bench.verdict.inference import Variance, added, student_quantile
 
@@ -62,7 +63,7 @@ class Levels:
 
 def probability(p: float) -> str:
     """A probability for a sentence."""
-    return "p below 0.0001" if p < 0.0001 else f"p {brief(p)}"
+    return f"p {tail_text(p)}"
 
 
 def spread(found: Summary) -> Variance:
