@@ -18,8 +18,8 @@ is furthest from it (of those published, not of those measured) the run lies bey
     apart: X    m - X and m + X, both, at every point:                 distance / sqrt(s2 / K)
 
 distance is the run's own from there, and r1 the reading error of that first number alone: a run's number, 0 and X are
-not read off a page. Inside without that is INCONCLUSIVE: what would refute it would look the same. A number in conflict with others of its
-paper is none of them in silence: the run may lie from the lowest - H to the highest + H.
+not read off a page. Inside without that is INCONCLUSIVE: what would refute it would look the same. A number in conflict
+with others of its paper is none of them in silence: the run may lie from the lowest - H to the highest + H.
 
 Worked example: 53.91 percent is printed (r = 0.005) of one run, sigma0 is 1 percent with 8 degrees, K = 1, one point.
 s2 = 1, t(0.975, 8) = 2.3060, H = 2.3060 x sqrt(2) + 0.005 = 3.266: a run may give 50.64 to 57.18. M_1 is printed as
