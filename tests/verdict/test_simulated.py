@@ -8,7 +8,8 @@ import pytest
 from selfimp_bench.manifest.model import Cell
 from selfimp_bench.measurement import Split
 from selfimp_bench.verdict.evidence import Evidence, Key
-from selfimp_bench.verdict.simulated import Design, Problems, Spread, first_replicates, simulate, simulated_run
+from selfimp_bench.verdict.ranking import Problems
+from selfimp_bench.verdict.simulated import Design, Spread, first_replicates, simulate, simulated_run
 from selfimp_bench.verdict.worlds import Publication, PublishedMean, World
 
 

@@ -24,12 +24,14 @@ from selfimp_bench.manifest.reference_table import ReferenceTable, read_table
 from selfimp_bench.measurement import Split
 from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.verdict import check, groups
-from selfimp_bench.verdict.bench import Bench, Question
+from selfimp_bench.verdict.at_once import Answers, AtOnce, side_by_side
+from selfimp_bench.verdict.bench import Question
 from selfimp_bench.verdict.evidence import Evidence, Key
 from selfimp_bench.verdict.findings import AGAINST_LEVEL, FOR_LEVEL, Verdict
-from selfimp_bench.verdict.logic import Node, judge
+from selfimp_bench.verdict.logic import Node
 from selfimp_bench.verdict.paper_check import suite_tables
-from selfimp_bench.verdict.simulated import Design, Problems, Spread, first_replicates, simulated_run
+from selfimp_bench.verdict.ranking import Problems, Ranking
+from selfimp_bench.verdict.simulated import Design, Run, Spread, simulated_run
 from selfimp_bench.verdict.truths import is_published, is_true, keys_of
 from selfimp_bench.verdict.worlds import PUBLISHED, Claimed, Publication, World, publication, worlds
 
@@ -37,8 +39,8 @@ HONEST: Final = "honest"
 """The column of the published world: a faithful run, which differs from the paper's by its seeds."""
 MISSED_AT: Final = 0.001
 """A bar counts as missed where so many runs beyond it would come up so rarely at the bar itself."""
-_CHUNK: Final = 5
-"""Draws of one world that a process does at a time."""
+_CHUNK: Final = 10
+"""Draws that a process does at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ class Calibration:
 class Simulated:
     """A study ready to be simulated: its claims as trees, what the numbers may be, and how they spread.
 
-    claims: with the name of the priors' setting they are judged by. columns: the worlds of each, taken in turn.
+    columns: the worlds of each, taken in turn. judged_by: the priors of the claims; priors: those of each experiment.
     """
 
     study: str
@@ -106,8 +108,8 @@ class Simulated:
     columns: Mapping[str, tuple[World, ...]]
     problems: Mapping[tuple[str, Split], Problems]
     published: Publication
+    judged_by: Priors
     priors: Mapping[str, Priors]
-    setting_of: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,6 @@ class SimulatedClaim:
 
     claim: str
     kind: str
-    setting: str
     node: Node[Question]
 
 
@@ -126,16 +127,15 @@ def calibrate(study: Study, *, draws: int, replicates: Sequence[int], processes:
     Equal arguments give equal counts, whatever ``processes``. Raises InputError for a claim that cannot be judged.
     """
     ready = simulated(study)
-    tasks = [
-        (column, first, min(first + _CHUNK, draws)) for column in ready.columns for first in range(0, draws, _CHUNK)
-    ]
-    counts: Counter[tuple[str, str, str, int, bool | None, str]] = Counter()
-    work = partial(_draws, ready, tuple(sorted(replicates)))
+    tasks = [range(first, min(first + _CHUNK, draws)) for first in range(0, draws, _CHUNK)]
+    counts: Counter[_Key] = Counter()
     if processes == 1:
+        work = _Work(ready, sorted(replicates))
         for task in tasks:
-            counts.update(work(task))
+            counts.update(work.of(task))
     else:
-        with ProcessPoolExecutor(max_workers=processes, initializer=_keep, initargs=(work,)) as pool:
+        initial = (ready, sorted(replicates))
+        with ProcessPoolExecutor(max_workers=processes, initializer=_keep, initargs=initial) as pool:
             for found in pool.map(_kept, tasks):
                 counts.update(found)
     rates = tuple(_rates(counts))
@@ -192,54 +192,91 @@ def to_csv(found: Calibration) -> str:
 # ---- one process ----
 
 _Key = tuple[str, str, str, int, bool | None, str]
-_Task = tuple[str, int, int]
-_kept_work: list[partial[Counter[_Key]]] = []
+_kept_work: list["_Work"] = []
 
 
-def _keep(work: partial[Counter[_Key]]) -> None:
-    _kept_work[:] = [work]
+def _keep(ready: Simulated, replicates: Sequence[int]) -> None:
+    _kept_work[:] = [_Work(ready, replicates)]
 
 
-def _kept(task: _Task) -> Counter[_Key]:
-    return _kept_work[0](task)
+def _kept(draws: range) -> Counter[_Key]:
+    return _kept_work[0].of(draws)
 
 
-def _draws(ready: Simulated, replicates: tuple[int, ...], task: _Task) -> Counter[_Key]:
-    """The verdicts of some draws of a column, by claim, kind, column, replicates, truth and verdict."""
-    column, first, last = task
-    counts: Counter[_Key] = Counter()
-    members = ready.columns[column]
-    design = Design(
-        problems=ready.problems, spread=partial(_spread, ready), replicates=max(replicates), published=ready.published
-    )
-    truths = {world.name: [_truth(claim.node, world) for claim in ready.claims] for world in members}
-    for draw in range(first, last):
-        world = members[draw % len(members)]
-        run = simulated_run(world, design, derive_seed("calibrate", ready.study, world.name, draw))
-        found = truths[world.name]
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """A run's answers to all questions of the claims, and what of the claims is true there."""
+
+    judge: AtOnce
+    answers: Answers
+    truths: Sequence[bool | None]
+
+
+class _Work:
+    """Draws runs and judges them. What all runs of a world have in common is made once, and so is, of one draw, which
+    problems have the high values: the worlds' runs then differ by what is true there, and by their seeds.
+    """
+
+    def __init__(self, ready: Simulated, replicates: Sequence[int]) -> None:
+        self._ready = ready
+        self._replicates = replicates
+        self._nodes = [claim.node for claim in ready.claims]
+        self._spreads: dict[tuple[str, Cell], Spread] = {}
+        self._judges: dict[frozenset[Key], AtOnce] = {}
+        self._known: dict[str, Sequence[bool | None]] = {}
+        self._design = Design(
+            problems=ready.problems, spread=self._spread, replicates=max(replicates), published=ready.published
+        )
+
+    def of(self, draws: range) -> Counter[_Key]:
+        """The verdicts of some draws of every column, by claim, kind, column, replicates, truth and verdict."""
+        found: dict[tuple[str, str], list[_Judged]] = defaultdict(list)
+        for draw in draws:
+            seed = derive_seed("calibrate", self._ready.study, "problems", draw)
+            ranking = Ranking(self._ready.problems, seed, self._design.replicates)
+            for column, members in self._ready.columns.items():
+                world = members[draw % len(members)]
+                found[column, world.name].append(self._judged(world, draw, ranking))
+        counts: Counter[_Key] = Counter()
+        for (column, _), runs in found.items():
+            counts.update(self._counted(column, runs))
+        return counts
+
+    def _judged(self, world: World, draw: int, ranking: Ranking) -> "_Judged":
+        run = simulated_run(world, self._design, derive_seed("calibrate", self._ready.study, world.name, draw), ranking)
+        judge = self._judge(world, run.evidence)
+        return _Judged(judge=judge, answers=judge.ask(run.evidence, self._replicates), truths=self._truths(world, run))
+
+    def _truths(self, world: World, run: Run) -> Sequence[bool | None]:
         if world.of is not None:
-            found = [is_true(claim.node, world.means, run.truth) for claim in ready.claims]
-        for count in replicates:
-            verdicts = _verdicts(ready, first_replicates(run.evidence, count))
-            for claim, truth, verdict in zip(ready.claims, found, verdicts, strict=True):
-                counts[claim.claim, claim.kind, column, count, truth, verdict] += 1
-    return counts
+            return [is_true(node, world.means, run.truth) for node in self._nodes]
+        if world.name not in self._known:
+            self._known[world.name] = [_truth(node, world) for node in self._nodes]
+        return self._known[world.name]
+
+    def _counted(self, column: str, runs: Sequence["_Judged"]) -> Iterator[_Key]:
+        judged = runs[0].judge.verdicts(side_by_side([run.answers for run in runs], axis=1))
+        asked = [(run, count) for run in runs for count in self._replicates]
+        for number, (claim, verdicts) in enumerate(zip(self._ready.claims, judged, strict=True)):
+            for (run, count), verdict in zip(asked, verdicts, strict=True):
+                yield claim.claim, claim.kind, column, count, run.truths[number], verdict
+
+    def _judge(self, world: World, like: Evidence) -> AtOnce:
+        cells = frozenset(world.means)
+        if cells not in self._judges:
+            self._judges[cells] = AtOnce(self._nodes, like, self._ready.judged_by)
+        return self._judges[cells]
+
+    def _spread(self, experiment: str, cell: Cell) -> Spread:
+        if (experiment, cell) not in self._spreads:
+            prior = self._ready.priors[experiment].of(cell.metric, cell.split, cell.iteration)
+            self._spreads[experiment, cell] = Spread(sd=prior.sd, df=prior.df)
+        return self._spreads[experiment, cell]
 
 
 def _truth(node: Node[Question], world: World) -> bool | None:
     """None, too, for published numbers where the run's problems are none of the paper's: that is not asked of them."""
     return None if world.other_problems and is_published(node) else is_true(node, world.means)
-
-
-def _verdicts(ready: Simulated, run: Evidence) -> Iterator[Verdict]:
-    benches = {setting: Bench(run, priors) for setting, priors in ready.priors.items()}
-    for claim in ready.claims:
-        yield judge(claim.node, benches[claim.setting].ask).verdict
-
-
-def _spread(ready: Simulated, experiment: str, cell: Cell) -> Spread:
-    prior = ready.priors[ready.setting_of[experiment]].of(cell.metric, cell.split, cell.iteration)
-    return Spread(sd=prior.sd, df=prior.df)
 
 
 def _rates(counts: Mapping[_Key, int]) -> Iterator[Rate]:
@@ -270,11 +307,12 @@ def simulated(study: Study) -> Simulated:
     """
     tables = _tables(study)
     settings = {each.manifest.name: _setting(each) for each in study.experiments}
+    own = settings[study.experiments[0].manifest.name]
     claims = tuple(_own_claims(study.experiments[0], tables))
     if study.across is not None:
-        across = study.across.priors or settings[study.experiments[0].manifest.name]
+        own = study.across.priors or own
         claims = tuple(
-            SimulatedClaim(claim=each.claim.id, kind=each.kind, setting=across, node=each.node)
+            SimulatedClaim(claim=each.claim.id, kind=each.kind, node=each.node)
             for each in groups.trees(study.across, tables)
         )
     published = publication([_claimed(each) for each in study.experiments], study.across, tables)
@@ -288,8 +326,8 @@ def simulated(study: Study) -> Simulated:
         columns={name: tuple(members) for name, members in columns.items()},
         problems=_problems(study),
         published=published,
-        priors={name: find_priors(name, study.path) for name in {*settings.values(), *(one.setting for one in claims)}},
-        setting_of=settings,
+        judged_by=find_priors(own, study.path),
+        priors={name: find_priors(setting, study.path) for name, setting in settings.items()},
     )
 
 
@@ -324,7 +362,7 @@ def _own_claims(experiment: Experiment, tables: Sequence[ReferenceTable]) -> Ite
     manifest = experiment.manifest
     models = [model.id for model in experiment.models]
     for each in check.trees(manifest.claims, models, tables, manifest.name):
-        yield SimulatedClaim(claim=each.claim.id, kind=each.kind, setting=_setting(experiment), node=each.node)
+        yield SimulatedClaim(claim=each.claim.id, kind=each.kind, node=each.node)
 
 
 def _setting(experiment: Experiment) -> str:

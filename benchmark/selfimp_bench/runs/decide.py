@@ -20,7 +20,8 @@ from selfimp_bench.verdict.bench import Bench, Equal, Question, Values
 from selfimp_bench.verdict.contrast import Contrast
 from selfimp_bench.verdict.findings import Verdict, brief
 from selfimp_bench.verdict.logic import AtLeast, Leaf, Node, Not, judge
-from selfimp_bench.verdict.simulated import Design, Problems, Spread, first_replicates, simulate
+from selfimp_bench.verdict.ranking import Problems
+from selfimp_bench.verdict.simulated import Design, Spread, first_replicates, simulate
 from selfimp_bench.verdict.truths import keys_of
 from selfimp_bench.verdict.words import finding
 from selfimp_bench.verdict.worlds import Claimed, Publication, publication, worlds

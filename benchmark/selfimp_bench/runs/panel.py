@@ -13,7 +13,8 @@ from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.verdict import check, groups
 from selfimp_bench.verdict.evidence import Evidence
 from selfimp_bench.verdict.panel import Asserted, Judge, Paneled, judged_exactly, panel
-from selfimp_bench.verdict.simulated import Design, Problems, Spread, simulate
+from selfimp_bench.verdict.ranking import Problems
+from selfimp_bench.verdict.simulated import Design, Spread, simulate
 from selfimp_bench.verdict.truths import keys_of
 from selfimp_bench.verdict.worlds import Claimed, Publication, World, publication, worlds
 

@@ -9,14 +9,13 @@ What that is based on: our own tiny runs (``tiny-iter-sft``, by two engines, and
 Correlation of a problem's values, of accuracy and coverage: 0.60 to 0.85 from one iteration to the next and 0.34 to 0.5
 from the first to the last, 0.67 to 0.84 between two replicates; of diversities 0.2 to 0.7, 0.14 to 0.4 and 0.6 to 0.7;
 of gaps by different filters 0.1 to 0.3. Seed noise at neighbouring iterations of one chain: -0.08 to 0.33, 0.05 on
-average. ``_FAMILIES`` and ``_CHAIN`` below give these within 0.1 (``tests/verdict/test_simulated.py``).
+average. ``metric_values`` and ``_CHAIN`` below give these within 0.1 (``tests/verdict/test_simulated.py``).
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,31 +23,14 @@ from numpy.typing import NDArray
 from selfimp_bench.manifest.model import Cell
 from selfimp_bench.measurement import Measurement, Split
 from selfimp_bench.verdict.evidence import CellValues, Evidence, Key, ProblemSet
+from selfimp_bench.verdict.metric_values import Family, family_of, ordered_values
+from selfimp_bench.verdict.ranking import Normals, Problems, Ranking
 from selfimp_bench.verdict.worlds import Publication, World
 
 Array = NDArray[np.float64]
-Normals = NDArray[np.float32]
 
 _CHAIN, _SET, _OWN = 0.2, 0.5, 0.3
 """Shares of the variance of seed noise: of a model's chain; of an iteration's samples, whatever k; of the cell."""
-_GRID: Final = 64
-"""Steps of the mean from 0 to 1 at which the values of graded metrics are made; between them they are interpolated."""
-_NODES: Final = 128
-"""Quantiles of a distribution that are computed; those between them are interpolated."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problems:
-    """The problems of one split of an experiment; ``name`` tells apart data sets whose rows are not pinned."""
-
-    digest: str | None
-    name: str
-    count: int
-
-    @property
-    def data_set(self) -> str:
-        """Equal for the same problems."""
-        return self.digest or self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,61 +59,6 @@ class Design:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Family:
-    """What the values of a metric look like on problems.
-
-    form: right or wrong, a share between them (``spread`` is the sum of the Beta distribution's two parameters), or
-    signed (``spread`` is the standard deviation over problems).
-    low, high: the part of the problems that it is asked of, in the order of their ids. defined: the share of them
-    where it is defined.
-    stable: share of the variance that replicates have in common; difficulty: share of that that all models and
-    iterations have in common; the rest falls by the factor ``memory`` an iteration.
-    """
-
-    form: str
-    spread: float = 0.0
-    low: float = 0.0
-    high: float = 1.0
-    defined: float = 1.0
-    group: str = "solved"
-    stable: float = 0.87
-    difficulty: float = 0.5
-    memory: float = 0.8
-
-
-_RIGHT = _Family(form="right")
-_SHARE = _Family(form="share", spread=1.0)
-_DIVERSE = _Family(form="share", spread=5.0, group="diversity", stable=0.65, difficulty=0.45)
-_GAP = _Family(form="signed", spread=0.16, group="gap", stable=0.5, difficulty=0.3, memory=0.5)
-
-_FAMILIES: Final[tuple[tuple[str, _Family], ...]] = (
-    ("pass@1.level-1", replace(_RIGHT, high=0.114)),
-    ("pass@1.level-5", replace(_RIGHT, low=0.741)),
-    ("pass@1", _RIGHT),
-    ("is-pass@", replace(_SHARE, spread=0.67, high=0.15)),
-    ("pass@", replace(_SHARE, spread=0.43)),
-    ("accuracy", replace(_SHARE, spread=0.54)),
-    ("filtered-accuracy", replace(_SHARE, spread=0.33)),
-    ("coverage", _SHARE),
-    ("sbert-diversity", replace(_DIVERSE, spread=20.0)),
-    ("distinct-", _DIVERSE),
-    ("group-disparity", replace(_GAP, spread=0.65, high=0.372)),
-    ("relative-gap", replace(_GAP, spread=0.4, defined=0.7)),
-    ("aggregate-relative-gap", replace(_GAP, spread=0.3)),
-    ("gap-positive", replace(_RIGHT, group="gap", stable=0.5)),
-    ("gap-sd", replace(_GAP, spread=0.25)),
-    ("gap-correlation", replace(_GAP, spread=0.6)),
-    ("gap-accuracy-correlation", replace(_GAP, spread=0.6)),
-    ("score-correlation", replace(_GAP, spread=0.4)),
-    ("gap", _GAP),
-    ("step-gap", _GAP),
-    ("first-preferred", replace(_SHARE, spread=9.0)),
-)
-_DEFINED: Final = ((".correct", 0.85), (".incorrect", 0.7))
-"""Of a problem without such an answer the diversity is undefined."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Run:
     """A simulated run. truth: the true mean of every cell, from which it differs by its own seeds."""
 
@@ -147,105 +74,101 @@ def simulate(world: World, design: Design, seed: int) -> Evidence:
     return simulated_run(world, design, seed).evidence
 
 
-def simulated_run(world: World, design: Design, seed: int) -> Run:
-    """The same with its truth, which is the world's means but where they are numbers of a paper's own run."""
-    drawn = _Drawn(world, design, np.random.default_rng(seed))
+def simulated_run(world: World, design: Design, seed: int, ranking: Ranking | None = None) -> Run:
+    """The same with its truth, which is the world's means but where they are numbers of a paper's own run.
+
+    ranking: which problems have the high values, drawn before; runs of several worlds may share it. A world in which
+    other problems are solved has one of its own all the same.
+    """
+    if ranking is None or world.other_problems:
+        ranking = Ranking(design.problems, seed, replicates=1 if world.other_problems else design.replicates)
+    drawn = _Drawn(world, design, np.random.default_rng(seed), ranking)
     values = {key: drawn.values(key, mean) for key, mean in world.means.items()}
     found = Evidence(
         values=values,
-        measurements={key: _measurements(key, found) for key, found in values.items()},
+        measurements=_Measured(values),
         digests={place: each.digest for place, each in design.problems.items() if each.digest is not None},
     )
     return Run(evidence=found, truth={key: mean + drawn.misprint(key) for key, mean in world.means.items()})
 
 
 def first_replicates(found: Evidence, count: int) -> Evidence:
-    """The same with only the first replicates."""
-    return Evidence(
-        values={
-            key: replace(each, replicates=each.replicates[:count], values=each.values[:count])
-            for key, each in found.values.items()
-        },
-        measurements={key: each[:count] for key, each in found.measurements.items()},
-        digests=found.digests,
-    )
+    """A simulated run with only its first replicates."""
+    values = {
+        key: replace(each, replicates=each.replicates[:count], values=each.values[:count])
+        for key, each in found.values.items()
+    }
+    return Evidence(values=values, measurements=_Measured(values), digests=found.digests)
+
+
+class _Measured(Mapping[Key, tuple[Measurement, ...]]):
+    """The measurements of cells, each made when it is first asked for: most claims look at the values alone."""
+
+    def __init__(self, values: Mapping[Key, CellValues]) -> None:
+        self._values = values
+        self._made: dict[Key, tuple[Measurement, ...]] = {}
+
+    def __getitem__(self, key: Key) -> tuple[Measurement, ...]:
+        if key not in self._made:
+            self._made[key] = _measurements(key, self._values[key])
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class _Drawn:
     """The random variables of one simulated run; what cells share is drawn when it is first needed."""
 
-    def __init__(self, world: World, design: Design, random: np.random.Generator) -> None:
+    def __init__(self, world: World, design: Design, random: np.random.Generator, ranking: Ranking) -> None:
         self._world = world
         self._design = design
         self._random = random
-        self._shared: dict[tuple[object, ...], Normals] = {}
+        self._ranking = ranking
+        self._shared: dict[tuple[object, ...], Array] = {}
         self._factors: dict[tuple[object, ...], float] = {}
         self._misprints: dict[Key, float] = {}
 
     def values(self, key: Key, mean: float) -> CellValues:
         """The cell's values per problem in every replicate."""
         experiment, _, cell = key
-        family = _family(cell.metric)
+        family = family_of(cell.metric)
         problems = self._design.problems[experiment, cell.split]
-        low = int(family.low * problems.count)
-        asked = max(1, round(family.high * problems.count) - low)
-        defined = max(1, round(family.defined * asked))
-        order = self._order(key, family, problems)[:, low : low + defined]
+        low, asked, defined = family.asked(problems.count)
         values = np.full((self._design.replicates, asked), np.nan)
         means = self._means(key, mean)
-        for row, ranks in enumerate(order):
-            values[row, :defined] = self._at_ranks(family, float(means[row]), ranks)
+        if self._world.other_problems:
+            self._sample(values[:, :defined], family, means, self._ranking.normals(key, family)[0])
+        else:
+            for row, order in enumerate(self._ranking.order(key, family)):
+                values[row, order] = ordered_values(family, float(means[row]), defined)
         return CellValues(
             problems=_problem_set(problems.data_set, low, asked),
             replicates=tuple(range(self._design.replicates)),
             values=values,
         )
 
-    def _normal(self, shape: tuple[int, ...], *place: object) -> Normals:
+    def _sample(self, values: Array, family: Family, means: Array, normals: Normals) -> None:
+        """Of these means over all problems there are; replicates solve the same, and their spread is in the means."""
+        from scipy.special import ndtr
+
+        count = len(normals)
+        places = np.minimum((ndtr(normals) * count).astype(np.intp), count - 1)
+        for row, mean in enumerate(means):
+            values[row] = ordered_values(family, float(mean), count)[places]
+
+    def _normal(self, shape: tuple[int, ...], *place: object) -> Array:
         if place not in self._shared:
-            self._shared[place] = self._random.standard_normal(shape, dtype=np.float32)
+            self._shared[place] = self._random.standard_normal(shape)
         return self._shared[place]
-
-    # ---- which problems ----
-
-    def _order(self, key: Key, family: _Family, problems: Problems) -> Normals:
-        """Replicates x problems: how much speaks for a high value there, standard normal."""
-        experiment, model, cell = key
-        count = problems.count
-        place = (problems.data_set, cell.split, family.group)
-        hard = self._normal((count,), "difficulty", *place)
-        own = self._model(count, family, cell.iteration, experiment, model, *place)
-        stable = math.sqrt(family.difficulty) * hard + math.sqrt(1 - family.difficulty) * own
-        # Where other problems are solved, replicates solve the same: their spread is in the means.
-        replicates = 1 if self._world.other_problems else self._design.replicates
-        chance = self._random.standard_normal((replicates, count), dtype=np.float32)
-        found = math.sqrt(family.stable) * stable + math.sqrt(1 - family.stable) * chance
-        return np.broadcast_to(found.astype(np.float32), (self._design.replicates, count))
-
-    def _model(self, count: int, family: _Family, iteration: int, *place: object) -> Normals:
-        """A first-order autoregression over the iterations."""
-        if iteration == 0:
-            return self._normal((count,), "model", 0, *place)
-        before = self._model(count, family, iteration - 1, *place)
-        step = self._normal((count,), "model", iteration, *place)
-        return family.memory * before + math.sqrt(1 - family.memory**2) * step
-
-    def _at_ranks(self, family: _Family, mean: float, order: Normals) -> Array:
-        """The values of this mean, the highest where ``order`` is: exactly so, or as a sample of all problems."""
-        ordered = _ordered_values(family, mean, len(order))
-        if self._world.other_problems:
-            from scipy.special import ndtr
-
-            places = (ndtr(order) * len(order)).astype(np.intp)
-            return np.asarray(ordered[np.minimum(places, len(order) - 1)])
-        values = np.empty(len(order))
-        values[np.argsort(order)] = ordered
-        return values
 
     # ---- how high ----
 
     def _means(self, key: Key, mean: float) -> Array:
-        if _family(key[2].metric).form != "signed" and mean in (0.0, 1.0):
+        if family_of(key[2].metric).form != "signed" and mean in (0.0, 1.0):
             return np.full(self._design.replicates, mean)  # all wrong, or all right, whatever the seed
         return np.asarray(mean + self.misprint(key) + self._noise("run", key, self._design.replicates))
 
@@ -298,59 +221,11 @@ def _problem_set(data_set: str, low: int, asked: int) -> ProblemSet:
     return ProblemSet(data_set=data_set, ids=tuple(f"{number:05d}" for number in range(low, low + asked)))
 
 
-@lru_cache(maxsize=4096)
-def _family(metric: str) -> _Family:
-    found = next((family for prefix, family in _FAMILIES if metric.startswith(prefix)), _SHARE)
-    defined = next((share for ending, share in _DEFINED if metric.endswith(ending)), found.defined)
-    return replace(found, defined=defined)
-
-
-def _ordered_values(family: _Family, mean: float, count: int) -> Array:
-    """``count`` values of this mean, the lowest first."""
-    if family.form == "signed":
-        return _normal_scores(count) * family.spread + mean
-    within = min(1.0, max(0.0, mean))
-    if family.form == "right":
-        return (np.arange(count) >= count - round(within * count)).astype(np.float64)
-    step = min(int(within * _GRID), _GRID - 1)
-    part = within * _GRID - step
-    lower, upper = (_beta_scores(each, family.spread, count) for each in (step, step + 1))
-    return np.asarray((1 - part) * lower + part * upper)
-
-
-@lru_cache(maxsize=64)
-def _normal_scores(count: int) -> Array:
-    from scipy.special import ndtri
-
-    scores = np.asarray(ndtri((np.arange(count) + 0.5) / count), dtype=np.float64)
-    return np.asarray(scores - scores.mean())
-
-
-@lru_cache(maxsize=4096)
-def _beta_scores(step: int, spread: float, count: int) -> Array:
-    """The quantiles of a Beta distribution with mean step / _GRID, moved a little so that this is their mean."""
-    mean = step / _GRID
-    if mean in (0.0, 1.0):
-        return np.full(count, mean)
-    nodes = (np.arange(_NODES) + 0.5) / _NODES
-    scores = np.interp((np.arange(count) + 0.5) / count, nodes, _beta_quantiles(step, spread))
-    room = scores * (1 - scores)
-    moved = scores + room * (mean - scores.mean()) / room.mean() if room.mean() > 0 else scores
-    return np.asarray(np.clip(moved, 0.0, 1.0), dtype=np.float64)
-
-
-@lru_cache(maxsize=4096)
-def _beta_quantiles(step: int, spread: float) -> Array:
-    from scipy.special import betaincinv
-
-    mean, nodes = step / _GRID, (np.arange(_NODES) + 0.5) / _NODES
-    return np.asarray(betaincinv(mean * spread, (1 - mean) * spread, nodes), dtype=np.float64)
-
-
 def _measurements(key: Key, found: CellValues) -> tuple[Measurement, ...]:
     _, model, cell = key
     asked = found.values.shape[1]
-    defined = found.values[:, ~np.isnan(found.values[0])]  # undefined are the same problems in every replicate
+    # Undefined are the same problems in every replicate.
+    defined = np.ascontiguousarray(found.values[:, ~np.isnan(found.values[0])])
     count = defined.shape[1]
     means = defined.mean(axis=1)
     errors = defined.std(axis=1, ddof=1) / math.sqrt(count) if count > 1 else np.zeros(len(means))
