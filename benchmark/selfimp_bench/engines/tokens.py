@@ -95,7 +95,7 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); fetch the model again") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: a JSON object was expected, found {type(value).__name__}")

@@ -67,7 +67,7 @@ def read_case_studies(folder: Path) -> CaseStudies:
         return msgspec.json.decode(path.read_bytes(), type=CaseStudies)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the run is incomplete, run it again") from None
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not case studies of this version ({error}); run it again") from None
 
 

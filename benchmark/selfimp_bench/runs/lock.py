@@ -83,10 +83,11 @@ def lock_flaws(study: LoadedFile) -> Iterator[Flaw]:
         return
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=Lock)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         yield _flaw(path, f"not a lock of this version ({error}); {advice}")
         return
     now = lock_of(study)
+    flaws = []
     for what, before, after in (
         ("experiment", kept.experiments, now.experiments),
         ("table", kept.tables, now.tables),
@@ -96,9 +97,10 @@ def lock_flaws(study: LoadedFile) -> Iterator[Flaw]:
         for name in sorted({*before, *after}):
             if before.get(name) != after.get(name):
                 words = f"{what} {name}".strip()
-                yield _flaw(
-                    path, f"{words}: expected {_short(before.get(name))}, found {_short(after.get(name))}; {advice}"
-                )
+                flaws.append(f"{words}: expected {_short(before.get(name))}, found {_short(after.get(name))}; {advice}")
+    if not flaws and path.read_bytes() != pretty_json(now):  # a key twice, another schema, ...
+        flaws.append(f"the digests are those of the study, and the rest is not as it was written; {advice}")
+    yield from (_flaw(path, words) for words in flaws)
 
 
 def _short(digest: str | None) -> str:

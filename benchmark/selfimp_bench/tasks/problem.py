@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Level = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Level = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)

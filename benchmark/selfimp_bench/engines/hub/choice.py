@@ -91,7 +91,7 @@ def _resolved(source: Source, skeleton: Path, config: str | None) -> list[str]:
 def _shards(source: Source, index: bytes) -> tuple[str, ...]:
     try:
         names = tuple(sorted(set(json.loads(index)["weight_map"].values())))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise InputError(f"{source}: {INDEX} is no index of safetensors shards (no weight_map)") from None
     if not names or not all(isinstance(name, str) and name.endswith(".safetensors") for name in names):
         raise InputError(f"{source}: {INDEX} names weights that are not safetensors: {', '.join(map(str, names))}")

@@ -95,7 +95,7 @@ def list_repository(source: Source) -> Listing:
         _utils().hf_raise_for_status(response)
         try:
             info = msgspec.json.decode(response.content, type=_Info)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{source}: {_endpoint(source)} does not answer as a hub does ({error})") from None
     if info.sha != source.revision:
         raise InputError(f"{source}: the hub answers with revision {info.sha}; expected the pinned one")

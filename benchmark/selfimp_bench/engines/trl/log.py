@@ -70,5 +70,16 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def _keep_steps(path: Path, steps: int) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    path.write_text("".join(line for line in lines if json.loads(line)["step"] <= steps), encoding="utf-8")
+    """Drop later steps' lines, and what a full disk left of a line; whole or not at all, for it is an artifact."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    beside = path.with_name(f".{path.name}")
+    beside.write_bytes(b"".join(line for line in lines if (step := _step_of(line)) is not None and step <= steps))
+    beside.replace(path)
+
+
+def _step_of(line: bytes) -> int | None:
+    try:
+        found = json.loads(line)["step"] if line.endswith(b"\n") else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, int) else None

@@ -69,7 +69,7 @@ def read_rates(device: str, folder: Path = CALIBRATION) -> Rates:
         )
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Measured)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a calibration ({error}); see the README beside it") from None
     if found.schema != 1 or found.device != device:
         raise InputError(f"{path}: expected schema 1 of device {device}, found {found.schema} of {found.device}")

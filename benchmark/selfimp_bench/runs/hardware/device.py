@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.fault import shown
 
 DEVICES = Path(__file__).parent / "devices.json"
 """The known devices: each number with the address of its source. A new device is one more entry."""
@@ -63,7 +64,7 @@ def parse_hardware(text: str) -> Hardware:
         near = get_close_matches(match["device"].lower() if match else text.lower(), known, n=1, cutoff=0.4)
         hint = f"; did you mean {known[near[0]]}?" if near else ""
         raise InputError(
-            f"--hardware {text}: expected COUNTxDEVICE, for example 8xA100-80GB, with a device of "
+            f"--hardware {shown(text)}: expected COUNTxDEVICE, for example 8xA100-80GB, with a device of "
             f"{', '.join(table)}{hint} (another device is one more entry of {DEVICES.name})"
         )
     name = known[match["device"].lower()]

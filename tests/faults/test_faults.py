@@ -1,0 +1,43 @@
+"""Runs are killed, starved and damaged: ``python -m faults`` says how often, and finds nothing lost, changed or left."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faults.kinds import KINDS
+
+ROOT = Path(__file__).parents[2]
+REAL = frozenset(kind for kind in KINDS if "-real-" in kind)
+
+
+def disturb(*arguments: str) -> str:
+    """What the command says of these kinds. It finds no fault."""
+    command = [sys.executable, "-m", "faults", *arguments]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'benchmark'}:{ROOT / 'tests'}"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.stdout.write(done.stdout)
+    return done.stdout
+
+
+def kills(said: str) -> int:
+    """How often a process was killed, by what the command says."""
+    return sum(int(number) for number in re.findall(r"(\d+) (?:killed|clock moved and killed)", said))
+
+
+def test_a_run_that_is_killed_wherever_it_is_ends_like_an_undisturbed_one() -> None:
+    said = disturb("kill-post-training-boundary", "kill-gap-operation", "--times", "6")
+    assert kills(said) == 12 and "0 faults" in said
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_full_disks_and_damaged_files_change_nothing_of_a_run_on_fake_engines() -> None:
+    assert kills(disturb(*sorted(KINDS.keys() - REAL))) >= 200
+
+
+@pytest.mark.slow
+def test_kills_full_disks_and_other_clocks_change_nothing_of_a_run_on_real_engines() -> None:
+    assert kills(disturb(*sorted(REAL))) >= 15
