@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,26 @@ def test_hidden_packages_are_neither_found_nor_imported_and_the_module_runs_as_i
     command = child.command("asked", "a", "b", without=("scipy", "peft"))
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     assert said == "__main__ ['a', 'b'] True True False\nno scipy\n"
+
+
+def test_a_child_ends_with_its_parent_also_when_that_ended_before_the_child_could_ask(tmp_path: Path) -> None:
+    """The parent names itself, starts a child that sleeps before it asks to die with it, and is gone."""
+    (tmp_path / "late.py").write_text("import time\ntime.sleep(60)\n")
+    start = (
+        "import os, subprocess, sys, time\n"
+        "environment = os.environ | {'SELFIMP_BENCH_PARENT': str(os.getpid())}\n"
+        "command = ['sh', '-c', 'sleep 0.5; exec \"$@\"', 'sh', *sys.argv[2:]]\n"
+        "child = subprocess.Popen(command, env=environment, stdout=-3, stderr=-3)\n"
+        "time.sleep(float(sys.argv[1]))\n"
+        "print(child.pid)\n"
+    )
+    environment = child.environment(device="cpu", threads=1, scratch=tmp_path, gpus=None)
+    environment["PYTHONPATH"] += f":{tmp_path}"
+    for seconds in ("0", "3"):  # gone before the child is a Python at all, and once it runs
+        command = [sys.executable, "-c", start, seconds, *child.command("late", without=("scipy",))]
+        said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        folder = Path("/proc", said.strip())
+        until = time.monotonic() + 30
+        while folder.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not folder.exists()

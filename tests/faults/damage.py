@@ -10,7 +10,7 @@ from typing import Any, Final
 from faults.forked import Telling, fork
 from faults.kills import Tally, end, kill_midway, undisturbed, undisturbed_home
 from faults.subjects import Run, Subject
-from selfimp_bench.runs.judge import judge_run
+from selfimp_bench.runs.judge import judge_study
 
 Damage = Callable[[bytes, random.Random], bytes | None]
 
@@ -44,7 +44,7 @@ def finished(subject: Run, folder: Path, times: int, seed: int) -> Tally:
     run_folder = subject.folder(home)
 
     def judge(_telling: Telling) -> None:
-        judge_run(run_folder)
+        judge_study(run_folder)
 
     for kind, files in _kinds(home).items():
         for _ in range(times):

@@ -17,7 +17,7 @@ from selfimp_bench.manifest.model import Grading, Profile
 from selfimp_bench.measurement import Split
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.grade_files import grade_files
-from selfimp_bench.runs.judge import judge_run
+from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.study import Experiment, open_experiment
 from selfimp_bench.steps.store import STEP_FILE
 from selfimp_bench.tasks.toy_math import generate as toy_math
@@ -57,7 +57,7 @@ class Run:
     def run(self, home: Path, telling: Telling) -> None:
         folder = execute(self.experiment, home, telling, SAVE_ALWAYS)
         telling.tell("made record")
-        judge_run(folder)
+        judge_study(folder)
 
     def folder(self, home: Path) -> Path:
         return self.experiment.run_folder(home)
@@ -96,7 +96,7 @@ class Grades:
     problems: Path
     samples: Path
     suffix: str
-    seconds: float = 1.0
+    seconds: float
     changes: int = 6
 
     def run(self, home: Path, telling: Telling) -> None:
@@ -177,6 +177,7 @@ def _grades(name: str, folder: Path, task: str, suffix: str) -> Grades:
         problems=folder / "problems.jsonl",
         samples=folder / "samples.jsonl",
         suffix=suffix,
+        seconds=0.1 if task == "math" else 3.0,
     )
 
 

@@ -47,7 +47,7 @@ def read_findings(folder: Path) -> FindingsFile:
         found = msgspec.json.decode(raw, type=FindingsFile)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; `selfimp-bench check {folder}` writes it") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path}: not findings of this version ({error}); {anew}") from None
     for fault in seal_faults(raw, found.seal):
         raise InputError(f"{path}: {fault}; {anew}")

@@ -237,7 +237,7 @@ def read_record(run_folder: Path) -> RunRecord:
         return msgspec.json.decode(path.read_bytes(), type=RunRecord)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; expected the folder of a finished run") from None
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a run record of this version ({error})") from None
 
 
@@ -248,7 +248,7 @@ def read_study_record(folder: Path) -> StudyRecord:
         return msgspec.json.decode(path.read_bytes(), type=StudyRecord)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; expected the folder of several experiments' runs") from None
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a study's record of this version ({error})") from None
 
 

@@ -35,7 +35,6 @@ from selfimp_bench.engines.trl.order import LengthGroups, PaddedOrder, dpo_datas
 from selfimp_bench.engines.trl.resume import ResumePoints, last_whole_checkpoint, step_of
 from selfimp_bench.engines.trl.trainers import TokenDPOTrainer, TokenSFTTrainer
 from selfimp_bench.engines.trl.training_set import TrainingRow, read_training_set, training_work
-from selfimp_bench.engines.worker.child import die_with_parent
 from selfimp_bench.errors import InputError, SelfimpError, StepFailed
 
 if TYPE_CHECKING:
@@ -298,5 +297,4 @@ def leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    die_with_parent()
     leave(main(Path(sys.argv[1]), tuple(sys.argv[2:])))

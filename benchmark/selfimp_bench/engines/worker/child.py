@@ -14,6 +14,8 @@ import selfimp_bench
 
 SOURCE_ROOT: Final = Path(selfimp_bench.__file__).resolve().parents[1]
 
+# Names the process that starts an engine, to that engine.
+PARENT: Final = "SELFIMP_BENCH_PARENT"
 # How much of a dead child's standard error goes into the message.
 TAIL_LINES: Final = 15
 # With these words torchrun begins to report that a worker died.
@@ -98,6 +100,7 @@ def environment(
     chosen = (visible_gpus() or ("0",))[:1] if gpus is None else gpus
     python_path = [str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return inherited | {
+        PARENT: str(os.getpid()),
         "PYTHONPATH": os.pathsep.join(python_path),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
@@ -124,10 +127,14 @@ def environment(
 def die_with_parent() -> None:
     """End this process (SIGKILL) as soon as its parent has ended, however that ended (Linux's PR_SET_PDEATHSIG).
 
-    A trainer that outlives the run that started it would write beside the one that takes over.
+    A trainer that outlives the run that started it would write beside the one that takes over. To be called before
+    anything heavy is imported; a parent that had ended by then is missed by its name in the environment.
     """
     set_parent_death_signal = 1
     ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+    parent = os.environ.pop(PARENT, None)
+    if parent is not None and os.getppid() != int(parent):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def tail(log: str) -> str:

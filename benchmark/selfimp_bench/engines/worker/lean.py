@@ -1,4 +1,4 @@
-"""Runs a module as if packages were not installed.
+"""Runs a module as if packages were not installed, and ends it with the process that started it.
 
 ``python -m selfimp_bench.engines.worker.lean PACKAGE,... MODULE ARG...``:
 
@@ -11,7 +11,10 @@ import runpy
 import sys
 from typing import Any
 
+from selfimp_bench.engines.worker.child import die_with_parent
+
 if __name__ == "__main__":
+    die_with_parent()
     packages, module, *arguments = sys.argv[1:]
     hidden: dict[str, Any] = dict.fromkeys(packages.split(","))  # None: neither found nor imported
     sys.modules.update(hidden)
