@@ -136,6 +136,17 @@ class GapManifestMaker:
             data["dpo"] = {"beta": 0.05, "loss": "sigmoid", "label_smoothing": 0.0, "sft_coefficient": 1.0}
             data["dpo"] |= {"optimisation": _OPTIMISATION, "source": "test"}
 
+    def with_real_engines(self, data: dict[str, Any]) -> None:
+        """Have the shipped tiny model sampled and trained by real engines, one round of self-improvement with RPO."""
+        self.improving(data, method="rpo", gold=True)
+        digest = file_sha256(BASE / "model.safetensors")
+        data["models"] = [{"id": "tiny", "asset": BASE.name, "weights_sha256": digest, "source": "test"}]
+        data["prompt"]["canaries"] = [canary("tiny")]
+        data["engines"] = data["engines"] | {"sampler": "hf", "trainer": "trl", "max_batch_rows": 32}
+        data["self_improvement"]["iterations"] = 1
+        data["self_improvement"]["sampling"]["samples_per_problem"] = 16
+        data["dpo"]["optimisation"] = data["dpo"]["optimisation"] | {"steps": 3}
+
     def _model(self, name: str, problems: tuple[Problem, ...], skill: int) -> dict[str, Any]:
         if not (self.folder / name).exists():
             make_fake_model(self.folder / name, problems, skill=skill)

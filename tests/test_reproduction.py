@@ -1,12 +1,10 @@
-"""Real engines, end to end: equal bytes twice, kills in the middle of a step, and a checker that can fail."""
+"""Real engines, end to end, and a checker that can fail. Equal bytes twice, kills between: ``tests/faults``."""
 
 import hashlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,50 +28,6 @@ REPRODUCED, CONTRADICTED, UNDECIDED = 0, 1, 3
 def _reproduce(manifest: Path, home: Path) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, "reproduce", str(manifest), "--home", str(home)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def _results(home: Path) -> dict[str, Any]:
-    """Findings and the hashes of all artifacts: samples, grades, training sets, checkpoints, measurements."""
-    (record,) = (json.loads(path.read_bytes()) for path in home.glob("runs/*/*/record.json"))
-    (findings,) = (path.read_bytes() for path in home.glob("runs/*/*/findings.json"))
-    steps = {step["id"]: (step["fingerprint"], step["artifacts"], step["counts"]) for step in record["steps"]}
-    return steps | {"findings": findings}
-
-
-def test_two_runs_are_byte_identical_and_survive_kills_in_training_and_sampling(
-    make_manifest: ManifestMaker, tmp_path: Path
-) -> None:
-    manifest = make_manifest(engine="real", counts=(24, 24, 0))
-    assert _reproduce(manifest, tmp_path / "a").returncode in (REPRODUCED, UNDECIDED)
-    home = tmp_path / "b"
-    _kill_when(manifest, home, lambda: any(home.glob("store/partial/*/train_log.jsonl")))
-    _kill_when(manifest, home, lambda: _is_sampling(home))
-    assert _reproduce(manifest, home).returncode in (REPRODUCED, UNDECIDED)
-    assert _results(home) == _results(tmp_path / "a")
-    checkpoints = [artifact for artifact in _checkpoint_hashes(home) if artifact]
-    assert len(set(checkpoints)) == 3
-
-
-def _is_sampling(home: Path) -> bool:
-    """A step is being done, the first training is finished, and no training writes its log."""
-    trained = any(home.glob("store/*/train_log.jsonl"))
-    running = [path for path in home.glob("store/partial/*") if path.is_dir()]
-    return trained and bool(running) and not any((path / "train_log.jsonl").exists() for path in running)
-
-
-def _checkpoint_hashes(home: Path) -> list[str]:
-    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in home.glob("store/*/model.safetensors")]
-
-
-def _kill_when(manifest: Path, home: Path, reached: Callable[[], bool]) -> None:
-    command = [*COMMAND, "reproduce", str(manifest), "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        deadline = time.monotonic() + 900  # also where ten others run
-        while not reached():
-            assert run.poll() is None, "the run ended before the moment to kill it came"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        run.send_signal(signal.SIGKILL)
 
 
 def _first_iteration_only(data: dict[str, Any]) -> None:

@@ -23,8 +23,8 @@ _KILLS: Final = {
     "gap": (20, 40, 40),
     "grade-math": (4, 4, 12),
     "grade-programs": (2, 4, 8),
-    "real-post-training": (0, 4, 6),
-    "real-gap": (0, 4, 4),
+    "real-post-training": (0, 4, 0),
+    "real-gap": (0, 0, 4),
 }
 
 
@@ -59,7 +59,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "full-post-training": _of("post-training", disks.full, 12),
     "full-gap": _of("gap", disks.full, 12),
     "full-grade-math": _of("grade-math", disks.full, 4),
-    "full-real-post-training": _of("real-post-training", disks.full, 3),
+    "full-real-post-training": _of("real-post-training", disks.full, 1),
     "closed-post-training": _of("post-training", disks.closed, 6),
     "closed-gap": _of("gap", disks.closed, 6),
     "damage-post-training": _damage("post-training", 3),
@@ -70,6 +70,6 @@ KINDS: Final[Mapping[str, Kind]] = {
     "together-post-training": _of("post-training", others.together, 4),
     "together-gap": _of("gap", others.together, 4),
     "clock-post-training": _of("post-training", others.clock, 10),
-    "clock-real-post-training": _of("real-post-training", others.clock, 3),
+    "clock-real-post-training": _of("real-post-training", others.clock, 6),
     "hub": lambda folder, times, seed: others.hub_gone(folder, times or 25, seed),
 }

@@ -7,11 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from gap_support import BASE, GapManifestMaker, canary
+from gap_support import GapManifestMaker
 from support import ManifestMaker
 
 from faults.forked import Telling
-from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.base import PLAIN_TRAINING
 from selfimp_bench.manifest.model import Grading, Profile
 from selfimp_bench.measurement import Split
@@ -134,7 +133,7 @@ def _gap(place: Path) -> tuple[Path, float]:
 
 def _real_gap(place: Path) -> tuple[Path, float]:
     maker = GapManifestMaker(folder=place)
-    return maker(problems=4, samples=4, change=lambda data: _on_real_engines(maker, data)), 6.0
+    return maker(problems=4, samples=4, change=maker.with_real_engines), 6.0
 
 
 def _real_post_training(place: Path) -> tuple[Path, float]:
@@ -148,17 +147,6 @@ _EXPERIMENTS: Final[Mapping[str, Callable[[Path], tuple[Path, float]]]] = {
     "real-gap": _real_gap,
 }
 _GRADED: Final = {"math": ("math", ".jsonl"), "programs": ("mbpp", ".parquet")}
-
-
-def _on_real_engines(maker: GapManifestMaker, data: dict[str, Any]) -> None:
-    maker.improving(data, method="rpo", gold=True)
-    digest = file_sha256(BASE / "model.safetensors")
-    data["models"] = [{"id": "tiny", "asset": BASE.name, "weights_sha256": digest, "source": "test"}]
-    data["prompt"]["canaries"] = [canary("tiny")]
-    data["engines"] = data["engines"] | {"sampler": "hf", "trainer": "trl", "max_batch_rows": 32}
-    data["self_improvement"]["iterations"] = 1
-    data["self_improvement"]["sampling"]["samples_per_problem"] = 16
-    data["dpo"]["optimisation"] = data["dpo"]["optimisation"] | {"steps": 3}
 
 
 def _grades(name: str, folder: Path, task: str, suffix: str) -> Grades:

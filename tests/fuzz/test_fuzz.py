@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from fuzz.drive import Fed, feed, words
-from fuzz.targets import Target, targets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from fuzz.drive import Fed, feed, words
+from fuzz.targets import Target, targets
 
 INPUTS: Final = 3000
 EDITS: Final = st.lists(st.tuples(st.integers(0, 2**30), st.integers(0, 2**30)), min_size=1, max_size=4)
@@ -22,9 +23,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Target]:
 @pytest.mark.parametrize(
     "name", ["tables", "priors", "problems", "samples", "judgements", "manifests", "locks", "run-folders"]
 )
-def test_three_thousand_damaged_files_give_no_traceback(
-    known: Mapping[str, Target], name: str, tmp_path: Path
-) -> None:
+def test_three_thousand_damaged_files_give_no_traceback(known: Mapping[str, Target], name: str, tmp_path: Path) -> None:
     target, fed = known[name], Fed()
     for number in range(len(target.seeds)):
         feed(target, number, [], tmp_path, fed)

@@ -1,4 +1,4 @@
-"""Whole runs on the fake engines: resuming after any kill, sharing, two at a time, and what the record holds."""
+"""Whole runs on the fake engines: sharing, and what the record holds. What disturbs them is in ``tests/faults``."""
 
 import json
 import re
@@ -30,7 +30,6 @@ from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.steps.store import Store
 
 COMMAND = [sys.executable, "-m", "selfimp_bench"]
-SHOT_RUNS = Path(__file__).with_name("shot_runs.py")
 
 
 def _run(manifest: Path, home: Path, replicates: int = 1) -> Path:
@@ -139,32 +138,6 @@ def _points(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-def test_a_run_killed_after_every_step_ends_like_an_undisturbed_one(
-    make_manifest: ManifestMaker, common_home: Path, tmp_path: Path
-) -> None:
-    manifest = make_manifest()
-    undisturbed = _run(manifest, common_home)
-    shooting = [sys.executable, SHOT_RUNS, str(manifest), str(tmp_path / "b")]
-    done = subprocess.run(shooting, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    disturbed = _run(manifest, tmp_path / "b")
-    steps = _hashes(undisturbed)
-    assert int(done.stdout) >= len(steps) / 3  # every other one is shot in the middle of a step that tells its progress
-    assert _hashes(disturbed) == steps
-    assert (disturbed / "findings.json").read_bytes() == (undisturbed / "findings.json").read_bytes()
-    assert list((tmp_path / "b" / "store" / "partial").iterdir()) == []
-
-
-@pytest.mark.slow
-def test_two_runs_at_a_time_on_one_home_agree(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    manifest = make_manifest()
-    command = [*COMMAND, "run", str(manifest), "--home", str(tmp_path / "home")]
-    runs = [subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [run.wait() for run in runs] == [0, 0]
-    alone = _run(manifest, tmp_path / "alone")
-    assert _hashes(_run(manifest, tmp_path / "home")) == _hashes(alone)
-
-
 def test_manifests_share_the_steps_that_are_equal(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     dpo = make_manifest(name="dpo", schedule=("sft-gold", "dpo", "dpo"))
     mixed = make_manifest(name="mixed", schedule=("sft-gold", "dpo", "sft"))
@@ -241,17 +214,6 @@ def test_the_checkpoint_kept_is_the_previous_model_also_where_training_starts_fr
     assert trained["t1/train"].counts["optimizer steps"] > 0
     assert trained["t2/train"].counts["kept previous checkpoint, training set empty"] == 1
     assert trained["t1/train"].artifacts == trained["t2/train"].artifacts == trained["t3/train"].artifacts
-
-
-@pytest.mark.slow
-def test_a_full_disk_stops_with_advice_and_loses_nothing(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    manifest = make_manifest()
-    limit = f"ulimit -f 8; exec {' '.join(COMMAND)} run {manifest} --home {tmp_path / 'home'}"
-    run = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False)
-    assert run.returncode == 2
-    assert "File too large" in run.stderr and "nothing finished is lost" in run.stderr
-    assert "Traceback" not in run.stderr
-    assert _hashes(_run(manifest, tmp_path / "home")) == _hashes(_run(manifest, tmp_path / "alone"))
 
 
 def test_a_home_that_is_a_file_is_refused(make_manifest: ManifestMaker, tmp_path: Path) -> None:
