@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import file_sha256
@@ -105,7 +106,7 @@ def _row_faults(folder: Path, record: RunRecord) -> Iterator[str]:
         wrote = [artifact.rows for step in record.steps for artifact in step.artifacts if artifact.path == name]
         try:
             found = pq.read_metadata(folder / name).num_rows
-        except (OSError, ValueError):
+        except (OSError, ValueError, pa.ArrowException):
             continue  # said of the file itself
         if record.steps and (rows := sum(each or 0 for each in wrote)) != found:
             yield f"its steps wrote {rows} rows of {name}; found {found} there"

@@ -339,7 +339,7 @@ def _measured(path: Path, read: Callable[[Path], Values]) -> Values:
         raise InputError(f"{path}: not found; the run is incomplete, run it again")
     try:
         return read(path)
-    except (ValueError, KeyError, OSError) as error:  # pyarrow's and msgspec's own are ValueErrors
+    except (ValueError, KeyError, OSError, pa.ArrowException) as error:  # msgspec's own is a ValueError
         raise InputError(
             f"{path}: this is not what a run wrote ({error}); fetch the run anew, or run it again"
         ) from None

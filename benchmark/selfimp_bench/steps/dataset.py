@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import digest
@@ -64,7 +65,7 @@ def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
         with pq.ParquetFile(path) as table:
             for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
                 yield from batch.to_pylist()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
 
 
