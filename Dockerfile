@@ -23,6 +23,8 @@ RUN if [ "$ACCELERATOR" = cpu ]; then from="--find-links $TORCH_WHEELS"; fi \
     && rm -f /opt/venv/lib64 \
     && tools/bin/pip --python /opt/venv/bin/python install --quiet --no-index --no-deps /wheels/*.whl \
     && rm -rf /wheels
+COPY ci/image_trim ci/
+RUN python3.11 ci/image_trim --accelerator "$ACCELERATOR" /opt/venv >trimmed.txt
 
 
 # This package, the software bill of materials, and what the image is made of.
@@ -39,7 +41,7 @@ RUN tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --whee
     && tools/bin/pip --python /opt/venv/bin/python install --quiet --no-index --no-deps --root /own dist/*.whl \
     && tools/bin/pip --python /opt/venv/bin/python install --quiet --no-index --no-deps dist/*.whl \
     && mkdir -p /own/opt/venv/image \
-    && cp wheels.sha256 /own/opt/venv/image/ \
+    && cp wheels.sha256 trimmed.txt ci/image_facts /own/opt/venv/image/ \
     && tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
        -o /own/opt/venv/image/sbom.cdx.json /opt/venv/bin/python \
     && python3.11 ci/image_facts --accelerator "$ACCELERATOR" --base-image "$BASE_IMAGE" --commit "$COMMIT" \
@@ -61,11 +63,14 @@ RUN if [ "$DEBIAN_SNAPSHOT" != none ]; then \
     && apt-get update -qq \
     && if [ "$ACCELERATOR" = cuda ]; then tools="gcc libc6-dev"; fi \
     && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends bubblewrap $tools >/dev/null \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache \
     && useradd --uid 10001 --no-create-home --home-dir /data/home --shell /usr/sbin/nologin selfimp \
     && install --directory --owner selfimp --group selfimp /data
 COPY --from=wheels /opt/venv /opt/venv
 COPY --from=package /own /
+# Debian's packages join the bill of materials.
+RUN python3.11 /opt/venv/image/image_facts --add-debian /opt/venv/image/sbom.cdx.json
 # Everything that is written lies on the volume at /data; the rest of the image may be read-only.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -1,12 +1,20 @@
 """A container's volume, and its image in the record."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
 from selfimp_bench.machine import Image, describe_image, is_mounted, ready_home
+
+ROOT = Path(__file__).parent.parent
 
 FACTS = {
     "accelerator": "cpu",
@@ -39,6 +47,57 @@ def test_a_container_without_a_volume_writes_nothing_and_says_how_to_mount_one(t
     with pytest.raises(InputError, match=r"no volume is mounted here.*docker run --volume selfimp-bench:"):
         ready_home(tmp_path / "home", tmp_path)
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "commands"),
+    [
+        ("tiny-iter-sft", ["--network=none {0} reproduce tiny-iter-sft"]),
+        (
+            "gsm8k-iter-sft",
+            [
+                "--env=HF_TOKEN {0} fetch gsm8k-iter-sft",
+                "--network=none --gpus=all --ipc=host {0} reproduce gsm8k-iter-sft",
+            ],
+        ),
+    ],
+)
+def test_a_container_that_lacks_something_says_the_commands_that_lead_to_a_run(
+    tmp_path: Path, name: str, commands: list[str]
+) -> None:
+    place = {"SELFIMP_BENCH_VOLUME": str(tmp_path), "SELFIMP_BENCH_HOME": str(tmp_path)}
+    run = CliRunner().invoke(cli, ["reproduce", name], env=place)
+    assert run.exit_code == 2 and "no volume is mounted" in run.stderr
+    assert [line.strip() for line in run.stderr.splitlines() if line.startswith("  docker")] == [
+        f"docker run --rm {command.format(f'--volume=selfimp-bench:{tmp_path} selfimp-bench')}" for command in commands
+    ]
+
+
+def test_compose_confines_as_the_tests_of_the_image_do() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    asked = (ROOT / "ci" / "image").read_text()
+    assert "--read-only --cap-drop ALL --security-opt no-new-privileges" in asked
+    for service in services.values():
+        assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["volumes"] == ["selfimp-bench:/data"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert services["cpu"]["network_mode"] == services["gpu"]["network_mode"] == "none"
+    assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+
+
+def test_what_an_image_does_not_use_is_taken_out_of_its_environment(tmp_path: Path) -> None:
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    gone = ["pandas/tests/a.py", "bitsandbytes/libbitsandbytes_rocm64.so", "bitsandbytes/libbitsandbytes_cuda118.so"]
+    kept = ["pandas/frame.py", "bitsandbytes/libbitsandbytes_cpu.so", "bitsandbytes/libbitsandbytes_cuda130.so"]
+    for name in (*gone, *kept):
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_text("1234")
+    command = [sys.executable, ROOT / "ci" / "image_trim", "--accelerator", "cuda", tmp_path]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^ +4  \*\*/tests$", said, re.MULTILINE)
+    assert sorted(str(path.relative_to(packages)) for path in packages.rglob("*.*")) == sorted(kept)
+    command[3] = "cpu"
+    subprocess.run(command, capture_output=True, check=True)
+    assert not (packages / kept[2]).exists() and (packages / kept[1]).exists()
 
 
 def test_a_home_outside_the_volume_needs_no_volume(tmp_path: Path) -> None:

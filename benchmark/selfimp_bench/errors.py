@@ -2,6 +2,7 @@
 
     SelfimpError
     ├── InputError      the input is wrong: exit code 2
+    │   └── NotReady        this machine lacks what a run needs, and no step has begun
     └── StepFailed      a step of a run failed: exit code 4
         └── MachineLost     because a machine that took part in it went away
 
@@ -19,6 +20,10 @@ class SelfimpError(Exception):
 
 class InputError(SelfimpError):
     """A file, name, option or environment that cannot be used as it is."""
+
+
+class NotReady(InputError):
+    """A GPU, a volume or something to be fetched is missing, which is found before any step begins."""
 
 
 class StepFailed(SelfimpError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from selfimp_bench.errors import InputError
+from selfimp_bench.errors import InputError, NotReady
 from selfimp_bench.places import ROOT
 
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?(?:==(?P<version>[^\s;,]+))?")
@@ -139,7 +139,7 @@ def ready_home(home: Path, volume: Path | None) -> None:
     may not write into ``home``.
     """
     if volume is not None and home.absolute().is_relative_to(volume) and not is_mounted(volume):
-        raise InputError(
+        raise NotReady(
             f"{volume}: no volume is mounted here, so the results would be lost with the container; "
             f"mount one: docker run --volume selfimp-bench:{volume} ..."
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 
 from selfimp_bench.cli.console import table
+from selfimp_bench.runs.cluster.simulate import Simulation
 from selfimp_bench.runs.hardware.cost import Range, StepCost, total
 from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.runs.hardware.footprint import USABLE
@@ -16,6 +17,28 @@ from selfimp_bench.runs.study import Study
 
 _COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
 _AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
+
+
+_SHOWN = 8
+"""Tasks named of a simulated order; `--json` has them all."""
+
+
+def simulation_lines(found: Simulation) -> Iterator[str]:
+    """A cluster's hours in a few lines."""
+    yield (
+        f"\nOn {found.nodes}, {found.tasks} tasks on GPUs: {spread(found.makespan)} hours from the first step to the "
+        f"last, {spread(found.idle_gpu_hours)} GPU hours idle; the longest chain of steps takes "
+        f"{spread(found.chain)} hours"
+    )
+    yield (
+        f"that is with the longest way to the end first, as the scheduler goes; in the plan's order: "
+        f"{spread(found.in_plan_order)} hours"
+    )
+    if found.order:
+        rest = f", and {len(found.order) - _SHOWN} more" if len(found.order) > _SHOWN else ""
+        yield f"it begins with {', '.join(found.order[:_SHOWN])}{rest}"
+    if found.left_out:
+        yield f"left out: {found.left_out} steps that one such machine cannot do, or that read theirs (see --hardware)"
 
 
 def outlook_tables(found: Outlook) -> Iterator[RenderableType]:

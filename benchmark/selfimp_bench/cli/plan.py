@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from selfimp_bench.cli.command import (
     command,
     hardware_option,
@@ -18,6 +20,7 @@ from selfimp_bench.cli.command import (
 )
 
 if TYPE_CHECKING:
+    from selfimp_bench.runs.cluster.simulate import Simulation
     from selfimp_bench.runs.forecast import Forecast
     from selfimp_bench.runs.hardware.outlook import StudyOutlook
     from selfimp_bench.runs.prompt_fits import PromptFit
@@ -31,13 +34,25 @@ if TYPE_CHECKING:
 @seeds_option
 @home_option
 @hardware_option
+@click.option(
+    "--nodes", "nodes_text", metavar="4x8xA100-80GB", help="Simulate --executor on so many machines of so many GPUs."
+)
 def plan_command(
-    *, name: str, profile: str, only: str | None, seeds: int, home: Path, hardware_text: str | None, as_json: bool
+    *,
+    name: str,
+    profile: str,
+    only: str | None,
+    seeds: int,
+    home: Path,
+    hardware_text: str | None,
+    nodes_text: str | None,
+    as_json: bool,
 ) -> int:
     """The steps, which are done already, what they cost, and which claims this size can decide.
 
-    With --hardware also GPU hours, memory, batch and disk there, and exit code 2 when a step cannot run there. Prompts
-    that do not fit a model are named with what becomes of them, and counted here where model and data are.
+    With --hardware also GPU hours, memory, batch and disk there, and exit code 2 when a step cannot run there.
+    Prompts that do not fit a model are named with what becomes of them, and counted here where model and data are.
+    With --nodes also how long a cluster takes for all of it, what lies idle meanwhile, and in which order it goes.
     """
     hardware = parsed_hardware(hardware_text)
     study = open_study(name, profile, only, seeds)
@@ -50,11 +65,28 @@ def plan_command(
     expected = forecast(study.plan().plan, Store(home / "store"))
     found = None if hardware is None else study_outlook(study, hardware, done=expected.done())
     prompts = prompt_fits(study.experiments, home)
+    simulated = None if nodes_text is None else _simulated(study, nodes_text)
     if as_json:
-        print_json(_document(study, expected, prompts, found))
+        print_json(_document(study, expected, prompts, found) | {"nodes": simulated})
     else:
         _show(study, expected, prompts, found)
+        if simulated is not None:
+            _show_simulation(simulated)
     return 2 if found is not None and found.whole.misfits else 0
+
+
+def _simulated(study: "Study", nodes: str) -> "Simulation":
+    from selfimp_bench.runs.cluster.simulate import parse_nodes, simulate
+
+    return simulate(study.experiments, parse_nodes(nodes))
+
+
+def _show_simulation(found: "Simulation") -> None:
+    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.hardware_tables import simulation_lines
+
+    for line in simulation_lines(found):
+        console().print(line, markup=False)
 
 
 def _document(

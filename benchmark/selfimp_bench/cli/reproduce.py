@@ -1,5 +1,6 @@
 """`reproduce`, and `run`, which is its part without a verdict."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -26,6 +27,7 @@ from selfimp_bench.cli.command import (
     save_every_option,
     seeds_option,
     training_options,
+    volume,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +115,32 @@ def _open(asked: _Asked) -> "Study":
 
 def _run(study: "Study", asked: _Asked) -> Path:
     """The run folder, when every step is done."""
+    from selfimp_bench.errors import NotReady
+
+    try:
+        return _run_here(study, asked)
+    except NotReady as error:
+        if (place := volume()) is None:
+            raise
+        raise NotReady("\n".join([str(error), *_from_outside(study, asked, place)])) from None
+
+
+def _from_outside(study: "Study", asked: _Asked, volume: Path) -> list[str]:
+    """The commands that lead from this container to a run: what it needs is fetched first, then it is done."""
+    from selfimp_bench.runs.hub_needs import hub_needs
+
+    words = [asked.name, *(["--profile", asked.profile] if asked.profile != "paper" else [])]
+    words += ["--only", asked.only] if asked.only is not None else []
+    on_gpus = any(experiment.manifest.engines.device == "cuda" for experiment in study.experiments)
+    docker, image = ["docker", "run", "--rm"], [f"--volume=selfimp-bench:{volume}", "selfimp-bench"]
+    commands = [[*docker, "--env=HF_TOKEN", *image, "fetch", *words]] if hub_needs(study.experiments) else []
+    gpus = ["--gpus=all", "--ipc=host"] if on_gpus else []
+    commands.append([*docker, "--network=none", *gpus, *image, "reproduce", *words])
+    where = " on a machine with GPUs (NVIDIA container toolkit; image: `ci/build-image cuda`)" if on_gpus else ""
+    return [f"from outside the container{where}:", *(f"  {shlex.join(command)}" for command in commands)]
+
+
+def _run_here(study: "Study", asked: _Asked) -> Path:
     from selfimp_bench.runs.cluster.executors import do_elsewhere
     from selfimp_bench.runs.execute import run_study
 

@@ -16,7 +16,7 @@ from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.device_probe import probe_devices, why_none
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
-from selfimp_bench.errors import InputError
+from selfimp_bench.errors import NotReady
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.priors import FILE
 from selfimp_bench.manifest.reference_table import read_table
@@ -82,14 +82,14 @@ def execute(
     Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
     record.json, the manifest with its prompt files, the reference tables that it names, measurements.parquet,
     problem_values.parquet and case_study.json.
-    Raises InputError, before any step where a GPU or something to be fetched is missing, or StepFailed; finished steps
+    Raises NotReady before any step where a GPU or something to be fetched is missing, or StepFailed; finished steps
     stay in the store.
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     store, plan = Store(home / "store"), experiment.plan()
     lacking = (*_lack_of_devices(experiment, plan, store), missing_words(experiment, home))
     if problems := [words for words in lacking if words is not None]:
-        raise InputError("\n".join(problems))
+        raise NotReady("\n".join(problems))
     finished = open_runner(experiment, home, training).run(progress)
     folder = experiment.run_folder(home)
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from selfimp_bench.engines.hub.fetched import (
     pinned_encoder,
     pinned_model,
 )
-from selfimp_bench.errors import InputError
+from selfimp_bench.errors import InputError, NotReady
 from selfimp_bench.manifest.catalog import entries, is_of_several
 from selfimp_bench.manifest.model import DatasetRef, Encoder, ModelRef, Profile
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
@@ -90,9 +90,9 @@ def missing_words(experiment: Experiment, home: Path) -> str | None:
 
 
 def refuse_shortfalls(experiment: Experiment, home: Path) -> None:
-    """Before anything runs: raises InputError with the words above where something is missing."""
+    """Before anything runs: raises NotReady with the words above where something is missing."""
     if (words := missing_words(experiment, home)) is not None:
-        raise InputError(words)
+        raise NotReady(words)
 
 
 def fetch_command(experiment: Experiment, home: Path) -> str:

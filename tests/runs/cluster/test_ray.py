@@ -15,7 +15,7 @@ from selfimp_bench.engines.base import PLAIN_TRAINING
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.cluster.needs import Needs, Share
-from selfimp_bench.runs.cluster.ray_pool import RayPool
+from selfimp_bench.runs.cluster.ray_pool import AT_START, RayPool
 from selfimp_bench.runs.cluster.schedule import fill_store
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.record import read_record
@@ -57,6 +57,8 @@ def _start_cluster() -> Any:
     head = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False, "_system_config": patient}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ray._private.node.time", _SlowClock())
+        for name, value in AT_START.items():
+            patch.setenv(name, value)
         cluster = Cluster()
         cluster.add_node(**head)
         for _ in range(2):

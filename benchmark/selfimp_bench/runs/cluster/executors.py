@@ -2,7 +2,7 @@
 
 import math
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,9 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.runs.cluster.hours import longest
 from selfimp_bench.runs.cluster.needs import Share
 from selfimp_bench.runs.cluster.schedule import Pool, fill_store
+from selfimp_bench.runs.cluster.simulate import urgency
 from selfimp_bench.runs.cluster.slurm_image import JobImage
-from selfimp_bench.runs.hardware.device import parse_hardware
+from selfimp_bench.runs.hardware.device import Hardware, parse_hardware
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.progress import Progress
 
@@ -63,8 +64,17 @@ def do_elsewhere(
         image = _image(executor, home, experiments)
         pool, gpus = _slurm(executor, home, on_gpus, device, image)
     share = Share(gpus=gpus, machines=executor.machines_per_step or 1)
+    urgent = _urgency(on_gpus, parse_hardware(f"{max(gpus, 1)}x{device}"))
     with _ended_in_order():
-        fill_store(experiments, home=home, training=training, pool=pool, share=share, progress=progress)
+        fill_store(experiments, home=home, training=training, pool=pool, share=share, progress=progress, urgency=urgent)
+
+
+def _urgency(experiments: Sequence[Experiment], machine: Hardware) -> Mapping[str, float]:
+    """By the plan's hours; none where a model's sizes are not known."""
+    try:
+        return urgency(experiments, machine)
+    except InputError:
+        return {}
 
 
 @contextmanager

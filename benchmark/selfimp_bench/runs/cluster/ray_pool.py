@@ -7,7 +7,7 @@ machines in the others.
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from selfimp_bench.engines.trl.machines import Left, Meeting
 from selfimp_bench.engines.trl.trainer import take_part
@@ -16,6 +16,13 @@ from selfimp_bench.errors import InputError, MachineLost
 from selfimp_bench.runs.cluster.needs import Needs
 from selfimp_bench.runs.cluster.schedule import Ended, Loss
 from selfimp_bench.runs.cluster.work import StepTask, TaskResult, do_steps
+
+AT_START: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # a run uses no network
+    "RAY_agent_register_timeout_ms": "600000",
+    "RAY_worker_register_timeout_seconds": "600",
+}
+"""Read where a cluster starts, unless set already. On a busy machine Ray's own processes take minutes to answer."""
 
 
 class RayPool:
@@ -37,7 +44,8 @@ class RayPool:
         self._groups: dict[Any, Any] = {}
         self._started = not ray.is_initialized()
         if self._started:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run uses no network; read where a cluster starts
+            for name, value in AT_START.items():
+                os.environ.setdefault(name, value)
             environment = {"PYTHONPATH": str(SOURCE_ROOT)}
             try:
                 ray.init(address=address, runtime_env={"env_vars": environment}, log_to_driver=False)
@@ -45,6 +53,13 @@ class RayPool:
                 raise InputError(
                     f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, "
                     "or leave --address out"
+                ) from None
+            except Exception as error:  # of a node that does not come up Ray says so in a plain one
+                if type(error) is not Exception:
+                    raise
+                raise InputError(
+                    f"--executor ray: Ray does not start here ({str(error).splitlines()[0]}); look at the machine's "
+                    "load and at /tmp/ray/session_latest/logs, or run without --executor"
                 ) from None
         # Our own count of tries also covers what Ray counts as one: a lost machine.
         self._do_steps = ray.remote(max_retries=0)(do_steps)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from selfimp_bench.engines.base import TrainOptions
@@ -59,7 +60,7 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
+class Work:
     """A piece of work: the first experiment's step that has its key, and the keys of what it reads, by name and id."""
 
     key: str
@@ -73,7 +74,7 @@ class _Work:
 class _Running:
     """Work that one task does, and what had been done of it when it began."""
 
-    parts: tuple[_Work, ...]
+    parts: tuple[Work, ...]
     mark: frozenset[str]
 
 
@@ -85,15 +86,18 @@ def fill_store(
     pool: Pool,
     share: Share,
     progress: Progress,
+    urgency: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Have every step done that is not in the store. Afterwards a run of each experiment finds everything there.
+
+    urgency: of pieces of work by key; of those that may begin, the more urgent do first.
 
     Raises InputError or StepFailed for the first step that fails, after the tasks that still run have been ended.
     """
     home = home.resolve()
     for experiment in experiments:
         refuse_shortfalls(experiment, home)
-    _Filling(experiments, home, training, pool, share, progress).run()
+    _Filling(experiments, home, training, pool, share, progress, urgency).run()
 
 
 class _Filling:
@@ -107,10 +111,12 @@ class _Filling:
         pool: Pool,
         share: Share,
         progress: Progress,
+        urgency: Mapping[str, float],
     ) -> None:
+        self._urgency = urgency
         self._home, self._store = home, Store(home / "store")
         self._training, self._pool, self._progress = training, pool, progress
-        self._waiting = _work(experiments)
+        self._waiting = pieces_of_work(experiments)
         self._total = len(self._waiting)
         self._needs = {key: needs(work.step, work.experiment.plan(), share) for key, work in self._waiting.items()}
         self._running: dict[str, _Running] = {}
@@ -135,8 +141,9 @@ class _Filling:
 
     def _begin(self) -> bool:
         """Begin what is ready. Returns whether something was found done, so that more may be ready now."""
-        found, groups = False, dict[object, list[_Work]]()
-        for key in [key for key, work in self._waiting.items() if self._is_ready(work)]:
+        found, groups = False, dict[object, list[Work]]()
+        ready = [key for key, work in self._waiting.items() if self._is_ready(work)]
+        for key in sorted(ready, key=lambda key: -self._urgency.get(key, 0.0)):
             work = self._waiting.pop(key)
             self._progress.start(work.step, self._total - len(self._waiting), self._total)
             if record := self._find(work):
@@ -150,7 +157,7 @@ class _Filling:
             self._submit(tuple(parts))
         return found
 
-    def _submit(self, parts: tuple[_Work, ...]) -> None:
+    def _submit(self, parts: tuple[Work, ...]) -> None:
         key = parts[0].key
         self._tries[key] += 1
         self._running[key] = _Running(parts=parts, mark=self._mark(parts))
@@ -179,7 +186,7 @@ class _Filling:
         if result.error is not None:
             raise (InputError if result.input else StepFailed)(result.error)
 
-    def _check_installation(self, work: _Work, record: StepRecord) -> None:
+    def _check_installation(self, work: Work, record: StepRecord) -> None:
         if record.fingerprint != self._fingerprint(work):
             raise InputError(
                 f"step {work.step.id}: done by another version than this run's ({record.version!r}, here "
@@ -205,32 +212,32 @@ class _Filling:
         for work in running.parts:
             self._waiting[work.key] = work
 
-    def _is_ready(self, work: _Work) -> bool:
+    def _is_ready(self, work: Work) -> bool:
         return all(source in self._records for source in work.reads.values())
 
-    def _find(self, work: _Work) -> StepRecord | None:
+    def _find(self, work: Work) -> StepRecord | None:
         return self._store.find(self._fingerprint(work))
 
-    def _fingerprint(self, work: _Work) -> str:
+    def _fingerprint(self, work: Work) -> str:
         digests = {
             name: self._records[work.reads[source]].content_digest() for name, source in work.step.inputs.items()
         }
         return fingerprint(work.step, digests)
 
-    def _mark(self, parts: Iterable[_Work]) -> frozenset[str]:
+    def _mark(self, parts: Iterable[Work]) -> frozenset[str]:
         """What is there to go on from: it differs as soon as one of the parts has got further."""
         return frozenset(name for work in parts for name in self._store.saved(self._fingerprint(work)))
 
 
-def _work(experiments: Iterable[Experiment]) -> dict[str, _Work]:
+def pieces_of_work(experiments: Iterable[Experiment]) -> dict[str, Work]:
     """Every piece of work once, by key, in an order in which what is read comes first."""
-    found: dict[str, _Work] = {}
+    found: dict[str, Work] = {}
     for experiment in experiments:
         plan = experiment.plan()
         keys = plan_keys(plan)
         for step in plan.steps:
             names = {name: keys[source] for name, source in step.inputs.items()}
             reads = {source: keys[source] for source in step.inputs.values()}
-            work = _Work(key=keys[step.id], experiment=experiment, step=step, names=names, reads=reads)
+            work = Work(key=keys[step.id], experiment=experiment, step=step, names=names, reads=reads)
             found.setdefault(work.key, work)
     return found
