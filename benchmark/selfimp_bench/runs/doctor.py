@@ -15,6 +15,7 @@ from selfimp_bench.engines.open import engine_version
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
+from selfimp_bench.locks import file_system, on_network
 from selfimp_bench.machine import ready_home
 from selfimp_bench.manifest.model import Encoder, Engines, ModelRef
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
@@ -104,7 +105,8 @@ def diagnose(
 
 def _home(home: Path, volume: Path | None) -> str:
     ready_home(home, volume)
-    return f"{home.absolute()} can be written to"
+    shared = f"; {file_system(home)}: machines that share it lock by leases" if on_network(home) else ""
+    return f"{home.absolute()} can be written to{shared}"
 
 
 def _packages() -> Check:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from selfimp_bench.durable import put_in_place, write_atomically
 from selfimp_bench.engines.hub.choice import CARD, encoder_files, model_files, split_files
 from selfimp_bench.engines.hub.fetched import (
@@ -34,6 +32,7 @@ from selfimp_bench.engines.hub.hub import (
 )
 from selfimp_bench.engines.weights import INDEX, WEIGHTS, weights_digest
 from selfimp_bench.errors import InputError
+from selfimp_bench.locks import held
 from selfimp_bench.manifest.model import DatasetRef
 from selfimp_bench.runs.hub_needs import Need
 from selfimp_bench.steps.dataset import read_hub_files, refuse_other_content
@@ -100,7 +99,7 @@ def fetch(
     _refuse_unknown(mirrors, needs)
     hub = hub_folder(home)
     hub.mkdir(parents=True, exist_ok=True)
-    with FileLock(hub / ".lock"):
+    with held(hub / ".lock"):
         there = {need.pinned: _proved_record(need.pinned, hub, say) for need in needs}
         by_id = {mirror.id: mirror for mirror in mirrors}
         absent = [need for need in needs if there[need.pinned] is None]

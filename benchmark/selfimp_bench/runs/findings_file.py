@@ -56,5 +56,5 @@ def read_findings(folder: Path) -> FindingsFile:
 
 def refuse_edited_findings(folder: Path) -> None:
     """Raises InputError where there are findings that no check wrote."""
-    if (folder / FINDINGS).is_file():
+    if (folder / FINDINGS).exists():
         read_findings(folder)

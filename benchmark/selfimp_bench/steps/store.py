@@ -19,11 +19,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
 
 from selfimp_bench.canonical import LARGE, digest, file_sha256
 from selfimp_bench.durable import put_in_place, write_atomically
 from selfimp_bench.errors import InputError
+from selfimp_bench.locks import held
 from selfimp_bench.seals import seal_faults, seal_of
 
 Row = TypeVar("Row")
@@ -178,9 +178,7 @@ class Store:
     @contextlib.contextmanager
     def lock(self, fingerprint: str) -> Iterator[None]:
         """Hold the step; another run that wants it waits here, and then finds it done."""
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{fingerprint}.lock"):
+        with held(self.root / "locks" / f"{fingerprint}.lock"):
             yield
 
     @contextlib.contextmanager
@@ -224,9 +222,10 @@ class Store:
         record = replace(record, seal=seal_of(pretty_json(record)))
         folder.write_json(STEP_FILE, record)
         target = self.folder(record.fingerprint)
-        if target.exists():
+        if target.exists() and not (target / STEP_FILE).exists():
             shutil.rmtree(target)
-        put_in_place(folder.path, target)
+        if not target.exists():  # else another finished the same, having taken this process for dead (``locks.py``)
+            put_in_place(folder.path, target)
         shutil.rmtree(self.root / "partial" / record.fingerprint, ignore_errors=True)
         return record
 
