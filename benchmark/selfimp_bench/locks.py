@@ -1,12 +1,12 @@
 """Locks between processes on one home, on one machine or on several that share it.
 
-On a local disk the kernel holds the lock (flock), and frees it when its process dies. On a network file system flock may
-mean nothing to other machines (NFS mounted with nolock or local_lock, SMB, FUSE), or outlive a machine that died; there
-it is a lease, a file that its holder touches: filelock's SoftFileLease. A holder of the same machine that died is
+On a local disk the kernel holds the lock (flock), and frees it when its process dies. On a network file system flock
+may mean nothing to other machines (NFS mounted with nolock or local_lock, SMB, FUSE), or outlive a machine that died;
+there it is a lease, a file that its holder touches: filelock's SoftFileLease. A holder of the same machine that died is
 recognised at once; one of another machine, or one that cannot reach the file system, after ``LEASE`` seconds without a
-touch, by the clock of whoever waits. A holder that was only held up that long may then do what another does again: steps
-are written so that both come to the same. Wanted of the file system is that a file can be created exclusively, as NFS can
-from version 3 on.
+touch, by the clock of whoever waits. A holder that was only held up that long may then do what another does again:
+steps are written so that both come to the same. Wanted of the file system is that a file can be created exclusively,
+as NFS can from version 3 on.
 """
 
 from collections.abc import Iterator
