@@ -734,7 +734,8 @@ class Measure:
     look at, the first ones, correct and incorrect together: diversity falls with their number. Absent: all.
     ``improvement_n`` lists the N of M_1's pass@N on the improvement sets (is-pass@n), ``encoder`` embeds outputs for
     sbert-diversity, ``ece_bins`` are the bins of ece, ``tail_from`` the least level of tail-share; each is there
-    exactly when its metric is. What to measure needs no source; ``assumed`` says what a paper leaves out of how.
+    exactly when its metric is. ``choice_lead``, with ece, has the confidence of choices' labels, too. What to measure
+    needs no source; ``assumed`` says what a paper leaves out of how.
     """
 
     metrics: Annotated[tuple[Metric, ...], SOME, UNIQUE]
@@ -752,6 +753,9 @@ class Measure:
     """Embeds outputs; present exactly with sbert-diversity."""
     ece_bins: Count | None = None
     """Equal bins of confidence for ece; present exactly with ece."""
+    choice_lead: Text | None = None
+    """What stands between a prompt and the label of a choice (a space, too) where labels are weighed for ece; absent:
+    they are not."""
     tail_from: Count | None = None
     """Level from which on a training problem is of the tail; present exactly with tail-share."""
     assumed: Assumed | None = None

@@ -1,5 +1,6 @@
 """What the follow-ups change in the loop: the grid, further samples, votes and rewards, and whole runs of each."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ from judged_samples import judged
 from support import ManifestMaker, load_post_training
 
 from selfimp_bench.engines.tokens import load_codec
+from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Balance, Majority, Profile
 from selfimp_bench.places import ASSETS
 from selfimp_bench.protocols.post_training.choose import GRID, GridScore, best, scores
 from selfimp_bench.protocols.post_training.more import hard_problems
 from selfimp_bench.protocols.post_training.plan import post_training_plan
+from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.protocols.post_training.unlabelled import (
     RewardSelectBlock,
     RowForm,
@@ -21,6 +24,7 @@ from selfimp_bench.protocols.post_training.unlabelled import (
     select_by_vote,
     sides,
 )
+from selfimp_bench.protocols.post_training.weigh import CHOICES, confident, label_question
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.judge import RunFiles, read_run
 from selfimp_bench.runs.study import open_experiment
@@ -129,6 +133,35 @@ def test_the_best_responses_above_each_models_threshold_up_to_the_cap() -> None:
     assert made.counts["problems dropped: no response above the threshold"] == 1
 
 
+# ---- the labels of choices ----
+
+QUESTION = Problem(problem_id="p", question="Which?", choices=("one", "two", "three", "four", "five"), answer="C")
+
+
+@pytest.mark.parametrize("lead", [" The answer is (", " Answer:\n"])
+def test_a_label_is_asked_for_where_its_token_parts_from_the_others(lead: str) -> None:
+    """Prompt and label together are the text's own tokens."""
+    codec, labels = ROWS.codec, ("A", "B", "C")
+    asked = label_question("Which?" + lead, labels, codec, add_bos=False)
+    for label, token in zip(labels, asked.label_ids, strict=True):
+        assert codec.encode("Which?" + lead + label) == (*asked.token_ids, token)
+
+
+def test_labels_that_go_on_alike_are_refused() -> None:
+    """This tokenizer has a token for " A" and none for " B", which begins as " C" does."""
+    with pytest.raises(InputError, match="cannot be told apart"):
+        label_question("Which? The answer is ", ("A", "B", "C"), ROWS.codec, add_bos=False)
+
+
+def test_confidence_is_the_likeliest_labels_share_of_the_labels() -> None:
+    """Probabilities 0.1, 0.2, 0.4, 0.05, 0.05: 0.4/0.8 for C, which is right."""
+    logprobs = [math.log(each) for each in (0.1, 0.2, 0.4, 0.05, 0.05)]
+    assert confident(QUESTION, logprobs).confidence == pytest.approx(0.5)
+    assert confident(QUESTION, logprobs).correct
+    assert not confident(QUESTION, [0.0, *logprobs[1:]]).correct
+    assert confident(QUESTION, [-800.0] * 5).confidence == pytest.approx(0.2)
+
+
 # ---- whole runs, on the fake engines ----
 
 
@@ -184,6 +217,28 @@ def test_a_run_that_chooses_its_temperature_samples_all_problems_with_it(run_wit
     assert chosen.counts["completions"] == 2 * 10 * 8
     assert len(_tables(run, common_home, "t1/sample.train", SAMPLES)) == 20 * 8
     assert run.record.generated_tokens > chosen.counts["tokens"] > 0
+
+
+def test_a_run_that_weighs_choices(make_manifest: ManifestMaker, common_home: Path) -> None:
+    def on_choices(data: dict[str, Any]) -> None:
+        task = {"grading": {"task": "commonsense_qa", "extraction": "strict", "source": "test"}}
+        blocks = smoke_blocks(data | task | {"models": [{"id": "any"}], "datasets": {}})
+        assert blocks is not None
+        data |= {key: blocks[key] for key in ("models", "datasets", "prompt")} | task
+        data["measure"] |= {"metrics": ["pass@1", "ece"], "k": [], "ece_bins": 10, "choice_lead": " ("}
+        for key in ("improvement_n", "encoder"):
+            del data["measure"][key]
+
+    path = make_manifest(counts=(20, 24, 0), schedule=("sft-gold", "sft"), change=on_choices)
+    opened = open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1)
+    run = read_run(execute(opened, common_home, Silent()))
+    rows = _tables(run, common_home, "t2/weigh", CHOICES)
+    assert len(rows) == 60
+    assert all(0.2 <= row["confidence"] <= 1 for row in rows)
+    found = {each.metric: each for each in run.measurements if each.iteration == 2}
+    sure, right = (sum(row[key] for row in rows) / 60 for key in ("confidence", "correct"))
+    assert found["overconfidence.choices"].value == pytest.approx(sure - right)
+    assert found["ece.choices"].n == 60
 
 
 @pytest.mark.parametrize("schedule", [("sft-gold", "dpo", "dpo"), ("sft-gold", "sft", "sft")])

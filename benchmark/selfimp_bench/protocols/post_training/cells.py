@@ -18,6 +18,7 @@ problems are sampled only to make the next training set, so only from M_1 .. M_{
     group-disparity      group-disparity, and its two terms     no     yes   no
                          pass@1.level-1, pass@1.level-5
     ece                  ece.agreement, overconfidence.agreement  yes   no    no
+                         and .choices of each with choice_lead
     balance              balance                                no     no    yes
     tail-share           tail-share, of the set that M_t was    no     no    yes, t <= T
                          trained on
@@ -43,6 +44,8 @@ EASIEST_LEVEL, HARDEST_LEVEL = 1, 5
 """The levels that group disparity compares (MATH has five)."""
 CALIBRATIONS = ("ece.agreement", "overconfidence.agreement")
 """What is measured of calibration; confidence is the share of a problem's samples with the most frequent answer."""
+OF_CHOICES = ("ece.choices", "overconfidence.choices")
+"""The same with confidence from the labels of choices."""
 OF_TRAINING = (Metric.BALANCE, Metric.TAIL_SHARE)
 """The metrics of what a model is trained on."""
 DIVERSITIES = (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS, Metric.SBERT_DIVERSITY)
@@ -94,7 +97,7 @@ def measurement_names(metric: Metric, measure: Measure, extraction: str) -> tupl
     if metric in DIVERSITIES:
         return (f"{metric}.correct", f"{metric}.incorrect")
     if metric is Metric.CALIBRATION:
-        return CALIBRATIONS
+        return CALIBRATIONS if measure.choice_lead is None else (*CALIBRATIONS, *OF_CHOICES)
     if metric is Metric.IMPROVEMENT_SET:
         endings = ("first", "first.plain", "previous", "previous.plain")
         return tuple(f"is-pass@{size}.{ending}" for size in measure.improvement_n or () for ending in endings)

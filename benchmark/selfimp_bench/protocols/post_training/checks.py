@@ -251,6 +251,20 @@ def _answers_can_agree(rules: PostTraining, measure: Measure, grading: Grading) 
         yield Fault(path=where, message=f"{reason}; remove {Metric.CALIBRATION}")
 
 
+def _choices_are_there(measure: Measure, prompt: Prompt) -> Iterator[Fault]:
+    """Labels of choices are weighed for ece, behind a prompt that shows them."""
+    if measure.choice_lead is None:
+        return
+    where = ("measure", "choice_lead")
+    if Metric.CALIBRATION not in measure.metrics:
+        yield Fault(
+            path=where, message=f"metrics does not name {Metric.CALIBRATION}; remove 'choice_lead'", on_key=True
+        )
+    if "choices" not in _FIELD.findall(prompt.template):
+        message = "the prompt's template has no field {choices}; remove 'choice_lead'"
+        yield Fault(path=where, message=message, on_key=True)
+
+
 def _sft_batches(sft: Optimisation, engines: Engines) -> Iterator[Fault]:
     return batches(sft, ("sft",), engines)
 
@@ -311,6 +325,7 @@ POST_TRAINING_RULES: Final[tuple[ManifestRule, ...]] = (
     ManifestRule(find=_balance_within_train, needs=("post_training", "datasets")),
     ManifestRule(find=_resample_below_what_is_drawn, needs=("post_training", "sampling")),
     ManifestRule(find=_answers_can_agree, needs=("post_training", "measure", "grading")),
+    ManifestRule(find=_choices_are_there, needs=("measure", "prompt")),
     ManifestRule(find=_sft_batches, needs=("sft", "engines")),
     ManifestRule(find=_dpo_batches, needs=("dpo", "engines")),
     ManifestRule(find=_probe_within_test, needs=("datasets", "engines")),

@@ -18,13 +18,19 @@ from selfimp_bench.protocols.post_training.cells import (
     DIVERSITIES,
     EASIEST_LEVEL,
     HARDEST_LEVEL,
+    OF_CHOICES,
     by_other_rule,
     of_level,
 )
 from selfimp_bench.protocols.post_training.choose import by_problem, chosen
 from selfimp_bench.protocols.post_training.embed import EMBEDDINGS, SideValue
 from selfimp_bench.protocols.post_training.metrics.balance import ENOUGH, balance_score, distinct, is_whole, rewarded
-from selfimp_bench.protocols.post_training.metrics.calibration import agreement, ece_values, overconfidence_values
+from selfimp_bench.protocols.post_training.metrics.calibration import (
+    Confident,
+    agreement,
+    ece_values,
+    overconfidence_values,
+)
 from selfimp_bench.protocols.post_training.metrics.coverage import coverage
 from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations
 from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n
@@ -42,6 +48,7 @@ from selfimp_bench.protocols.post_training.metrics.improvement_set import (
 )
 from selfimp_bench.protocols.post_training.metrics.tail_share import tail_share, tail_values
 from selfimp_bench.protocols.post_training.unlabelled import sides
+from selfimp_bench.protocols.post_training.weigh import CHOICES, WeighedChoice
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.measured import Measured, write_measured
 from selfimp_bench.steps.plan import Counts, Stage
@@ -82,7 +89,7 @@ class Evidence:
 
     embeddings: by iteration, for sbert-diversity. levels: by problem id of the ood problems, for group-disparity.
     rows: training rows by problem id by iteration, and train_levels: by problem id, for tail-share. thresholds: of the
-    reward, by iteration, where they are chosen.
+    reward, by iteration, where they are chosen. choices: by iteration and problem id, where labels are weighed.
     """
 
     sets: Sequence["JudgedSet"]
@@ -91,6 +98,7 @@ class Evidence:
     rows: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     train_levels: Mapping[str, int | None] = field(default_factory=dict)
     thresholds: Mapping[int, float] = field(default_factory=dict)
+    choices: Mapping[int, Mapping[str, Confident | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +203,8 @@ def _across(spec: Measure, evidence: Evidence) -> Iterator[_Cell]:
         yield from _sbert_diversity(evidence.embeddings)
     if Metric.CALIBRATION in spec.metrics and spec.ece_bins is not None:
         yield from _calibration(spec.ece_bins, evidence.sets)
+        for iteration, found in evidence.choices.items():
+            yield from _calibrated(OF_CHOICES, iteration, found, spec.ece_bins)
     if Metric.IMPROVEMENT_SET in spec.metrics:
         yield from _improvement(spec.improvement_n or (), evidence.sets)
     if Metric.GROUP_DISPARITY in spec.metrics:
@@ -209,17 +219,21 @@ def _sbert_diversity(embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[
 
 
 def _calibration(bins: int, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
-    """The values by problem have the measurement as their mean; undefined where nothing was judged."""
     for judged in sets:
         if judged.role is Role.SAMPLE:
             found = {name: agreement(samples) for name, samples in by_problem(judged.samples).items()}
-            known = {name: each for name, each in found.items() if each is not None}
-            answers = list(known.values())
-            measured = (ece_values(answers, bins=bins), overconfidence_values(answers))
-            for name, values in zip(CALIBRATIONS, measured, strict=True):
-                of_known = dict(zip(known, values, strict=True))
-                by_name = {each: of_known.get(each) for each in found}
-                yield _mean(name, Split.TEST, judged.iteration, by_name)
+            yield from _calibrated(CALIBRATIONS, judged.iteration, found, bins)
+
+
+def _calibrated(
+    names: Sequence[str], iteration: int, found: Mapping[str, Confident | None], bins: int
+) -> Iterator[_Cell]:
+    """The values by problem have the measurement as their mean; undefined where there is no answer."""
+    known = {name: each for name, each in found.items() if each is not None}
+    answers = list(known.values())
+    for name, values in zip(names, (ece_values(answers, bins=bins), overconfidence_values(answers)), strict=True):
+        of_known = dict(zip(known, values, strict=True))
+        yield _mean(name, Split.TEST, iteration, {each: of_known.get(each) for each in found})
 
 
 def _of_training(block: MeasureBlock, evidence: Evidence) -> Iterator[_Cell]:
@@ -406,6 +420,15 @@ def _do(block: MeasureBlock, work: Work) -> Counts:
         else {},
         thresholds={
             int(name.removeprefix("choice.")): chosen(inputs, name).threshold for name in inputs.named("choice.")
+        },
+        choices={
+            int(name.removeprefix("choices.")): {
+                row.problem_id: None
+                if row.confidence is None or row.correct is None
+                else Confident(confidence=row.confidence, correct=row.correct)
+                for row in inputs.rows(name, CHOICES, WeighedChoice)
+            }
+            for name in inputs.named("choices.")
         },
     )
     return write_measured(work.folder, measure(block, evidence))

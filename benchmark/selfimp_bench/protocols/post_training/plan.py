@@ -32,6 +32,7 @@ from selfimp_bench.protocols.post_training.measure import MeasureBlock
 from selfimp_bench.protocols.post_training.more import MoreBlock
 from selfimp_bench.protocols.post_training.stages import STAGES
 from selfimp_bench.protocols.post_training.unlabelled import RewardSelectBlock, RowForm, VoteSelectBlock
+from selfimp_bench.protocols.post_training.weigh import WeighBlock
 from selfimp_bench.steps.dataset import ProblemsBlock
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.model import ModelBlock
@@ -208,6 +209,8 @@ class _Replicate:
                 yield from self._answers(role, iteration)
             if self.manifest.measure.encoder is not None:
                 yield self._embed(self.manifest.measure.encoder, iteration)
+            if self.manifest.measure.choice_lead is not None:
+                yield self._weigh(self.manifest.measure.choice_lead, iteration)
         yield self._measure(total)
 
     @property
@@ -431,6 +434,26 @@ class _Replicate:
             rows_at_most=sample.rows_at_most,
         )
 
+    def _weigh(self, lead: str, iteration: int) -> Step:
+        prompt, engines = self.manifest.prompt, self.manifest.engines
+        return step_of(
+            STAGES,
+            id=self._id(iteration, "weigh"),
+            block=WeighBlock(
+                engine=engines.sampler,
+                settings=sampler_settings(engines, self.model),
+                prompt_template=prompt.template,
+                lead=lead,
+                add_bos=prompt.add_bos,
+            ),
+            inputs={
+                "model": f"{self.model.id}/model",
+                "checkpoint": self._checkpoint(iteration),
+                "problems": f"problems/{Split.TEST}",
+            },
+            rows_at_most=self.manifest.datasets.test.rows,
+        )
+
     def _measure(self, total: int) -> Step:
         inputs = {}
         if Metric.GROUP_DISPARITY in self.manifest.measure.metrics and self.manifest.datasets.ood is not None:
@@ -443,6 +466,8 @@ class _Replicate:
                 inputs[f"training_set.{iteration}"] = self._id(iteration, "select")
             if self.manifest.post_training.balance and iteration < total:
                 inputs[f"choice.{iteration}"] = self._id(iteration, "choose")
+            if self.manifest.measure.choice_lead is not None:
+                inputs[f"choices.{iteration}"] = self._id(iteration, "weigh")
             if self.manifest.measure.encoder is not None:
                 inputs[f"embeddings.{iteration}"] = self._id(iteration, "embed")
             for role in self._roles(iteration):

@@ -167,7 +167,11 @@ def _measure(toy: Toy, data: Mapping[str, Any]) -> Json:
     }
     if "is-pass@n" in metrics:
         measure["improvement_n"] = [*_K]
-    measure |= {key: value for key in ("ece_bins", "tail_from") if (value := _at(data, "measure", key)) is not None}
+    measure |= {
+        key: value
+        for key in ("ece_bins", "choice_lead", "tail_from")
+        if (value := _at(data, "measure", key)) is not None
+    }
     if _at(data, "measure", "encoder") is not None:
         measure["encoder"] = {**_ENCODER, "assumed": "small enough for a CPU"}
     return measure
