@@ -58,6 +58,26 @@ def test_a_table_without_the_rest_of_its_folder_is_read_with_its_conflicts(tmp_p
     assert {flaw.message for flaw in find_flaws(path)} == {absent}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{HEADER},{'c' * 10**6}\n", "unknown column"),
+        (
+            f"{HEADER}\n{'c' * 10**6},tiny,gsm,,pass@1,,77.50,percent,,Table 1,\n",
+            "has 1000000 characters; expected at most",
+        ),
+        (f"{HEADER}\na,tiny,gsm,,pass@1,{'7' * 1900},1,percent,,Table 1,\n", "must be a plain decimal number"),
+        (f"{HEADER}\na,tiny,gsm,,pass@1,1,{'7' * 5000},percent,,Table 1,\n", "has 5000 characters"),
+    ],
+)
+def test_what_is_too_long_for_a_table_is_named_and_not_quoted_whole(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    flaws = [str(flaw) for flaw in find_flaws(path)]
+    assert any(said in flaw for flaw in flaws), flaws
+    assert all(len(flaw) < 3000 for flaw in flaws)
+
+
 def test_a_table_keeps_the_digits_as_printed(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     digest = "0" * 64

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.record import read_study_record
 from selfimp_bench.runs.study import Study, open_study
+from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.plan import plan_keys
 from selfimp_bench.steps.store import Store
 from selfimp_bench.verdict.findings import Verdict
@@ -159,6 +161,53 @@ def test_a_file_that_is_not_the_recorded_one_is_not_judged(study_file: Path, tmp
     kept.write_text(kept.read_text().replace("DPO is better.", "DPO is worse."))
     with pytest.raises(InputError, match=r"not the file that .*study\.json names; run again"):
         judge_study(folder)
+
+
+def _changed(path: Path, change: Callable[[dict[str, Any]], None], *, seal: bool = True) -> None:
+    record = json.loads(path.read_bytes())
+    change(record)
+    if seal:
+        record["seal"] = seal_of(json.dumps(record).encode())
+    path.write_text(json.dumps(record))
+
+
+def test_every_edit_of_a_studys_run_is_refused_by_name(study_file: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    folder = run_study(_open(study_file), home, _Quiet())
+    judged = judge_study(folder)
+    record, findings, table = (
+        folder / name for name in ("study.json", "findings.json", "reference_results/numbers.csv")
+    )
+    one, two = (home / "runs" / run.folder / "record.json" for run in read_study_record(folder).runs)
+
+    def swapped(record: dict[str, Any]) -> None:
+        for key in ("folder", "evidence"):
+            record["runs"][0][key] = record["runs"][1][key]
+
+    edits: list[tuple[Path, Callable[[], object], str]] = [
+        (record, lambda: _changed(record, lambda found: found.update(profile="smoke"), seal=False), "was edited"),
+        (record, lambda: _changed(record, lambda found: found.update(runs=[])), "'runs' is empty"),
+        (record, lambda: _changed(record, lambda found: found["runs"][0].update(folder="../x")), "the folder ../x"),
+        (record, lambda: _changed(record, lambda found: found.update(study_file="../x")), "'files' lacks ../x"),
+        (record, lambda: _changed(record, swapped), "is that of two"),
+        (record, lambda: record.write_text("[" * 100000), "not a study's record"),
+        (one, lambda: _changed(one, lambda found: found["seeds"].append(2)), "is not the one of this study"),
+        (two, lambda: _changed(two, lambda found: found.update(models=[]), seal=False), "record.json: was edited"),
+        (table, lambda: table.write_text(TABLE.replace("50", "51")), "numbers.csv: was changed"),
+        (
+            findings,
+            lambda: findings.write_text(findings.read_text().replace("INCONCLUSIVE", "REPRODUCED")),
+            "was edited",
+        ),
+    ]
+    for file, edit, said in edits:
+        before = file.read_bytes()
+        edit()
+        with pytest.raises(InputError, match=re.escape(said)) as refused:
+            judge_study(folder)
+        assert str(file.parent.name) in str(refused.value)
+        file.write_bytes(before)
+    assert judge_study(folder) == judged
 
 
 def test_the_command_line_plans_shows_validates_and_reproduces_a_study(study_file: Path, tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def _ids(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(";")) if text else ()
 
 
-_COUNT = re.compile(r"[0-9]+")
+_COUNT = re.compile(r"[0-9]{1,18}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _IN_TABLE = "#"
 _ID = re.compile(r"[^\s;#]+")

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from selfimp_bench.errors import Flaw
+from selfimp_bench.plain_json import shortened
 
 Rules = Mapping[str, Callable[[str], str | None]]
 """By column: what is wrong with a field's text, or None."""
@@ -95,7 +96,7 @@ def _split(text: str, file: str, flaws: list[Flaw]) -> Iterator[tuple[Field, ...
 
 def flaw_in(file: str, field: Field, column: str, message: str) -> Flaw:
     """A flaw of one field."""
-    return Flaw(file=file, line=field.line, column=field.column, where=f"$.{column}", message=message)
+    return Flaw(file=file, line=field.line, column=field.column, where=f"$.{shortened(column)}", message=message)
 
 
 def _header_flaws(
@@ -127,16 +128,22 @@ def _by_columns(file: str, rows: Sequence[tuple[Field, ...]], rules: Rules) -> R
             flaws.append(Flaw(file=file, line=row[0].line, column=row[0].column, where="$", message=message))
     for record in records:
         for name, field in record.items():
-            if problem := rules[name](field.text):
+            if problem := _too_long(field.text) or rules[name](field.text):
                 flaws.append(flaw_in(file, field, name, problem))
     if not rows[1:]:
         flaws.append(Flaw(file=file, line=1, column=1, where="$", message="the table has no rows under its first line"))
     return Records(records=tuple(records), flaws=tuple(flaws), is_whole=True)
 
 
+def _too_long(text: str) -> str | None:
+    return f"has {len(text)} characters; expected at most {_LONGEST}" if len(text) > _LONGEST else None
+
+
 # ---- rules that several kinds of table have ----
 
-_DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]+)?|\.[0-9]+)")
+_LONGEST = 2000
+"""Characters of a field."""
+_DECIMAL = re.compile(r"-?([0-9]{1,30}(\.[0-9]{1,30})?|\.[0-9]{1,30})")
 
 
 def text_rule(text: str) -> str | None:

@@ -65,7 +65,13 @@ def study_faults(folder: Path, record: StudyRecord) -> tuple[str, ...]:
         *named(path, seal_faults(path.read_bytes(), record.seal)),
         *_file_faults(folder, record.files, (record.study_file,), path),
         *named(path, _member_faults(folder, record)),
+        *(fault for own in _members(folder, record) for fault in run_faults(own, read_record(own))),
     )
+
+
+def _members(folder: Path, record: StudyRecord) -> Iterator[Path]:
+    """The run folders of the experiments that are inside the folder of all runs."""
+    return (folder.parent.parent / run.folder for run in record.runs if not leads_outside(run.folder))
 
 
 def _file_faults(folder: Path, files: Mapping[str, str], needed: Iterable[str], record: Path) -> Iterator[str]:
@@ -119,9 +125,11 @@ def _member_faults(folder: Path, record: StudyRecord) -> Iterator[str]:
         if leads_outside(run.folder):
             yield f"'runs' names the folder {run.folder}; expected {INSIDE} that holds all runs"
             continue
-        found = read_record(folder.parent.parent / run.folder).evidence_digest()
-        if found != run.evidence:
+        found = read_record(folder.parent.parent / run.folder)
+        if (found.experiment, found.version) != (run.experiment, run.version):
+            yield f"the run {run.folder} is that of {found.experiment}; expected {run.experiment}"
+        elif (evidence := found.evidence_digest()) != run.evidence:
             yield (
-                f"the run {run.folder} is not the one of this study (its evidence has the digest {found}, expected "
+                f"the run {run.folder} is not the one of this study (its evidence has the digest {evidence}, expected "
                 f"{run.evidence}); if it was run again since, run the study again"
             )
