@@ -33,10 +33,12 @@ def test_a_large_effect_is_decided_with_one_replicate_and_a_small_one_with_none(
 
 def test_replicates_make_smaller_effects_detectable(published: dict[tuple[str, str], Decidability]) -> None:
     rises = published["last-above-first", "mistral-7b-v0.1"]
-    effects = [each.smallest_effect for each in rises.prospects]
     assert [each.replicates for each in rises.prospects] == [1, 3, 5]
-    assert all(one is not None and two is not None and two < one for one, two in pairwise(effects))
     assert rises.unit == "share"
+    effects = {name: [each.smallest_effect for each in one.prospects] for name, one in published.items()}
+    known = [each for each in effects.values() if None not in each]
+    assert len(known) > len(effects) / 2
+    assert all(more < fewer for each in known for fewer, more in pairwise(each))  # of every claim, not of some
 
 
 def test_a_value_is_to_be_told_from_a_model_that_stays_as_it_was(

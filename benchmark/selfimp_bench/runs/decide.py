@@ -6,6 +6,7 @@ seeds that the priors expect. A claim can be decided with K replicates where at 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Final
 
 from selfimp_bench.canonical import derive_seed
@@ -23,7 +24,7 @@ from selfimp_bench.verdict.logic import AtLeast, Leaf, Node, Not, judge
 from selfimp_bench.verdict.ranking import Problems
 from selfimp_bench.verdict.simulated import Design, Spread, first_replicates, simulate
 from selfimp_bench.verdict.truths import keys_of
-from selfimp_bench.verdict.words import finding
+from selfimp_bench.verdict.words import expected_effect
 from selfimp_bench.verdict.worlds import Claimed, Publication, publication, worlds
 
 REPLICATES: Final = (1, 3, 5)
@@ -37,7 +38,8 @@ class Prospect:
     """What becomes of a claim in ``draws`` simulated faithful runs with so many replicates.
 
     smallest_effect: how far from its bound (a value: from what would refute it) the truth must lie for 80 of 100 runs
-    to reproduce it, in the measurement's unit (a value: its table's); None for a claim of several parts.
+    to reproduce it, in the measurement's unit (a value: its table's), with the spread over seeds that the priors expect
+    and the mean of the error over problems in all draws; None for a claim of several parts.
     """
 
     replicates: int
@@ -88,8 +90,7 @@ def _prospects(
     experiment: Experiment, claims: Sequence[check.OwnClaim], tables: Sequence[ReferenceTable], priors: Priors
 ) -> Iterator[Decidability]:
     verdicts: dict[int, list[list[Verdict]]] = {count: [] for count in REPLICATES}
-    effects: dict[int, list[float | None]] = {}
-    units: list[str] = []
+    effects: dict[int, list[list[float | None]]] = {count: [] for count in REPLICATES}
     published = _published(experiment, claims, tables)
     world, design = worlds(published)[0], _design(experiment, published, priors)
     for draw in range(DRAWS):
@@ -98,32 +99,42 @@ def _prospects(
             bench = Bench(first_replicates(run, count), priors)
             judged = [judge(each.node, bench.ask) for each in claims]
             verdicts[count].append([each.verdict for each in judged])
-            if draw == 0:
-                found = [finding(check.subject(each), tree, priors) for each, tree in zip(claims, judged, strict=True)]
-                effects[count] = [each.smallest_effect for each in found]
-                units = [next((point.unit for point in each.points), "") for each in found]
+            effects[count].append([expected_effect(each, bench.tester, count) for each in judged])
     scale = protocol_of(experiment.manifest).scale
     for number, each in enumerate(claims):
         keys = keys_of(each.node)
         prospects = tuple(
-            _prospect(count, [one[number] for one in verdicts[count]], effects[count][number]) for count in REPLICATES
+            _prospect(count, [one[number] for one in verdicts[count]], [one[number] for one in effects[count]])
+            for count in REPLICATES
         )
         yield Decidability(
             claim=each.claim.id,
             model=each.model,
-            unit=units[number] or " or ".join(sorted({scale(key[2].metric).unit for key in keys})),
+            unit=_unit(each.node) or " or ".join(sorted({scale(key[2].metric).unit for key in keys})),
             prospects=prospects if keys <= world.means.keys() else (),
             untold=untold(each.node),
         )
 
 
-def _prospect(count: int, verdicts: Sequence[Verdict], effect: float | None) -> Prospect:
+def _unit(node: Node[Question]) -> str | None:
+    """That of the published numbers that a claim is about; None where it is about none."""
+    if isinstance(node, Leaf):
+        question = node.question
+        if isinstance(question, Values):
+            return question.numbers[0].row.unit
+        return question.number.row.unit if isinstance(question, Equal) else None
+    parts = (node.part,) if isinstance(node, Not) else node.parts if isinstance(node, AtLeast) else ()
+    return next(filter(None, map(_unit, parts)), None)
+
+
+def _prospect(count: int, verdicts: Sequence[Verdict], effects: Sequence[float | None]) -> Prospect:
+    known = [each for each in effects if each is not None]
     return Prospect(
         replicates=count,
         draws=len(verdicts),
         reproduced=verdicts.count(Verdict.REPRODUCED),
         contradicted=verdicts.count(Verdict.NOT_REPRODUCED),
-        smallest_effect=effect,
+        smallest_effect=fmean(known) if len(known) == len(effects) else None,
     )
 
 

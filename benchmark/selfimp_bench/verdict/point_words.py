@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from selfimp_bench.manifest.model import Apart, Cell
@@ -14,7 +15,7 @@ from selfimp_bench.verdict.findings import (
     Verdict,
     brief,
 )
-from selfimp_bench.verdict.inference import student_quantile
+from selfimp_bench.verdict.inference import Variance, student_quantile
 from selfimp_bench.verdict.leaf_words import Levels, Words, decided_by, probability, smallest_effect, step
 from selfimp_bench.verdict.value import Compared, Published, ValuesJudged, error_of, told_from
 
@@ -38,13 +39,11 @@ def values_words(
         for index, (cell, name) in enumerate(zip(cells, names, strict=True))
     ]
     measured = [one for one in judged.compared if isinstance(one, Compared)]
-    units = {one.number.row.unit for one in measured}
-    effects = [smallest_effect(error_of(one), AGAINST_LEVEL / (2 * judged.points)) for one in measured]
     replicates = _replicates(judged) if verdict is Verdict.INCONCLUSIVE else None
     return Words(
         reason=_reason(points, judged, told, verdict) + decided_by(None, replicates),
         would_fail="" if levels is None else _would_fail(names, judged, levels),
-        smallest_effect=max(effects) if len(units) == 1 else None,
+        smallest_effect=_largest_effect(measured, judged.points),
         points=tuple(points),
         terms=(
             Term(name="points", value=judged.points, source="the claim's, about this model"),
@@ -52,6 +51,20 @@ def values_words(
         ),
         replicates=replicates,
     )
+
+
+def values_effect(judged: ValuesJudged, replicates: int) -> float | None:
+    """The smallest effect with so many replicates, whose seeds spread as expected; None where there are no numbers."""
+    measured = [one for one in judged.compared if isinstance(one, Compared)]
+    known = [Variance(value=one.given.value, degrees=one.given.degrees + replicates - 1) for one in measured]
+    moved = [replace(one, spread=each) for one, each in zip(measured, known, strict=True)]
+    return _largest_effect(moved, judged.points)
+
+
+def _largest_effect(measured: Sequence[Compared], points: int) -> float | None:
+    """Of the point that takes the most; None where they are not in one unit."""
+    effects = [smallest_effect(error_of(one), AGAINST_LEVEL / (2 * points)) for one in measured]
+    return max(effects) if len({one.number.row.unit for one in measured}) == 1 else None
 
 
 def _reason(points: Sequence[PointFinding], judged: ValuesJudged, told: bool, verdict: Verdict) -> str:

@@ -8,11 +8,12 @@ from typing import Final
 from selfimp_bench.manifest.priors import Priors
 from selfimp_bench.verdict.bench import Bent, Detail, Drawn, Equal, Question, Values
 from selfimp_bench.verdict.comparisons import ALONE
-from selfimp_bench.verdict.contrast import Contrast, Tails
-from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief, describe
-from selfimp_bench.verdict.leaf_words import Levels, Words, contrast_words, probability
+from selfimp_bench.verdict.contrast import Contrast, Contrasts, Tails
+from selfimp_bench.verdict.findings import FOR_LEVEL, Finding, Kind, Term, Verdict, brief, describe
+from selfimp_bench.verdict.inference import Variance
+from selfimp_bench.verdict.leaf_words import Levels, Words, contrast_words, probability, smallest_effect, spread
 from selfimp_bench.verdict.logic import AtLeast, Judged, Leaf, judge
-from selfimp_bench.verdict.point_words import values_words
+from selfimp_bench.verdict.point_words import values_effect, values_words
 from selfimp_bench.verdict.value import ValuesJudged
 
 Tree = Judged[Question, Detail]
@@ -54,6 +55,21 @@ def finding(subject: Subject, tree: Tree, priors: Priors) -> Finding:
         problems_to_decide=words.problems,
         replicates_to_decide=words.replicates,
     )
+
+
+def expected_effect(tree: Tree, tester: Contrasts, replicates: int) -> float | None:
+    """The smallest effect of a claim with so many replicates, whose seeds spread as the priors expect.
+
+    None for one of several parts, and where there are no numbers.
+    """
+    tree = _bare(tree)
+    if tree.parts or not isinstance(tree.node, Leaf):
+        return None
+    if isinstance(tree.node.question, Contrast) and isinstance(tree.detail, Tails) and tree.detail.summary is not None:
+        seeds = tester.expected(tree.node.question)
+        known = Variance(value=seeds.value / replicates, degrees=seeds.degrees + replicates - 1)
+        return smallest_effect(spread(replace(tree.detail.summary, seed=known)), FOR_LEVEL)
+    return values_effect(tree.detail, replicates) if isinstance(tree.detail, ValuesJudged) else None
 
 
 def _bare(tree: Tree) -> Tree:
