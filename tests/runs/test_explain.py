@@ -43,7 +43,11 @@ def test_a_value_has_the_terms_of_every_point_with_their_sources_and_what_would_
 ) -> None:
     found = _explain(make_manifest, common_home, _value(POINT))
     (finding,) = found.findings
-    assert (found.statement, found.source, found.rule) == ("A value.", "Section 4", explain.PUBLISHED)
+    assert (found.statement, found.source, found.rule) == (
+        "A value.",
+        "Section 4",
+        f"{explain.PUBLISHED}\n\n{explain.UNDEFINED}",
+    )
     terms = {term.name: term.source for term in finding.points[0].terms}
     assert {"measured mean", "published number", "published sd", "expected sd over seeds", "sd over seeds"} <= set(
         terms
@@ -65,7 +69,7 @@ def test_readings_have_the_rules_of_their_forms_and_their_parts(
     )
     claim = {"id": "my-any", "statement": "Either.", "source": "Section 4", "any_of": [value, order]}
     found = _explain(make_manifest, common_home, claim)
-    assert found.rule == "\n\n".join((explain.ANY_OF, explain.PUBLISHED, explain.COMPARED))
+    assert found.rule == "\n\n".join((explain.ANY_OF, explain.PUBLISHED, explain.COMPARED, explain.UNDEFINED))
     (finding,) = found.findings
     assert any(term.name.startswith("later is better: ") for term in finding.terms)
 
@@ -80,7 +84,7 @@ def test_too_few_problems_are_told_apart_from_none(make_manifest: ManifestMaker,
 def test_an_order_says_how_far_off_a_truth_it_could_tell(make_manifest: ManifestMaker, common_home: Path) -> None:
     found = _explain(make_manifest, common_home, _claim("order", _order(3, 1)))
     (finding,), (need,) = found.findings, found.to_decide
-    assert (found.rule, finding.kind) == (explain.COMPARED, Kind.ORDER)
+    assert (found.rule, finding.kind) == (f"{explain.COMPARED}\n\n{explain.UNDEFINED}", Kind.ORDER)
     assert finding.smallest_effect is not None
     assert f"in 80 of 100 runs it takes a truth {brief(finding.smallest_effect)} away to decide it" in need.words
     assert {"standard error, problems", "standard error, seeds", "p for", "level for"} <= {
@@ -123,7 +127,7 @@ def test_a_claim_across_experiments_names_its_comparisons(study_file: Path, tmp_
     folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
     found = explain.explain(folder, "dpo-is-better")
     (finding,) = found.findings
-    assert found.rule == f"{explain.TOGETHER}\n\n{explain.COMPARED}"
+    assert found.rule == f"{explain.TOGETHER}\n\n{explain.COMPARED}\n\n{explain.UNDEFINED}"
     assert (finding.model, found.judged) == (MODEL, True)
     assert {"p for", "p against"} <= {term.name for term in finding.terms}
     assert [need.verdict for need in found.to_decide] == [finding.verdict]

@@ -143,6 +143,15 @@ def test_problems_undefined_in_a_cell_are_dropped_and_counted() -> None:
     assert (found.summary.problems, found.summary.dropped, found.summary.estimate) == (79, 1, 1.0)
 
 
+def test_a_replicate_without_any_number_leaves_a_sum_unmeasured() -> None:
+    low, high, nothing = share(1, 200), share(2, 200), [None] * 200
+    missing = Contrasts(evidence_of({ONE: [low, low, nothing], TWO: [high] * 3}), SURE).test(difference())
+    assert (missing.above, missing.below) == (1.0, 1.0)
+    assert missing.missing is not None and "in some replicate" in missing.missing
+    partly = evidence_of({ONE: [low, low, [None, *low[1:]]], TWO: [high] * 3})
+    assert Contrasts(partly, SURE).test(difference()).above < 0.01  # one problem alone is left out
+
+
 def test_a_problem_undefined_in_one_replicate_counts_in_the_others() -> None:
     gaps: list[float | None] = [None] * 10 + [0.5] * 30 + [0.6] * 40
     whole: list[float | None] = [0.5] * 40 + [0.6] * 40

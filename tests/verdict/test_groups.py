@@ -271,16 +271,15 @@ def test_a_gain_is_held_against_the_published_one_and_told_from_none() -> None:
 
 
 def test_a_gain_rests_on_the_replicates_that_have_every_iteration_of_it() -> None:
-    """One that stopped early, or in which nothing was defined, is left out and nothing else is."""
+    """One that stopped early is left out; one in which nothing was defined leaves it unmeasured."""
     gain, nothing = equals(series(2, 3, minus_iteration=1)), [None] * 80
     whole = {("a-sft", "m", cell("pass@1", at)): [share(quarters)] * 3 for at, quarters in ((1, 1), (2, 2), (3, 1))}
     last = ("a-sft", "m", cell("pass@1", 3))
-    for fewer in ([share(1)] * 2, [share(1), share(1), nothing]):
-        found = judge({**whole, last: fewer}, equals=gain)
-        assert found.verdict is Verdict.REPRODUCED
-        assert "25 percent (2 replicates, 80 problems)" in found.reason
-    none = judge({**whole, last: [nothing] * 3}, equals=gain)
-    assert none.verdict is Verdict.NOT_MEASURED
+    found = judge({**whole, last: [share(1)] * 2}, equals=gain)
+    assert found.verdict is Verdict.REPRODUCED
+    assert "25 percent (2 replicates, 80 problems)" in found.reason
+    for undefined in ([share(1), share(1), nothing], [nothing] * 3):
+        assert judge({**whole, last: undefined}, equals=gain).verdict is Verdict.NOT_MEASURED
 
 
 def test_the_greatest_of_several_is_that_of_every_replicate_as_one_published_run_has_it() -> None:

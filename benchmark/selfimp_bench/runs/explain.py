@@ -28,6 +28,10 @@ COMPARED: Final = (
     "where numbers this far on the claimed side would come out in at most 1 of 100 runs were the truth at the bound, "
     "and contradicted where numbers this far on the other side would in at most 5 of 100."
 )
+UNDEFINED: Final = (
+    "A replicate in which a measurement is undefined leaves the claim unmeasured, whatever its form: what made it "
+    "undefined is no chance, and the other replicates do not stand for it."
+)
 TOGETHER: Final = (
     "The claim becomes comparisons, and needs so many of them: all (each at its level), or at least k of m (the "
     "(m - k + 1)-fold of the k-th smallest p). The greatest of several is above others where one of them is above all "
@@ -114,12 +118,12 @@ def _require(claim: str, known: Sequence[str], name: str) -> None:
 
 def _rule(claim: Claim) -> str:
     rules = [COMPARED if each.value is None else PUBLISHED for each in every_reading([claim])]
-    return "\n\n".join(dict.fromkeys([*_SEVERAL[claim.several], *rules]))
+    return "\n\n".join(dict.fromkeys([*_SEVERAL[claim.several], *rules, UNDEFINED]))
 
 
 def _rule_across(claim: SuiteClaim) -> str:
     rules = [COMPARED if each.equals is None else PUBLISHED for each in readings(claim)]
-    return "\n\n".join(dict.fromkeys([*_SEVERAL[claim.several], TOGETHER, *rules]))
+    return "\n\n".join(dict.fromkeys([*_SEVERAL[claim.several], TOGETHER, *rules, UNDEFINED]))
 
 
 _SEVERAL: Final[Mapping[str | None, tuple[str, ...]]] = {None: (), "any_of": (ANY_OF,), "all_of": (ALL_OF,)}

@@ -185,10 +185,11 @@ class Bench:
     def _bent(self, asked: Bent) -> Answer[Detail]:
         """By draws; fewer problems than decide anything leave it open, as they do a comparison."""
         keys = tuple(dict.fromkeys(key for curve in asked.curves for key in curve.keys))
-        cells = [cell for key in keys if (cell := self.tester.cell(key)) is not None]
+        known = {key: cell for key in keys if (cell := self.tester.cell(key)) is not None and cell.everywhere}
+        cells = list(known.values())
         if len(cells) < len(keys):
-            key = next(key for key in keys if self.tester.cell(key) is None)
-            why = f"{key[1]}: {describe(key[2])} was not measured: no values per problem"
+            key = next(key for key in keys if key not in known)
+            why = f"{key[1]}: {describe(key[2])} was not measured: no values per problem, or not in every replicate"
             return Answer(p_for=1.0, p_against=1.0, best=0.0, absent=True, detail=why)
         drawn = self._drawn(keys, cells)
         if isinstance(drawn, str):

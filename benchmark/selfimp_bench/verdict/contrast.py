@@ -6,6 +6,9 @@ expected from the prior of each measurement, updated by the spread of the contra
 
     s2 = (nu0 sum(w^2 sigma0^2) + (K - 1) s_K^2) / (nu0 + K - 1), for the cells of one experiment; its share is s2 / K
 
+A replicate in which a cell is undefined on all problems leaves the sum unmeasured, and so it leaves a published number:
+what made it undefined is no chance, and the other replicates do not stand for it.
+
 Where the problems are 0s and 1s their tail is exact: Clopper and Pearson's for one share against a bound, the sign test
 for the difference of two from 0. Values that are all equal have no width of their own and get the tail of what may be
 unseen. Graded values count with as many degrees of freedom as problems differ from the most common value.
@@ -229,9 +232,9 @@ class Contrasts:
         for members in sets.values():
             part = _part([cells[i] for i in members], [weights[i][1] for i in members], replicates)
             if part is None:
-                return "none of the problems has a value in all of " + ", ".join(
-                    describe(weights[i][0][2]) for i in members
-                )
+                named = ", ".join(describe(weights[i][0][2]) for i in members)
+                few = "" if len(replicates) == 1 else ", in some replicate"
+                return f"none of the problems has a value in all of {named}{few}"
             parts.append(part)
         seed = self._seeds(weights, sets, parts)
         if len(parts) == 1:
@@ -289,6 +292,11 @@ class KnownCell:
     @cached_property
     def complete(self) -> bool:
         return not bool(np.isnan(self.values).any())
+
+    @cached_property
+    def everywhere(self) -> bool:
+        """Whether it has a value in every replicate."""
+        return not bool(np.isnan(self.values).all(axis=1).any())
 
     @cached_property
     def binary(self) -> bool:
@@ -420,15 +428,15 @@ _Defined = tuple[NDArray[np.float64], float, float, list[NDArray[np.float64]], i
 def _defined(cells: Sequence[KnownCell], weights: Sequence[float], replicates: tuple[int, ...]) -> _Defined | None:
     """By problem, the mean over the replicates in which every cell is defined there; their mean, and its variance.
 
+    None where some replicate has no such problem.
+
     A replicate's mean is over its own problems, so that a problem counts in each by that one's number of problems.
     """
     tables = aligned(cells, replicates)
     summed = sum((w * table for w, table in zip(weights, tables, strict=True)), np.zeros(()))
     defined = ~np.isnan(summed)
-    kept = defined.any(axis=1)
-    if not kept.any():
+    if not defined.any(axis=1).all():
         return None
-    summed, defined, tables = summed[kept], defined[kept], [table[kept] for table in tables]
     counts = defined.sum(axis=1)
     means = [np.where(defined, table, 0.0).sum(axis=1) / counts for table in tables]
     by_replicate = np.where(defined, summed, 0.0).sum(axis=1) / counts
