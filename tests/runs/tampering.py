@@ -70,8 +70,9 @@ def remake(target: Target, swap: tuple[str, str] | None = None) -> Target:
     """
     record, plan = target.record, target.plan()
     done: dict[str, StepRecord] = {}
+    renamed: dict[str, str] = {}
     for row, step in zip(record["steps"], plan.steps, strict=True):
-        old = target.store / row["fingerprint"]
+        old = target.store / renamed.get(row["fingerprint"], row["fingerprint"])
         own = msgspec.json.decode((old / "step.json").read_bytes(), type=StepRecord)
         artifacts = tuple(_hashed(old, each) for each in own.artifacts)
         inputs = {name: done[source].content_digest() for name, source in step.inputs.items()}
@@ -85,6 +86,7 @@ def remake(target: Target, swap: tuple[str, str] | None = None) -> Target:
         (old / "step.json").write_bytes(pretty_json(done[step.id]))
         if old.name != key:
             old.rename(target.store / key)
+            renamed[row["fingerprint"]] = key  # two seeds share steps that know no seed
         row |= msgspec.to_builtins(
             {name: getattr(done[step.id], name) for name in ("fingerprint", "inputs", "artifacts")}
         )

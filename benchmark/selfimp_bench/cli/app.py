@@ -12,6 +12,7 @@ COMMANDS = (
     "check",
     "doctor",
     "explain",
+    "export",
     "fetch",
     "grade",
     "list",

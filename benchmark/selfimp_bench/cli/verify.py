@@ -15,10 +15,11 @@ _ROWS = 40
 
 
 @command("verify")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN_OR_BUNDLE")
+@click.option("--key", metavar="PUB", type=click.Path(path_type=Path), help="The public key that must have signed it.")
 @home_option
-def verify_command(*, run: str, home: Path, as_json: bool) -> int:
-    """Verify a finished run (a run folder, or a study's NAME or NAME/ID) from its raw generations.
+def verify_command(*, run: str, key: Path | None, home: Path, as_json: bool) -> int:
+    """Verify a finished run (a run folder, NAME or NAME/ID) or a bundle of one from its raw generations.
 
     Every grade, measurement and verdict is computed again, every hash, seed, prompt and data digest checked, and what
     does not match is listed with how much it moves. No engine runs. Exit codes: 0 all matches; 1 something does not;
@@ -26,7 +27,7 @@ def verify_command(*, run: str, home: Path, as_json: bool) -> int:
     """
     from selfimp_bench.runs.verifying.open import verify
 
-    verification = verify(run, home)
+    verification = verify(run, home, key)
     if as_json:
         print_json(verification)
     else:

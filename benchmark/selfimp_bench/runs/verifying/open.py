@@ -1,27 +1,39 @@
-"""What is to be verified: a run folder in its home."""
+"""What is to be verified: a run folder in its home, or a bundle."""
 
+import tempfile
 from pathlib import Path
 
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.errors import InputError
 from selfimp_bench.runs.folders import find_run
-from selfimp_bench.runs.verifying.found import Verification
+from selfimp_bench.runs.verifying.found import Found, Verification
+from selfimp_bench.runs.verifying.parts import BUNDLE, SIGNATURE, is_left_out
+from selfimp_bench.runs.verifying.signing import is_signed_by
 from selfimp_bench.runs.verifying.steps import Kept
+from selfimp_bench.runs.verifying.unpack import unpack
 from selfimp_bench.runs.verifying.verify import verify_run
 
 
-def verify(run: str, home: Path) -> Verification:
-    """Verify a run by its name or folder. Raises InputError where it, or the store that it came from, is not there."""
+def verify(run: str, home: Path, key: Path | None = None) -> Verification:
+    """Verify a bundle by its path, or a run by its name or folder.
+
+    key: the public key that a bundle is to be signed by. Raises InputError where a run, or the store that it came from,
+    is not there, and for a bundle that cannot be read or breaks a rule (``unpack.py``).
+    """
+    if Path(run).is_file():
+        return _verify_bundle(Path(run), home, key)
+    if key is not None:
+        raise InputError(f"{run}: not a bundle; only bundles are signed, so --key has nothing to check")
     folder = find_run(run, home).resolve()
-    own = _home_of(folder, home)
+    own = home_of(folder, home)
     kept = Kept(
-        store=own / "store", runs=own / "runs", hub=hub_folder(home), left_out=lambda _stage, _block, _path: False
+        store=own / "store", runs=own / "runs", hub=hub_folder(home), left_out=lambda _plan, _step, _path: False
     )
     return verify_run(folder, kept)
 
 
-def _home_of(folder: Path, home: Path) -> Path:
-    """The home of a run folder: the one that it lies in, else the one named."""
+def home_of(folder: Path, home: Path) -> Path:
+    """The home of a run folder: the one that it lies in, else the one named. Raises InputError where neither is."""
     for own in (folder.parent.parent.parent, home):
         if (own / "store").is_dir() and folder.parent.parent.name == "runs":
             return own
@@ -29,3 +41,38 @@ def _home_of(folder: Path, home: Path) -> Path:
         f"{folder}: the store with what its models wrote is not here; expected a run folder in its home "
         "(HOME/runs/NAME/ID beside HOME/store), or a bundle of the run"
     )
+
+
+def _verify_bundle(path: Path, home: Path, key: Path | None) -> Verification:
+    found = Found()
+    with tempfile.TemporaryDirectory(prefix="selfimp-bench-bundle-") as scratch:
+        into = Path(scratch).resolve()
+        bundle = unpack(path, into, found)
+        signed = _signature(found, into, key)
+        kept = Kept(
+            store=into / "store",
+            runs=into / "runs",
+            hub=hub_folder(home),
+            left_out=lambda plan, step, name: is_left_out(plan, step, name, with_data=bundle.with_data),
+        )
+        if len(Path(bundle.run).parts) != 3 or Path(bundle.run).parts[0] != "runs":
+            raise InputError(f"{path}: {BUNDLE}: $.run: expected runs/NAME/ID, found {ascii(bundle.run)[:100]}")
+        if bundle.left_out:
+            found.taken.append(f"{len(bundle.left_out)} files that the bundle leaves out (weights), by their hashes")
+        return verify_run(into / bundle.run, kept, found=found, signed=signed, subject=str(path))
+
+
+def _signature(found: Found, into: Path, key: Path | None) -> str | None:
+    """By whose key the bundle is signed, where that was asked for and is so."""
+    signature = into / SIGNATURE
+    if key is None:
+        if signature.is_file():
+            found.taken.append("the bundle's signature: --key PUB checks it by the signer's public key")
+        return None
+    if not signature.is_file():
+        found.differs("signature", SIGNATURE, "none", f"by {key}")
+        return None
+    if not is_signed_by((into / BUNDLE).read_bytes(), signature.read_bytes(), key):
+        found.differs("signature", SIGNATURE, "one of another key, or of another bundle", f"by {key}")
+        return None
+    return f"by {key}"

@@ -15,7 +15,7 @@ from selfimp_bench.runs.verifying.compare import compare_files, compare_json
 from selfimp_bench.runs.verifying.found import Found
 from selfimp_bench.seals import seal_faults
 from selfimp_bench.steps.inputs import StepInputs
-from selfimp_bench.steps.plan import Places, Plan, Stage, Step, fingerprint
+from selfimp_bench.steps.plan import Places, Plan, Step, fingerprint
 from selfimp_bench.steps.rows import SAMPLES
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.sample import SampleBlock
@@ -32,13 +32,13 @@ Records = dict[str, StepRecord]
 class Kept:
     """Where the evidence lies: the folders of finished steps, of runs, and of what was fetched.
 
-    left_out: whether a file of a step, by its path in the step's folder, need not be there.
+    left_out: whether a file of a step of the plan, by its path in the step's folder, need not be there.
     """
 
     store: Path
     runs: Path
     hub: Path
-    left_out: Callable[[Stage[Any], object, str], bool]
+    left_out: Callable[[Plan, Step, str], bool]
 
 
 def step_records(found: Found, plan: Plan, recorded: Sequence[RecordedStep], kept: Kept) -> Records | None:
@@ -104,7 +104,7 @@ def _check_files(found: Found, plan: Plan, step: Step, record: StepRecord, kept:
     for artifact in record.artifacts:
         where = f"{step.id}: {artifact.path}"
         if artifact.path not in there:
-            if not kept.left_out(plan.stage(step), step.block, artifact.path):
+            if not kept.left_out(plan, step, artifact.path):
                 found.differs("file", where, f"{artifact.bytes} bytes", "not there")
             continue
         path = folder / artifact.path

@@ -29,6 +29,7 @@ from selfimp_bench.runs.record import RunRecord, StudyRecord, describe_code, rea
 from selfimp_bench.runs.study import text_digest
 from selfimp_bench.runs.verifying.compare import compare_json, compare_tables
 from selfimp_bench.runs.verifying.found import MOST, Found, Verification
+from selfimp_bench.runs.verifying.parts import refuse_unfetched
 from selfimp_bench.runs.verifying.steps import DoneAgain, Kept, check_replicates, do_again, done_words, step_records
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
@@ -42,13 +43,16 @@ _TABLES: Final = ((MEASUREMENTS, "measurement", MOST), (PROBLEM_VALUES, "problem
 """The tables of a run folder, what a row is called, and how many differing ones are shown."""
 
 
-def verify_run(folder: Path, kept: Kept, *, signed: str | None = None, subject: str | None = None) -> Verification:
+def verify_run(
+    folder: Path, kept: Kept, *, found: Found | None = None, signed: str | None = None, subject: str | None = None
+) -> Verification:
     """Verify a run folder, or a study's with those of its experiments.
 
+    found: what was found before, of the bundle that it lies in. signed, subject: as the result has them.
     Raises InputError where there is no record to verify by. What is damaged is a mismatch.
     """
     began = time.monotonic()
-    found = Found()
+    found = Found() if found is None else found
     with tempfile.TemporaryDirectory(prefix="selfimp-bench-verify-") as scratch:
         _verify_all(found, folder, kept, Path(scratch))
     return Verification(
@@ -112,6 +116,7 @@ def _verify_one(found: Found, folder: Path, kept: Kept, scratch: Path, made: Pat
     records = None if plan is None else step_records(found, plan, record.steps, kept)
     if plan is None or records is None:
         return False
+    refuse_unfetched(plan, kept.store, {name: each.fingerprint for name, each in records.items()}, kept.hub)
     check_replicates(found, plan, records, kept.store)
     again = do_again(found, plan, records, kept, scratch)
     found.recomputed.append(f"{record.experiment}: {', '.join(done_words(plan))}")
