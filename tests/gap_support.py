@@ -148,10 +148,11 @@ class GapManifestMaker:
         data["dpo"]["optimisation"] = data["dpo"]["optimisation"] | {"steps": 3}
 
     def _model(self, name: str, problems: tuple[Problem, ...], skill: int) -> dict[str, Any]:
-        if not (self.folder / name).exists():
-            make_fake_model(self.folder / name, problems, skill=skill)
-        digest = file_sha256(self.folder / name / "model.safetensors")
-        return {"id": name, "path": name, "weights_sha256": digest, "source": "test"}
+        path = f"{name}-{len(problems)}-{skill}"  # what it knows is in no weight, so the path says it
+        if not (self.folder / path).exists():
+            make_fake_model(self.folder / path, problems, skill=skill)
+        digest = file_sha256(self.folder / path / "model.safetensors")
+        return {"id": name, "path": path, "weights_sha256": digest, "source": "test"}
 
     def _prompt(self, name: str) -> dict[str, str]:
         path = self.folder / "prompts" / name

@@ -89,8 +89,9 @@ def test_a_folder_with_neither_is_no_model(tmp_path: Path) -> None:
 
 
 def _manifest(make: ManifestMaker, folder: Path, name: str, sha256: str, engine: str = "hf") -> Path:
-    link = make.folder / f"own-{name}"
-    link.symlink_to(folder)
+    link = folder if folder.parent == make.folder else make.folder / f"own-{name}"
+    if link != folder:
+        link.symlink_to(folder)
 
     def change(data: dict[str, Any]) -> None:
         model = {"id": "own", "path": link.name, "weights_sha256": sha256, "source": "test"}

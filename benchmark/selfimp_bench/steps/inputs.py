@@ -107,7 +107,7 @@ class StepInputs:
             prove(folder, made, advice=f"delete {own} to have it made again")
         else:
             base = read_model_files(self.store.proved(record, MODEL)).files
-            prove(folder, base, advice="bring the model there that the run began with")
+            prove(folder, base, advice=f"bring back the model that was proved, or delete {own} to take this one")
         return folder
 
 
