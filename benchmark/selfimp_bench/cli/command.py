@@ -137,6 +137,14 @@ profile_option = click.option(
 only_option = click.option("--only", metavar="model=M", help="Run one model of the manifest.")
 
 
+vary_option = click.option(
+    "--vary",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    help="A variant, with another value where the source leaves one open (see `show`); it is not judged.",
+)
+
+
 hardware_option = click.option("--hardware", "hardware_text", metavar="8xA100-80GB", help="The GPUs it is to run on.")
 
 
@@ -202,7 +210,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return grouped
 
 
-def open_study(name: str, profile: str, only: str | None, seeds: int) -> "Study":
+def open_study(name: str, profile: str, only: str | None, seeds: int, vary: tuple[str, ...] = ()) -> "Study":
     """What is asked for. A mistyped name is answered before anything is imported that a name does not need."""
     from selfimp_bench.manifest.catalog import find
 
@@ -211,7 +219,7 @@ def open_study(name: str, profile: str, only: str | None, seeds: int) -> "Study"
     from selfimp_bench.manifest.model import Profile
     from selfimp_bench.runs import study
 
-    return study.open_study(name, profile=Profile(profile), only=only, replicates=seeds)
+    return study.open_study(name, profile=Profile(profile), only=only, replicates=seeds, vary=vary)
 
 
 def training_options(save_minutes: float, log_to: "Tracker | None") -> "TrainOptions":

@@ -17,6 +17,7 @@ from selfimp_bench.cli.command import (
     print_json,
     profile_option,
     seeds_option,
+    vary_option,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @profile_option
 @only_option
 @seeds_option
+@vary_option
 @home_option
 @hardware_option
 @click.option(
@@ -43,6 +45,7 @@ def plan_command(
     profile: str,
     only: str | None,
     seeds: int,
+    vary: tuple[str, ...],
     home: Path,
     hardware_text: str | None,
     nodes_text: str | None,
@@ -55,7 +58,7 @@ def plan_command(
     With --nodes also how long a cluster takes for all of it, what lies idle meanwhile, and in which order it goes.
     """
     hardware = parsed_hardware(hardware_text)
-    study = open_study(name, profile, only, seeds)
+    study = open_study(name, profile, only, seeds, vary)
 
     from selfimp_bench.runs.forecast import forecast
     from selfimp_bench.runs.hardware.outlook import study_outlook
@@ -96,13 +99,14 @@ def _document(
 
     return {
         "study": study.name,
+        "variant": study.variant,
         "forecast": expected,
         "experiments": [
             {
                 "experiment": part.experiment,
                 "steps": part.steps,
                 "shared": part.shared,
-                "claims": decidable_claims(experiment) if study.across is None else None,
+                "claims": decidable_claims(experiment) if study.across is None and not study.variant else None,
             }
             for part, experiment in zip(study.plan().experiments, study.experiments, strict=True)
         ],

@@ -27,6 +27,7 @@ from selfimp_bench.cli.command import (
     save_every_option,
     seeds_option,
     training_options,
+    vary_option,
     volume,
 )
 
@@ -45,6 +46,7 @@ class _Asked:
     profile: str
     only: str | None
     seeds: int
+    vary: tuple[str, ...]
     home: Path
     hardware_text: str | None
     save_every: float
@@ -64,6 +66,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         profile_option,
         only_option,
         seeds_option,
+        vary_option,
         home_option,
         hardware_option,
         save_every_option,
@@ -110,7 +113,7 @@ def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
 
 
 def _open(asked: _Asked) -> "Study":
-    return open_study(asked.name, asked.profile, asked.only, asked.seeds)
+    return open_study(asked.name, asked.profile, asked.only, asked.seeds, asked.vary)
 
 
 def _run(study: "Study", asked: _Asked) -> Path:

@@ -14,6 +14,7 @@ from selfimp_bench.cli.console import table
 from selfimp_bench.manifest.conflicts import RecordedConflict
 from selfimp_bench.manifest.model import Claim
 from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
+from selfimp_bench.manifest.variants import NOT_JUDGED, sensitivity_of, variant_words
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.runs.decide import DRAWS, REPLICATES, Decidability, Prospect, decidable_claims
@@ -177,6 +178,9 @@ def experiment_parts(
     yield from (Text(line) for line in manifest_lines(manifest))
     yield Text(f"digest     {manifest_digest}")
     yield _claims(manifest.claims)
+    if listed := sensitivity_of(manifest):
+        rows = [(each.field, ", ".join(map(str, each.values)), each.reason) for each in listed]
+        yield table(f"\nMay be varied (--vary FIELD=VALUE), not judged ({len(rows)})", ("field", "values", "why"), rows)
     yield _assumed(("what", "value", "why"), [(item.path, item.value, item.reason) for item in assumptions])
     if conflicts:
         rows = [(each.id, each.says, " against ".join(each.between)) for each in conflicts]
@@ -222,6 +226,9 @@ def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
 
 def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     """The findings, a row each, and a closing line."""
+    if judgement.variant:
+        yield from _variant(judgement)
+        return
     if not judgement.judged:
         yield f"{judgement.experiment}: not judged (smoke): every step worked; a smoke run judges no claim of a paper"
         yield from _too_long(judgement)
@@ -242,6 +249,24 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     yield from _too_long(judgement)
     counts = Counter(finding.verdict for finding in judgement.findings.findings)
     yield "\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+
+def _variant(judgement: Judgement) -> Iterator[RenderableType]:
+    """What is varied, and what was measured beside what is published of the experiment itself."""
+    yield f"{judgement.experiment}: {NOT_JUDGED}: {variant_words(judgement.variant)}".replace("[", "\\[")
+    rows = [
+        (
+            f"{each.claim}: {each.cell.metric} {each.cell.split} t={each.cell.iteration}",
+            each.model,
+            "undefined" if each.measured is None else _short(each.measured),
+            each.reference,
+        )
+        for each in judgement.beside
+    ]
+    if rows:
+        title = f"{judgement.experiment}: measured, beside the published numbers"
+        yield table(title, ("number", "model", "measured", "published"), rows)
+    yield from _too_long(judgement)
 
 
 def _too_long(judgement: Judgement) -> Iterator[str]:
@@ -276,7 +301,9 @@ def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
     """A claim explained: its rule, then every finding and point with its terms and what would decide it."""
     yield f"{found.claim}: {found.statement}\nsource: {found.source}\n\n{found.rule}".replace("[", "\\[")
     if not found.judged:
-        yield "\nnot judged (smoke): a smoke run judges no claim of a paper"
+        why = "not judged (smoke): a smoke run judges no claim of a paper"
+        why = f"{NOT_JUDGED}: {variant_words(found.variant)}" if found.variant else why
+        yield f"\n{why}".replace("[", "\\[")
     for finding in found.findings:
         tails = f"p {tail_text(finding.p_for)} for it, {tail_text(finding.p_against)} against it"
         yield f"\n{finding.model}: {finding.verdict} ({tails}): {finding.reason}".replace("[", "\\[")
@@ -309,8 +336,10 @@ def _short(number: Decimal | float) -> str:
 
 def plan_tables(study: Study, expected: Forecast) -> Iterator[RenderableType]:
     """Of one experiment every step and what its claims can decide; of several what each adds, equal steps once."""
+    if study.variant:
+        yield f"{study.name}: {NOT_JUDGED}: {variant_words(study.variant)}\n".replace("[", "\\[")
     if study.across is None:
-        yield from forecast_tables(expected, decidable_claims(study.experiments[0]))
+        yield from forecast_tables(expected, () if study.variant else decidable_claims(study.experiments[0]))
         return
     parts = study.plan().experiments
     rows = [(each.experiment, str(each.steps), str(each.shared), str(each.steps - each.shared)) for each in parts]

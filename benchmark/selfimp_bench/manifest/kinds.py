@@ -45,6 +45,8 @@ UNIQUE: Final = _bounds(uniqueItems=True)
 """No entry twice."""
 
 Text = Annotated[str, _bounds(minLength=1)]
+Scalar = str | int | float | bool | None
+"""A single value of any type."""
 Name = Annotated[
     str, _spelled(r"^[a-z0-9][a-z0-9.-]*$", "lower-case letters, digits, '.' and '-', beginning with a letter or digit")
 ]

@@ -33,6 +33,7 @@ from selfimp_bench.manifest.kinds import (
     Positive,
     PriorSetting,
     Repository,
+    Scalar,
     Several,
     Sha256,
     Share,
@@ -978,6 +979,30 @@ class PaperFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """A value that could as well be another: what ``--vary`` may name."""
+
+    field: Text
+    """The value's place in the manifest, its keys joined by dots: post_training.pairs_per_problem."""
+    values: Annotated[tuple[Scalar, ...], SOME]
+    """Others that are plausible, the next to try first."""
+    reason: Text
+    """Why these, with the evidence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """One value that a variant has in place of the experiment's own."""
+
+    field: Text
+    """Its place, as in `sensitivity`."""
+    value: Scalar
+    """What it is here."""
+    instead_of: Scalar
+    """What it is in the experiment."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProfileBlocks:
     """What another profile replaces: whole blocks, never parts of one. An absent block stays as it is."""
 
@@ -1071,5 +1096,9 @@ class Manifest:
     priors: PriorSetting
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
     """The paper's figures, drawn from a run beside the paper's numbers."""
+    sensitivity: Annotated[tuple[Sensitivity, ...], SOME] | None = None
+    """Values that could as well be others: what `--vary` may name."""
+    variant: Annotated[tuple[Variation, ...], SOME] | None = None
+    """What is varied; absent: this is the experiment itself. Written by `--vary`; a variant is never judged."""
     profiles: Profiles | None = None
     """What the smaller profiles replace."""

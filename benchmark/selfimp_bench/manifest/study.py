@@ -39,12 +39,13 @@ from selfimp_bench.manifest.yaml_scalar import Json
 OF_STUDY = (
     "schema", "name", "version", "title", "summary", "corrects", "paper", "protocol", "seed", "tables", "models",
     "tasks", "methods", "experiments", "judging", "priors", "published", "families", "compute", "claims", "figures",
+    "sensitivity",
 )  # fmt: skip
-OF_TASK = ("train", "test", "ood", "prompt", "grading", "published_as", "title", "source", "assumed")
-OF_METHOD = ("title", "priors", "source", "assumed")
+OF_TASK = ("train", "test", "ood", "prompt", "grading", "published_as", "title", "sensitivity", "source", "assumed")
+OF_METHOD = ("title", "priors", "sensitivity", "source", "assumed")
 OF_EXPERIMENT = (
     "task", "method", "models", "ood", "title", "summary", "paper", "published_as", "apart", "seed", "priors",
-    "source", "assumed",
+    "sensitivity", "source", "assumed",
 )  # fmt: skip
 _WORDS = ("source", "assumed")
 
@@ -209,6 +210,32 @@ def shared_words(node: Node, children: Sequence[str], *, keeps: bool) -> Node:
     if keeps:
         return own
     return mapping({key: item for key, item in own.entries.items() if key not in _WORDS}, node)
+
+
+def sensitivity_of(entry_: Entry, blocks: Mapping[str, Node | None]) -> Node | None:
+    """What may be varied of an experiment, as a list: the study's, its task's, its method's and its own, by field.
+
+    Null takes away what a layer below lists. Raises Misfit for a field that is no single value of the blocks.
+    """
+    given = merged(*(layer.get("sensitivity") for layer in entry_.layers))
+    if given is None:
+        return None
+    listed = [(field, node) for field, node in given.entries.items() if node.value is not None]
+    for field, node in listed:
+        keys, found = field.split("."), blocks.get(field.partition(".")[0])
+        for key in keys[1:]:
+            found = found.get(key) if found is not None and isinstance(found.value, dict) else None
+        if found is None or isinstance(found.value, dict | list) or len(keys) < 2:
+            raise Misfit(node, f"{shown(field)} is no single value of {entry_.name}; write its keys, joined by dots")
+        values = node.get("values")
+        if (
+            values is not None
+            and isinstance(values.value, list)
+            and plain(found) in [plain(one) for one in values.items]
+        ):
+            raise Misfit(values, f"{shown(plain(found))} is the value that {entry_.name} has; list others")
+    each = [Node(value={"field": made(field, node)} | node.entries, place=node.place) for field, node in listed]
+    return sequence(each, given) if each else None
 
 
 # ---- several of one kind ----

@@ -3,21 +3,27 @@
 What is loaded comes with its resolved text, which is what a run folder keeps and is judged by.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from selfimp_bench.errors import Flaw
+import msgspec
+
+from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest.catalog import Place
-from selfimp_bench.manifest.fault import Fault
+from selfimp_bench.manifest.fault import Fault, path_text
+from selfimp_bench.manifest.kinds import Scalar
 from selfimp_bench.manifest.study import experiment_names, is_study
 from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.manifest.variants import varied
 from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.manifest.yaml_source import Source, UnreadableYaml, read_yaml
 from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.protocols import load_resolved, load_study, load_suite
 from selfimp_bench.protocols.load_resolved import InvalidManifest, flaw_at, position_of
 from selfimp_bench.protocols.protocol import AnyManifest
+from selfimp_bench.protocols.registry import protocol_in
 
 __all__ = [
     "InvalidManifest",
@@ -30,6 +36,7 @@ __all__ = [
     "load_file",
     "read_across",
     "read_experiment",
+    "vary_experiment",
 ]
 
 
@@ -95,6 +102,22 @@ def load_experiment(place: Place) -> LoadedExperiment:
     name = place.experiment or _only_one(place, source)
     manifest, data = load_study.load_one(place.path, source, name)
     return LoadedExperiment(manifest=manifest, data=data, path=place.path)
+
+
+def vary_experiment(loaded: LoadedExperiment, changes: Mapping[str, Scalar]) -> LoadedExperiment:
+    """A variant of an experiment: these fields, by their whole names, with these values.
+
+    It is held against all that an experiment is. Raises InputError with what is wrong with it.
+    """
+    data = varied(loaded.data, changes)
+    faults = load_resolved.resolved_faults(data, frozenset(), loaded.path.parent)
+    protocol = protocol_in(data)
+    if faults or protocol is None:
+        asked = ", ".join(f"{field}={value}" for field, value in changes.items())
+        words = dict.fromkeys(f"{path_text(fault.path)}: {fault.message}" for fault in faults)
+        raise InputError("\n".join([f"--vary {asked}: the experiment cannot be so:", *(f"  {each}" for each in words)]))
+    manifest: AnyManifest = msgspec.convert(data, protocol.manifest)
+    return LoadedExperiment(manifest=manifest, data=data, path=loaded.path)
 
 
 def read_experiment(place: Place) -> AnyManifest:

@@ -20,7 +20,7 @@ from selfimp_bench.manifest.claims_within import claims_of
 from selfimp_bench.manifest.fault import Fault, JsonPath, nearest, shown
 from selfimp_bench.manifest.measured import MeasuredCell
 from selfimp_bench.manifest.reference_table import ReferenceTable, read_table
-from selfimp_bench.manifest.study import Entry, check_keys, entry, experiment_names, ood_task, task_word
+from selfimp_bench.manifest.study import Entry, check_keys, entry, experiment_names, ood_task, sensitivity_of, task_word
 from selfimp_bench.manifest.study_catalogue import with_facts
 from selfimp_bench.manifest.study_figures import figures_of
 from selfimp_bench.manifest.study_silent import silent_faults
@@ -206,7 +206,8 @@ def expand_experiment(study: Node, name: str, tables: Tables) -> Expanded:
     figures, figure_faults = figures_of(study, scope)
     smoke = form.smoke(data)
     profiles = None if smoke is None else made({"smoke": smoke}, entry_.node)
-    resolved = mapping(blocks | {"claims": claims, "figures": figures, "profiles": profiles}, entry_.node)
+    listed = {"claims": claims, "figures": figures, "sensitivity": sensitivity_of(entry_, blocks), "profiles": profiles}
+    resolved = mapping(blocks | listed, entry_.node)
     none_made = () if claims.items or claim_faults or not scope.cells else _without_claims(study, scope, tables)
     return Expanded(resolved=resolved, faults=(*claim_faults, *none_made, *figure_faults), scope=scope)
 

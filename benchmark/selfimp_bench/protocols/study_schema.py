@@ -52,6 +52,8 @@ class StudyTask:
     """The reference tables' word for the data set, where it is not the task's key."""
     title: Text | None = None
     """The task in words, for titles."""
+    sensitivity: dict[str, Any] | None = None
+    """By field (`post_training.pairs_per_problem`): values that are as plausible, and the reason; null: none."""
     source: Text | None = None
     """Where in the paper the task's values stand."""
     assumed: Any = None
@@ -65,6 +67,8 @@ class StudyMethod:
     title: Text | None = None
     """The method in words, for titles."""
     priors: PriorSetting | None = None
+    sensitivity: dict[str, Any] | None = None
+    """By field (`post_training.pairs_per_problem`): values that are as plausible, and the reason; null: none."""
     source: Text | None = None
     """Where in the paper the method's values stand."""
     assumed: Any = None
@@ -96,6 +100,8 @@ class StudyExperiment:
     seed: FromZero | None = None
     """Takes the place of the study's."""
     priors: PriorSetting | None = None
+    sensitivity: dict[str, Any] | None = None
+    """By field (`post_training.pairs_per_problem`): values that are as plausible, and the reason; null: none."""
     source: Text | None = None
     """Where in the paper the experiment's values stand."""
     assumed: Any = None
@@ -145,6 +151,8 @@ class Study:
     """By model: floating-point operations of its pre-training."""
     claims: dict[str, Any]
     """By id: what the paper says, of an experiment or, with `holds`, across them."""
+    sensitivity: dict[str, Any] | None = None
+    """By field (`post_training.pairs_per_problem`): values that are as plausible, and the reason; null: none."""
     figures: dict[str, Any] | None = None
     """By id: the paper's figures and tables, drawn from a run beside the paper's numbers."""
 

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from selfimp_bench.manifest.model import Cell, Metric, Profile
 from selfimp_bench.manifest.suite_model import Member, Suite
+from selfimp_bench.manifest.variants import NOT_JUDGED as A_VARIANT
+from selfimp_bench.manifest.variants import variant_words
 from selfimp_bench.measurement import Split, best_iteration
 from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
 from selfimp_bench.report.verdicts import Badge, badge
@@ -109,10 +111,10 @@ def across_page(
     counts = Counter(judged.outcome for judged in paper)
     methods = tuple(dict.fromkeys(member.method for member in across.experiments))
     every = [*findings, *(finding for each in results for finding in each.judgement.findings.findings)]
-    smoke = any(each.run.record.profile == Profile.SMOKE for each in results)
+    unjudged = _unjudged(results)
     return AcrossPage(
-        badge=_overall(every, smoke),
-        sentence=_sentence(findings, results, smoke),
+        badge=_overall(every, unjudged),
+        sentence=_sentence(findings, results, unjudged),
         members=tuple(_member_row(member, results) for member in across.experiments),
         methods=methods,
         best=tuple(_best_lines(results, methods, numbers)),
@@ -121,15 +123,25 @@ def across_page(
     )
 
 
-def _overall(findings: Sequence[Finding], smoke: bool) -> Badge:
-    if smoke or not findings:
-        return Badge(style="none", words="not judged (smoke)" if smoke else "not judged")
+def _unjudged(results: Sequence[MemberResult]) -> tuple[str, str] | None:
+    """Why nothing is judged, in a few words and in a sentence; None where it is."""
+    variant = next((each.run.record.variant for each in results if each.run.record.variant), ())
+    if variant:
+        return A_VARIANT, f"{A_VARIANT}: {variant_words(variant)}."
+    if any(each.run.record.profile == Profile.SMOKE for each in results):
+        return "not judged (smoke)", "not judged (smoke): every step worked; a smoke run judges no claim of a paper."
+    return None
+
+
+def _overall(findings: Sequence[Finding], unjudged: tuple[str, str] | None) -> Badge:
+    if unjudged or not findings:
+        return Badge(style="none", words=unjudged[0] if unjudged else "not judged")
     return badge(combine([finding.verdict for finding in findings]))
 
 
-def _sentence(findings: Sequence[Finding], results: Sequence[MemberResult], smoke: bool) -> str:
-    if smoke:
-        return "not judged (smoke): every step worked; a smoke run judges no claim of a paper."
+def _sentence(findings: Sequence[Finding], results: Sequence[MemberResult], unjudged: tuple[str, str] | None) -> str:
+    if unjudged:
+        return unjudged[1]
     own = sum(len(each.judgement.findings.findings) for each in results)
     inside = [finding for each in results for finding in each.judgement.findings.findings]
     return (
@@ -148,14 +160,14 @@ def _member_row(member: Member, results: Sequence[MemberResult]) -> MemberRow:
     found = next((each for each in results if each.member == member), None)
     words = f"left out: {member.pending}" if member.pending is not None else "not run"
     findings = () if found is None else found.judgement.findings.findings
-    smoke = found is not None and not found.judgement.judged
+    unjudged = None if found is None else _unjudged([found])
     return MemberRow(
         name=f"{member.name} v{member.version}",
         dataset=member.dataset,
         method=member.method,
         models=", ".join(member.models if found is None else found.run.record.models),
-        counts=words if found is None else "" if smoke else _counted(findings),
-        badge=Badge(style="none", words="no run") if found is None else _overall(findings, smoke),
+        counts=words if found is None else "" if unjudged else _counted(findings),
+        badge=Badge(style="none", words="no run") if found is None else _overall(findings, unjudged),
         link=None if found is None else quote(f"../../{found.folder}/{REPORT}"),
     )
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from selfimp_bench.manifest.variants import variant_words, vary_options
 from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.report.summary import count, seconds
 from selfimp_bench.runs.describe import Assumption, assumptions
@@ -111,7 +112,7 @@ def reproduce_command(run: RunFiles) -> str:
     everything = tuple(model.id for model in run.manifest.models)
     if record.models != everything:
         words += [word for model in record.models for word in ("--only", f"model={model}")]
-    return shlex.join(words)
+    return shlex.join([*words, *vary_options(record.variant)])
 
 
 def _training_tables(run: RunFiles) -> Iterator[TrainingTable]:
@@ -187,6 +188,8 @@ def _rate(tokens: int, elapsed: float) -> str:
 def _run_facts(run: RunFiles) -> Iterator[Fact]:
     record = run.record
     yield Fact(name="Experiment", value=f"{record.experiment}, version {record.version}")
+    if record.variant:
+        yield Fact(name="Variant", value=variant_words(record.variant))
     yield Fact(name="Profile", value=record.profile)
     yield Fact(name="Models", value=", ".join(record.models))
     yield Fact(name="Seeds", value=", ".join(map(str, record.seeds)))

@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.manifest.variants import NOT_JUDGED as A_VARIANT
+from selfimp_bench.manifest.variants import variant_of, variant_words
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.report.summary import UNDEFINED
 from selfimp_bench.runs.execute import TABLES
-from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.runs.judge import RunFiles, beside_of
 from selfimp_bench.verdict.findings import Finding, Findings, PointFinding, Term, Verdict, combine, show
 
 _WORDS = {
@@ -69,17 +71,33 @@ class FindingBlock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BesideRow:
+    """A number of a variant beside the published one of the experiment itself."""
+
+    number: str
+    model: str
+    measured: str
+    published: str
+    row: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerdictView:
     """The top of the report."""
 
     badge: Badge
     sentence: str
     findings: tuple[FindingBlock, ...]
+    beside: tuple[BesideRow, ...] = ()
 
 
 def verdict_view(run: RunFiles, findings: Findings) -> VerdictView:
-    """The sentence and the findings. A smoke run is not judged, and says so."""
+    """The sentence and the findings. A smoke run and a variant are not judged, and say so."""
     blocks = tuple(_block(run, finding) for finding in findings.findings)
+    if variant := variant_of(run.manifest):
+        sentence = f"{A_VARIANT}: {variant_words(variant)}."
+        worded = Badge(style="none", words=A_VARIANT)
+        return VerdictView(badge=worded, sentence=sentence, findings=(), beside=_beside(run))
     if run.record.profile == Profile.SMOKE:
         sentence = f"{NOT_JUDGED}: every step worked; a smoke run judges no claim of a paper."
         return VerdictView(badge=Badge(style="none", words=NOT_JUDGED), sentence=sentence, findings=blocks)
@@ -92,6 +110,19 @@ def verdict_view(run: RunFiles, findings: Findings) -> VerdictView:
         badge=badge(combine([finding.verdict for finding in findings.findings])),
         sentence=f"{_judged(findings)}: {found}.",
         findings=blocks,
+    )
+
+
+def _beside(run: RunFiles) -> tuple[BesideRow, ...]:
+    return tuple(
+        BesideRow(
+            number=f"{each.claim}: {each.cell.metric} {each.cell.split} t={each.cell.iteration}",
+            model=each.model,
+            measured=UNDEFINED if each.measured is None else show(each.measured),
+            published=each.reference,
+            row=each.reference_id,
+        )
+        for each in beside_of(run)
     )
 
 

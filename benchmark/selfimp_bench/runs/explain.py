@@ -8,7 +8,7 @@ from typing import Final
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.claim_readings import every_reading
-from selfimp_bench.manifest.model import Claim
+from selfimp_bench.manifest.model import Claim, Variation
 from selfimp_bench.manifest.suite_model import Suite, SuiteClaim, readings
 from selfimp_bench.runs.judge import StudyJudgement, judge_study, read_run, read_study_run
 from selfimp_bench.verdict.findings import Finding, Verdict, brief
@@ -59,13 +59,15 @@ class ToDecide:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A claim explained: ``findings`` has one for each model, and none where the run is not judged (smoke)."""
+    """A claim explained: ``findings`` has one for each model, and none where the run is not judged (smoke, or a
+    ``variant``)."""
 
     run: str
     claim: str
     statement: str
     source: str
     judged: bool
+    variant: tuple[Variation, ...]
     rule: str
     findings: tuple[Finding, ...]
     to_decide: tuple[ToDecide, ...]
@@ -103,6 +105,7 @@ def _explanation(judgement: StudyJudgement, claim: str, statement: str, source: 
         statement=statement,
         source=source,
         judged=judgement.judged,
+        variant=judgement.variant,
         rule=rule,
         findings=findings,
         to_decide=tuple(_to_decide(finding) for finding in findings),

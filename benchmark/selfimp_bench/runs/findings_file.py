@@ -8,6 +8,7 @@ import msgspec
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Variation
 from selfimp_bench.runs.folders import FINDINGS
 from selfimp_bench.seals import seal_faults, seal_of
 from selfimp_bench.verdict.findings import Finding, Findings, to_json
@@ -15,24 +16,28 @@ from selfimp_bench.verdict.findings import Finding, Findings, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class FindingsFile:
-    """The file. ``evidence``: the ``evidence_digest`` of the record that was judged; ``seal``: of all the rest."""
+    """The file. ``evidence``: the ``evidence_digest`` of the record that was judged; ``seal``: of all the rest.
+
+    variant: what is varied, of which nothing is judged; empty where it is the experiment itself.
+    """
 
     schema: Literal[2]
     evidence: str
     seal: str
     findings: tuple[Finding, ...]
+    variant: tuple[Variation, ...] = ()
 
 
-def findings_json(findings: Findings, evidence: str) -> bytes:
+def findings_json(findings: Findings, evidence: str, variant: tuple[Variation, ...] = ()) -> bytes:
     """The file's content; equal findings of equal evidence give equal bytes."""
-    made = FindingsFile(schema=findings.schema, evidence=evidence, seal="", findings=findings.findings)
+    made = FindingsFile(schema=findings.schema, evidence=evidence, seal="", findings=findings.findings, variant=variant)
     return to_json(replace(made, seal=seal_of(to_json(made))))
 
 
-def keep_findings(folder: Path, findings: Findings, evidence: str) -> str | None:
+def keep_findings(folder: Path, findings: Findings, evidence: str, variant: tuple[Variation, ...] = ()) -> str | None:
     """Write the file where that is possible; else say why it was not, for the findings stand without it."""
     try:
-        write_atomically(folder / FINDINGS, findings_json(findings, evidence))
+        write_atomically(folder / FINDINGS, findings_json(findings, evidence, variant))
     except OSError as error:
         return f"{folder / FINDINGS}: not written ({error.strerror}); what is said here is all the same"
     return None

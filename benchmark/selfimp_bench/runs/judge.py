@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +16,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.manifest.model import Cell, Profile
+from selfimp_bench.manifest.model import Cell, Profile, Variation
 from selfimp_bench.manifest.priors import FILE as PRIORS
 from selfimp_bench.manifest.priors import Priors, priors_of
 from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.manifest.reference_table import read_table as read_reference_table
 from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.manifest.variants import variant_of
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.paths import INSIDE, leads_outside
 from selfimp_bench.places import REFERENCES
@@ -49,8 +51,23 @@ from selfimp_bench.verdict.value import Divergence
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A measured mean beside the published number, as printed, of row ``reference_id``; both in ``unit``."""
+
+    claim: str
+    model: str
+    cell: Cell
+    measured: Decimal | None
+    reference: str
+    reference_id: str
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A run's findings. A smoke run judges no claim: ``judged`` is False and there are none.
+    """A run's findings; none where ``judged`` is False: a smoke run judges no claim, and a variant is not judged.
+
+    variant: what is varied. beside: of a variant, what was measured beside what is published of the experiment.
 
     unwritten: why findings.json could not be written, where it could not. probes, prompts: by model, as in the record.
     """
@@ -63,6 +80,8 @@ class Judgement:
     unwritten: tuple[str, ...]
     probes: Mapping[str, Probed]
     prompts: Mapping[str, tuple[PromptLengths, ...]]
+    variant: tuple[Variation, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +102,7 @@ class StudyJudgement:
     exit_code: int
     unwritten: tuple[str, ...]
     together: Together | None
+    variant: tuple[Variation, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,10 +225,12 @@ def judge_study(folder: Path) -> StudyJudgement:
             exit_code=own.exit_code,
             unwritten=own.unwritten,
             together=None,
+            variant=own.variant,
         )
     judged = all(each.judged for each in experiments)
     findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=2, findings=())
-    unwritten = keep_findings(folder, findings, run.record.evidence_digest())
+    variant = run.record.variant
+    unwritten = keep_findings(folder, findings, run.record.evidence_digest(), variant)
     everything = (*findings.findings, *(finding for each in experiments for finding in each.findings.findings))
     return StudyJudgement(
         study=run.across.name,
@@ -217,12 +239,13 @@ def judge_study(folder: Path) -> StudyJudgement:
         across=True,
         findings=findings,
         experiments=experiments,
-        exit_code=exit_code(Findings(schema=2, findings=everything)) if judged else 0,
+        exit_code=exit_code(Findings(schema=2, findings=everything)) if judged or variant else 0,
         unwritten=(
             *(() if unwritten is None else (unwritten,)),
             *(each for own in experiments for each in own.unwritten),
         ),
         together=_as_one(run.folder, run.across, findings, runs, experiments) if judged else None,
+        variant=variant,
     )
 
 
@@ -271,19 +294,41 @@ def judge_run(folder: Path) -> Judgement:
 def _judge(run: RunFiles) -> Judgement:
     _refuse(_impossible(run))
     findings = Findings(schema=2, findings=())
-    judged = run.record.profile != Profile.SMOKE
+    variant = variant_of(run.manifest)
+    judged = run.record.profile != Profile.SMOKE and not variant
     if judged:
         findings = _selected(run, _check(run))
-    unwritten = keep_findings(run.folder, findings, run.record.evidence_digest())
+    unwritten = keep_findings(run.folder, findings, run.record.evidence_digest(), variant)
     return Judgement(
         experiment=run.manifest.name,
         run=str(run.folder),
         judged=judged,
         findings=findings,
-        exit_code=exit_code(findings) if judged else 0,
+        exit_code=exit_code(findings) if judged or variant else 0,
         unwritten=() if unwritten is None else (unwritten,),
         probes=run.record.probes,
         prompts=run.record.prompts,
+        variant=variant,
+        beside=beside_of(run),
+    )
+
+
+def beside_of(run: RunFiles) -> tuple[Beside, ...]:
+    """Of a variant at full size, what was measured beside what is published; nothing of any other run."""
+    if not variant_of(run.manifest) or run.record.profile == Profile.SMOKE:
+        return ()
+    return tuple(
+        Beside(
+            claim=finding.claim,
+            model=finding.model,
+            cell=point.cell,
+            measured=point.measured,
+            reference=point.reference,
+            reference_id=point.reference_id,
+            unit=point.unit,
+        )
+        for finding in _selected(run, _check(run)).findings
+        for point in finding.points
     )
 
 

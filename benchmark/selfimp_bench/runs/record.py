@@ -13,6 +13,7 @@ import msgspec
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.machine import Image, describe_image
+from selfimp_bench.manifest.model import Variation
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.places import PACKAGE
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
@@ -122,6 +123,8 @@ class RunRecord:
     """What replaying found, by model (``engines.probe``); empty where the manifest asks for no probe."""
     prompts: Mapping[str, tuple[PromptLengths, ...]] = field(default_factory=dict)
     """The lengths of all prompts, by model, and those that did not fit; empty where a protocol does not count them."""
+    variant: tuple[Variation, ...] = ()
+    """What is varied; empty where it is the experiment itself."""
 
     def evidence_digest(self) -> str:
         """One digest of all that a verdict rests on; equal for equal runs, whenever and wherever they were made."""
@@ -145,7 +148,7 @@ class ExperimentRun:
 class StudyRecord:
     """What ``study.json`` holds: the runs of the experiments, and the file whose claims are across them.
 
-    files, seal: as of ``RunRecord``.
+    files, seal, variant: as of ``RunRecord``.
     """
 
     schema: int
@@ -157,6 +160,7 @@ class StudyRecord:
     runs: tuple[ExperimentRun, ...]
     files: Mapping[str, str]
     seal: str
+    variant: tuple[Variation, ...] = ()
 
     def evidence_digest(self) -> str:
         """One digest of all that a verdict across the experiments rests on."""
@@ -183,6 +187,7 @@ def make_study_record(study: Study, across: Suite, home: Path, files: Mapping[st
         ),
         files=files,
         seal="",
+        variant=study.variant,
     )
     return replace(made, seal=seal_of(pretty_json(made)))
 
@@ -226,6 +231,7 @@ def make_record(
         prompts=prompts,
         files=files,
         seal="",
+        variant=experiment.variant,
     )
     return replace(made, seal=seal_of(pretty_json(made)))
 

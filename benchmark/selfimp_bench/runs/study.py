@@ -13,10 +13,20 @@ from typing import Final
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find, find_member
-from selfimp_bench.manifest.model import ModelRef, Profile
+from selfimp_bench.manifest.kinds import Scalar
+from selfimp_bench.manifest.model import ModelRef, Profile, Variation
 from selfimp_bench.manifest.suite_model import Member, Suite
+from selfimp_bench.manifest.variants import (
+    Change,
+    named,
+    read_changes,
+    refused,
+    sensitivity_of,
+    variant_name,
+    variant_of,
+)
 from selfimp_bench.plain_json import shortened
-from selfimp_bench.protocols.load import LoadedExperiment, load_across, load_experiment
+from selfimp_bench.protocols.load import LoadedExperiment, load_across, load_experiment, vary_experiment
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.steps.plan import Plan, Stage, Step, plan_keys
@@ -49,6 +59,11 @@ class Experiment:
         return f"{self.manifest.name}.v{self.manifest.version}.yaml"
 
     @property
+    def variant(self) -> tuple[Variation, ...]:
+        """What is varied; nothing where it is the experiment itself."""
+        return variant_of(self.manifest)
+
+    @property
     def run_id(self) -> str:
         """Equal for equal requests, so that the same command resumes its own run."""
         asked = [self.manifest_digest, self.profile, [model.id for model in self.models], self.replicates]
@@ -56,7 +71,7 @@ class Experiment:
 
     def run_folder(self, home: Path) -> Path:
         """Where the run's record, findings and report lie."""
-        return home / "runs" / self.manifest.name / self.run_id
+        return home / "runs" / variant_name(self.manifest.name, self.variant) / self.run_id
 
     def plan(self) -> Plan:
         """The steps of this experiment; made when first asked for, and the same from then on."""
@@ -104,6 +119,11 @@ class Study:
     across: Suite | None
 
     @property
+    def variant(self) -> tuple[Variation, ...]:
+        """What is varied, of every experiment the same fields; nothing where they are the experiments themselves."""
+        return self.experiments[0].variant
+
+    @property
     def name(self) -> str:
         """What it is asked for by."""
         return self.experiments[0].manifest.name if self.across is None else self.across.name
@@ -118,7 +138,7 @@ class Study:
         if self.across is None:
             return self.experiments[0].run_folder(home)
         asked = [self.digest, *(experiment.run_id for experiment in self.experiments)]
-        return home / "runs" / self.name / digest(asked)[:12]
+        return home / "runs" / variant_name(self.name, self.variant) / digest(asked)[:12]
 
     def plan(self) -> StudyPlan:
         """The experiments' plans as one; made when first asked for, and the same from then on."""
@@ -129,8 +149,9 @@ class Study:
         return _joint_plan(self.experiments) if self.across is not None else _single_plan(self.experiments[0])
 
 
-def open_study(name: str, *, profile: Profile, only: str | None, replicates: int) -> Study:
-    """Load and resolve what is called ``name``. With ``only`` (``model=ID``) the experiments that have the model.
+def open_study(name: str, *, profile: Profile, only: str | None, replicates: int, vary: Sequence[str] = ()) -> Study:
+    """Load and resolve what is called ``name``. With ``only`` (``model=ID``) the experiments that have the model; with
+    ``vary`` (``FIELD=VALUE``) variants of those that list every field under ``sensitivity``.
 
     Raises InputError for what does not exist, and for more replicates than ``MOST_REPLICATES``.
     """
@@ -140,6 +161,8 @@ def open_study(name: str, *, profile: Profile, only: str | None, replicates: int
             "of its own, and so many already tell the spread over seeds to 3 percent"
         )
     source = _read(name, only)
+    if vary:
+        source = replace(source, experiments=_variants(name, source.experiments, read_changes(vary), profile))
     experiments = []
     for each in source.experiments:
         experiment = _resolve(each, profile=profile, only=only, replicates=replicates)
@@ -162,6 +185,43 @@ def open_experiment(name: str, *, profile: Profile, only: str | None, replicates
     if source.across is not None:
         raise InputError(f"{name}: expected one experiment, found {len(source.experiments)}")
     return _resolve(source.experiments[0], profile=profile, only=only, replicates=replicates)
+
+
+# ---- variants ----
+
+
+def _variants(
+    name: str, sources: Sequence["_ExperimentSource"], changes: Sequence[Change], profile: Profile
+) -> tuple["_ExperimentSource", ...]:
+    """Variants of the experiments that list every field; the others are left out, as nothing of theirs would vary."""
+    listed = [sensitivity_of(source.loaded.manifest) for source in sources]
+    everything = [each for one in listed for each in one]
+    for change in changes:
+        if not any(named(change.field, one) for one in listed):
+            raise refused(change, everything, name)
+    found = []
+    for source, one in zip(sources, listed, strict=True):
+        fields = [named(change.field, one) for change in changes]
+        if all(fields):
+            values = {each.field: change.value for each, change in zip(fields, changes, strict=True) if each}
+            _refuse_replaced(source.loaded, values, profile)
+            found.append(replace(source, loaded=vary_experiment(source.loaded, values)))
+    if not found:
+        fields_ = " and ".join(change.field for change in changes)
+        raise InputError(f"--vary: no experiment of {name} lists {fields_} together; vary one of them")
+    return tuple(found)
+
+
+def _refuse_replaced(loaded: LoadedExperiment, values: Mapping[str, Scalar], profile: Profile) -> None:
+    """Raises InputError for a field of a block that the profile has one of its own for: nothing would vary."""
+    blocks = {Profile(name): each for name, each in (loaded.manifest.profiles or {}).items()}.get(profile)
+    for field in values:
+        block = field.partition(".")[0]
+        if getattr(blocks, block, None) is not None:
+            raise InputError(
+                f"--vary {field}: profile {profile} of {loaded.manifest.name} has a block {block} of its own, so "
+                "nothing would vary; leave out one of the two"
+            )
 
 
 # ---- where what a name stands for is read ----

@@ -43,7 +43,9 @@ from selfimp_bench.manifest.model import (
     PaperFigure,
     PreferenceOptimisation,
     Sampling,
+    Sensitivity,
     TooLong,
+    Variation,
 )
 from selfimp_bench.measurement import Split
 
@@ -466,5 +468,9 @@ class VerificationManifest:
     priors: PriorSetting
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None
     """The paper's figures, drawn from a run beside the paper's numbers."""
+    sensitivity: Annotated[tuple[Sensitivity, ...], SOME] | None = None
+    """Values that could as well be others: what `--vary` may name."""
+    variant: Annotated[tuple[Variation, ...], SOME] | None = None
+    """What is varied; absent: this is the experiment itself. Written by `--vary`; a variant is never judged."""
     profiles: Profiles | None = None
     """What the smaller profiles replace."""
