@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from selfimp_bench.manifest.catalog import find
+from selfimp_bench.manifest.claim_readings import every_reading
 from selfimp_bench.manifest.reference_table import Reference, find_flaws, read_table
+from selfimp_bench.manifest.suite_model import readings
+from selfimp_bench.protocols.load import load_file
+from selfimp_bench.runs.validate import validate
 
 FOLDER = Path(__file__).parent.parent / "reference_results" / "progress-or-regress"
 TABLES = sorted(path.name for path in FOLDER.glob("*.csv"))
@@ -238,13 +243,64 @@ def test_every_conflict_names_rows_that_exist_and_says_what_the_checker_does() -
     assert len(conflicts) >= 12
     assert len({entry["id"] for entry in conflicts}) == len(conflicts)
     for entry in conflicts:
-        assert set(entry) == {"id", "kind", "says", "between", "rows", "reading"}, entry["id"]
+        assert set(entry) == {"id", "kind", "says", "between", "rows", "reading", "claims"}, entry["id"]
         assert entry["kind"] in {"numbers", "statement"}
         assert len(entry["between"]) == 2 and entry["says"] and entry["reading"]
         assert entry["rows"] and set(entry["rows"]) <= rows().keys(), entry["id"]
         assert len(set(entry["rows"])) == len(entry["rows"]), entry["id"]
         linked = any(rows()[name].conflicts_with for name in entry["rows"])
         assert linked or entry["kind"] == "statement", entry["id"]
+
+
+@cache
+def outcomes() -> dict[str, str]:
+    """Every claim of the study, and what the paper's own numbers make of it, as source.yaml says it."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for paper in validate(["progress-or-regress"]).papers:
+        for judged in paper.judgements:
+            found[judged.claim][str(judged.outcome)] += 1
+    return {
+        claim: ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+        if counts.total() > 1
+        else next(iter(counts))
+        for claim, counts in found.items()
+    }
+
+
+@cache
+def claims_on_rows() -> dict[str, set[str]]:
+    """The claims that compare with a row, by ``table.csv#id``."""
+    study = load_file(find("progress-or-regress").path)
+    assert study.across is not None
+    found: dict[str, set[str]] = defaultdict(set)
+    for claim in (claim for each in study.experiments for claim in each.manifest.claims):
+        for value in (reading.value for reading in every_reading([claim]) if reading.value is not None):
+            for point in value.points:
+                found[f"{Path(value.table).name}#{point.reference}"].add(claim.id)
+    for across in study.across.across.claims:
+        for equals in (reading.equals for reading in readings(across) if reading.equals is not None):
+            found[f"{Path(equals.table).name}#{equals.reference}"].add(across.id)
+    return found
+
+
+@pytest.mark.parametrize("entry", source()["conflicts"], ids=lambda entry: entry["id"])
+def test_a_reading_names_its_claims_and_what_the_paper_s_numbers_make_of_them(entry: Any) -> None:
+    assert entry["claims"] == {claim: outcomes().get(claim) for claim in entry["claims"]}
+    on_rows = set().union(*(claims_on_rows().get(row, set()) for row in entry["rows"]))
+    assert on_rows <= entry["claims"].keys(), (
+        "a claim compares with a row of the conflict, and the reading does not say"
+    )
+
+
+def test_every_claim_that_the_paper_contradicts_is_in_a_reading() -> None:
+    named = {claim for entry in source()["conflicts"] for claim in entry["claims"]}
+    assert {claim for claim, outcome in outcomes().items() if "contradicted" in outcome} <= named
+
+
+def test_what_a_reading_leaves_out_is_compared_with_nowhere() -> None:
+    left_out = {row for row in conflict("fig4-math-dpo") if row.endswith(".t4")}
+    assert len(left_out) == 4
+    assert not any(claims_on_rows().get(row) for row in left_out)
 
 
 @pytest.mark.parametrize(("dataset", "model"), CELLS)
