@@ -186,6 +186,19 @@ def test_a_distribution_is_the_share_of_problems_in_each_bin_with_mean_and_devia
     assert ElementTree.fromstring(draw(made).partition("\n")[2]).tag.endswith("svg")
 
 
+def test_shares_up_to_each_number_are_drawn_as_the_shares_in_bins(run):
+    up_to = {0.1: 0.5, 0.2: 0.6, 0.3: 1.0}
+    values = [measured("small", f"judgement-variance.v.to{number}", share) for number, share in up_to.items()]
+    shown = panel("judgement-variance.v.to*", x="variance", models=("small",))
+    (made,) = drawn(run, values, [figure("by-number", shown, bin_width=0.1)])
+    (curve,) = made.panels[0].curves
+    assert [point.x for point in curve.points] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert [point.value for point in curve.points] == pytest.approx([0.5, 0.1, 0.4, 0.0])
+    assert (made.axes.scale, made.axes.y) == ("steps", "share of the responses")
+    assert "The share of the responses in each bin of width 0.1" in made.words.see
+    assert ElementTree.fromstring(draw(made).partition("\n")[2]).tag.endswith("svg")
+
+
 def test_a_level_that_the_paper_draws_is_in_the_drawing_with_its_number(run):
     (made,) = drawn(
         run,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from support import shipped_post_training
 
 from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure
 from selfimp_bench.measurement import Measurement, Split
@@ -142,3 +143,17 @@ def _at(n, iteration):
         standard_error=0.05,
         reason="no earlier model" if iteration == 1 else None,
     )
+
+
+def test_figure_7_of_the_first_paper_has_its_four_panels() -> None:
+    manifest = shipped_post_training("gsm8k-iter-sft-dpo-70b")
+    (figure,) = [each for each in manifest.figures or () if each.id == "figure-7"]
+    first, ood, coverage, diversity = figure.panels
+    assert (first.metrics, first.split) == (("pass@1",), Split.TEST)
+    assert (ood.metrics, ood.split) == (("pass@1",), Split.OOD)
+    assert coverage.metrics == ("is-pass@64.first", "is-pass@64.previous")
+    assert {metric.partition(".")[0] for metric in diversity.metrics} == {
+        "sbert-diversity",
+        "distinct-n",
+        "distinct-equations",
+    }

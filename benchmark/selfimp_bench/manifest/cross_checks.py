@@ -290,7 +290,9 @@ def _figure_keys(figure: PaperFigure, path: JsonPath) -> Iterator[Fault]:
         found = listed([name for name in ("beside", "unpublished") if getattr(figure, name) is not None])
         yield Fault(path=path, message=f"expected exactly one of beside and unpublished, found {found}")
     yield from _key_of_form("compute", figure.compute, figure, "by-compute", path)
-    yield from _key_of_form("bin_width", figure.bin_width, figure, "distribution", path)
+    if figure.bin_width is not None or figure.form == "distribution":
+        own = "by-number" if figure.form == "by-number" else "distribution"
+        yield from _key_of_form("bin_width", figure.bin_width, figure, own, path)
 
 
 def _panel_keys(figure: PaperFigure, path: JsonPath) -> Iterator[Fault]:

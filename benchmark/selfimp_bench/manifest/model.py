@@ -953,7 +953,8 @@ class PaperFigure:
         iteration, where the published rows call the best of a metric ``best-`` and its name.
     beside: the paper's numbers; where none are published, ``unpublished`` says why, and the run's stand alone.
     compute: by-compute only: the reference table with every model's family, parameters and training tokens.
-    bin_width: distribution only.
+    bin_width: distribution, and by-number where a number in a name is what at most a share of the responses has: the
+        shares up to each number become those in bins of this width.
     """
 
     id: Name
@@ -975,7 +976,8 @@ class PaperFigure:
     compute: Text | None = None
     """Form by-compute only: the reference table of the models' families, parameters and training tokens."""
     bin_width: Positive | None = None
-    """Form distribution only: the width of a bin, in the measurements' unit."""
+    """The width of a bin: of form distribution in the measurements' unit; of form by-number, where shares up to each
+    number become shares in between, as the numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

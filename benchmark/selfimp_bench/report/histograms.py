@@ -1,6 +1,7 @@
-"""The lines of a figure of distributions: a histogram over problems for every model and measurement."""
+"""Histograms: over problems for every model and measurement, or of shares that are measured up to each edge."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
 from selfimp_bench.measurement import ProblemValue
@@ -29,6 +30,27 @@ def histogram_lines(naming: Naming, models: Sequence[str], values: Sequence[Prob
                     published=(),
                     said=_said(made),
                 )
+
+
+def binned(line: Line, width: float) -> Line:
+    """A line of shares of at most so much as the shares in bins, each ``width`` wide and ended by a point's place.
+
+    The first bin holds all up to its end; where a share is not defined neither is that of the bin after it.
+    """
+    before: tuple[float | None, ...] = tuple(0.0 for _ in line.points[0].replicates) if line.points else ()
+    found = []
+    for point in line.points:
+        shares = tuple(
+            None if up_to is None or less is None else up_to - less
+            for up_to, less in zip(point.replicates, before, strict=True)
+        )
+        known = [share for share in shares if share is not None]
+        mean = sum(known) / len(known) if known else None
+        found.append(Point(x=point.x - width, value=mean, error=None, replicates=shares))
+        before = point.replicates
+    if line.points:
+        found.append(Point(x=line.points[-1].x, value=0.0, error=None, replicates=tuple(0.0 for _ in before)))
+    return replace(line, points=tuple(found))
 
 
 def _edges(values: Sequence[float], width: Decimal) -> tuple[float, ...]:

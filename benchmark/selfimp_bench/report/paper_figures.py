@@ -9,7 +9,7 @@ from selfimp_bench.manifest.model import FigurePanel, PaperFigure
 from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Words
 from selfimp_bench.report.curves import COLUMNS
-from selfimp_bench.report.histograms import histogram_lines
+from selfimp_bench.report.histograms import binned, histogram_lines
 from selfimp_bench.report.lines import UNIT, Compute, Line, Naming, PaperRow, paper_lines, paper_rows, run_lines
 from selfimp_bench.report.summary import Series, series_of
 from selfimp_bench.report.trends import trends_of
@@ -24,7 +24,7 @@ _X: Final[Mapping[str, str]] = {
     "distribution": "value of a problem",
 }
 _LETTER: Final[Mapping[str, str]] = {"by-iteration": "t", "by-compute": "10^"}
-_SCALE: Final[Mapping[str, Literal["linear", "steps"]]] = {"by-compute": "linear", "distribution": "steps"}
+_SCALE: Final[Mapping[str, Literal["linear"]]] = {"by-compute": "linear"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +89,9 @@ class _Drawing:
             source=self.figure.source,
             axes=Axes(
                 letter=_LETTER.get(form, "at"),
-                y=UNIT if form != "distribution" else "share of the problems",
+                y=self._unit(),
                 shared=self.over and form != "by-number",
-                scale=_SCALE.get(form, "places"),
+                scale="steps" if self.figure.bin_width is not None else _SCALE.get(form, "places"),
             ),
             columns=_columns(len(panels)) if self.over or self.figure.beside is None else 2,
             panels=tuple(
@@ -169,7 +169,8 @@ class _Drawing:
         if self.figure.form == "distribution":
             return list(histogram_lines(naming, models, self.run.problem_values))
         series = [each for each in self.series if each.model in models]
-        return run_lines(naming, series, self.compute, self.findings)
+        lines = run_lines(naming, series, self.compute, self.findings)
+        return [binned(line, self.figure.bin_width) for line in lines] if self.figure.bin_width else lines
 
     def _naming(self, panel: FigurePanel, models: Sequence[str]) -> Naming:
         owners = {self.compute[model].family if model in self.compute else model for model in models}
@@ -178,6 +179,11 @@ class _Drawing:
         return Naming(figure=self.figure, panel=panel, several=several, iterates=iterates)
 
     # ---- words ----
+
+    def _unit(self) -> str:
+        if self.figure.bin_width is None:
+            return UNIT
+        return "share of the problems" if self.figure.form == "distribution" else "share of the responses"
 
     def _words(self) -> Words:
         cannot = "Whether a distance is more than chance: only the findings judge that."
@@ -203,6 +209,8 @@ class _Drawing:
         if self.figure.form == "distribution":
             width = f"{self.figure.bin_width:g}"
             return f"The share of the problems in each bin of width {width}, their mean µ and standard deviation σ. "
+        if self.figure.bin_width is not None:
+            return f"The share of the responses in each bin of width {self.figure.bin_width:g}. "
         return ""
 
 
