@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from faults.forked import Forked, fork
+from faults.forked import Action, Forked, Telling, fork
 from faults.subjects import Subject
 from selfimp_bench.steps import resume
 
@@ -121,7 +121,12 @@ def _at_boundary(subject: Subject, home: Path, _finished: frozenset[str], draw: 
 
 def _at_operation(subject: Subject, home: Path, _finished: frozenset[str], draw: random.Random) -> Forked:
     """It shoots itself before one of its next changes under the home."""
-    left, root = [draw.randint(1, subject.changes)], str(home)
+    return fork(shot_at(draw.randint(1, subject.changes), home, lambda telling: subject.run(home, telling)), _log(home))
+
+
+def shot_at(change: int, home: Path, action: Action) -> Action:
+    """The action, that ends by SIGKILL before its change of this number (from 1) of a file or folder under the home."""
+    left, root = [change], str(home)
 
     def audit(event: str, arguments: Sequence[Any]) -> None:
         changes = event in _CHANGES or (event == "open" and (arguments[2] or 0) & _WRITING)
@@ -130,11 +135,11 @@ def _at_operation(subject: Subject, home: Path, _finished: frozenset[str], draw:
             if not left[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def action(telling: Any) -> None:
+    def shot(telling: Telling) -> None:
         sys.addaudithook(audit)
-        subject.run(home, telling)
+        action(telling)
 
-    return fork(action, _log(home))
+    return shot
 
 
 def _at_instant(subject: Subject, home: Path, finished: frozenset[str], draw: random.Random) -> Forked:

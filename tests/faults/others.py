@@ -14,11 +14,12 @@ from hub_experiments import fill, hub_experiment
 from support import ManifestMaker
 
 from faults.forked import Telling, fork
-from faults.kills import Tally, compare, end, undisturbed
+from faults.kills import Tally, compare, end, shot_at, undisturbed, undisturbed_home
 from faults.subjects import Subject
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.fetch import fetch
+from selfimp_bench.runs.gc import collect
 from selfimp_bench.runs.hub_needs import hub_needs
 from selfimp_bench.runs.study import open_experiment
 
@@ -88,6 +89,31 @@ def _shifted(seconds: float, action: Callable[[], None]) -> None:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
     action()
+
+
+def collecting(subject: Subject, folder: Path, times: int, seed: int) -> Tally:
+    """`gc` of a finished home, killed before one of its changes, and beside a run: what is done stays done."""
+    draw, tally = random.Random(f"{seed} {subject.name} gc"), Tally()
+    expected = undisturbed(subject, folder)
+    home = folder / "collected"
+    for number in range(times):
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(undisturbed_home(subject, folder), home)
+        collected = shot_at(draw.randint(1, 20), home, lambda _telling: _collect(home))
+        run = fork(collected, folder / "collected.log")
+        beside = fork(lambda telling: subject.run(home, telling), folder / "beside.log") if number % 2 else None
+        tally.done["killed while it collects"] += (code := run.wait()) == -signal.SIGKILL
+        tally.done["refused beside a run"] += code == 2
+        if code not in (0, 2, -signal.SIGKILL) or (code == 2 and "a run is at work" not in run.words()):
+            tally.faults.append(f"{subject.name}: gc: exit code {code}: {run.words()[-2000:]}")
+        if beside is not None and (code := beside.wait()):
+            tally.faults.append(f"{subject.name}: exit code {code} beside gc: {beside.words()[-2000:]}")
+        end(subject, home, expected, "after gc", tally)
+    return tally
+
+
+def _collect(home: Path) -> None:
+    collect(home, dry=False)
 
 
 class _Fetching:

@@ -14,6 +14,7 @@ COMMANDS = (
     "explain",
     "export",
     "fetch",
+    "gc",
     "grade",
     "list",
     "lock",

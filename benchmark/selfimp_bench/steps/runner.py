@@ -52,12 +52,13 @@ class Runner:
         """Do or find every step. Raises StepFailed or InputError; what is finished stays finished."""
         finished = []
         try:
-            for position, step in enumerate(self._plan.steps, start=1):
-                progress.start(step, position, len(self._plan.steps))
-                done = self._do_or_find(step, progress)
-                self._records[step.id] = done.record
-                finished.append(done)
-                progress.finish(step, done.record.seconds, done.reused)
+            with self._store.in_use():
+                for position, step in enumerate(self._plan.steps, start=1):
+                    progress.start(step, position, len(self._plan.steps))
+                    done = self._do_or_find(step, progress)
+                    self._records[step.id] = done.record
+                    finished.append(done)
+                    progress.finish(step, done.record.seconds, done.reused)
         finally:
             self._engines.close()
         return tuple(finished)
@@ -68,8 +69,9 @@ class Runner:
         """Do or find some steps of the plan in turn, given the records of what they read, by ids: the records."""
         self._records.update(inputs)
         try:
-            for step in steps:
-                yield self._do_or_find(step, progress).record
+            with self._store.in_use():
+                for step in steps:
+                    yield self._do_or_find(step, progress).record
         finally:
             self._engines.close()
 
@@ -81,9 +83,34 @@ class Runner:
         with self._store.lock(key):
             if record := self._store.find(key):
                 return FinishedStep(step=step, record=record, reused=True)
+            self._bring_back(step, progress)
             return FinishedStep(step=step, record=self._do(step, key, inputs, progress), reused=False)
 
-    def _do(self, step: Step, key: str, inputs: Mapping[str, str], progress: Progress) -> StepRecord:
+    def _bring_back(self, step: Step, progress: Progress) -> None:
+        """Do again what a step reads and ``gc`` took out. Raises StepFailed where it comes out otherwise."""
+        for source in step.inputs.values():
+            record = self._record(source)
+            if self._store.taken_out(record.fingerprint):
+                made = self._plan.by_id()[source]
+                self._bring_back(made, progress)
+                with self._store.lock(record.fingerprint):
+                    if self._store.taken_out(record.fingerprint):
+                        self._do(made, record.fingerprint, record.inputs, progress, before=record)
+
+    def _record(self, step_id: str) -> StepRecord:
+        """The record of a step that is done; a worker is given only those that its own step reads."""
+        if step_id not in self._records:
+            step = self._plan.by_id()[step_id]
+            key = fingerprint(step, {name: self._record(each).content_digest() for name, each in step.inputs.items()})
+            record = self._store.find(key)
+            if record is None:
+                raise StepFailed(f"step {step_id} is not done, and what it made is needed again")
+            self._records[step_id] = record
+        return self._records[step_id]
+
+    def _do(
+        self, step: Step, key: str, inputs: Mapping[str, str], progress: Progress, before: StepRecord | None = None
+    ) -> StepRecord:
         began = time.monotonic()
         with self._store.step_folder(key) as folder:
             try:
@@ -101,6 +128,11 @@ class Runner:
                 counts=counts,
                 seconds=round(time.monotonic() - began, 3),
             )
+            if before is not None and record.artifacts != before.artifacts:
+                raise StepFailed(
+                    f"step {step.id}: `gc` took its weights out, and made again they are others; delete "
+                    f"{self._store.folder(key)} to go on with these"
+                )
             return self._store.finish(folder, record)
 
     def _work(self, step: Step, key: str, folder: StepFolder, progress: Progress) -> Work:

@@ -1,13 +1,16 @@
 """The store: results by fingerprint. Only this module writes artifacts.
 
 store/<fingerprint>/     artifacts, and step.json, written last: its existence means the step finished
+store/<fingerprint>/taken-out.json  names of artifacts that `gc` took out: the step still counts as done
 store/partial/           what running steps write; renamed into place when they finish
 store/partial/<fingerprint>/    what a step that was killed resumes from; gone when it finishes
 store/logs/<fingerprint>/       what a step says of its speed and memory: no artifact, no part of any digest
 store/locks/             one file lock a fingerprint, so that two runs on one home never do a step twice at a time
+store/in-use             locked by whoever does steps, together, and by `gc`, alone
 """
 
 import contextlib
+import fcntl
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +32,7 @@ from selfimp_bench.seals import seal_faults, seal_of
 Row = TypeVar("Row")
 
 STEP_FILE = "step.json"
+TAKEN_OUT = "taken-out.json"
 SCHEMA = 1
 
 
@@ -91,7 +95,7 @@ class StepFolder:
     def copy_in(self, source: Path) -> None:
         """Copy the files of a folder, without step.json."""
         for file in sorted(source.iterdir()):
-            if file.is_file() and file.name != STEP_FILE:
+            if file.is_file() and file.name not in (STEP_FILE, TAKEN_OUT):
                 shutil.copyfile(file, self.path / file.name)
 
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -161,8 +165,10 @@ class Store:
             raise InputError(f"{path}: {fault}; {again}")
         if record.fingerprint != fingerprint:
             raise InputError(f"{path}: is that of another step, {record.fingerprint}; {again}")
+        taken_out = self.taken_out(fingerprint)
         for artifact in record.artifacts:
-            self._check(path.parent, artifact, whole=artifact.bytes <= LARGE)
+            if artifact.path not in taken_out:
+                self._check(path.parent, artifact, whole=artifact.bytes <= LARGE)
         return record
 
     def proved(self, record: StepRecord, name: str) -> Path:
@@ -201,6 +207,51 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep ``gc`` away while steps are done; waits for one that is at work."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "in-use").open("a+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH)
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep runs away meanwhile. Raises InputError where one is at work."""
+        with (self.root / "in-use").open("a+b") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.root}: a run is at work here; nothing was removed, try again later") from None
+            yield
+
+    def taken_out(self, fingerprint: str) -> frozenset[str]:
+        """The artifacts of a finished step that ``take_out`` removed. Raises InputError when that cannot be read."""
+        path = self.folder(fingerprint) / TAKEN_OUT
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=frozenset[str])
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError, RecursionError) as error:
+            folder = path.parent
+            raise InputError(f"{path}: cannot be read ({error}); delete {folder} to have the step done again") from None
+
+    def take_out(self, fingerprint: str, names: Sequence[str]) -> None:
+        """Remove artifacts of a finished step, which counts as done all the same. To be called ``alone``."""
+        folder = self.folder(fingerprint)
+        write_atomically(folder / TAKEN_OUT, pretty_json(sorted(names)))  # first: what is missing is meant to be
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> int:
+        """Remove what killed runs left that no step goes on from; how many things. To be called ``alone``."""
+        removed = 0
+        for path in sorted((self.root / "partial").glob("*")):
+            if len(path.name) != len(digest("")) or (self.folder(path.name) / STEP_FILE).is_file():
+                shutil.rmtree(path)
+                removed += 1
+        return removed
+
     def saved(self, fingerprint: str) -> frozenset[str]:
         """Names of what a step left to go on from, and of its record when it is finished: more with every part done."""
         partial = self.root / "partial" / fingerprint
@@ -222,7 +273,7 @@ class Store:
         record = replace(record, seal=seal_of(pretty_json(record)))
         folder.write_json(STEP_FILE, record)
         target = self.folder(record.fingerprint)
-        if target.exists() and not (target / STEP_FILE).exists():
+        if target.exists() and (not (target / STEP_FILE).exists() or (target / TAKEN_OUT).exists()):
             shutil.rmtree(target)
         if not target.exists():  # else another finished the same, having taken this process for dead (``locks.py``)
             put_in_place(folder.path, target)

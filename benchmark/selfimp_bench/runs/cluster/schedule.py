@@ -97,7 +97,8 @@ def fill_store(
     home = home.resolve()
     for experiment in experiments:
         refuse_shortfalls(experiment, home)
-    _Filling(experiments, home, training, pool, share, progress, urgency).run()
+    with Store(home / "store").in_use():
+        _Filling(experiments, home, training, pool, share, progress, urgency).run()
 
 
 class _Filling:
