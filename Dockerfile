@@ -53,7 +53,8 @@ FROM ${BASE_IMAGE} AS final
 ARG ACCELERATOR=cuda
 # Debian's packages as of this day; "none" takes those of the base image's own sources.
 ARG DEBIAN_SNAPSHOT=20261101T000000Z
-# bubblewrap: the sandbox's first choice. gcc and the C library's headers: Triton compiles its launchers with them.
+# bubblewrap: the sandbox's first choice. libnuma1: vLLM's own library for CPUs is linked with it. gcc and the C
+# library's headers: Triton compiles its launchers with them.
 RUN if [ "$DEBIAN_SNAPSHOT" != none ]; then \
       rm -f /etc/apt/sources.list.d/debian.sources; \
       for suite in "debian bookworm" "debian-security bookworm-security"; do \
@@ -62,7 +63,7 @@ RUN if [ "$DEBIAN_SNAPSHOT" != none ]; then \
     fi \
     && apt-get update -qq \
     && if [ "$ACCELERATOR" = cuda ]; then tools="gcc libc6-dev"; fi \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends bubblewrap $tools >/dev/null \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends bubblewrap libnuma1 $tools >/dev/null \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache \
     && useradd --uid 10001 --no-create-home --home-dir /data/home --shell /usr/sbin/nologin selfimp \

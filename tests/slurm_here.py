@@ -195,7 +195,7 @@ def running_slurm(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Slurm]:
 def _configure(folder: Path) -> Path:
     (folder / "state").mkdir(parents=True)
     conf = folder / "slurm.conf"
-    conf.write_text(CONF.format(folder=folder, host=socket.gethostname().partition(".")[0], ports=_free_ports(3)))
+    conf.write_text(CONF.format(folder=folder, host=socket.gethostname().partition(".")[0], ports=free_ports(3)))
     return conf
 
 
@@ -208,7 +208,8 @@ def _munge(folder: Path) -> None:
     _said("munged", "--force", *places, f"--socket={folder}/munge.sock", f"--pid-file={folder}/munged.pid")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nothing listens on now."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

@@ -2,13 +2,17 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from ray import _raylet
+from ray._private import services
+from slurm_here import free_ports
 from support import ManifestMaker
 
 from selfimp_bench.engines.base import PLAIN_TRAINING
@@ -39,8 +43,25 @@ def cluster() -> Iterator[Any]:
     cluster.shutdown()
 
 
+def _start_cluster() -> Any:
+    """On a machine that may be busy: what Ray waits for by constants is said before, or waited for longer."""
+    from ray.cluster_utils import Cluster
+
+    head: dict[str, Any] = {"num_cpus": 0, "include_dashboard": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ray._private.node.time", _SlowClock())
+        patch.setattr("ray._private.services.start_raylet", _saying_ports(services.start_raylet))
+        for name, value in {**AT_START, "RAY_gcs_server_port_wait_time_s": "600"}.items():
+            patch.setenv(name, value)
+        cluster = Cluster()
+        for node in (head, {"num_cpus": 1}, {"num_cpus": 1}):
+            (port,) = free_ports(1)
+            cluster.add_node(object_store_memory=MEMORY, runtime_env_agent_port=port, **node)
+    return cluster
+
+
 class _SlowClock:
-    """Ray gives its processes 30 seconds to start, by a constant; on a busy machine these are to be longer ones."""
+    """Ray gives a node 30 seconds to start."""
 
     def monotonic(self) -> float:
         return time.monotonic() / 20
@@ -49,21 +70,23 @@ class _SlowClock:
         return getattr(time, name)
 
 
-def _start_cluster() -> Any:
-    """Processes that answer late are not taken for dead; one that is killed is missed at once."""
-    from ray.cluster_utils import Cluster
+def _saying_ports(start: Callable[..., Any]) -> Callable[..., Any]:
+    """A raylet gives its agents 15 seconds to say their ports in files, and dies. Here they are known: that of runtime
+    environments is chosen, and nobody asks for the others."""
 
-    patient = {"health_check_timeout_ms": 120_000, "health_check_initial_delay_ms": 60_000}
-    head = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False, "_system_config": patient}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ray._private.node.time", _SlowClock())
-        for name, value in AT_START.items():
-            patch.setenv(name, value)
-        cluster = Cluster()
-        cluster.add_node(**head)
-        for _ in range(2):
-            cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-    return cluster
+    def start_and_say(*given: Any, **named: Any) -> Any:
+        asked = signature(start).bind(*given, **named).arguments
+        ports = {
+            _raylet.METRICS_AGENT_PORT_NAME: -1,
+            _raylet.METRICS_EXPORT_PORT_NAME: -1,
+            _raylet.DASHBOARD_AGENT_LISTEN_PORT_NAME: -1,
+            _raylet.RUNTIME_ENV_AGENT_PORT_NAME: asked["runtime_env_agent_port"],
+        }
+        for name, port in ports.items():
+            _raylet.persist_port(asked["session_dir"], asked["node_id"], name, port)
+        return start(*given, **named)
+
+    return start_and_say
 
 
 @pytest.fixture
