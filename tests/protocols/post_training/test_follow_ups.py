@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from judged_samples import judged
-from support import ManifestMaker, load_post_training
+from support import ManifestMaker, load_post_training, shipped_post_training
 
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.errors import InputError
@@ -15,6 +15,7 @@ from selfimp_bench.places import ASSETS
 from selfimp_bench.protocols.post_training.choose import GRID, GridScore, best, scores
 from selfimp_bench.protocols.post_training.more import hard_problems
 from selfimp_bench.protocols.post_training.plan import post_training_plan
+from selfimp_bench.protocols.post_training.protocol import PROTOCOL
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.protocols.post_training.unlabelled import (
     RewardSelectBlock,
@@ -247,6 +248,21 @@ def test_a_run_on_votes(run_with: Any, schedule: tuple[str, ...]) -> None:
     (select,) = [step for step in run.record.steps if step.id.endswith("t2/select")]
     assert select.counts["rows"] > 0
     assert "problems dropped: no sure majority" in select.counts
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("tiny-iter-sft-tail", "resample   8 more where fewer than 2 samples are correct"),
+        (
+            "tiny-iter-sft-balanced",
+            "balance    temperatures (0.5, 0.75, 1.0) x thresholds (0.0, 0.1, 1.0) of correct+agreement, 60 problems",
+        ),
+        ("tiny-iter-dpo-majority", "majority   at least 0.5 with confidence 0.9, no gold answers"),
+    ],
+)
+def test_a_summary_says_what_departs_from_the_loop(name: str, line: str) -> None:
+    assert line in PROTOCOL.summary_lines(shipped_post_training(name))
 
 
 def test_without_a_follow_up_the_steps_are_the_same_work(make_manifest: ManifestMaker) -> None:

@@ -144,6 +144,13 @@ def _pairing(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
     return pairing(rules.pairing, rules.pairs_per_problem, path)
 
 
+_WANTS: Final = {
+    "without_correct": "gold solutions decide nothing",
+    "without_pair": "a vote that is not sure leaves a problem without pairs",
+    "deduplicate": "it counts distinct responses",
+}
+
+
 def _follow_up(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
     """At most one of ``resample``, ``balance`` and ``majority``, and what each wants of the rest."""
     given = [name for name in FOLLOW_UPS if getattr(rules, name) is not None]
@@ -153,12 +160,14 @@ def _follow_up(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
         message = f"the schedule has one iteration, on gold solutions; remove '{given[0]}', or schedule more"
         yield Fault(path=(*path, given[0]), message=message, on_key=True)
     if rules.balance is not None or rules.majority is not None:
-        wants = {"without_correct": "drop"} | ({"deduplicate": "exact"} if rules.balance is not None else {})
+        wants = {"without_correct": "drop"}
+        wants |= {"deduplicate": "exact"} if rules.balance is not None else {"without_pair": "drop"}
         for key, value in wants.items():
             found = getattr(rules, key)
             if found != value:
-                reason = "gold solutions decide nothing" if key == "without_correct" else "it counts distinct responses"
-                yield Fault(path=(*path, key), message=f"expected {value} with {given[0]}, for {reason}, found {found}")
+                yield Fault(
+                    path=(*path, key), message=f"expected {value} with {given[0]}, for {_WANTS[key]}, found {found}"
+                )
     if rules.balance is not None and Method.DPO in rules.schedule:
         where = (*path, "schedule", rules.schedule.index(Method.DPO))
         yield Fault(path=where, message="expected sft, for balance is a rule of what SFT takes, found dpo")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from selfimp_bench.manifest.model import Cell, Manifest, ModelRef, ProfileBlocks
+from selfimp_bench.manifest.model import Cell, Manifest, ModelRef, PostTraining, ProfileBlocks
 from selfimp_bench.manifest.schema_check import SCHEMA_FILE
 from selfimp_bench.protocols.post_training.cells import completions_behind, post_training_cells, scale_of
 from selfimp_bench.protocols.post_training.checks import POST_TRAINING_BLOCK_RULES, POST_TRAINING_RULES
@@ -36,8 +36,19 @@ def _summary_lines(manifest: Manifest) -> Iterator[str]:
         yield f"gold       {data.id} ({data.rows}) with the answer: {manifest.rationales.template}"
     yield f"sampling   {sampling_words(manifest.sampling)}"
     yield f"training   {optimisation_words(manifest.sft)}"
+    yield from _follow_up_lines(manifest.post_training)
     if manifest.dpo is not None:
         yield f"DPO        {preference_words(manifest.dpo)}"
+
+
+def _follow_up_lines(rules: PostTraining) -> Iterator[str]:
+    if rules.resample is not None:
+        yield f"resample   {rules.resample.most} more where fewer than {rules.resample.below} samples are correct"
+    if rules.balance is not None:
+        grid = f"temperatures {rules.balance.temperatures} x thresholds {rules.balance.thresholds}"
+        yield f"balance    {grid} of {rules.balance.reward}, {rules.balance.problems} problems"
+    if rules.majority is not None:
+        yield f"majority   at least {rules.majority.share} with confidence {rules.majority.level}, no gold answers"
 
 
 def _training_methods(manifest: Manifest) -> tuple[str, ...]:
