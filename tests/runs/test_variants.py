@@ -10,7 +10,9 @@ from ruamel.yaml import YAML
 from support import ManifestMaker
 
 from selfimp_bench.cli.app import cli
+from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.record import read_record, read_study_record
+from selfimp_bench.runs.study import open_study
 
 FIELD = "post_training.pairs_per_problem"
 WORDS = f"a variant, not judged: {FIELD} is 1 (the experiment: 4)"
@@ -160,3 +162,12 @@ def test_of_several_those_that_list_the_field_are_varied_and_nothing_is_judged(s
     assert json.loads((folder / "findings.json").read_bytes())["findings"] == []
     assert WORDS in (folder / "report.html").read_text()
     assert _call("plan", several, "--vary", "seed=1", "--home", home).exit_code == 2
+
+
+def test_of_several_all_of_their_own_values_are_named() -> None:
+    asked = ["pairs_per_problem=10"]
+    study = open_study("progress-or-regress", profile=Profile.PAPER, only=None, replicates=1, vary=asked)
+    assert {each.manifest.name for each in study.experiments} >= {"gsm8k-iter-dpo", "math-iter-sft-dpo"}
+    assert not any(each.manifest.name.endswith("iter-sft") for each in study.experiments)
+    (variation,) = study.variant
+    assert (variation.field, variation.value, variation.instead_of) == (FIELD, 10, "1 or 3")

@@ -229,7 +229,7 @@ def judge_study(folder: Path) -> StudyJudgement:
         )
     judged = all(each.judged for each in experiments)
     findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=2, findings=())
-    variant = next((each.variant for each in experiments if each.variant), ())
+    variant = run.record.variant or next((each.variant for each in experiments if each.variant), ())
     unwritten = keep_findings(folder, findings, run.record.evidence_digest(), variant)
     everything = (*findings.findings, *(finding for each in experiments for finding in each.findings.findings))
     return StudyJudgement(
