@@ -38,11 +38,12 @@ def calibrate_command(
 
     import os
 
+    from selfimp_bench.durable import write_atomically
     from selfimp_bench.runs.calibrate import calibrate, to_csv
 
     found = calibrate(study, draws=draws, replicates=counts, processes=processes or len(os.sched_getaffinity(0)))
     if out is not None:
-        out.write_text(to_csv(found), encoding="utf-8")
+        write_atomically(out, to_csv(found).encode())
     if as_json:
         print_json(found)
     else:

@@ -1,6 +1,5 @@
 """From a study to run folders: do the steps, then write record and measurements beside the manifests."""
 
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -188,7 +187,6 @@ def _copied(folder: Path, files: Mapping[str, Path]) -> tuple[str, ...]:
     """Copy files into a folder under these names, and return the names."""
     for name, source in files.items():
         target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
         if source.resolve() != target.resolve():
-            shutil.copyfile(source, target)
+            write_atomically(target, source.read_bytes())
     return tuple(files)
