@@ -210,9 +210,13 @@ class Store:
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep ``gc`` away while steps are done; waits for one that is at work."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "in-use").open("a+b") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH)
+        path = self.root / "in-use"
+        if not path.is_file():
+            self.root.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        with path.open("rb") as stream:
+            with contextlib.suppress(OSError):  # a file system without locks, on which `gc` refuses
+                fcntl.flock(stream, fcntl.LOCK_SH)
             yield
 
     @contextlib.contextmanager
@@ -223,6 +227,9 @@ class Store:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(f"{self.root}: a run is at work here; nothing was removed, try again later") from None
+            except OSError as error:
+                words = f"{error.strerror}: nobody can know whether a run is at work here; nothing was removed"
+                raise InputError(f"{self.root}: {words}") from None
             yield
 
     def taken_out(self, fingerprint: str) -> frozenset[str]:
