@@ -200,6 +200,13 @@ def test_why_torch_finds_no_gpu_is_said_with_the_driver_s_number(
             r"no.*C\+\+ compiler|g\+\+",
         ),
         ({"device": "cpu", "distributed": "deepspeed-zero3"}, {"CXX": "sh"}, False, None),
+        (
+            {"device": "cpu", "distributed": None, "sampler": "vllm"},
+            {"CXX": "no-such-compiler"},
+            False,
+            "vLLM on a CPU",
+        ),
+        ({"device": "cpu", "distributed": None, "sampler": "vllm"}, {"CXX": "sh"}, False, None),
         ({"device": "cpu", "distributed": "ddp"}, {"CC": "no-such-compiler", "CXX": "no-such-compiler"}, False, None),
     ],
 )

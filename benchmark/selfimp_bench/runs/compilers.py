@@ -1,7 +1,8 @@
 """Compilers that engines call while they run. The images have what is needed; a host of one's own may lack it.
 
 Triton compiles its launchers on GPUs (triton/runtime/build.py: $CC, else clang or gcc, with Python.h); DeepSpeed on a
-CPU builds ``deepspeed_shm_comm`` (torch/utils/cpp_extension.py: $CXX, else c++).
+CPU builds ``deepspeed_shm_comm`` (torch/utils/cpp_extension.py: $CXX, else c++), and vLLM there has torch compile the
+model (torch/_inductor/config.py: $CXX, else g++).
 """
 
 import os
@@ -18,6 +19,11 @@ def missing_compiler(engines: Engines, headers: Path | None = None) -> str | Non
     headers: where Python.h should lie; None is where this Python looks.
     """
     if engines.device == "cpu":
+        if engines.sampler == "vllm" and not _found("CXX", "g++"):
+            return (
+                "vLLM on a CPU compiles the model with a C++ compiler, and there is none ($CXX, g++): install one "
+                "(Debian: g++), or sample with engines.sampler: hf"
+            )
         if engines.distributed != "deepspeed-zero3" or _found("CXX", "c++"):
             return None
         return (
