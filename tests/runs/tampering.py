@@ -210,9 +210,11 @@ def change_the_manifest(target: Target, draw: random.Random) -> None:
 
 
 def copy_a_seed(target: Target, draw: random.Random) -> None:
-    """What one replicate wrote stands for another, under the seeds of this one."""
+    """What one replicate drew at random stands for another, under the seeds of this one."""
     samples = target.steps("sample")
-    step = draw.choice([each for each in samples if "/seed2/" in each["id"] and "sample." in each["id"]])
+    step = draw.choice(
+        [each for each in samples if "/seed2/" in each["id"] and each["id"].endswith(("sample.sample", "sample.train"))]
+    )
     twin = next(each for each in samples if each["id"] == step["id"].replace("/seed2/", "/seed1/"))
     seeds = [row["seed"] for row in pq.read_table(target.artifact(step, "samples.parquet")).to_pylist()]
     shutil.copyfile(target.artifact(twin, "samples.parquet"), target.artifact(step, "samples.parquet"))

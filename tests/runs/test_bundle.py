@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -218,6 +219,18 @@ def test_what_is_no_bundle_is_said_to_be_none(tmp_path: Path, content: bytes) ->
     assert shown.exit_code == 2 and "bundle" in shown.output and "Traceback" not in shown.output
 
 
+def test_a_damaged_compressed_file_is_no_bundle_that_can_be_read(bundle: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        info = next(each for each in archive.infolist() if each.compress_type == zipfile.ZIP_DEFLATED)
+    raw = bytearray(bundle.read_bytes())
+    begin = info.header_offset + 30 + len(info.filename) + 20
+    for place in range(begin, begin + info.compress_size, 7):
+        raw[place] ^= 0xFF
+    (tmp_path / "damaged.zip").write_bytes(raw)
+    with pytest.raises(InputError, match="not a bundle that can be read"):
+        verify(str(tmp_path / "damaged.zip"), NO_HOME)
+
+
 def test_files_more_and_less_are_found(open_bundle: Path, tmp_path: Path) -> None:
     (open_bundle / "runs" / "more.txt").write_text("more")
     (open_bundle / "ro-crate-metadata.json").unlink()
@@ -247,15 +260,25 @@ def test_rows_of_fetched_data_are_left_out_unless_wanted_and_then_taken_from_whe
         verify(str(tmp_path / "False.zip"), NO_HOME)
 
 
+def _content(path: Path) -> dict[str, int] | None:
+    """Names and checksums; None where it is no zip file that can be read. What else a zip file says is no evidence."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return None if archive.testzip() else {each.filename: each.CRC for each in archive.infolist()}
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+        return None
+
+
 def _tampered(bundle: Path, folder: Path, kind: str, draw: random.Random, hidden: bool) -> Path:
     """A bundle tampered with. hidden: with every hash made anew, from the manifest's to those of ``bundle.json``."""
     with zipfile.ZipFile(bundle) as archive:
         archive.extractall(folder)
     if kind == "byte":
         path = bundle.with_name(f"{folder.name}.zip")
-        raw = bytearray(bundle.read_bytes())
-        raw[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
-        path.write_bytes(raw)
+        while not path.is_file() or _content(path) == _content(bundle):
+            raw = bytearray(bundle.read_bytes())
+            raw[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
+            path.write_bytes(raw)
         return path
     made = EDITS[kind](_target(folder), draw)
     if hidden:

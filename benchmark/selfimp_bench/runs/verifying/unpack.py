@@ -6,6 +6,7 @@ written; what is merely damaged is found when the run is verified.
 
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -45,7 +46,7 @@ def unpack(path: Path, into: Path, found: Found) -> Bundle:
             _refuse(path, members)
             for member in members:
                 _extract(path, archive, member, into)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a bundle that can be read ({error}); fetch it anew") from None
     bundle = _described(path, into)
     _compare(bundle, {member.filename for member in members}, into, found)
