@@ -4,7 +4,7 @@ from math import inf, nan, sqrt
 from statistics import stdev
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.measurement import Estimate, mean_over_problems
@@ -51,7 +51,6 @@ def test_a_value_that_is_not_finite_is_refused(value):
         mean_over_problems([0.5, None, value])
 
 
-@settings(deadline=None)
 @given(DEFINED, st.randoms())
 def test_order_does_not_matter_and_undefined_values_only_count(values, random):
     estimate = mean_over_problems(values)

@@ -5,7 +5,7 @@ from itertools import combinations
 from math import comb
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.measurement import pass_at_k
@@ -52,7 +52,6 @@ def test_impossible_counts_are_refused(n, c, k):
         pass_at_k(n, c, k)
 
 
-@settings(deadline=None)
 @given(SAMPLES)
 def test_it_is_a_share_and_never_falls_with_more_tries_or_more_correct_samples(sample):
     n, c, k = sample

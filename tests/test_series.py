@@ -1,7 +1,7 @@
 """Metrics over iterations: best, gains and plateau on hand-made series, and on the curves of the paper."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.measurement import best_iteration, gain_at_best, gain_at_last, plateau_iteration
@@ -59,7 +59,6 @@ def test_a_value_that_is_not_finite_is_refused(function, value):
         function([1.0, value])
 
 
-@settings(deadline=None)
 @given(SERIES)
 def test_no_gain_exceeds_the_best_and_without_tolerance_the_plateau_is_the_best(values):
     best = best_iteration(values)

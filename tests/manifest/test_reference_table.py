@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from broken_cases import Case, content, read_cases
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.errors import Flaw, InputError
@@ -129,7 +129,6 @@ def test_a_file_that_is_not_there_is_a_flaw(tmp_path: Path) -> None:
     assert find_flaws(path) == (Flaw(file=str(path), line=1, column=1, where="$", message=message),)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_flaws_and_never_a_crash(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     path = tmp_path_factory.mktemp("any") / "t.csv"
@@ -137,7 +136,6 @@ def test_any_bytes_give_flaws_and_never_a_crash(tmp_path_factory: pytest.TempPat
     assert find_flaws(path)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet='abc",\n\r;1. é', max_size=40))
 def test_any_text_under_a_good_first_line_is_read_or_refused_at_a_place_inside_the_file(
     tmp_path_factory: pytest.TempPathFactory, text: str

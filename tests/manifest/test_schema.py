@@ -252,7 +252,7 @@ def changed_documents(draw: st.DrawFn) -> tuple[Path, Any]:
     return file, data
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(document=changed_documents())
 def test_a_document_is_right_exactly_where_a_json_schema_library_says_so(document: tuple[Path, Any]) -> None:
     file, data = document

@@ -218,7 +218,7 @@ def _is_read_or_refused(path: Path, content: bytes) -> None:
         assert all(flaw.line >= 1 and flaw.column >= 1 and "\n" not in str(flaw) for flaw in refused.flaws)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutant=mutated())
 def test_a_mutated_manifest_is_read_or_refused(mutant: tuple[str, str], tmp_path: Path) -> None:
     shutil.copytree(HERE / "valid" / "prompts", tmp_path / "prompts", dirs_exist_ok=True)
@@ -226,13 +226,13 @@ def test_a_mutated_manifest_is_read_or_refused(mutant: tuple[str, str], tmp_path
     _is_read_or_refused(tmp_path / name, text.encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_refused(content: bytes, tmp_path: Path) -> None:
     _is_read_or_refused(tmp_path / VALID.name, content)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_lines_in_any_order_are_read_or_refused(seed: int, tmp_path: Path) -> None:
     lines = list(LINES)

@@ -44,7 +44,7 @@ def test_another_seed_gives_other_rows(generate: Generate, split: Split) -> None
 
 
 @every_generator
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(small=st.integers(0, 40), extra=st.integers(0, 40), seed=st.integers(0, 5))
 def test_a_larger_count_extends_the_list(generate: Generate, small: int, extra: int, seed: int) -> None:
     longer = generate(Split.TEST, count=small + extra, seed=seed)

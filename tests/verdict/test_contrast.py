@@ -175,7 +175,7 @@ def test_what_was_not_measured_or_nowhere_defined_is_missing() -> None:
     assert nothing.missing is not None and nothing.missing.startswith("none of the problems has a value in all of")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     values=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=20, max_size=40),
     others=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=40, max_size=40),

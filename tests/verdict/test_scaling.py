@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import linregress, spearmanr
 
@@ -38,7 +38,6 @@ def test_a_slope_is_per_decade():
     assert found.intercept == pytest.approx(1 - 2 * 22)
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_it_is_scipy_s_regression_and_rank_correlation(pairs):
     x, y = zip(*pairs, strict=True)

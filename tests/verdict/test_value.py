@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from verdict_support import cell, measurement, of_runs, prior, row, share
@@ -168,7 +168,6 @@ def test_a_run_that_says_nothing_decides_nothing() -> None:
         assert verdict(judged("none", published(), means=(seen(mean, unsure="of 8 problems"),))) == "open"
 
 
-@settings(deadline=None)
 @given(mean=st.floats(0, 100), spread=st.floats(0, 400), noise=st.floats(0, 5), points=st.integers(1, 40))
 def test_no_spread_noise_or_family_makes_a_reproduction_of_what_was_none(
     mean: float, spread: float, noise: float, points: int

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from growth import assert_linear
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.protocols.verification.judgement import (
@@ -47,7 +47,6 @@ def test_every_score_of_the_scale_is_read(score):
 
 
 @every_kind
-@settings(deadline=None)
 @given(before=ANY_TEXT, after=ANY_TEXT | VERDICT_LIKE, truncated=st.booleans())
 def test_no_text_raises_and_a_value_is_there_exactly_when_parsed(kind, before, after, truncated):
     for judgement in (after, f"{before} {PHRASES[kind]} {after}"):
@@ -57,7 +56,6 @@ def test_no_text_raises_and_a_value_is_there_exactly_when_parsed(kind, before, a
 
 
 @every_kind
-@settings(deadline=None)
 @given(after=VERDICT_LIKE)
 def test_a_cut_only_ever_takes_a_verdict_away(kind, after):
     judgement = f"{PHRASES[kind]} {after}"

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from real_rows import real_rows
 
@@ -62,7 +62,6 @@ def test_a_problem_without_choices_is_an_input_error_that_names_it(choices):
         grade_choice("A", problem("A", choices), truncated=False)
 
 
-@settings(deadline=None)
 @given(ANY_TEXT | ANSWER_LIKE, st.booleans())
 def test_no_text_raises_and_flexible_reads_every_answer_that_strict_reads(text, truncated):
     for completion in (text, "The answer is " + text):

@@ -236,7 +236,7 @@ def test_an_entry_point_may_be_a_method():
     assert grade_code(program.replace("xs)\n", "xs) + 1\n"), method, truncated=False).strict.outcome is Outcome.WRONG
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.text(alphabet=st.characters(exclude_categories=())), st.booleans())
 def test_no_text_raises(text, truncated):
     both = grade_code(text, problem(), truncated=truncated)

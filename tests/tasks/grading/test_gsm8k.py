@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.errors import InputError
@@ -50,7 +50,6 @@ def test_a_gold_answer_that_is_no_number_is_an_input_error_that_shows_it(gold):
         grade_gsm8k_both("#### 18", gold, truncated=False)
 
 
-@settings(deadline=None)
 @given(ANY_TEXT | ANSWER_LIKE, st.booleans())
 def test_no_text_raises_and_no_outcome_blames_the_grader(text, truncated):
     for completion in (text, "####" + text):
@@ -60,7 +59,6 @@ def test_no_text_raises_and_no_outcome_blames_the_grader(text, truncated):
             assert (grade.extracted is not None) == (grade.outcome in (Outcome.CORRECT, Outcome.WRONG))
 
 
-@settings(deadline=None)
 @given(ANY_TEXT | ANSWER_LIKE, st.text(alphabet=" \t\r\n"))
 def test_trailing_space_changes_nothing_in_a_finished_text(text, space):
     for completion in (text, "####" + text):
@@ -73,7 +71,6 @@ def test_trailing_space_changes_nothing_in_a_finished_text(text, space):
         )
 
 
-@settings(deadline=None)
 @given(ANSWER_LIKE)
 def test_flexible_reads_every_answer_that_strict_reads(text):
     both = grade_gsm8k_both("####" + text, "18", truncated=False)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from real_rows import real_rows
 
@@ -52,7 +52,6 @@ def test_strict_reads_the_number_that_the_harness_reads(number, after):
     assert ours == number == harness[1].rstrip(".")
 
 
-@settings(deadline=None)
 @given(ANSWER_LIKE | st.text(), st.booleans())
 def test_no_text_raises_and_flexible_reads_every_answer_that_strict_reads(text, truncated):
     for completion in (text, f"The answer is {text}"):

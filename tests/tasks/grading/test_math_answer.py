@@ -72,7 +72,7 @@ def test_a_solution_without_a_gold_answer_is_an_input_error_that_names_the_probl
         grade_math("5", Problem(problem_id="math-1", question="?", answer=solution), truncated=False)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(MATH_LIKE, st.booleans())
 def test_no_text_raises_and_flexible_has_every_correct_of_strict(text, truncated):
     both = grade_math(text, problem("5"), truncated=truncated)

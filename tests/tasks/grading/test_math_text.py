@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.tasks.grading.math_text import last_line_answer, marked_answer, normalised
@@ -18,7 +18,6 @@ MATH_LIKE = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None)
 @given(ANY_TEXT | MATH_LIKE)
 def test_nothing_raises_and_an_answer_is_never_blank(text):
     normalised(text)
@@ -26,7 +25,6 @@ def test_nothing_raises_and_an_answer_is_never_blank(text):
         assert answer is None or answer.text.strip()
 
 
-@settings(deadline=None)
 @given(MATH_LIKE)
 def test_spacing_does_not_count(text):
     """Around ``=`` and after a comma, that is; after a backslash both are names of their own (``\\,`` is a space)."""

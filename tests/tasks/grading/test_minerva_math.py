@@ -38,7 +38,7 @@ def test_a_problem_without_a_box_is_an_input_error_that_names_it():
         grade_minerva_math("24", Problem(problem_id="p", question="?", answer="24"), truncated=False)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.text(alphabet="0123456789$\\{}. \nxIPr="), st.booleans())
 def test_no_text_raises_and_flexible_never_knows_less_than_strict(text, truncated):
     both = grade_minerva_math(f"{PHRASE} {text}", problem("24"), truncated=truncated)

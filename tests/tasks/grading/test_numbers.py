@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selfimp_bench.tasks.grading.numbers import MAX_DIGITS, find_numbers, parse_number
@@ -13,7 +13,6 @@ WHOLE = st.integers(min_value=-(10**30), max_value=10**30)
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**12), max_value=10**12)
 
 
-@settings(deadline=None)
 @given(WHOLE)
 def test_a_whole_number_reads_back_plain_with_commas_currency_and_percent(value):
     sign, size = ("-" if value < 0 else ""), abs(value)
@@ -30,7 +29,6 @@ def test_a_whole_number_reads_back_plain_with_commas_currency_and_percent(value)
     assert parse_number(f"{value}".replace("-", "−")) == value
 
 
-@settings(deadline=None)
 @given(DECIMALS)
 def test_a_decimal_reads_back_exactly(value):
     assume(value != 0)
@@ -39,13 +37,11 @@ def test_a_decimal_reads_back_exactly(value):
     assert parse_number(f"{value:.5e}") == Fraction(Decimal(f"{value:.5e}"))
 
 
-@settings(deadline=None)
 @given(WHOLE, st.integers(min_value=1, max_value=10**9))
 def test_a_fraction_reads_back_exactly(numerator, denominator):
     assert parse_number(f"{numerator}/{denominator}") == Fraction(numerator, denominator)
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=999), st.integers(min_value=1, max_value=99), st.data())
 def test_a_mixed_number_is_the_sum_of_its_parts(whole, denominator, data):
     numerator = data.draw(st.integers(min_value=0, max_value=denominator - 1))
@@ -53,7 +49,6 @@ def test_a_mixed_number_is_the_sum_of_its_parts(whole, denominator, data):
     assert parse_number(f"-{whole} {numerator}/{denominator}") == -(whole + Fraction(numerator, denominator))
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=())) | st.text(alphabet="0123456789.,$-−/ e"))
 def test_what_is_found_is_where_it_says_and_in_order(text):
     end = 0

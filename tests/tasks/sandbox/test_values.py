@@ -9,7 +9,7 @@ from enum import IntEnum
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.tasks.sandbox.values import pack, unpack
@@ -46,7 +46,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(values)
 def test_values_survive(value):
     back = there_and_back(value)

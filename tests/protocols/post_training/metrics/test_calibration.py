@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from judged_samples import judged
 
@@ -50,7 +50,6 @@ def test_no_such_bin(confidence: float, bins: int) -> None:
         bin_of(confidence, bins)
 
 
-@settings(deadline=None)
 @given(
     answers=st.lists(st.builds(Confident, confidence=st.floats(0, 1), correct=st.booleans()), min_size=1),
     bins=st.integers(1, 20),

@@ -1,7 +1,7 @@
 """Correct-answer coverage: the share of one problem's samples that is correct."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.measurement import pass_at_k
@@ -23,7 +23,6 @@ def test_impossible_counts_are_refused(correct, sampled):
         coverage(correct, sampled)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_it_is_pass_at_1_of_the_same_samples(counts):
     correct, sampled = counts

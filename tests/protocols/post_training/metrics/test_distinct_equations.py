@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from growth import assert_linear
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations, extract_equations
@@ -45,7 +45,6 @@ def test_it_is_undefined_without_an_equation(outputs):
     assert distinct_equations(outputs) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["1+1=2", "2*3=6", "6/3=2", "none"]), max_size=8), st.randoms())
 def test_it_ignores_order_and_saying_everything_twice_halves_it(outputs, random):
     value = distinct_equations(outputs)
@@ -57,7 +56,6 @@ def test_it_ignores_order_and_saying_everything_twice_halves_it(outputs, random)
         assert distinct_equations(outputs * 2) == pytest.approx(value / 2, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(ANY_TEXT | EQUATION_LIKE)
 def test_no_text_raises_and_an_equation_in_normal_form_is_itself(text):
     for equation in extract_equations(text):

@@ -1,7 +1,7 @@
 """Distinct-n: hand-computed values, bounds, and where it is undefined."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n, words
@@ -51,7 +51,6 @@ def test_a_range_without_any_n_is_refused(ngram_max):
         distinct_n(["a b"], ngram_max=ngram_max)
 
 
-@settings(deadline=None)
 @given(OUTPUTS, st.randoms())
 def test_it_is_a_share_that_ignores_the_order_of_outputs(outputs, random):
     value = distinct_n(outputs, ngram_max=5)
@@ -61,14 +60,12 @@ def test_it_is_a_share_that_ignores_the_order_of_outputs(outputs, random):
     assert distinct_n(shuffled, ngram_max=5) == value
 
 
-@settings(deadline=None)
 @given(OUTPUTS)
 def test_saying_everything_twice_halves_it(outputs):
     once = distinct_n(outputs, ngram_max=5)
     assert distinct_n(outputs * 2, ngram_max=5) == pytest.approx(once / 2, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(), max_size=4), st.integers(1, 6))
 def test_no_text_raises(outputs, ngram_max):
     value = distinct_n(outputs, ngram_max=ngram_max)

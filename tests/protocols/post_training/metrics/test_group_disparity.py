@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.measurement import mean_over_problems
@@ -95,7 +95,6 @@ def test_the_standard_error_is_the_spread_of_repeated_experiments(easy, hard):
     assert covered > 0.91
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 1), min_size=2, max_size=20), st.lists(st.integers(0, 1), min_size=2, max_size=20))
 def test_it_never_exceeds_one_and_grows_when_the_worst_level_loses_a_problem(easy, hard):
     estimate = group_disparity(problems(L1=easy, L5=hard), best=1, worst=5)

@@ -4,7 +4,7 @@ import random
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.protocols.post_training.metrics.improvement_set import (
@@ -107,7 +107,6 @@ def test_n_below_one_is_refused(estimator):
         sampled_pass_at_n(SAMPLES, n=0, estimator=estimator)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([RIGHT, WRONG]), min_size=1, max_size=8), st.integers(1, 8))
 def test_unbiased_is_the_mean_of_plain_over_every_choice_of_n_samples(outcomes, n):
     chosen = [sampled_pass_at_n(subset, n=n, estimator=Estimator.PLAIN) for subset in combinations(outcomes, n)]

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import pdist
@@ -34,7 +34,6 @@ def test_hand_computed_values(rows, value):
     assert sbert_diversity(np.array(rows, dtype=np.float64)) == pytest.approx(value, abs=1e-15)
 
 
-@settings(deadline=None)
 @given(MATRICES)
 def test_it_is_one_minus_the_mean_over_pairs_taken_one_by_one(vectors):
     cosines = [a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in combinations(vectors, 2)]
@@ -84,7 +83,6 @@ def test_what_has_no_direction_is_refused(vectors, message):
         sbert_diversity(vectors)
 
 
-@settings(deadline=None)
 @given(MATRICES, st.randoms())
 def test_the_order_of_outputs_and_their_lengths_do_not_matter(vectors, random):
     order = list(range(len(vectors)))

@@ -4,7 +4,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
@@ -52,7 +52,6 @@ def test_variables_must_be_measured_on_the_same_responses():
             correlation_values({"x": [1.0, 2.0]}, other)
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_it_is_scipy_s_pearson_whichever_comes_first(pairs):
     x, y = (list(map(float, column)) for column in zip(*pairs, strict=True))

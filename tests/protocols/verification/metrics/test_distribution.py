@@ -4,7 +4,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.measurement import mean_over_problems
@@ -34,7 +34,6 @@ def test_mean_and_deviation_need_one_and_two_values():
     assert histogram([0.0, 2.0], [0, 1]).sd == pytest.approx(2**0.5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.floats(-3, 3), max_size=30))
 def test_every_value_is_counted_once(values):
     found = histogram(values, [-1, -0.5, 0.25, 1])

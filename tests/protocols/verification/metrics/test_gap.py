@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import exp
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selfimp_bench.measurement import pass_at_k
@@ -150,7 +150,6 @@ def test_the_aggregate_relative_gap_is_undefined_with_a_reason():
     assert (one.value, one.standard_error, one.reason) == (0, None, "one problem has no standard error")
 
 
-@settings(deadline=None)
 @given(st.lists(PROBLEMS, min_size=2, max_size=6), SELECTIONS)
 def test_the_mean_of_the_pseudo_values_is_the_aggregate_ratio(problems, selection):
     weighed = reweigh_all({str(i): each for i, each in enumerate(problems)}, selection)
@@ -160,7 +159,6 @@ def test_the_mean_of_the_pseudo_values_is_the_aggregate_ratio(problems, selectio
     assert aggregate_relative_gap_of(weighed, ZERO).value == pytest.approx(sum(gains.values()) / missing)
 
 
-@settings(deadline=None)
 @given(PROBLEMS, SELECTIONS, st.integers(1, 10))
 def test_a_constant_verifier_has_no_gap(responses, selection, score):
     flat = tuple(ScoredResponse(sample_index=r.sample_index, correct=r.correct, score=float(score)) for r in responses)
@@ -169,7 +167,6 @@ def test_a_constant_verifier_has_no_gap(responses, selection, score):
     assert found.kept_share in (0, 1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
 def test_an_oracle_with_the_quantile_1_minus_1_over_n_reaches_pass_at_n(grades):
     n = len(grades)
@@ -178,7 +175,6 @@ def test_an_oracle_with_the_quantile_1_minus_1_over_n_reaches_pass_at_n(grades):
     assert found.reweighted == pass_at_k(n, sum(grades), n)
 
 
-@settings(deadline=None)
 @given(PROBLEMS, SELECTIONS, st.randoms(use_true_random=False))
 def test_permuting_the_samples_changes_nothing_to_the_last_bit(responses, selection, random):
     shuffled = list(responses)
@@ -186,7 +182,6 @@ def test_permuting_the_samples_changes_nothing_to_the_last_bit(responses, select
     assert reweigh_all({"x": tuple(shuffled)}, selection) == reweigh_all({"x": responses}, selection)
 
 
-@settings(deadline=None)
 @given(PROBLEMS, SELECTIONS)
 def test_relative_gaps_are_at_most_1_and_gaps_at_least_minus_the_accuracy(responses, selection):
     weighed = reweigh_all({"x": responses}, selection)["x"]
@@ -198,7 +193,6 @@ def test_relative_gaps_are_at_most_1_and_gaps_at_least_minus_the_accuracy(respon
         assert relative == pytest.approx(absolute / (1 - weighed.accuracy))
 
 
-@settings(deadline=None)
 @given(PROBLEMS, SELECTIONS.filter(lambda s: not isinstance(s, Reweight)))
 def test_a_filter_s_kept_share_and_accuracy_are_counts(responses, selection):
     found = reweigh_all({"x": responses}, selection)["x"]
@@ -210,7 +204,6 @@ def test_a_filter_s_kept_share_and_accuracy_are_counts(responses, selection):
         assert found.reweighted is None
 
 
-@settings(deadline=None)
 @given(PROBLEMS, SELECTIONS.filter(lambda s: not isinstance(s, Reweight)))
 def test_a_verifier_in_an_ensemble_with_itself_is_itself(responses, selection):
     alone = Verified(problems={"x": responses}, filter=selection)

@@ -4,7 +4,7 @@ from math import ceil, e, nan
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
@@ -77,7 +77,6 @@ def test_reweighting_is_exponential_in_the_score_over_beta():
     assert weights(scored(-1e6, 1e6), Reweight(beta=1e-3)) == (0, 1)
 
 
-@settings(deadline=None)
 @given(SCORES, SHARES)
 @example([0.0, 1.0, 2.0], 0.5)
 def test_the_quantile_filter_keeps_what_numpy_s_default_quantile_keeps(scores, q):
@@ -86,7 +85,6 @@ def test_the_quantile_filter_keeps_what_numpy_s_default_quantile_keeps(scores, q
     assert [s >= cut for s in scores] == [s >= threshold for s in scores]
 
 
-@settings(deadline=None)
 @given(SCORES, SHARES)
 def test_the_kept_share_is_at_least_what_the_quantile_says_and_exactly_that_without_ties(scores, q):
     least = len(scores) - ceil(round(q * 20) * (len(scores) - 1) / 20)
@@ -95,7 +93,6 @@ def test_the_kept_share_is_at_least_what_the_quantile_says_and_exactly_that_with
     assert sum(weights(scored(*different), Quantile(q=q))) == least
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=4))
 def test_an_and_keeps_what_every_filter_keeps_and_with_itself_is_itself(rows):
     assert all_of(rows) == tuple(float(all(row[i] for row in rows)) for i in range(5))

@@ -1,7 +1,7 @@
 """Single elimination: brackets by hand, coins, and the accuracies of rounds."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.protocols.verification.metrics.gap import EmptyFilter, gap_of, relative_gap_of
@@ -126,7 +126,6 @@ def test_a_winner_must_fit_the_judgement():
             PlayedMatch(match=Match(a=0, b=1), judgement=judgement, winner=winner)
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=16, max_size=16))
 def test_a_verifier_that_knows_the_grades_never_loses_a_correct_response_to_a_wrong_one(grades):
     rounds = played(lambda match: A if grades[match.a] >= grades[match.b] else B, list(range(16)), 16)
@@ -135,7 +134,6 @@ def test_a_verifier_that_knows_the_grades_never_loses_a_correct_response_to_a_wr
     assert accuracies[-1] == any(grades)
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=8, max_size=8))
 def test_the_worst_verifier_keeps_a_correct_response_only_where_all_are(grades):
     rounds = played(lambda match: B if grades[match.a] > grades[match.b] else A, list(range(8)), 8)

@@ -1,7 +1,7 @@
 """Variance of a verifier's verdicts."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.protocols.verification.metrics.variance import verdict_variance
@@ -24,7 +24,6 @@ def test_one_verdict_has_no_unbiased_variance_and_none_has_none():
     assert verdict_variance([]) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.booleans(), min_size=1, max_size=70))
 def test_it_is_between_0_and_a_quarter(verdicts):
     found = verdict_variance(verdicts)
