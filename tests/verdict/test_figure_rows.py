@@ -94,7 +94,12 @@ WITHOUT_PUBLISHED_NUMBERS = {
     "math-gv-gap-instruct",
     "math-iter-rejection",
     "tiny-gv-gap",
+    "tiny-iter-dpo-majority",
+    "tiny-iter-dpo-short",
     "tiny-iter-rejection",
+    "tiny-iter-sft-balanced",
+    "tiny-iter-sft-short",
+    "tiny-iter-sft-tail",
 }
 
 
