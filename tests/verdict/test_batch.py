@@ -44,6 +44,8 @@ def made(random: np.random.Generator) -> Evidence:
         key("defined"): (EASY, undefined),
         key("none"): (EASY, np.zeros(graded.shape)),
         key("all"): (EASY, np.ones(graded.shape)),
+        key("tenth"): (EASY, np.full(graded.shape, 0.1)),
+        key("nowhere"): (EASY, np.full(graded.shape, np.nan)),
         key("ratio"): (EASY, random.normal(0.4, 1.5, graded.shape)),
         key("part"): (PART, random.random((3, len(PART.ids)))),
         key("few"): (FEW, binary(FEW, 0.5)),
@@ -84,6 +86,14 @@ def test_tails_are_those_of_one_comparison_at_a_time(seed: int) -> None:
         assert found.missing.tolist() == [each.missing is not None for each in tails]
     kinds = {each.summary.kind for each in tails if each.summary is not None}
     assert len(kinds) == 3  # of three replicates none is a difference of 0s and 1s
+
+
+@pytest.mark.parametrize("terms", [[], [(key("nowhere"), 1.0)], [(key("absent"), 1.0)]])
+def test_comparisons_without_any_sum_are_answered_too(terms: Sequence[tuple[Key, float]]) -> None:
+    run, asked = made(np.random.default_rng(1)), contrast("", terms, 0.5)
+    found, one = Batch([asked], run, priors()).tails(run, COUNTS), Contrasts(run, priors()).test(asked)
+    assert (found.above == one.above).all() and (found.below == one.below).all()
+    assert found.missing.tolist() == [one.missing is not None] == [bool(terms)]
 
 
 def test_contrasts_made_ready_serve_another_run_of_the_same_cells() -> None:

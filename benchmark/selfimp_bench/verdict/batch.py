@@ -53,7 +53,8 @@ class Batch:
         Raises ValueError for a run whose cells are undefined on other problems.
         """
         tables = [_table(run, group) for group in self._layout.groups]
-        means = np.concatenate([np.zeros((0, max(counts))), *(table.mean(axis=2).T for table in tables)])
+        nothing = np.zeros((1, max(counts)))  # the last row, which padding points to
+        means = np.concatenate([*(table.mean(axis=2).T for table in tables), nothing])
         above, below = np.ones((2, len(self._bounds), len(counts)))
         for column, count in enumerate(counts):
             ends = Ends.of([run.values[key].values[:count] for key in self._cells])
@@ -87,7 +88,7 @@ def _together(parts: PartSums, of: Index, seed: Errors) -> Sums:
     first = np.where(there[:, 0], of[:, 0], 0)
     degrees = np.maximum(1, parts.different - 1)
     reach = np.maximum(1.0, parts.most - parts.least)
-    nothing = parts.variance <= 0
+    nothing = (parts.kind == EQUAL) | (parts.variance <= 0)  # equal values may be rounded apart from their mean
     never = Errors(
         value=np.where(nothing, (reach / (parts.problems + 1)) ** 2, parts.variance),
         degrees=np.where(nothing, np.maximum(1, parts.problems - 1), degrees),
@@ -141,7 +142,7 @@ class _Seeds:
         self._rows = _padded([[row for row, _, _ in each] for each in terms])
         shape = self._rows.shape
         self._weights, self._experiment = np.zeros(shape), np.full(shape, -1)
-        most = max((len({key[0] for _, _, key in each}) for each in terms), default=1)
+        most = max([1, *(len({key[0] for _, _, key in each}) for each in terms)])
         self._expected = Errors(value=np.zeros((shape[0], most)), degrees=np.full((shape[0], most), np.inf))
         for index, each in enumerate(terms):
             numbers = {name: number for number, name in enumerate(dict.fromkeys(key[0] for _, _, key in each))}

@@ -56,7 +56,7 @@ class Layout:
         self._supports: dict[tuple[int, bytes], int] = {}
         self._names: list[tuple[tuple[str, ...], Index]] = []
         self._support_of: dict[Key, int] = {}
-        self._group_of: dict[tuple[str, frozenset[int]], int] = {}
+        self._group_of: dict[tuple[str, frozenset[int]], int | None] = {}
         self.groups: list[Group] = []
         self.number_of: dict[Part, int] = {}
         self.keys_of: list[tuple[Key, ...]] = []
@@ -75,7 +75,7 @@ class Layout:
         found = []
         for data_set, members in sets.items():
             at = self._group(data_set, frozenset(self._support(key) for key, _ in members))
-            if not next(iter(self.groups[at].columns.values())).size:
+            if at is None:
                 return None
             rows = tuple(self._row(at, key) for key, _ in members)
             part = Part(group=at, rows=rows, weights=tuple(weight for _, weight in members))
@@ -114,10 +114,13 @@ class Layout:
             self._support_of[key] = self._supports[place]
         return self._support_of[key]
 
-    def _group(self, data_set: str, supports: frozenset[int]) -> int:
+    def _group(self, data_set: str, supports: frozenset[int]) -> int | None:
+        """The number of a group; None where no problem is defined in all of its cells."""
         if (data_set, supports) not in self._group_of:
-            self._group_of[data_set, supports] = len(self.groups)
-            self.groups.append(Group(columns=self._shared(supports)))
+            group = Group(columns=self._shared(supports))
+            some = bool(next(iter(group.columns.values())).size)
+            self._group_of[data_set, supports] = len(self.groups) if some else None
+            self.groups += [group] if some else []
         return self._group_of[data_set, supports]
 
     def _shared(self, supports: frozenset[int]) -> dict[int, Index]:
