@@ -96,6 +96,16 @@ def test_every_problem_is_compared_with_itself_and_of_two_data_sets_the_errors_a
     assert apart.summary.problem.value == pytest.approx(of_both)
 
 
+def test_equal_values_of_two_data_sets_tell_as_little_however_their_mean_is_rounded() -> None:
+    """Of 0.1, 120 times, the mean is rounded, and the variance not 0; of 0.5 it is."""
+    found = []
+    for low, high in ((0.1, 0.11), (0.5, 0.51)):
+        cells: dict[Key, Sequence[Values]] = {ONE: [[low] * 120], OTHER: [[high] * 120]}
+        found.append(Contrasts(evidence_of(cells, {"e": "a", "f": "b"}), SURE).test(difference(other=OTHER)).above)
+    assert found[0] == pytest.approx(found[1])
+    assert found[0] > 0.1
+
+
 def test_the_spread_over_seeds_is_the_priors_and_counts_beside_the_problems() -> None:
     cells = pairs(14, 2, 200)
     found = tails_of(difference(), priors(sd=0.03, df=8), **cells)

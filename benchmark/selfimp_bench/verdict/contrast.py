@@ -491,7 +491,7 @@ def _together(parts: Sequence[_Part], seed: Variance, replicates: int) -> Summar
 def _never_nothing(part: _Part) -> Variance:
     """The variance of a part; of values that are all equal that of one problem more, which differs by a whole."""
     count = len(part.values)
-    if part.variance > 0:
+    if part.kind != EQUAL and part.variance > 0:  # of equal values the mean may be rounded, and then they have one
         return part.problem
     reach = max(1.0, part.most - part.least)
     return Variance(value=(reach / (count + 1)) ** 2, degrees=max(1, count - 1))
