@@ -58,6 +58,18 @@ def test_a_value_that_the_field_cannot_have_is_refused_in_the_schema_s_words(exp
     assert rule.exit_code == 2 and f"$.{FIELD}: " in rule.stderr
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["pairs_per_problem=4"], "--vary pairs_per_problem: nothing would vary"),
+        (["pairs_per_problem=1", f"{FIELD}=2"], f"--vary {FIELD}: {FIELD} is varied twice"),
+    ],
+)
+def test_what_varies_nothing_or_one_field_twice_is_refused(experiment: Path, asked: list[str], words: str) -> None:
+    found = _call("plan", experiment, *(word for each in asked for word in ("--vary", each)))
+    assert found.exit_code == 2 and words in found.stderr
+
+
 def test_a_plan_says_that_it_is_one_and_decides_no_claim(experiment: Path, home: Path) -> None:
     found = _call("plan", experiment, "--vary", "pairs_per_problem=1", "--home", home)
     assert found.exit_code == 0, found.stderr
@@ -171,3 +183,14 @@ def test_of_several_all_of_their_own_values_are_named() -> None:
     assert not any(each.manifest.name.endswith("iter-sft") for each in study.experiments)
     (variation,) = study.variant
     assert (variation.field, variation.value, variation.instead_of) == (FIELD, 10, "1 or 3")
+
+
+def test_of_several_those_that_have_the_value_are_themselves_and_left_out() -> None:
+    asked = ["pairs_per_problem=3"]  # that of MATH, and one of those listed for GSM8K
+    study = open_study("progress-or-regress", profile=Profile.PAPER, only=None, replicates=1, vary=asked)
+    assert "gsm8k-iter-dpo" in (names := {each.manifest.name for each in study.experiments})
+    assert not any(name.startswith("math") for name in names)
+    both = [*asked, "dpo.optimisation.learning_rate=5e-6"]
+    study = open_study("progress-or-regress", profile=Profile.PAPER, only=None, replicates=1, vary=both)
+    assert "math-iter-dpo" in {each.manifest.name for each in study.experiments}
+    assert [each.instead_of for each in study.variant if each.field == FIELD] == ["1 or 3"]

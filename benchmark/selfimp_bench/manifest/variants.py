@@ -70,6 +70,18 @@ def named(field: str, listed: Sequence[Sensitivity]) -> Sensitivity | None:
     return found[0] if found else None
 
 
+def by_whole_field(changes: Sequence[Change], listed: Sequence[Sensitivity]) -> Mapping[str, Change]:
+    """Changes of listed fields by the whole names of these. Raises InputError for two of one field."""
+    found: dict[str, Change] = {}
+    for change in changes:
+        field = named(change.field, listed)
+        assert field is not None
+        if field.field in found:
+            raise InputError(f"--vary {change.field}: {field.field} is varied twice; name it once")
+        found[field.field] = change
+    return found
+
+
 def refused(change: Change, listed: Iterable[Sensitivity], name: str) -> InputError:
     """The refusal of what nothing lists, with what is listed."""
     by_field = {each.field: each for each in listed}

@@ -18,6 +18,7 @@ from selfimp_bench.manifest.model import ModelRef, Profile, Variation
 from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.manifest.variants import (
     Change,
+    by_whole_field,
     named,
     read_changes,
     refused,
@@ -201,22 +202,28 @@ def open_experiment(name: str, *, profile: Profile, only: str | None, replicates
 def _variants(
     name: str, sources: Sequence["_ExperimentSource"], changes: Sequence[Change], profile: Profile
 ) -> tuple["_ExperimentSource", ...]:
-    """Variants of the experiments that list every field; the others are left out, as nothing of theirs would vary."""
+    """Variants of the experiments that list every field and have another value; of the others nothing would vary."""
     listed = [sensitivity_of(source.loaded.manifest) for source in sources]
     everything = [each for one in listed for each in one]
     for change in changes:
         if not any(named(change.field, one) for one in listed):
             raise refused(change, everything, name)
-    found = []
-    for source, one in zip(sources, listed, strict=True):
-        fields = [named(change.field, one) for change in changes]
-        if all(fields):
-            values = {each.field: change.value for each, change in zip(fields, changes, strict=True) if each}
-            _refuse_replaced(source.loaded, values, profile)
-            found.append(replace(source, loaded=vary_experiment(source.loaded, values)))
-    if not found:
-        fields_ = " and ".join(change.field for change in changes)
-        raise InputError(f"--vary: no experiment of {name} lists {fields_} together; vary one of them")
+    found, own = [], {change.field for change in changes}
+    able = [(source, one) for source, one in zip(sources, listed, strict=True) if all(named(f, one) for f in own)]
+    if not able:
+        fields = " and ".join(change.field for change in changes)
+        raise InputError(f"--vary: no experiment of {name} lists {fields} together; vary one of them")
+    for source, one in able:
+        asked = by_whole_field(changes, one)
+        values = {field: change.value for field, change in asked.items()}
+        _refuse_replaced(source.loaded, values, profile)
+        loaded = vary_experiment(source.loaded, values)
+        others = [each.field for each in variant_of(loaded.manifest) if each.value != each.instead_of]
+        own -= {asked[field].field for field in others}
+        found += [replace(source, loaded=loaded)] if others else []
+    if own:
+        fields = " and ".join(sorted(own))
+        raise InputError(f"--vary {fields}: nothing would vary, for that is the experiment's own value; leave it out")
     return tuple(found)
 
 
