@@ -77,6 +77,7 @@ def test_right_answers_are_one_however_they_are_written_and_none_is_an_answer() 
 def test_what_was_not_judged_has_no_say() -> None:
     assert agreement(judged("c5 x x x")) == Confident(confidence=1, correct=True)
     assert agreement(judged("x x")) is None
+    assert agreement(judged("l l l")) is None, "of a prompt that did not fit no answer was given, and none is sure"
     assert agreement([]) is None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, fsum
 
 from selfimp_bench.steps.rows import JudgedSample
-from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
+from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +18,13 @@ class Confident:
 
 
 def agreement(samples: Sequence[JudgedSample]) -> Confident | None:
-    """The answer that most judged samples of one problem give, and their share; None without a judged sample.
+    """The answer that most judged samples of one problem give, and their share; None where none was written and judged.
 
     Right samples give one answer, however they write it; to give none is one, too, and is wrong. Of equally frequent
     answers the one given first counts. Source: the vote of self-consistency (2203.11171); its share as confidence is
     our reading of 2504.02902.
     """
-    judged = [each for each in samples if each.outcome not in UNJUDGED]
+    judged = [each for each in samples if each.outcome not in UNJUDGED | UNWRITTEN]
     if not judged:
         return None
     answers = Counter((True, None) if each.outcome is Outcome.CORRECT else (False, each.extracted) for each in judged)
