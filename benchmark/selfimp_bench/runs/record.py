@@ -3,10 +3,11 @@
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -23,7 +24,7 @@ from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.runner import FinishedStep
-from selfimp_bench.steps.store import Artifact, artifacts_digest, pretty_json
+from selfimp_bench.steps.store import Artifact, StepRecord, artifacts_digest, pretty_json
 from selfimp_bench.steps.versions import source_digest
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
@@ -221,8 +222,8 @@ def make_record(
         code=describe_code(),
         environment=describe_environment(),
         steps=steps,
-        generated_tokens=_tokens(steps, "sample") + _tokens(steps, "choose"),
-        trained_tokens=_tokens(steps, "train"),
+        generated_tokens=tokens_of(steps, *GENERATING),
+        trained_tokens=tokens_of(steps, *TRAINING),
         started=started,
         wall_seconds=round(wall_seconds, 3),
         sandbox=sandbox_status() if _graded_programs(finished) else None,
@@ -319,8 +320,15 @@ def _recorded(done: FinishedStep) -> RecordedStep:
     )
 
 
-def _tokens(steps: Sequence[RecordedStep], stage: str) -> int:
-    return sum(step.counts.get("tokens", 0) for step in steps if step.stage == stage)
+GENERATING: Final = ("sample", "choose")
+"""Stages whose tokens are a record's ``generated_tokens``."""
+TRAINING: Final = ("train",)
+"""Stages whose tokens are a record's ``trained_tokens``."""
+
+
+def tokens_of(steps: Iterable[RecordedStep | StepRecord], *stages: str) -> int:
+    """How many tokens steps of these stages counted."""
+    return sum(step.counts.get("tokens", 0) for step in steps if step.stage in stages)
 
 
 def _installed(name: str) -> str:

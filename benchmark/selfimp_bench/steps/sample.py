@@ -169,13 +169,20 @@ def _do(block: SampleBlock, work: Work) -> Counts:
     return counts | ({"problems whose prompt did not fit": unasked} if unasked else {})
 
 
-def _again(block: SampleBlock, work: Work, own: Path) -> Counts:
-    """Every row from its token ids and the reason why they ended."""
+def recorded(work: Work, own: Path, first: int = 0) -> Work:
+    """The work with a sampler that says what is in the rows of ``own``, token ids and the reason why they ended.
+
+    first: the sample index that the rows begin with.
+    """
     rows = table_rows(own / SAMPLES, SampleRow)
     kept = {
         (row.problem_id, row.sample_index): Said(answer=row.token_ids, finish_reason=row.finish_reason) for row in rows
     }
-    return _do(block, replaying(work, lambda prompt, index: kept.get((prompt.problem_id, index))))
+    return replaying(work, lambda prompt, index: kept.get((prompt.problem_id, first + index)))
+
+
+def _again(block: SampleBlock, work: Work, own: Path) -> Counts:
+    return _do(block, recorded(work, own))
 
 
 def _engine(block: SampleBlock) -> str:

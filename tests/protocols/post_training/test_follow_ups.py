@@ -29,6 +29,7 @@ from selfimp_bench.protocols.post_training.weigh import CHOICES, confident, labe
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.judge import RunFiles, read_run
 from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.runs.verifying.open import verify
 from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.rows import SAMPLES, JudgedSample
 from selfimp_bench.steps.store import read_table
@@ -187,6 +188,13 @@ def _tables(run: RunFiles, home: Path, ending: str, name: str) -> list[dict[str,
     return read_table(home / "store" / step.fingerprint / name)
 
 
+def _verified(run: RunFiles, home: Path) -> None:
+    """Every completion of the run is made again from its token ids, and nothing differs."""
+    found = verify(str(run.folder), home)
+    assert not found.mismatches
+    assert not [each for each in found.taken if each.startswith("sample: ")]
+
+
 def test_a_run_that_samples_hard_problems_more(run_with: Any, common_home: Path) -> None:
     run = run_with(("sft-gold", "sft", "sft"), resample={"below": 2, "most": 3, "source": "test"})
     first = _tables(run, common_home, "t1/sample.train", SAMPLES)
@@ -204,6 +212,7 @@ def test_a_run_that_samples_hard_problems_more(run_with: Any, common_home: Path)
     assert found["tail-share", 1] == pytest.approx(0.4)
     assert all(found[name, 3] is not None for name in ("tail-share", "ece.agreement", "overconfidence.agreement"))
     assert ("balance", 2) in found and ("balance", 3) not in found
+    _verified(run, common_home)
 
 
 def test_a_run_that_chooses_its_temperature_samples_all_problems_with_it(run_with: Any, common_home: Path) -> None:
@@ -218,6 +227,7 @@ def test_a_run_that_chooses_its_temperature_samples_all_problems_with_it(run_wit
     assert chosen.counts["completions"] == 2 * 10 * 8
     assert len(_tables(run, common_home, "t1/sample.train", SAMPLES)) == 20 * 8
     assert run.record.generated_tokens > chosen.counts["tokens"] > 0
+    _verified(run, common_home)
 
 
 def test_a_run_that_weighs_choices(make_manifest: ManifestMaker, common_home: Path) -> None:

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from statistics import fmean
 from typing import Final
 
 import pyarrow as pa
 
-from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.manifest.model import Balance, Grading
 from selfimp_bench.protocols.post_training.metrics.balance import balance_score, rewarded
 from selfimp_bench.steps.grade import grade
@@ -20,7 +20,7 @@ from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.probe import spread
 from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, JudgedSample, judge
-from selfimp_bench.steps.sample import SampleBlock, sample
+from selfimp_bench.steps.sample import SampleBlock, recorded, sample
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import Outcome
 
@@ -94,7 +94,7 @@ def _correct(samples: Iterable[JudgedSample]) -> int:
 def _choose(block: ChooseBlock, work: Work) -> Counts:
     inputs, balance = work.inputs, block.balance
     problems = spread(inputs.problems(), balance.problems)
-    codec, checkpoint = load_codec(inputs.checkpoint("model")), inputs.checkpoint("checkpoint")
+    codec, checkpoint = inputs.codec("model"), inputs.checkpoint("checkpoint")
     sampler = work.resuming(block.sample.engine, block.sample.settings)
     of = len(problems) * block.sample.samples_per_problem * len(balance.temperatures)
     grid: list[GridScore] = []
@@ -135,13 +135,17 @@ def _sample(block: ChosenSampleBlock, work: Work) -> Counts:
     made = sample(
         asked,
         problems,
-        load_codec(inputs.checkpoint("model")),
+        inputs.codec("model"),
         work.resuming(asked.engine, asked.settings),
         inputs.checkpoint("checkpoint"),
         lambda done: work.on_progress(done, of),
     )
     work.folder.write_table(SAMPLES, made, SAMPLE_SCHEMA)
     return {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
+
+
+def _sample_again(block: ChosenSampleBlock, work: Work, own: Path) -> Counts:
+    return _sample(block, recorded(work, own))
 
 
 def _engine(block: ChooseBlock | ChosenSampleBlock) -> str:
@@ -159,4 +163,5 @@ CHOSEN_SAMPLE: Final = Stage(
     on_device=True,
     tokens="generated",
     rated_by_rows=True,
+    again=_sample_again,
 )

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from selfimp_bench.canonical import derive_seed
-from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.manifest.model import Resample
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, JudgedSample
-from selfimp_bench.steps.sample import SampleBlock, sample
+from selfimp_bench.steps.sample import SampleBlock, recorded, sample
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
@@ -44,7 +44,7 @@ def _do(block: MoreBlock, work: Work) -> Counts:
     made = sample(
         asked,
         hard,
-        load_codec(inputs.checkpoint("model")),
+        inputs.codec("model"),
         work.resuming(asked.engine, asked.settings),
         inputs.checkpoint("checkpoint"),
         lambda done: work.on_progress(done, len(hard) * most),
@@ -58,10 +58,21 @@ def _do(block: MoreBlock, work: Work) -> Counts:
     }
 
 
+def _again(block: MoreBlock, work: Work, own: Path) -> Counts:
+    return _do(block, recorded(work, own, first=block.sample.samples_per_problem))
+
+
 def _engine(block: MoreBlock) -> str:
     return block.sample.engine
 
 
 STAGE: Final = Stage(
-    name="sample", block=MoreBlock, do=_do, engine=_engine, on_device=True, tokens="generated", rated_by_rows=True
+    name="sample",
+    block=MoreBlock,
+    do=_do,
+    engine=_engine,
+    on_device=True,
+    tokens="generated",
+    rated_by_rows=True,
+    again=_again,
 )

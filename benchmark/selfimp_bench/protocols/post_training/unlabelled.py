@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.manifest.model import Majority
 from selfimp_bench.protocols.post_training.choose import by_problem, chosen
 from selfimp_bench.protocols.post_training.metrics.balance import distinct, is_whole, rewarded
@@ -130,7 +129,7 @@ def _bounded(form: RowForm, made: Sequence[SftRow | PairRow], counts: Counter[st
 
 
 def _row_maker(block: VoteSelectBlock | RewardSelectBlock, work: Work) -> RowMaker:
-    codec = load_codec(work.inputs.checkpoint("model"))
+    codec = work.inputs.codec("model")
     return RowMaker(prompt_template=block.prompt_template, add_bos=block.form.add_bos, codec=codec)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from selfimp_bench.engines.base import LabelPrompt, SamplerSettings
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.model import TooLong
 from selfimp_bench.protocols.post_training.metrics.calibration import Confident
@@ -84,7 +84,7 @@ def confident(problem: Problem, logprobs: Sequence[float]) -> Confident:
 
 def _do(block: WeighBlock, work: Work) -> Counts:
     inputs = work.inputs
-    codec, checkpoint = load_codec(inputs.checkpoint("model")), inputs.checkpoint("checkpoint")
+    codec, checkpoint = inputs.codec("model"), inputs.checkpoint("checkpoint")
     room = room_of(checkpoint, block.settings, TooLong.DROPPED)
     asked: dict[str, LabelQuestion] = {}
     problems = inputs.problems_by_id()

@@ -25,7 +25,16 @@ from selfimp_bench.runs.execute import TABLES, by_model, gather
 from selfimp_bench.runs.findings_file import FindingsFile, read_findings
 from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
 from selfimp_bench.runs.judge import judge_study
-from selfimp_bench.runs.record import RunRecord, StudyRecord, describe_code, read_record, read_study_record
+from selfimp_bench.runs.record import (
+    GENERATING,
+    TRAINING,
+    RunRecord,
+    StudyRecord,
+    describe_code,
+    read_record,
+    read_study_record,
+    tokens_of,
+)
 from selfimp_bench.runs.study import text_digest
 from selfimp_bench.runs.verifying.compare import compare_json, compare_tables
 from selfimp_bench.runs.verifying.found import MOST, Found, Verification
@@ -214,12 +223,13 @@ def _check_tables(found: Found, folder: Path) -> None:
 def _compare_folder(found: Found, folder: Path, made: Path, record: RunRecord, again: DoneAgain) -> None:
     """The files of a run folder that its steps decide, made again from these."""
     store, finished = again.store, again.finished
+    records = [each.record for each in finished]
     now = replace(
         record,
         probes=by_model(store, finished, PROBE, Probed),
         prompts=by_model(store, finished, PROMPTS, tuple[PromptLengths, ...]),
-        generated_tokens=sum(each.record.counts.get("tokens", 0) for each in finished if each.record.stage == "sample"),
-        trained_tokens=sum(each.record.counts.get("tokens", 0) for each in finished if each.record.stage == "train"),
+        generated_tokens=tokens_of(records, *GENERATING),
+        trained_tokens=tokens_of(records, *TRAINING),
     )
     compare_json(found, "record", RECORD, pretty_json(record), pretty_json(now))
     for name, kind, shown in _TABLES:
