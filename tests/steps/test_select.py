@@ -121,6 +121,12 @@ def test_a_problem_without_a_correct_sample_takes_all_of_its_gold_solutions() ->
     solutions = gold_solutions("{rationale} So {answer}", rationales, PROBLEMS)
     chosen = select(_sft(without="gold"), PROBLEMS, MIXED, CODEC, solutions)
     assert [row.problem_id for row in chosen.rows] == ["p", "p", "q", "q", "r"]
+    assert chosen.counts["problems without a correct sample, gold solution used"] == 1
+    of_another = gold_solutions("{rationale} So {answer}", [replace(rationales[0], problem_id="p")], PROBLEMS)
+    without = select(_sft(without="gold"), PROBLEMS, MIXED, CODEC, of_another)
+    assert [row.problem_id for row in without.rows] == ["p", "p", "r"]
+    assert without.counts["problems dropped: no rationale"] == 1
+    assert "problems without a correct sample, gold solution used" not in without.counts
 
 
 LONG = _sample("p", 9, " a" * 60, Outcome.CORRECT)

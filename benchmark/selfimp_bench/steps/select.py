@@ -114,8 +114,9 @@ class _Builder:
             counts["correct samples left out as duplicates or over the cap"] += len(correct) - len(kept)
             rows.extend(self.rows.sample_row(problem, sample) for sample in kept)
             if not kept and rules.without_correct == "gold":
-                counts["problems without a correct sample, gold solution used"] += 1
-                rows.extend(self._gold_rows(problem))
+                gold = self._gold_rows(problem)
+                counts["problems without a correct sample, gold solution used" if gold else NO_RATIONALE] += 1
+                rows.extend(gold)
             elif not kept:
                 counts["problems dropped: no correct sample"] += 1
         return TrainingSet(rows=tuple(rows), counts=dict(counts) | {"rows": len(rows)})
