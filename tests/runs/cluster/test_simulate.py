@@ -78,9 +78,11 @@ def test_what_no_machine_can_do_is_counted_with_what_waits_for_it() -> None:
     assert small.left_out > 0 and not small.order
 
 
-@pytest.mark.parametrize("text", ["8xA100-80GB", "0x8xA100-80GB", "4x8xNothing", "four"])
+@pytest.mark.parametrize(
+    "text", ["8xA100-80GB", "0x8xA100-80GB", "-1x8xA100-80GB", "4x", "4x0xH100", "4x8xNothing", "four"]
+)
 def test_nodes_are_machines_of_gpus_of_a_known_kind(text: str) -> None:
-    with pytest.raises(InputError, match=r"--nodes|--hardware"):
+    with pytest.raises(InputError, match=f"^--nodes {text}: "):
         parse_nodes(text)
 
 

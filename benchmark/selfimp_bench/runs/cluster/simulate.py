@@ -60,7 +60,7 @@ def parse_nodes(text: str) -> Nodes:
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d*x.+)", text)
     if match is None:
         raise InputError(f"--nodes {text}: expected MACHINESxGPUSxDEVICE, for example 4x8xA100-80GB")
-    return Nodes(count=int(match[1]), machine=parse_hardware(match[2]))
+    return Nodes(count=int(match[1]), machine=parse_hardware(match[2], f"--nodes {text}:"))
 
 
 def urgency(experiments: Sequence[Experiment], machine: Hardware) -> Mapping[str, float]:

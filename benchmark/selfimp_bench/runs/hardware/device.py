@@ -55,8 +55,11 @@ def devices() -> Mapping[str, Device]:
     return msgspec.json.decode(DEVICES.read_bytes(), type=dict[str, Device])
 
 
-def parse_hardware(text: str) -> Hardware:
-    """``8xA100-80GB``, or ``A100-80GB`` for one, upper or lower case. Raises InputError with the known devices."""
+def parse_hardware(text: str, option: str = "--hardware") -> Hardware:
+    """``8xA100-80GB``, or ``A100-80GB`` for one, upper or lower case. Raises InputError with the known devices.
+
+    option: what the message says that it was given by.
+    """
     table = devices()
     known = {name.lower(): name for name in table}
     match = _ASKED.fullmatch(text)
@@ -64,7 +67,7 @@ def parse_hardware(text: str) -> Hardware:
         near = get_close_matches(match["device"].lower() if match else text.lower(), known, n=1, cutoff=0.4)
         hint = f"; did you mean {known[near[0]]}?" if near else ""
         raise InputError(
-            f"--hardware {shown(text)}: expected COUNTxDEVICE, for example 8xA100-80GB, with a device of "
+            f"{option} {shown(text)}: expected COUNTxDEVICE, for example 8xA100-80GB, with a device of "
             f"{', '.join(table)}{hint} (another device is one more entry of {DEVICES.name})"
         )
     name = known[match["device"].lower()]
