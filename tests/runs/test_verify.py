@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.execute import execute, run_study
 from selfimp_bench.runs.judge import judge_study
-from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.runs.verifying.found import Verification
+from selfimp_bench.runs.study import open_experiment, open_study, text_digest
+from selfimp_bench.runs.verifying.found import Found, Verification
 from selfimp_bench.runs.verifying.open import verify
+from selfimp_bench.runs.verifying.verify import _compare_shipped
 from selfimp_bench.steps.progress import Silent
 
 __all__ = ["study_file"]
@@ -160,3 +162,13 @@ def test_the_command_prints_the_table_and_json_and_sets_the_exit_code(copied: Ta
         *read["mismatches"][0]
     }
     assert CliRunner().invoke(cli, ["verify", "nothing", "--home", home]).exit_code == 2
+
+
+def test_a_variant_of_a_shipped_experiment_is_held_against_that_with_what_is_varied() -> None:
+    asked = ["pairs_per_problem=1"]
+    (made,) = open_study("tiny-iter-dpo", profile=Profile.PAPER, only=None, replicates=1, vary=asked).experiments
+    other = replace(made.variant[0], value=2)
+    for variant, differs in ((made.variant, False), ((), True), ((other,), True)):
+        found = Found()
+        _compare_shipped(found, "tiny-iter-dpo", "tiny-iter-dpo@1", text_digest(made.text), variant)
+        assert bool(found.mismatches) == differs

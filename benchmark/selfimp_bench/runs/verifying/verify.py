@@ -12,10 +12,11 @@ from typing import Final
 from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.errors import InputError, SelfimpError
 from selfimp_bench.manifest.catalog import find
-from selfimp_bench.manifest.model import Profile
+from selfimp_bench.manifest.model import Profile, Variation
+from selfimp_bench.manifest.variants import variant_of
 from selfimp_bench.paths import leads_outside
 from selfimp_bench.places import REFERENCES
-from selfimp_bench.protocols.load import load_across, load_experiment, load_manifest
+from selfimp_bench.protocols.load import load_across, load_experiment, load_manifest, vary_experiment
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
@@ -148,7 +149,9 @@ def _manifest(found: Found, folder: Path, record: RunRecord) -> AnyManifest | No
     except (InputError, ValueError) as error:
         found.differs("manifest", path.name, "a manifest", error)
         return None
-    _compare_shipped(found, path.name, f"{manifest.name}@{manifest.version}", record.manifest_digest)
+    variant = variant_of(manifest)
+    found.compare("record", "variant", list(record.variant), list(variant))
+    _compare_shipped(found, path.name, f"{manifest.name}@{manifest.version}", record.manifest_digest, variant)
     name = f"{manifest.name}.v{manifest.version}.yaml"
     found.compare("record", "manifest_file", record.manifest_file, name)
     found.compare("record", "experiment", record.experiment, manifest.name)
@@ -158,15 +161,24 @@ def _manifest(found: Found, folder: Path, record: RunRecord) -> AnyManifest | No
     return manifest
 
 
-def _compare_shipped(found: Found, where: str, name: str, recorded: str) -> None:
-    """What has the name and the version of something that is shipped is that: a released study does not change."""
+def _compare_shipped(found: Found, where: str, name: str, recorded: str, variant: tuple[Variation, ...] = ()) -> None:
+    """What has the name and the version of something that is shipped is that, or that with what is varied: a released
+    study does not change."""
     try:
         place = find(name)
     except InputError:
         return  # one of the user's own
     several = load_across(place)
-    text = load_experiment(place).text if several is None else several.text
-    found.compare("shipped", where, recorded, text_digest(text))
+    if several is not None:
+        found.compare("shipped", where, recorded, text_digest(several.text))
+        return
+    one = load_experiment(place)
+    try:
+        one = vary_experiment(one, {each.field: each.value for each in variant}) if variant else one
+    except InputError as error:
+        found.differs("shipped", where, "a variant of it", error)
+    else:
+        found.compare("shipped", where, recorded, text_digest(one.text))
 
 
 def _plan(found: Found, folder: Path, record: RunRecord, manifest: AnyManifest) -> Plan | None:
