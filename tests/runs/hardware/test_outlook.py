@@ -15,6 +15,7 @@ from selfimp_bench.runs.hardware.cost import Range, StepCost
 from selfimp_bench.runs.hardware.device import Hardware, parse_hardware
 from selfimp_bench.runs.hardware.fit import usable_bytes
 from selfimp_bench.runs.hardware.outlook import COSTS, Outlook, outlook, refuse_misfits
+from selfimp_bench.runs.hardware.sampling import FOLLOW_UPS
 from selfimp_bench.runs.study import Experiment, open_experiment
 from selfimp_bench.steps.plan import Plan, fingerprint, plan_keys
 from selfimp_bench.steps.sample import SampleBlock
@@ -202,7 +203,7 @@ def test_accumulation_is_the_batch_over_what_all_devices_take_in_a_pass(gsm8k: d
 
 
 def test_a_step_is_costed_where_it_uses_a_gpu() -> None:
-    assert set(COSTS) == {SampleBlock, VerifyBlock, TournamentBlock, TrainBlock}
+    assert set(COSTS) == {SampleBlock, *FOLLOW_UPS, VerifyBlock, TournamentBlock, TrainBlock}
 
 
 def test_sizes_and_lengths_change_no_fingerprint(make_manifest: ManifestMaker) -> None:
