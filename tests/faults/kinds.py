@@ -70,7 +70,6 @@ KINDS: Final[Mapping[str, Kind]] = {
     "together-post-training": _of("post-training", others.together, 4),
     "together-gap": _of("gap", others.together, 4),
     "clock-post-training": _of("post-training", others.clock, 10),
-    "clock-real-post-training": _of("real-post-training", others.clock, 1),
     "gc-post-training": _of("post-training", others.collecting, 12),
     "gc-gap": _of("gap", others.collecting, 6),
     "hub": lambda folder, times, seed: others.hub_gone(folder, times or 10, seed),

@@ -32,6 +32,8 @@ from selfimp_bench.tasks.sandbox.examiner import After, run_examiner
 from selfimp_bench.tasks.sandbox.policy import OPEN_FILES, Limits
 from selfimp_bench.tasks.sandbox.preload import load_modules
 
+_FIRST: Final = 3
+"""The first descriptor after the standard ones."""
 _SHORTEST_WAIT: Final = 0.001
 _LAST_SECONDS: Final = 0.2
 _SLICE_SECONDS: Final = 0.1
@@ -209,7 +211,7 @@ def _over(limits: Limits, *, used: float, left: float, idle_seconds: float) -> s
 def main(arguments: list[str]) -> None:
     """``zygote CONTROL LANDLOCK PACKAGES``: a descriptor, whether Landlock is to be used ("landlock" or "none"), and
     for a wide one the folder with the packages of ``preload.py``, else nothing."""
-    control = socket.socket(fileno=int(arguments[0]))
+    control = socket.socket(fileno=_lowest(int(arguments[0])))
     load_modules(packages=arguments[2] or None)
     drop_privileges()
     if arguments[1] == "landlock":
@@ -224,6 +226,15 @@ def main(arguments: list[str]) -> None:
     control.send(b"ready")
     os.dup2(1, 2)  # errors of starting went to the grader; a program's go nowhere
     zygote.serve()
+
+
+def _lowest(descriptor: int) -> int:
+    """The same connection as the first descriptor after the standard ones, and no others: a grader with many open files
+    gives a number beyond ``OPEN_FILES``, up to which a program's process closes what is not for it."""
+    if descriptor != _FIRST:
+        os.dup2(descriptor, _FIRST)
+    os.closerange(_FIRST + 1, descriptor + 1)
+    return _FIRST
 
 
 def _serve_examinations(connection: socket.socket) -> None:
@@ -247,7 +258,7 @@ def _fork(keep: int, run: Callable[[], None]) -> _Child:
     pid = fork()
     if pid == 0:
         try:
-            os.closerange(3, keep)
+            os.closerange(_FIRST, keep)
             os.closerange(keep + 1, OPEN_FILES)
             end_with_parent()
             if os.getppid() == zygote:
