@@ -118,3 +118,19 @@ def test_an_interrupted_one_is_finished_by_the_next(
 def test_a_folder_without_results_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no results there"):
         collect(tmp_path, dry=False)
+
+
+def test_a_record_whose_steps_lead_out_of_the_store_removes_nothing_anywhere(
+    finished: tuple[Experiment, Path], home: Path, tmp_path: Path
+) -> None:
+    precious = tmp_path / "elsewhere" / "model.safetensors"
+    precious.parent.mkdir()
+    precious.write_text("weights")
+    path = finished[0].run_folder(home) / "record.json"
+    record = json.loads(path.read_bytes())
+    next(step for step in record["steps"] if step["stage"] == "train")["fingerprint"] = str(precious.parent)
+    path.write_text(json.dumps(record))
+    before = sorted(home.rglob("*"))
+    with pytest.raises(InputError, match="nothing was removed"):
+        collect(home, dry=False)
+    assert precious.is_file() and sorted(home.rglob("*")) == before

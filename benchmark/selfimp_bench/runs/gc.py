@@ -13,7 +13,7 @@ from typing import Final
 from selfimp_bench.engines.fake import MEMORY_FILE
 from selfimp_bench.errors import InputError
 from selfimp_bench.runs.folders import RECORD
-from selfimp_bench.runs.record import RunRecord, read_record
+from selfimp_bench.runs.record import RunRecord, is_fingerprint, read_record
 from selfimp_bench.steps.store import Store
 from selfimp_bench.steps.train import STAGE
 
@@ -42,13 +42,21 @@ def collect(home: Path, *, dry: bool) -> Collected:
     if not store.root.is_dir():
         raise InputError(f"{home}: no results there; name the folder of your runs with --home")
     with store.alone():
-        weights = _weights(store, [read_record(path.parent) for path in sorted(home.glob(f"runs/*/*/{RECORD}"))])
+        weights = _weights(store, [_read(path) for path in sorted(home.glob(f"runs/*/*/{RECORD}"))])
         freed = sum(_size(store.folder(key) / name) for key, names in weights.items() for name in names)
         if not dry:
             for key, names in weights.items():
                 store.take_out(key, names)
         leftovers = 0 if dry else store.remove_leftovers() + _remove_half_written(home)
     return Collected(checkpoints=len(weights), bytes=freed, leftovers=leftovers)
+
+
+def _read(path: Path) -> RunRecord:
+    """A run's record, of which no step leads out of the store: its weights would be removed there."""
+    record = read_record(path.parent)
+    if strange := [step.id for step in record.steps if not is_fingerprint(step.fingerprint)]:
+        raise InputError(f"{path}: the fingerprint of {strange[0]} is none; nothing was removed: fetch that run anew")
+    return record
 
 
 def _weights(store: Store, records: list[RunRecord]) -> dict[str, list[str]]:

@@ -2,12 +2,13 @@
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -30,7 +31,7 @@ from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
 
-SCHEMA = 2
+SCHEMA: Final = 2
 _PACKAGES = (
     "accelerate",
     "datasets",
@@ -98,7 +99,7 @@ class RunRecord:
     the record that a verdict or a page rests on, by their paths; ``seal``: that of all the rest (``seals.py``).
     """
 
-    schema: int
+    schema: Literal[2]
     experiment: str
     version: int
     manifest_file: str
@@ -152,7 +153,7 @@ class StudyRecord:
     files, seal, variant: as of ``RunRecord``.
     """
 
-    schema: int
+    schema: Literal[2]
     study: str
     version: int
     study_file: str
@@ -257,6 +258,11 @@ def read_study_record(folder: Path) -> StudyRecord:
         raise InputError(f"{path}: not found; expected the folder of several experiments' runs") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a study's record of this version ({error})") from None
+
+
+def is_fingerprint(text: str) -> bool:
+    """Whether a step's fingerprint is one, so that the folder by this name lies in the store."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
 def describe_code() -> Code:
