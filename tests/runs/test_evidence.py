@@ -101,6 +101,11 @@ def _three_copies(run: Path) -> None:
     _record(_set("seeds", [1, 2, 3]))(run)
 
 
+def _pipe(run: Path) -> None:
+    (run / "measurements.parquet").unlink()
+    os.mkfifo(run / "measurements.parquet")
+
+
 def _findings(run: Path) -> None:
     path = run / "findings.json"
     path.write_text(path.read_text().replace("INCONCLUSIVE", "REPRODUCED").replace("NOT_REPRODUCED", "REPRODUCED"))
@@ -143,6 +148,20 @@ EDITS: dict[str, tuple[Callable[[Path], None], str]] = {
         _record(lambda record: record["files"].update({"../x": ALTERED}), seal=True),
         "'files' names ../x; expected a path inside",
     ),
+    "a name that no file has": (
+        _record(lambda record: record["files"].update({"x" * 300: ALTERED}), seal=True),
+        "(300 characters); expected a path inside",
+    ),
+    "a manifest's name of a megabyte": (
+        _record(_set("manifest_file", "x" * 10**6), seal=True),
+        "(1000000 characters); expected the digest",
+    ),
+    "a step's folder outside": (
+        _record(lambda record: record["steps"][0].update(fingerprint="/tmp"), seal=True),
+        "has the fingerprint /tmp; expected 64 hex digits",
+    ),
+    "another schema": (_record(_set("schema", 99), seal=True), "not a run record of this version"),
+    "a pipe": (_pipe, "measurements.parquet: not found"),
     "a file that never was": (_table_of_paper, "added.csv: was changed"),
     "no digest of the measurements": (
         _record(lambda record: record["files"].pop("measurements.parquet"), seal=True),

@@ -20,12 +20,15 @@ from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.execute import execute, run_study
+from selfimp_bench.runs.gc import collect
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.study import open_experiment, open_study, text_digest
 from selfimp_bench.runs.verifying.found import Found, Verification
 from selfimp_bench.runs.verifying.open import verify
 from selfimp_bench.runs.verifying.verify import _compare_shipped
+from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.store import Store, pretty_json
 
 __all__ = ["study_file"]
 
@@ -144,6 +147,41 @@ def test_how_much_a_grade_moves_is_said_of_every_measurement_and_verdict(copied:
     assert moved.where.startswith("measurements.parquet: tiny-gsm-base pass@1 test 1 0: value")
     assert (moved.recorded, moved.recomputed) == ("1.0", str(value))
     assert float(moved.difference) == pytest.approx(value - 1)
+
+
+def _edit(path: Path, **values: Any) -> None:
+    """Change values of a sealed file, and seal it anew."""
+    content = json.loads(path.read_bytes()) | values
+    path.write_bytes(pretty_json(content | {"seal": seal_of(pretty_json(content))}))
+
+
+def test_weights_that_were_collected_are_no_mismatch_and_other_files_are(copied: Target) -> None:
+    assert collect(copied.store.parent, dry=False).checkpoints == 2
+    verification = _verified(copied)
+    assert verification.mismatches == () and any("`gc` took out" in words for words in verification.taken)
+    grade = copied.steps("grade")[0]
+    Store(copied.store).take_out(grade["fingerprint"], ["grades.parquet"])
+    assert {each.where for each in _verified(copied).mismatches} == {f"{grade['id']}: grades.parquet"}
+
+
+def test_a_step_that_names_a_folder_elsewhere_is_found_and_nothing_is_written_there(
+    copied: Target, tmp_path: Path
+) -> None:
+    step = copied.record["steps"][0]
+    _edit(copied.artifact(step, "step.json"), fingerprint=str(tmp_path / "elsewhere"))
+    found = [each.where for each in _verified(copied).mismatches]
+    assert f"{step['id']}: step.json: fingerprint" in found and not (tmp_path / "elsewhere").is_symlink()
+
+
+def test_what_a_record_says_of_a_variant_or_in_impossible_numbers_is_found(copied: Target) -> None:
+    varied = [{"field": "seed", "value": 2, "instead_of": 1}]
+    _edit(copied.folder / "record.json", variant=varied)
+    _edit(copied.folder / "findings.json", variant=varied)
+    wheres = {each.where for each in _verified(copied).mismatches}
+    assert "variant" in wheres and any(where.endswith("findings.json: variant") for where in wheres)
+    path = copied.folder / "record.json"
+    path.write_text(path.read_text().replace('"version": 1,', f'"version": {10**400},', 1))
+    assert "version" in {each.where for each in _verified(copied).mismatches}
 
 
 def test_without_the_store_there_is_nothing_to_verify_by(copied: Target, tmp_path: Path) -> None:

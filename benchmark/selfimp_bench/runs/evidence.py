@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import file_sha256
-from selfimp_bench.paths import INSIDE, leads_outside
-from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
-from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record
+from selfimp_bench.plain_json import shortened
+from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, is_inside
+from selfimp_bench.runs.record import RunRecord, StudyRecord, is_fingerprint, read_record
 from selfimp_bench.seals import seal_faults
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 
@@ -71,16 +71,16 @@ def study_faults(folder: Path, record: StudyRecord) -> tuple[str, ...]:
 
 def _members(folder: Path, record: StudyRecord) -> Iterator[Path]:
     """The run folders of the experiments that are inside the folder of all runs."""
-    return (folder.parent.parent / run.folder for run in record.runs if not leads_outside(run.folder))
+    return (folder.parent.parent / run.folder for run in record.runs if is_inside(run.folder))
 
 
 def _file_faults(folder: Path, files: Mapping[str, str], needed: Iterable[str], record: Path) -> Iterator[str]:
     for name in sorted(set(needed) - set(files)):
-        yield f"{record}: 'files' lacks {name}; expected the digest of every file that a verdict rests on"
+        yield f"{record}: 'files' lacks {shortened(name)}; expected the digest of every file that a verdict rests on"
     for name, sha256 in sorted(files.items()):
         path = folder / name
-        if leads_outside(name):
-            yield f"{record}: 'files' names {name}; expected {INSIDE}"
+        if not is_inside(name):
+            yield f"{record}: 'files' names {shortened(name)}; expected {A_FILE}"
         elif not path.is_file():
             yield f"{path}: not found; the run is incomplete, run it again"
         elif (found := file_sha256(path)) != sha256:
@@ -95,6 +95,8 @@ def _step_faults(record: RunRecord) -> Iterator[str]:
         if step.id in seen:
             yield f"'steps' has {step.id} twice; expected every step once"
         seen.add(step.id)
+        if not is_fingerprint(step.fingerprint):
+            yield f"step {step.id} has the fingerprint {shortened(step.fingerprint)}; expected 64 hex digits"
         for name, sha256 in step.inputs.items():
             if sha256 not in made:
                 yield (
@@ -102,14 +104,16 @@ def _step_faults(record: RunRecord) -> Iterator[str]:
                     "hash of an artifact, was changed"
                 )
         for artifact in step.artifacts:
-            if leads_outside(artifact.path):
-                yield f"step {step.id} names the artifact {artifact.path}; expected {INSIDE}"
+            if not is_inside(artifact.path):
+                yield f"step {step.id} names the artifact {shortened(artifact.path)}; expected {A_FILE}"
 
 
 def _row_faults(folder: Path, record: RunRecord) -> Iterator[str]:
     """The tables of a run have the rows of its steps' tables together."""
     for name in (MEASUREMENTS, PROBLEM_VALUES):
         wrote = [artifact.rows for step in record.steps for artifact in step.artifacts if artifact.path == name]
+        if not (folder / name).is_file():
+            continue  # said of the file itself; a pipe would be waited for
         try:
             found = pq.read_metadata(folder / name).num_rows
         except (OSError, ValueError, pa.ArrowException):
@@ -122,8 +126,8 @@ def _member_faults(folder: Path, record: StudyRecord) -> Iterator[str]:
     if not record.runs:
         yield "'runs' is empty; expected those of the study's experiments"
     for run in record.runs:
-        if leads_outside(run.folder):
-            yield f"'runs' names the folder {run.folder}; expected {INSIDE} that holds all runs"
+        if not is_inside(run.folder):
+            yield f"'runs' names the folder {shortened(run.folder)}; expected {A_FILE}, from the folder of all runs"
             continue
         found = read_record(folder.parent.parent / run.folder)
         if (found.experiment, found.version) != (run.experiment, run.version):

@@ -4,11 +4,22 @@ from pathlib import Path
 from typing import Final
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.paths import INSIDE, leads_outside
 
 RECORD: Final = "record.json"
 STUDY_RECORD: Final = "study.json"
 FINDINGS: Final = "findings.json"
+A_FILE: Final = f"{INSIDE}, of at most 255 bytes a name"
 _OLD_RECORD: Final = "suite.json"
+_LONGEST_NAME: Final = 255
+_LONGEST_PATH: Final = 1000
+"""Bytes; file systems take a little more in all."""
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name that stands in a record can be that of a file or folder below the one it is relative to."""
+    parts = [part.encode(errors="replace") for part in name.split("/")]
+    return not leads_outside(name) and max(map(len, parts)) <= _LONGEST_NAME and len(name) <= _LONGEST_PATH
 
 
 def find_run(run: str, home: Path) -> Path:

@@ -24,8 +24,8 @@ from selfimp_bench.manifest.reference_table import read_table as read_reference_
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.manifest.variants import variant_of
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
-from selfimp_bench.paths import INSIDE, leads_outside
 from selfimp_bench.places import REFERENCES
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.load_suite import load_suite
 from selfimp_bench.protocols.protocol import AnyManifest
@@ -34,7 +34,7 @@ from selfimp_bench.runs.as_one import as_one
 from selfimp_bench.runs.evidence import NOT_A_RUN, run_faults, study_faults
 from selfimp_bench.runs.execute import TABLES
 from selfimp_bench.runs.findings_file import keep_findings, refuse_edited_findings
-from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, is_of_several
+from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, is_inside, is_of_several
 from selfimp_bench.runs.possible import impossible
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
@@ -163,9 +163,9 @@ def _refuse(faults: Sequence[str]) -> None:
 
 
 def _read_run(folder: Path, record: RunRecord) -> RunFiles:
-    path = folder / record.manifest_file
-    if leads_outside(record.manifest_file):
-        raise InputError(f"{folder / RECORD}: $.manifest_file: expected {INSIDE}, found '{record.manifest_file}'")
+    path, name = folder / record.manifest_file, record.manifest_file
+    if not is_inside(name):
+        raise InputError(f"{folder / RECORD}: $.manifest_file: expected {A_FILE}, found '{shortened(name)}'")
     found = _file_digest(path)
     if found != record.manifest_digest:
         raise InputError(f"{path}: digest {found}; {folder / RECORD} names {record.manifest_digest}; run again")
@@ -192,7 +192,7 @@ def read_study_run(folder: Path) -> StudyRun:
     record = read_study_record(folder)
     path = folder / record.study_file
     faults = list(study_faults(folder, record))
-    if not leads_outside(record.study_file) and _file_digest(path) != record.study_digest:
+    if is_inside(record.study_file) and _file_digest(path) != record.study_digest:
         faults.append(f"{path}: not the file that {folder / STUDY_RECORD} names; run again")
     _refuse(faults)
     return StudyRun(

@@ -74,7 +74,10 @@ def moved(recorded: object, recomputed: object) -> str:
     numbers = (recorded, recomputed)
     if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers):
         return ""
-    return f"{recomputed - recorded:+.6g}"  # type: ignore[operator]
+    try:
+        return f"{recomputed - recorded:+.6g}"  # type: ignore[operator]
+    except OverflowError:  # integers beyond what a float can be
+        return ""
 
 
 def _short(value: object) -> str:

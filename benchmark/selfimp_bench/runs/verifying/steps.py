@@ -10,16 +10,17 @@ import msgspec
 
 from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.runs.record import RecordedStep
+from selfimp_bench.runs.record import RecordedStep, is_fingerprint
 from selfimp_bench.runs.verifying.compare import compare_files, compare_json
 from selfimp_bench.runs.verifying.found import Found
+from selfimp_bench.runs.verifying.parts import is_left_out
 from selfimp_bench.seals import seal_faults
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.plan import Places, Plan, Step, fingerprint
 from selfimp_bench.steps.rows import SAMPLES
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.sample import SampleBlock
-from selfimp_bench.steps.store import STEP_FILE, StepRecord, Store, read_table
+from selfimp_bench.steps.store import STEP_FILE, TAKEN_OUT, StepRecord, Store, read_table
 from selfimp_bench.steps.work import Work
 
 _SEED: Final = re.compile(r"/seed(\d+)/")
@@ -72,7 +73,7 @@ def step_records(found: Found, plan: Plan, recorded: Sequence[RecordedStep], kep
 def _step_record(found: Found, step: Step, row: RecordedStep, kept: Kept) -> StepRecord | None:
     """A step's own record, compared with its row in the run's."""
     path = kept.store / row.fingerprint / STEP_FILE
-    if not re.fullmatch(r"[0-9a-f]{64}", row.fingerprint) or not path.is_file():
+    if not is_fingerprint(row.fingerprint) or not path.is_file():
         found.differs("step", step.id, row.fingerprint, f"no {path}")
         return None
     try:
@@ -85,7 +86,7 @@ def _step_record(found: Found, step: Step, row: RecordedStep, kept: Kept) -> Ste
         found.differs("step", f"{step.id}: {STEP_FILE}", "as its step left it", fault)
     for name in ("stage", "fingerprint", "version", "inputs", "artifacts", "counts", "seconds"):
         found.compare("step", f"{step.id}: {STEP_FILE}: {name}", getattr(row, name), getattr(record, name))
-    return record
+    return replace(record, fingerprint=row.fingerprint)  # it names a folder, and a stranger may have written it
 
 
 def _check_chain(found: Found, step: Step, record: StepRecord, records: Mapping[str, StepRecord]) -> None:
@@ -99,12 +100,19 @@ def _check_chain(found: Found, step: Step, record: StepRecord, records: Mapping[
 
 
 def _check_files(found: Found, plan: Plan, step: Step, record: StepRecord, kept: Kept) -> None:
-    folder = kept.store / record.fingerprint
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {STEP_FILE}
+    folder, taken_out = kept.store / record.fingerprint, frozenset[str]()
+    try:
+        taken_out = Store(kept.store).taken_out(record.fingerprint)
+    except InputError as error:
+        found.differs("file", f"{step.id}: {TAKEN_OUT}", "a list of what was removed", error)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    there -= {STEP_FILE, TAKEN_OUT}
     for artifact in record.artifacts:
         where = f"{step.id}: {artifact.path}"
         if artifact.path not in there:
-            if not kept.left_out(plan, step, artifact.path):
+            if artifact.path in taken_out and is_left_out(plan, step, artifact.path, with_data=True):
+                found.taken.append("weights that `gc` took out, by their hashes")
+            elif not kept.left_out(plan, step, artifact.path):
                 found.differs("file", where, f"{artifact.bytes} bytes", "not there")
             continue
         path = folder / artifact.path

@@ -14,8 +14,8 @@ from selfimp_bench.errors import InputError, SelfimpError
 from selfimp_bench.manifest.catalog import find
 from selfimp_bench.manifest.model import Profile, Variation
 from selfimp_bench.manifest.variants import variant_of
-from selfimp_bench.paths import leads_outside
 from selfimp_bench.places import REFERENCES
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.protocols.load import load_across, load_experiment, load_manifest, vary_experiment
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
@@ -24,7 +24,7 @@ from selfimp_bench.runs.case_studies import case_studies
 from selfimp_bench.runs.evidence import files_of, run_faults, study_faults
 from selfimp_bench.runs.execute import TABLES, by_model, gather
 from selfimp_bench.runs.findings_file import FindingsFile, read_findings
-from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
+from selfimp_bench.runs.folders import A_FILE, FINDINGS, RECORD, STUDY_RECORD, is_inside, is_of_several
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.record import (
     GENERATING,
@@ -88,12 +88,14 @@ def _verify_all(found: Found, folder: Path, kept: Kept, scratch: Path) -> None:
     pairs = [(folder, made)]
     for number, run in enumerate(record.runs):
         own, again = kept.runs / run.folder, scratch / "runs" / run.folder
-        _refuse_outside(kept.runs, own)
+        _refuse_outside(kept.runs, run.folder)
         if not _verify_one(found, own, kept, scratch / str(number), again):
             return
         pairs.append((own, again))
     for fault in study_faults(folder, record):
         found.differs("record", STUDY_RECORD, "as its run left it", fault)
+    if not is_inside(record.study_file):
+        raise InputError(f"{folder / STUDY_RECORD}: $.study_file: {shortened(record.study_file)}: expected {A_FILE}")
     path = folder / record.study_file
     found.compare("digest", str(path.name), record.study_digest, _sha256(path))
     _compare_shipped(found, path.name, f"{record.study}@{record.version}", record.study_digest)
@@ -109,9 +111,9 @@ def _verify_all(found: Found, folder: Path, kept: Kept, scratch: Path) -> None:
     _judge_again(found, made, pairs)
 
 
-def _refuse_outside(runs: Path, folder: Path) -> None:
-    if not folder.resolve().is_relative_to(runs.resolve()):
-        raise InputError(f"{folder}: {STUDY_RECORD} names a folder outside of {runs}; fetch the run anew")
+def _refuse_outside(runs: Path, name: str) -> None:
+    if not is_inside(name) or not (runs / name).resolve().is_relative_to(runs.resolve()):
+        raise InputError(f"{STUDY_RECORD} names the folder {shortened(name)}, outside of {runs}; fetch the run anew")
 
 
 def _verify_one(found: Found, folder: Path, kept: Kept, scratch: Path, made: Path) -> bool:
@@ -133,14 +135,15 @@ def _verify_one(found: Found, folder: Path, kept: Kept, scratch: Path, made: Pat
     _taken(found, plan)
     _copy_files(folder, made)
     _check_tables(found, folder)
-    with _readable(found, "run", folder.parent.name):
+    with readable(found, "run", folder.parent.name):
         _compare_folder(found, folder, made, record, again)
     return True
 
 
 def _manifest(found: Found, folder: Path, record: RunRecord) -> AnyManifest | None:
     path = folder / record.manifest_file
-    if Path(record.manifest_file).name != record.manifest_file or not path.is_file():
+    name = record.manifest_file
+    if not is_inside(name) or Path(name).name != name or not path.is_file():
         found.differs("manifest", f"{folder.name}/{RECORD}", record.manifest_file, "no such file in the run folder")
         return None
     found.compare("digest", path.name, record.manifest_digest, _sha256(path))
@@ -156,6 +159,7 @@ def _manifest(found: Found, folder: Path, record: RunRecord) -> AnyManifest | No
     found.compare("record", "manifest_file", record.manifest_file, name)
     found.compare("record", "experiment", record.experiment, manifest.name)
     found.compare("record", "version", record.version, manifest.version)
+    found.compare("record", "variant", record.variant, variant_of(manifest))
     found.compare("record", "device", record.device, manifest.engines.device)
     found.compare("record", "threads", record.threads, manifest.engines.threads)
     return manifest
@@ -247,12 +251,14 @@ def _compare_folder(found: Found, folder: Path, made: Path, record: RunRecord, a
     for name, kind, shown in _TABLES:
         gather(store, finished, name, made / name)
         before = len(found.mismatches)
-        with _readable(found, kind, name):
+        with readable(found, kind, name):
+            _refuse_strange(folder / name)
             compare_tables(found, kind, name, folder / name, made / name, shown=shown)
         _keep_equal(found, before, folder / name, made / name)
     (made / CASE_STUDY).write_bytes(pretty_json(case_studies(finished, store)))
     before = len(found.mismatches)
-    with _readable(found, "case study", CASE_STUDY):
+    with readable(found, "case study", CASE_STUDY):
+        _refuse_strange(folder / CASE_STUDY)
         recorded = (folder / CASE_STUDY).read_bytes()
         compare_json(found, "case study", CASE_STUDY, recorded, (made / CASE_STUDY).read_bytes())
     _keep_equal(found, before, folder / CASE_STUDY, made / CASE_STUDY)
@@ -265,6 +271,11 @@ def _compare_folder(found: Found, folder: Path, made: Path, record: RunRecord, a
         )
 
 
+def _refuse_strange(path: Path) -> None:
+    if not path.is_file():  # a pipe would be waited for
+        raise InputError("not there, or no file")
+
+
 def _keep_equal(found: Found, before: int, recorded: Path, made: Path) -> None:
     """What is equal is judged as it was recorded: other versions of a library write equal rows in other bytes."""
     if len(found.mismatches) == before:
@@ -272,7 +283,7 @@ def _keep_equal(found: Found, before: int, recorded: Path, made: Path) -> None:
 
 
 def _files(made: Path, names: Iterable[str]) -> dict[str, str]:
-    return files_of(made, [name for name in names if not leads_outside(name) and (made / name).is_file()])
+    return files_of(made, [name for name in names if is_inside(name) and (made / name).is_file()])
 
 
 def _write_sealed(path: Path, record: RunRecord | StudyRecord) -> None:
@@ -281,13 +292,13 @@ def _write_sealed(path: Path, record: RunRecord | StudyRecord) -> None:
 
 def _judge_again(found: Found, made: Path, pairs: Sequence[tuple[Path, Path]]) -> None:
     """The verdicts of what was measured again, against those that were recorded."""
-    with _readable(found, "verdict", FINDINGS):
+    with readable(found, "verdict", FINDINGS):
         judge_study(made)
     for folder, again in pairs:
         if not (folder / FINDINGS).is_file():
             found.taken.append(f"{folder.parent.name}: no verdicts were recorded; `selfimp-bench check` gives them")
         elif (again / FINDINGS).is_file():
-            with _readable(found, "verdict", f"{folder.parent.name}/{FINDINGS}"):
+            with readable(found, "verdict", f"{folder.parent.name}/{FINDINGS}"):
                 _compare_findings(found, folder, again)
 
 
@@ -299,6 +310,7 @@ def _compare_findings(found: Found, folder: Path, again: Path) -> None:
     before, after = (read_findings(each) for each in (folder, again))
     where = f"{folder.parent.name}/{FINDINGS}"
     found.compare("findings", f"{where}: evidence", before.evidence, _evidence_digest(folder))
+    found.compare("findings", f"{where}: variant", before.variant, after.variant)
     verdicts = [{(each.claim, each.model): each.verdict for each in file.findings} for file in (before, after)]
     found.recomputed.append(f"{folder.parent.name}: {len(verdicts[1])} verdicts")
     for claim, model in dict.fromkeys((*verdicts[0], *verdicts[1])):
@@ -312,7 +324,7 @@ def _plain(file: FindingsFile) -> bytes:
 
 
 @contextlib.contextmanager
-def _readable(found: Found, what: str, where: str) -> Iterator[None]:
+def readable(found: Found, what: str, where: str) -> Iterator[None]:
     """Whatever is damaged is a mismatch, and the rest is looked at all the same."""
     try:
         yield
