@@ -1,5 +1,6 @@
 """Bundles: what goes in, signatures, what a reader refuses, and that tampering is found."""
 
+import json
 import random
 import shutil
 import stat
@@ -119,10 +120,10 @@ def test_a_signature_is_of_this_bundle_and_this_key(
     assert any("--key PUB" in words for words in verify(str(bundle), NO_HOME).taken)
     (open_bundle / "README.md").write_text("another")
     edited = _packed(open_bundle, tmp_path / "edited.zip", described=True)
-    assert _kinds(verify(str(edited), NO_HOME, keys / "one.pub")) == {"signature"}
+    assert _kinds(verify(str(edited), NO_HOME, keys / "one.pub")) == {"crate", "signature"}
     (open_bundle / "bundle.sig").unlink()
     unsigned = _packed(open_bundle, tmp_path / "unsigned.zip", described=True)
-    assert _kinds(verify(str(unsigned), NO_HOME, keys / "one.pub")) == {"signature"}
+    assert _kinds(verify(str(unsigned), NO_HOME, keys / "one.pub")) == {"crate", "signature"}
     with pytest.raises(InputError, match="no public key"):
         verify(str(bundle), NO_HOME, bundle)
     with pytest.raises(InputError, match="no private key that can be used"):
@@ -164,7 +165,9 @@ def _member(name: str, mode: int = 0o100644) -> zipfile.ZipInfo:
         (_member("./runs/x.json"), b"{}", "a path inside the folder"),
         (_member("runs/link.json", stat.S_IFLNK | 0o777), b"/etc/passwd", "no plain file"),
         (_member("runs/pipe.json", stat.S_IFIFO | 0o666), b"", "no plain file"),
-        (_member("runs/folder/"), b"", "no plain file|a path inside"),
+        (_member("runs/../folder/"), b"", "a path inside the folder"),
+        (_member("runs/folder/", stat.S_IFLNK | 0o777), b"", "no plain file"),
+        (_member(f"runs/{'x' * 300}.json"), b"{}", "at most 255 bytes a name"),
         (_member("store/weights.pkl"), b"", "a bundle holds only"),
         (_member("store/model.safetensors"), b"", "a bundle holds only"),
         (_member("BUNDLE.json"), b"{}", "stands in it twice"),
@@ -231,11 +234,41 @@ def test_a_damaged_compressed_file_is_no_bundle_that_can_be_read(bundle: Path, t
         verify(str(tmp_path / "damaged.zip"), NO_HOME)
 
 
+def test_a_bundle_that_another_program_packed_verifies(open_bundle: Path, keys: Path, tmp_path: Path) -> None:
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", open_bundle)  # with entries for the folders
+    verification = verify(packed, NO_HOME, keys / "one.pub")
+    assert verification.mismatches == () and verification.signed is not None
+
+
+def test_what_a_bundle_says_of_itself_is_compared(open_bundle: Path, tmp_path: Path) -> None:
+    about, crate = open_bundle / "bundle.json", open_bundle / "ro-crate-metadata.json"
+    crate.write_text(crate.read_text().replace("cpu", "tpu").replace("version 1", "version 9"))
+    _packed(open_bundle, tmp_path / "first.zip", described=True)
+    described = json.loads(about.read_bytes())
+    weights = next(iter(described["left_out"]))
+    described["left_out"][weights]["sha256"] = "0" * 64
+    described["files"]["README.md"]["bytes"] += 1
+    about.write_text(json.dumps(described))
+    found = verify(str(_packed(open_bundle, tmp_path / "said.zip", described=False)), NO_HOME).mismatches
+    assert {each.what for each in found} == {"bundle", "crate"}
+    assert {each.where for each in found if each.what == "bundle"} == {f"left out: {weights}", "README.md: bytes"}
+    for other, words in (
+        (described | {"run": f"runs/small/{'x' * 5000}"}, "of `run` a path inside"),
+        (described | {"schema": 2}, "expected schema 1"),
+    ):
+        about.write_text(json.dumps(other))
+        with pytest.raises(InputError, match=words):
+            verify(str(_packed(open_bundle, tmp_path / "other.zip", described=False)), NO_HOME)
+    about.write_text(json.dumps(described).replace("{", '{"with_data": true, ', 1))
+    with pytest.raises(InputError, match="stands twice"):
+        verify(str(_packed(open_bundle, tmp_path / "twice.zip", described=False)), NO_HOME)
+
+
 def test_files_more_and_less_are_found(open_bundle: Path, tmp_path: Path) -> None:
     (open_bundle / "runs" / "more.txt").write_text("more")
     (open_bundle / "ro-crate-metadata.json").unlink()
     verification = verify(str(_packed(open_bundle, tmp_path / "changed.zip", described=False)), NO_HOME)
-    assert {(each.where, each.recomputed) for each in verification.mismatches} == {
+    assert {(each.where, each.recomputed) for each in verification.mismatches if each.what == "bundle"} == {
         ("runs/more.txt", "there"),
         ("ro-crate-metadata.json", "not there"),
     }

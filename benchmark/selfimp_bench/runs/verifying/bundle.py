@@ -12,7 +12,7 @@ from typing import Final
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.errors import InputError
-from selfimp_bench.runs.evidence import run_faults
+from selfimp_bench.runs.evidence import run_faults, study_faults
 from selfimp_bench.runs.folders import FINDINGS, RECORD, STUDY_RECORD, is_of_several
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.record import read_record, read_study_record
@@ -67,6 +67,7 @@ def write_bundle(folder: Path, home: Path, out: Path, *, key: Path | None, with_
     Raises InputError where something is missing or was changed since.
     """
     signer = None if key is None else private_key(key)
+    _refuse_changed(folder)
     if any(not (each / FINDINGS).is_file() for each in run_folders(folder)):
         judge_study(folder)
     sources: dict[str, Path] = {}
@@ -74,7 +75,6 @@ def write_bundle(folder: Path, home: Path, out: Path, *, key: Path | None, with_
     for each in run_folders(folder):
         sources |= _run_files(each, home)
         if not is_of_several(each):
-            _refuse_changed(each)
             for name, path, part in _step_files(each, home, with_data=with_data):
                 if path is None:
                     left_out[name] = part
@@ -118,7 +118,11 @@ def _run_files(folder: Path, home: Path) -> dict[str, Path]:
 
 
 def _refuse_changed(folder: Path) -> None:
-    if faults := run_faults(folder, read_record(folder)):
+    if is_of_several(folder):
+        faults = study_faults(folder, read_study_record(folder))
+    else:
+        faults = run_faults(folder, read_record(folder))
+    if faults:
         raise InputError("\n".join(faults))
 
 

@@ -5,13 +5,16 @@ from pathlib import Path
 
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.errors import InputError
-from selfimp_bench.runs.folders import find_run
+from selfimp_bench.runs.folders import find_run, is_of_several
+from selfimp_bench.runs.record import read_record
+from selfimp_bench.runs.verifying.compare import compare_json
+from selfimp_bench.runs.verifying.crate import crate_json
 from selfimp_bench.runs.verifying.found import Found, Verification
-from selfimp_bench.runs.verifying.parts import BUNDLE, SIGNATURE, is_left_out
+from selfimp_bench.runs.verifying.parts import BUNDLE, CRATE, SIGNATURE, Bundle, Part, is_left_out, run_folders
 from selfimp_bench.runs.verifying.signing import is_signed_by
 from selfimp_bench.runs.verifying.steps import Kept
 from selfimp_bench.runs.verifying.unpack import unpack
-from selfimp_bench.runs.verifying.verify import verify_run
+from selfimp_bench.runs.verifying.verify import readable, verify_run
 
 
 def verify(run: str, home: Path, key: Path | None = None) -> Verification:
@@ -59,7 +62,27 @@ def _verify_bundle(path: Path, home: Path, key: Path | None) -> Verification:
             raise InputError(f"{path}: {BUNDLE}: $.run: expected runs/NAME/ID, found {ascii(bundle.run)[:100]}")
         if bundle.left_out:
             found.taken.append(f"{len(bundle.left_out)} files that the bundle leaves out (weights), by their hashes")
+        _compare_described(found, into / bundle.run, bundle)
         return verify_run(into / bundle.run, kept, found=found, signed=signed, subject=str(path))
+
+
+def _compare_described(found: Found, folder: Path, bundle: Bundle) -> None:
+    """What a bundle says of itself beside its files: the hashes of those that are left out, and the crate."""
+    with readable(found, "bundle", BUNDLE):
+        expected = {
+            name: Part(sha256=each.sha256, bytes=each.bytes)
+            for run in run_folders(folder)
+            if not is_of_several(run)
+            for step in read_record(run).steps
+            for each in step.artifacts
+            if (name := f"store/{step.fingerprint}/{each.path}") not in bundle.files
+        }
+        for name in sorted({*expected, *bundle.left_out}):
+            found.compare("bundle", f"left out: {name}", bundle.left_out.get(name), expected.get(name))
+    crate = folder.parent.parent.parent / CRATE
+    with readable(found, "crate", CRATE):
+        others = {name: part for name, part in bundle.files.items() if name != CRATE}
+        compare_json(found, "crate", CRATE, crate.read_bytes(), crate_json(folder, bundle.run, others))
 
 
 def _signature(found: Found, into: Path, key: Path | None) -> str | None:

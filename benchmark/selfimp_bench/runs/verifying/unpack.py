@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.errors import InputError
-from selfimp_bench.paths import INSIDE, leads_outside
+from selfimp_bench.plain_json import plain_json
+from selfimp_bench.runs.folders import A_FILE, is_inside
 from selfimp_bench.runs.verifying.found import Found
 from selfimp_bench.runs.verifying.parts import BUNDLE, SIGNATURE, Bundle
 
@@ -42,8 +43,9 @@ def unpack(path: Path, into: Path, found: Found) -> Bundle:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            _refuse(path, members)
+            everything = archive.infolist()
+            _refuse(path, everything)
+            members = [member for member in everything if not member.is_dir()]
             for member in members:
                 _extract(path, archive, member, into)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
@@ -71,11 +73,14 @@ def _refuse(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 def _forbidden(member: zipfile.ZipInfo) -> str | None:
     """Which rule a file breaks; None for none."""
-    name = member.filename
-    if leads_outside(name) or str(PurePosixPath(name)) != name:
-        return f"expected {INSIDE}"
-    if member.is_dir() or stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        return "no plain file; a bundle has no links, folders or devices"
+    name = member.filename.removesuffix("/")
+    if not is_inside(name) or str(PurePosixPath(name)) != name:
+        return f"expected {A_FILE}"
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if member.is_dir() and kind in (0, stat.S_IFDIR) and member.file_size == 0:
+        return None  # other programs that make zip files name folders, too
+    if member.is_dir() or kind not in (0, stat.S_IFREG):
+        return "no plain file; a bundle has no links or devices"
     if PurePosixPath(name).suffix not in _KINDS:
         return f"a bundle holds only {', '.join(sorted(_KINDS))}"
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
@@ -102,11 +107,13 @@ def _extract(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, into
 
 def _described(path: Path, into: Path) -> Bundle:
     try:
-        bundle = msgspec.json.decode((into / BUNDLE).read_bytes(), type=Bundle)
+        raw = (into / BUNDLE).read_bytes()
+        plain_json(raw)  # no key twice
+        bundle = msgspec.json.decode(raw, type=Bundle)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: no bundle: {BUNDLE} cannot be read ({error})") from None
-    if bundle.schema != 1 or leads_outside(bundle.run):
-        raise InputError(f"{path}: {BUNDLE}: expected schema 1, and of `run` {INSIDE}")
+    if bundle.schema != 1 or not is_inside(bundle.run):
+        raise InputError(f"{path}: {BUNDLE}: expected schema 1, and of `run` {A_FILE}")
     return bundle
 
 
@@ -119,6 +126,7 @@ def _compare(bundle: Bundle, there: set[str], into: Path, found: Found) -> None:
     for name, part in bundle.files.items():
         if name in there:
             found.compare("bundle", name, part.sha256, file_sha256(into / name))
+            found.compare("bundle", f"{name}: bytes", part.bytes, (into / name).stat().st_size)
 
 
 def _refuse_large_table(path: Path, table: Path, into: Path) -> None:
