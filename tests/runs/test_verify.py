@@ -23,6 +23,7 @@ from selfimp_bench.runs.execute import execute, run_study
 from selfimp_bench.runs.gc import collect
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.study import open_experiment, open_study, text_digest
+from selfimp_bench.runs.verifying.bundle import write_bundle
 from selfimp_bench.runs.verifying.found import Found, Verification
 from selfimp_bench.runs.verifying.open import verify
 from selfimp_bench.runs.verifying.verify import _compare_shipped
@@ -113,6 +114,13 @@ def test_a_study_is_verified_with_all_its_experiments(study_file: Path, tmp_path
     )
     (folder / "findings.json").write_text(json.dumps(findings))
     assert "verdict" in _kinds(verify(str(folder), tmp_path / "home"))
+    record = json.loads((folder / "study.json").read_bytes())
+    _edit(folder / "study.json", runs=[*record["runs"], record["runs"][0]])
+    assert "study" in _kinds(verify(str(folder), tmp_path / "home"))
+    with pytest.raises(InputError, match="twice; expected every experiment once"):
+        judge_study(folder)
+    with pytest.raises(InputError, match="twice; expected every experiment once"):
+        write_bundle(folder, tmp_path / "home", tmp_path / "x.zip", key=None, with_data=False)
 
 
 @pytest.mark.parametrize("hidden", [pytest.param(False, marks=pytest.mark.slow), True])

@@ -125,6 +125,9 @@ def _row_faults(folder: Path, record: RunRecord) -> Iterator[str]:
 def _member_faults(folder: Path, record: StudyRecord) -> Iterator[str]:
     if not record.runs:
         yield "'runs' is empty; expected those of the study's experiments"
+    folders = [Path(run.folder) for run in record.runs]
+    for twice in sorted({each for each in folders if folders.count(each) > 1}):
+        yield f"'runs' has {shortened(str(twice))} twice; expected every experiment once"
     for run in record.runs:
         if not is_inside(run.folder):
             yield f"'runs' names the folder {shortened(run.folder)}; expected {A_FILE}, from the folder of all runs"

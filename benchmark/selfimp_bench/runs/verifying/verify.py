@@ -89,6 +89,9 @@ def _verify_all(found: Found, folder: Path, kept: Kept, scratch: Path) -> None:
     for number, run in enumerate(record.runs):
         own, again = kept.runs / run.folder, scratch / "runs" / run.folder
         _refuse_outside(kept.runs, run.folder)
+        if again.exists():
+            found.differs("study", f"{STUDY_RECORD}: runs", "every experiment once", f"{run.folder} twice")
+            return
         if not _verify_one(found, own, kept, scratch / str(number), again):
             return
         pairs.append((own, again))
