@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -213,6 +214,33 @@ def test_a_small_file_that_is_a_huge_table_is_refused_before_it_is_read(tmp_path
     assert huge.stat().st_size < 2**24
     with pytest.raises(InputError, match="more than are read"):
         verify(str(huge), NO_HOME)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_small_file_that_spells_out_to_terabytes_is_refused_before_it_is_read(
+    tmp_path: Path, open_bundle: Path, nested: bool
+) -> None:
+    rows = 20_000_000
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(["a" * 100_000]))
+    column = pa.ListArray.from_arrays(pa.array([0, rows], pa.int32()), texts) if nested else texts
+    path = open_bundle / "store" / "texts.parquet"
+    pq.write_table(pa.table({"text": column}), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(InputError, match="more than are read"):
+        verify(str(_packed(open_bundle, tmp_path / "texts.zip", described=True)), NO_HOME)
+
+
+def test_tables_of_many_equal_and_many_other_texts_are_counted_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*("same" for _ in range(1000)), *(f"other {number}" for number in range(1000)), None]
+    pq.write_table(pa.table({"text": texts, "lists": [[text] for text in texts]}), tmp_path / "texts.parquet")
+    spelled = 2 * sum(len(text) for text in texts if text)
+    for limit, refused in ((spelled + 1, False), (spelled - 1, True)):
+        monkeypatch.setattr(unpack, "LARGEST_TABLE", limit)
+        about = pq.read_metadata(tmp_path / "texts.parquet")
+        chunks = [about.row_group(0).column(number) for number in range(about.num_columns)]
+        assert (unpack._text_bytes(tmp_path / "texts.parquet", chunks) > limit) is refused
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"{}", b"PK\x05\x06" + bytes(18)])
