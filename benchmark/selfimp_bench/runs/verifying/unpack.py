@@ -152,10 +152,10 @@ def _text_bytes(table: Path, chunks: list[pq.ColumnChunkMetaData]) -> int:
     A table keeps equal texts once, so that a few thousand bytes can be terabytes; they are counted as they are kept.
     """
     texts = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
-    total = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in texts)
+    total: int = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in texts)
     if total <= LARGEST_TABLE:
         return total
-    names, total = sorted({chunk.path_in_schema for chunk in texts}), 0
+    total, names = 0, sorted({chunk.path_in_schema for chunk in texts})
     for batch in pq.ParquetFile(table, read_dictionary=names).iter_batches(columns=names):
         total += sum(map(_spelled_out, batch.columns))
         if total > LARGEST_TABLE:
@@ -166,8 +166,10 @@ def _text_bytes(table: Path, chunks: list[pq.ColumnChunkMetaData]) -> int:
 def _spelled_out(column: pa.Array) -> int:
     if pa.types.is_nested(column.type):
         inner = column.flatten()
-        return sum(map(_spelled_out, inner)) if isinstance(inner, list) else _spelled_out(inner)
+        return sum(map(_spelled_out, inner if isinstance(inner, list) else [inner]))
     if pa.types.is_dictionary(column.type):
         lengths = pc.cast(pc.binary_length(column.dictionary), pa.int64())
-        return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
-    return int(column.nbytes)
+        found: int = pc.sum(lengths.take(column.indices)).as_py() or 0
+        return found
+    size: int = column.nbytes
+    return size
