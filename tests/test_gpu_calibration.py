@@ -134,6 +134,7 @@ def test_the_list_says_what_is_checked_with_which_runner_and_what_a_cpu_cannot()
         assert words in done.stdout
 
 
+@pytest.mark.slow
 def test_every_check_names_tests_that_there_are() -> None:
     spec = importlib.util.spec_from_file_location("gpu_checks", ROOT / "benchmark/recipes/gpu_checks.py")
     assert spec is not None and spec.loader is not None

@@ -106,12 +106,14 @@ def test_counted_wrong_the_problem_stays_in_the_mean_and_nobody_is_asked(tmp_pat
     assert run.record.prompts["tiny-gsm-base"][0].too_long[0].problem_id == "long-test"
 
 
+@pytest.mark.slow
 def test_dropped_the_problem_is_left_out_of_the_mean_and_counted(tmp_path: Path, home: Path) -> None:
     run = _run(tmp_path, home, TooLong.DROPPED)
     assert (_greedy(run).n, _greedy(run).undefined) == (ROWS - 1, 1)
     assert "1 of 7 test prompts did not fit 512 tokens: left out: long-test (" in _said(run)
 
 
+@pytest.mark.slow
 def test_shortened_the_problem_is_answered_in_the_room_there_is(tmp_path: Path, home: Path) -> None:
     run = _run(tmp_path, home, TooLong.SHORTENED)
     assert (_greedy(run).n, _greedy(run).undefined) == (ROWS, 0)
@@ -123,6 +125,7 @@ def test_shortened_the_problem_is_answered_in_the_room_there_is(tmp_path: Path, 
     assert all(row["finish_reason"] in ("stop", "length") for row in long)
 
 
+@pytest.mark.slow
 def test_a_gold_row_longer_than_training_takes_is_left_out_and_counted(tmp_path: Path, home: Path) -> None:
     run = _run(tmp_path, home, TooLong.COUNTED_WRONG, max_length=192)
     select = next(each for each in run.record.steps if each.id.endswith("t1/select"))
