@@ -23,6 +23,20 @@ def _table(data: dict[str, Any], path: str) -> None:
     }
 
 
+def _figure(data: dict[str, Any], **more: str) -> None:
+    panel = {"metrics": ["pass@1"], "split": "test"}
+    data["figures"] = [{"id": "f", "title": "F", "source": "Figure 1", "panels": [panel]} | more]
+
+
+def _beside(data: dict[str, Any], path: str) -> None:
+    _figure(data, form="by-iteration")
+    data["figures"][0]["beside"] = {"table": path, "dataset": "d", "method": "m"}
+
+
+def _compute(data: dict[str, Any], path: str) -> None:
+    _figure(data, form="by-compute", unpublished="of the test", compute=path)
+
+
 def _data(data: dict[str, Any], path: str) -> None:
     del data["datasets"]["test"]["generator"]
     data["datasets"]["test"]["path"] = path
@@ -34,7 +48,7 @@ def _model(data: dict[str, Any], path: str) -> None:
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-@pytest.mark.parametrize("place", [_table, _data, _model])
+@pytest.mark.parametrize("place", [_table, _beside, _compute, _data, _model])
 def test_a_path_that_leads_outside_is_a_flaw_at_its_line(
     place: Callable[[dict[str, Any], str], None], path: str, make_manifest: ManifestMaker
 ) -> None:

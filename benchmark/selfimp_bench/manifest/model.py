@@ -973,7 +973,7 @@ class PaperFigure:
     """The published rows; exactly one of this and unpublished."""
     unpublished: Text | None = None
     """Why no published numbers stand beside it."""
-    compute: Text | None = None
+    compute: PathInside | None = None
     """Form by-compute only: the reference table of the models' families, parameters and training tokens."""
     bin_width: Positive | None = None
     """The width of a bin: of form distribution in the measurements' unit; of form by-number, where shares up to each

@@ -125,7 +125,7 @@ class Published:
     A row without a method is one for every method.
     """
 
-    tables: Texts
+    tables: Annotated[tuple[PathInside, ...], SOME, UNIQUE]
     """Reference tables, beside the suite or in reference_results/."""
     renamed: tuple[Renamed, ...]
     """Measurements that the tables call otherwise."""
