@@ -45,6 +45,7 @@ def test_of_a_model_in_shards_those_that_its_index_names_are_wanted() -> None:
     [
         (INDEX, "model-00002-of-00002.safetensors is not there"),
         (b"[]", "no index of safetensors shards"),
+        (b"[" * 200_000, "no index of safetensors shards"),
         (b'{"weight_map": {"a": "pytorch_model.bin"}}', "not safetensors: pytorch_model.bin"),
         (b'{"weight_map": {}}', "not safetensors"),
     ],

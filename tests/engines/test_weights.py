@@ -68,6 +68,7 @@ def test_one_file_is_pinned_by_its_own_digest_and_shards_by_that_of_theirs(shard
     ("index", "words"),
     [
         ("{", "no index of safetensors shards"),
+        ("[" * 200_000, "no index of safetensors shards"),
         ('{"weight_map": {}}', "names weights that are not safetensors: none"),
         ('{"weight_map": {"a": "model.bin"}}', "names weights that are not safetensors: model.bin"),
         ('{"weight_map": {"a": "../other.safetensors"}}', "names files outside of its folder"),

@@ -38,7 +38,7 @@ def named_in(index: Path) -> tuple[str, ...]:
     """The files that an index of shards names, in order. Raises InputError where it is none."""
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise InputError(f"{index}: no index of safetensors shards (no weight_map); copy the model again") from None
     if not names or not all(isinstance(name, str) and name.endswith(".safetensors") for name in names):
         raise InputError(f"{index} names weights that are not safetensors: {', '.join(map(str, names)) or 'none'}")
