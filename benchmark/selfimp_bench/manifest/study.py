@@ -222,10 +222,11 @@ def sensitivity_of(entry_: Entry, blocks: Mapping[str, Node | None]) -> Node | N
         return None
     listed = [(field, node) for field, node in given.entries.items() if node.value is not None]
     for field, node in listed:
-        keys, found = field.split("."), blocks.get(field.partition(".")[0])
-        for key in keys[1:]:
+        first, *keys = field.split(".")
+        found = blocks.get(first)
+        for key in keys:
             found = found.get(key) if found is not None and isinstance(found.value, dict) else None
-        if found is None or isinstance(found.value, dict | list) or len(keys) < 2:
+        if found is None or isinstance(found.value, dict | list) or not keys:
             raise Misfit(node, f"{shown(field)} is no single value of {entry_.name}; write its keys, joined by dots")
         values = node.get("values")
         if (

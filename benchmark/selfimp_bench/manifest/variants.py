@@ -4,6 +4,7 @@ A variant is an experiment of its own: its resolved form says what is varied, so
 of its own, and shares with the experiment what the value does not touch. It is no reproduction, and is never judged.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -143,6 +144,4 @@ def _option(value: Scalar) -> str:
 
 
 def _spelled(value: Scalar) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(value) if isinstance(value, float) else value if isinstance(value, str) else str(value)
+    return value if isinstance(value, str) else json.dumps(value)

@@ -293,10 +293,7 @@ _NO_EARLIER_MODEL = "IS(1) does not exist: no model is earlier than M_1"
 
 def _outcomes(judged: JudgedSet) -> dict[str, list[Outcome]]:
     """Outcomes by problem, in the order of sampling."""
-    groups: dict[str, list[Outcome]] = defaultdict(list)
-    for sample in judged.samples:
-        groups[sample.sample.problem_id].append(sample.outcome)
-    return dict(groups)
+    return {name: [each.outcome for each in samples] for name, samples in by_problem(judged.samples).items()}
 
 
 def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
@@ -330,9 +327,7 @@ def _share_solved(outcomes: Sequence[Outcome]) -> float | None:
 
 def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | None]]:
     """Metric name to problem id to value. Samples that were not judged are left out, as if never drawn."""
-    groups: dict[str, list[JudgedSample]] = defaultdict(list)
-    for sample in judged.samples:
-        groups[sample.sample.problem_id].append(sample)
+    groups = by_problem(judged.samples)
     values: dict[str, dict[str, float | None]] = defaultdict(dict)
     for metric in spec.metrics:
         if judged.role in _ROLES.get(metric, ()):

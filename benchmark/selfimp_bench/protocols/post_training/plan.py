@@ -332,9 +332,7 @@ class _Replicate:
         rules = self.manifest.post_training
         plain = self._sample(role, iteration)
         assert isinstance(plain.block, SampleBlock)
-        if role is not Role.TRAIN:
-            yield plain
-        elif rules.balance is not None:
+        if role is Role.TRAIN and rules.balance is not None:
             yield self._choose(plain, rules.balance, iteration)
             yield step_of(
                 STAGES,
