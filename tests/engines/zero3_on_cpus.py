@@ -15,7 +15,6 @@ from accelerate.utils import DistributedType
 from transformers import training_args
 
 from selfimp_bench.engines.trl import worker as trl_worker
-from selfimp_bench.engines.worker.child import die_with_parent
 
 load_whole = trl_worker.load_model
 
@@ -31,7 +30,6 @@ def load_shard(*arguments: Any) -> Any:
 
 
 if __name__ == "__main__":
-    die_with_parent()
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
     training_args.is_torch_bf16_gpu_available = lambda: True  # transformers asks a GPU whether it has bfloat16
     PartialState._prepare_backend = lambda *_args, **_kwargs: ("gloo", DistributedType.MULTI_GPU)
