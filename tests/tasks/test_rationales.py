@@ -15,7 +15,7 @@ def test_every_layout_gives_the_problem_s_id_and_the_text(row: dict[str, object]
     assert problem_from_row(row, "train-0") == Problem(problem_id="1afa", question="", answer="A bank has doors.")
 
 
-@pytest.mark.parametrize("text", [None, ""])
+@pytest.mark.parametrize("text", [None, "", " \n"])
 def test_a_row_without_a_text_has_none(text: str | None) -> None:
     assert problem_from_row(RELEASED | {"explanation": text}, "train-0").answer is None
 

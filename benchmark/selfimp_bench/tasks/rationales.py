@@ -17,10 +17,11 @@ _TEXTS: Final = ("explanation", "taskB")
 def problem_from_row(row: Row, problem_id: str) -> Problem:
     """A rationale in the form of a problem: the id of the problem that it is about, and the rationale as its answer.
 
-    ``problem_id`` names the row in messages. The answer of a row whose text is null or empty is None.
+    ``problem_id`` names the row in messages. The answer of a row whose text is null or blank is None.
     Raises InputError for a row without the id of its problem, or without a column for the text.
     """
     about = text(row, problem_id, *_ABOUT)
-    given = [row[name] for name in _TEXTS if name in row][:1]
-    answer = None if given in ([None], [""]) else text(row, problem_id, *_TEXTS).strip()
+    given = next((row[name] for name in _TEXTS if name in row), False)
+    blank = given is None or (isinstance(given, str) and not given.strip())
+    answer = None if blank else text(row, problem_id, *_TEXTS).strip()
     return Problem(problem_id=about, question="", answer=answer)
