@@ -1,6 +1,7 @@
 """A tiny random model with a byte-level tokenizer, and jobs and prompts for it."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -19,6 +21,7 @@ from selfimp_bench.engines.trl import trainer
 from selfimp_bench.engines.trl.job import WorkerJob
 from selfimp_bench.engines.trl.machines import Machines
 from selfimp_bench.engines.trl.training_set import share_batch
+from selfimp_bench.engines.weights import WEIGHTS
 from selfimp_bench.manifest.model import Lora, Optimisation, PreferenceOptimisation, VllmSettings
 
 BOS, EOS, PAD = 1, 2, 0
@@ -29,6 +32,14 @@ def work_with(module: str, patch: pytest.MonkeyPatch) -> None:
     """Let trainers start a module of this folder in the place of their worker: ``zero3_on_cpus``."""
     patch.setattr(trainer, "WORKER", module)
     patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+def stored_as(job: TrainJob, folder: Path, dtype_of: Callable[[str], torch.dtype]) -> TrainJob:
+    """The job from a start whose every weight has its dtype."""
+    start = shutil.copytree(job.start, folder / "stored")
+    weights = {name: tensor.to(dtype_of(name)) for name, tensor in load_file(start / WEIGHTS).items()}
+    save_file(weights, start / WEIGHTS, metadata={"format": "pt"})
+    return replace(job, start=start, reference=None if job.reference is None else start)
 
 
 @pytest.fixture(scope="session")

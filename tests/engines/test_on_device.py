@@ -2,19 +2,19 @@
 
 import hashlib
 import math
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from support import quiet
 
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.trl.trainer import TrlTrainer
+from selfimp_bench.engines.weights import WEIGHTS
 
-from .conftest import DEVICE, MakeJob, dpo_rows, folders_in, options, sft_rows, work_with
+from .conftest import DEVICE, MakeJob, dpo_rows, folders_in, options, sft_rows, stored_as, work_with
 
 PRECISION = "bfloat16" if DEVICE == "cuda" else "float32"  # transformers refuses bfloat16 on a CPU
 
@@ -23,7 +23,7 @@ def trained(job: TrainJob, folder: Path, processes: int = 1) -> Path:
     """The checkpoint's weights, trained where ``ci/gpu`` says, by default on one device."""
     folders = folders_in(folder)
     TrlTrainer(options(processes=processes)).train(job, folders, quiet)
-    return folders.out / "model.safetensors"
+    return folders.out / WEIGHTS
 
 
 @pytest.mark.slow
@@ -39,19 +39,13 @@ def test_one_job_gives_the_same_bytes_twice(make_job: MakeJob, method: str, tmp_
 @pytest.mark.filterwarnings("ignore")  # theirs, not ours
 @pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16, torch.float32])
 def test_a_step_at_rate_0_changes_no_weight_under_zero_3_in_bfloat16(
-    make_job: MakeJob, model_folder: Path, stored: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stored: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if DEVICE == "cpu":  # where two processes share the shards
         work_with("zero3_on_cpus", monkeypatch)
-    start = shutil.copytree(model_folder, tmp_path / "start")
-    weights = {name: each.to(stored) for name, each in load_file(start / "model.safetensors").items()}
-    save_file(weights, start / "model.safetensors", metadata={"format": "pt"})
-    job = replace(
-        make_job(sft_rows(4), learning_rate=0.0, weight_decay=0.1, precision="bfloat16", micro_batch_size=1),
-        device=DEVICE,
-        start=start,
-        distributed="deepspeed-zero3",
-    )
+    job = make_job(sft_rows(4), learning_rate=0.0, weight_decay=0.1, precision="bfloat16", micro_batch_size=1)
+    job = replace(stored_as(job, tmp_path, lambda _: stored), device=DEVICE, distributed="deepspeed-zero3")
+    weights = load_file(job.start / WEIGHTS)
     after = load_file(trained(job, tmp_path / "run", processes=2 if DEVICE == "cpu" else 1))
     assert all(after[name].dtype == stored and torch.equal(after[name], weights[name]) for name in weights)
 
@@ -63,7 +57,7 @@ def test_training_in_float32_is_that_of_a_cpu(
     make_job: MakeJob, model_folder: Path, distributed: str, tmp_path: Path
 ) -> None:
     job = make_job(sft_rows(11), micro_batch_size=4, epochs=2)
-    start = load_file(model_folder / "model.safetensors")
+    start = load_file(model_folder / WEIGHTS)
     here = load_file(trained(replace(job, device=DEVICE, distributed=distributed), tmp_path / "gpu"))
     there = load_file(trained(job, tmp_path / "cpu"))
     moved = sum(((there[name] - start[name]) ** 2).sum().item() for name in start)

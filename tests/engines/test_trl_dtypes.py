@@ -1,28 +1,26 @@
 """What is trained is what the start stores, whatever dtypes it has and whatever the arithmetic."""
 
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.trl.config import CHECKPOINTS
 from selfimp_bench.engines.trl.model import stored_dtypes
 from selfimp_bench.engines.trl.resume import last_whole_checkpoint
+from selfimp_bench.engines.weights import WEIGHTS
 from selfimp_bench.errors import InputError
 
-from .conftest import MakeJob, dpo_rows, folders_in, sft_rows
+from .conftest import MakeJob, dpo_rows, folders_in, sft_rows, stored_as
 from .test_trl_split import Split, distance
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 
-WEIGHTS = "model.safetensors"
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -32,14 +30,6 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("CI", "1")
     yield
     torch.use_deterministic_algorithms(False)
-
-
-def stored_as(job: TrainJob, folder: Path, dtype_of: Callable[[str], torch.dtype]) -> TrainJob:
-    """The job from a start whose every weight has its dtype."""
-    start = shutil.copytree(job.start, folder / "stored")
-    weights = {name: tensor.to(dtype_of(name)) for name, tensor in load_file(start / WEIGHTS).items()}
-    save_file(weights, start / WEIGHTS, metadata={"format": "pt"})
-    return replace(job, start=start, reference=None if job.reference is None else start)
 
 
 def assert_nothing_changed(job: TrainJob, split: Split, folder: Path) -> None:
