@@ -1,6 +1,7 @@
 """What the follow-ups change in the loop: the grid, further samples, votes and rewards, and whole runs of each."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -276,16 +277,22 @@ def test_a_summary_says_what_departs_from_the_loop(name: str, line: str) -> None
 
 
 def test_without_a_follow_up_the_steps_are_the_same_work(make_manifest: ManifestMaker) -> None:
-    """A measure more leaves all but the measuring step as it is, and a follow-up leaves M_1 and its answers."""
+    """A measure more leaves all but the measuring step as it is, and a follow-up adds steps and changes none."""
 
-    def steps(**rules: Any) -> dict[str, object]:
-        path = make_manifest(
-            counts=(20, 24, 0), schedule=("sft-gold", "sft"), change=lambda d: d["post_training"].update(rules)
-        )
+    def steps(change: Callable[[dict[str, Any]], None]) -> dict[str, object]:
+        path = make_manifest(counts=(20, 24, 0), schedule=("sft-gold", "sft"), change=change)
         manifest = load_post_training(path)
         return {step.id: step.block for step in post_training_plan(manifest, manifest.models, 1).steps}
 
-    plain, tail = steps(), steps(resample={"below": 2, "most": 3, "source": "test"})
-    own = {each.split("/", 2)[-1] for each in set(tail) - set(plain)}
+    def more_measured(data: dict[str, Any]) -> None:
+        data["measure"] |= {"metrics": [*data["measure"]["metrics"], "ece"], "ece_bins": 10}
+
+    def more_sampled(data: dict[str, Any]) -> None:
+        data["post_training"] |= {"resample": {"below": 2, "most": 3, "source": "test"}}
+
+    plain, measured, tail = steps(lambda _: None), steps(more_measured), steps(more_sampled)
+    assert plain.keys() == measured.keys()
+    assert [name.rpartition("/")[2] for name in plain if plain[name] != measured[name]] == ["measure"]
+    own = {each.split("/", 2)[-1] for each in tail.keys() - plain.keys()}
     assert own == {"t1/sample.train.more", "t1/grade.train.more"}
-    assert {name for name in plain if plain[name] != tail[name]} == set()
+    assert {name: tail[name] for name in plain} == plain
