@@ -35,11 +35,9 @@ def engine_version(name: str) -> str:
 def _version(library: str) -> str:
     """The installed version, or that there is none; some libraries have several distributions, one for each kind of
     device."""
-    for distribution in TWINS.get(library, ()):
+    for distribution in (*TWINS.get(library, ()), library):
         with suppress(PackageNotFoundError):
             return version(distribution)
-    with suppress(PackageNotFoundError):
-        return version(library)
     return "not installed"
 
 
