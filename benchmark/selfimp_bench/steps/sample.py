@@ -22,7 +22,7 @@ from selfimp_bench.engines.base import (
 from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.model import TooLong
-from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.plan import Block, Counts, Stage
 from selfimp_bench.steps.replay import Said, replaying
 from selfimp_bench.steps.room import room_of, sampled
 from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, Role, SampleRow, table_rows
@@ -151,11 +151,10 @@ def until_stop(token_ids: tuple[int, ...], stop: Sequence[str], codec: TokenCode
     return token_ids[:kept]
 
 
-def _do(block: SampleBlock, work: Work) -> Counts:
-    inputs = work.inputs
-    problems = inputs.problems()
-    of = len(problems) * block.samples_per_problem
-    made = sample(
+def draw(block: SampleBlock, problems: Sequence[Problem], work: Work) -> tuple[SampleRow, ...]:
+    """Every completion of these problems by a step's own model, checkpoint and engine."""
+    inputs, of = work.inputs, len(problems) * block.samples_per_problem
+    return sample(
         block,
         problems,
         inputs.codec("model"),
@@ -163,10 +162,18 @@ def _do(block: SampleBlock, work: Work) -> Counts:
         inputs.checkpoint("checkpoint"),
         lambda done: work.on_progress(done, of),
     )
+
+
+def write(made: Sequence[SampleRow], work: Work) -> Counts:
+    """Write a step's completions, and count them."""
     work.folder.write_table(SAMPLES, made, SAMPLE_SCHEMA)
     unasked = len({row.problem_id for row in made if row.finish_reason in NOT_ASKED})
     counts = {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
     return counts | ({"problems whose prompt did not fit": unasked} if unasked else {})
+
+
+def _do(block: SampleBlock, work: Work) -> Counts:
+    return write(draw(block, work.inputs.problems(), work), work)
 
 
 def recorded(work: Work, own: Path, first: int = 0) -> Work:
@@ -185,17 +192,23 @@ def _again(block: SampleBlock, work: Work, own: Path) -> Counts:
     return _do(block, recorded(work, own))
 
 
-def _engine(block: SampleBlock) -> str:
-    return block.engine
+def sampling(
+    block: type[Block],
+    do: Callable[[Block, Work], Counts],
+    again: Callable[[Block, Work, Path], Counts],
+    asked: Callable[[Block], SampleBlock],
+) -> Stage[Block]:
+    """A stage that writes completions of a model. ``asked``: the part of its block that says how they are drawn."""
+    return Stage(
+        name="sample",
+        block=block,
+        do=do,
+        engine=lambda own: asked(own).engine,
+        on_device=True,
+        tokens="generated",
+        rated_by_rows=True,
+        again=again,
+    )
 
 
-STAGE: Final = Stage(
-    name="sample",
-    block=SampleBlock,
-    do=_do,
-    engine=_engine,
-    on_device=True,
-    tokens="generated",
-    rated_by_rows=True,
-    again=_again,
-)
+STAGE: Final = sampling(SampleBlock, _do, _again, lambda block: block)

@@ -19,8 +19,8 @@ from selfimp_bench.steps.grade import grade
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.probe import spread
-from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, JudgedSample, judge
-from selfimp_bench.steps.sample import SampleBlock, recorded, sample
+from selfimp_bench.steps.rows import JudgedSample, judge
+from selfimp_bench.steps.sample import SampleBlock, draw, recorded, sample, sampling, write
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import Outcome
 
@@ -128,40 +128,19 @@ def at_temperature(block: SampleBlock, temperature: float) -> SampleBlock:
 
 
 def _sample(block: ChosenSampleBlock, work: Work) -> Counts:
-    inputs = work.inputs
-    problems = inputs.problems()
-    asked = at_temperature(block.sample, chosen(inputs, "choice").temperature)
-    of = len(problems) * asked.samples_per_problem
-    made = sample(
-        asked,
-        problems,
-        inputs.codec("model"),
-        work.resuming(asked.engine, asked.settings),
-        inputs.checkpoint("checkpoint"),
-        lambda done: work.on_progress(done, of),
-    )
-    work.folder.write_table(SAMPLES, made, SAMPLE_SCHEMA)
-    return {"completions": len(made), "tokens": sum(len(row.token_ids) for row in made)}
+    asked = at_temperature(block.sample, chosen(work.inputs, "choice").temperature)
+    return write(draw(asked, work.inputs.problems(), work), work)
 
 
 def _sample_again(block: ChosenSampleBlock, work: Work, own: Path) -> Counts:
     return _sample(block, recorded(work, own))
 
 
-def _engine(block: ChooseBlock | ChosenSampleBlock) -> str:
+def _engine(block: ChooseBlock) -> str:
     return block.sample.engine
 
 
 CHOOSE: Final = Stage(
     name="choose", block=ChooseBlock, do=_choose, engine=_engine, on_device=True, tokens="generated", rated_by_rows=True
 )
-CHOSEN_SAMPLE: Final = Stage(
-    name="sample",
-    block=ChosenSampleBlock,
-    do=_sample,
-    engine=_engine,
-    on_device=True,
-    tokens="generated",
-    rated_by_rows=True,
-    again=_sample_again,
-)
+CHOSEN_SAMPLE: Final = sampling(ChosenSampleBlock, _sample, _sample_again, lambda block: block.sample)

@@ -8,9 +8,9 @@ from typing import Final
 
 from selfimp_bench.canonical import derive_seed
 from selfimp_bench.manifest.model import Resample
-from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import SAMPLE_SCHEMA, SAMPLES, JudgedSample
-from selfimp_bench.steps.sample import SampleBlock, recorded, sample
+from selfimp_bench.steps.plan import Counts
+from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.sample import SampleBlock, draw, recorded, sampling, write
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
@@ -38,41 +38,16 @@ def hard_problems(problems: Sequence[Problem], samples: Iterable[JudgedSample], 
 
 
 def _do(block: MoreBlock, work: Work) -> Counts:
-    inputs, before, most = work.inputs, block.sample.samples_per_problem, block.resample.most
+    inputs, before = work.inputs, block.sample.samples_per_problem
     hard = hard_problems(inputs.problems(), inputs.judged("samples", "grades"), below=block.resample.below)
-    asked = replace(block.sample, samples_per_problem=most, seed=derive_seed(block.sample.seed, "more"))
-    made = sample(
-        asked,
-        hard,
-        inputs.codec("model"),
-        work.resuming(asked.engine, asked.settings),
-        inputs.checkpoint("checkpoint"),
-        lambda done: work.on_progress(done, len(hard) * most),
-    )
+    seed = derive_seed(block.sample.seed, "more")
+    made = draw(replace(block.sample, samples_per_problem=block.resample.most, seed=seed), hard, work)
     rows = [replace(row, sample_index=before + row.sample_index) for row in made]
-    work.folder.write_table(SAMPLES, rows, SAMPLE_SCHEMA)
-    return {
-        "completions": len(rows),
-        "tokens": sum(len(row.token_ids) for row in rows),
-        "problems with few correct samples": len(hard),
-    }
+    return {**write(rows, work), "problems with few correct samples": len(hard)}
 
 
 def _again(block: MoreBlock, work: Work, own: Path) -> Counts:
     return _do(block, recorded(work, own, first=block.sample.samples_per_problem))
 
 
-def _engine(block: MoreBlock) -> str:
-    return block.sample.engine
-
-
-STAGE: Final = Stage(
-    name="sample",
-    block=MoreBlock,
-    do=_do,
-    engine=_engine,
-    on_device=True,
-    tokens="generated",
-    rated_by_rows=True,
-    again=_again,
-)
+STAGE: Final = sampling(MoreBlock, _do, _again, lambda block: block.sample)
