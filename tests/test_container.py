@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
-from selfimp_bench.machine import Image, describe_image, is_mounted, ready_home
+from selfimp_bench.machine import Image, describe_image, ready_home
+from selfimp_bench.mounts import is_mounted
 
 ROOT = Path(__file__).parent.parent
 

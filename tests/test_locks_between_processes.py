@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from selfimp_bench.locks import file_system, held, on_network
+from selfimp_bench.locks import held, on_network
+from selfimp_bench.mounts import file_system
 
 LEASE = 1.5
 MOUNTS = """\
@@ -19,6 +20,7 @@ MOUNTS = """\
 41 40 0:41 / /shared/local\\040disk rw - xfs /dev/sdb1 rw
 42 22 0:42 / /ssh rw - fuse.sshfs me@there: rw
 43 22 0:43 / /shared2 rw - tmpfs tmpfs rw
+44 22 0:44 / /données rw - nfs4 server:/more rw
 """
 
 
@@ -90,10 +92,11 @@ def test_two_at_a_time_wait_for_each_other_by_lease_too(tmp_path: Path) -> None:
         ("/shared/local disk/x", "xfs", False),
         ("/shared2/x", "tmpfs", False),
         ("/ssh/x", "fuse.sshfs", True),
+        ("/données/x", "nfs4", True),
     ],
 )
 def test_the_file_system_says_which_kind_of_lock(folder: str, kind: str, shared: bool, tmp_path: Path) -> None:
-    (tmp_path / "mounts").write_text(MOUNTS)
+    (tmp_path / "mounts").write_text(MOUNTS, encoding="utf-8")
     assert file_system(Path(folder), tmp_path / "mounts") == kind
     assert on_network(Path(folder), tmp_path / "mounts") is shared
 

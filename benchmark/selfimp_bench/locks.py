@@ -16,6 +16,8 @@ from typing import Final
 
 from filelock import FileLock, SoftFileLease
 
+from selfimp_bench.mounts import MOUNTS, file_system
+
 LEASE: Final = 120.0
 """Seconds; the holder touches its file three times in them."""
 
@@ -36,26 +38,11 @@ def held(path: Path, *, lease: float | None = None) -> Iterator[None]:
             yield
         return
     with SoftFileLease(f"{path}.lease", lease_duration=lease):
-        list(
-            path.parent.parent.iterdir()
-        )  # what others finished is seen: a client of NFS looks anew at a folder it opens
+        list(path.parent.parent.iterdir())  # a client of NFS looks anew at a folder that it opens
         yield
 
 
-def on_network(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+def on_network(folder: Path, mounts: Path = MOUNTS) -> bool:
     """Whether a folder lies on a file system that several machines may share."""
     kind = file_system(folder, mounts)
     return kind in _NETWORK or kind.startswith("fuse")
-
-
-def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
-    """The kind of file system that a folder lies on, by the kernel's own list (proc_pid_mountinfo(5)); empty where that
-    does not say."""
-    place = folder.resolve()
-    best, found = -1, ""
-    for line in mounts.read_text(errors="replace").splitlines():
-        before, _, after = line.partition(" - ")
-        mount = before.split(" ")[4].encode().decode("unicode_escape")
-        if place.is_relative_to(mount) and len(mount) >= best:
-            best, found = len(mount), after.split(" ")[0]
-    return found

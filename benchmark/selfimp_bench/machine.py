@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from selfimp_bench.errors import InputError, NotReady
+from selfimp_bench.mounts import is_mounted
 from selfimp_bench.places import ROOT
 
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?(?:==(?P<version>[^\s;,]+))?")
@@ -149,15 +150,6 @@ def ready_home(home: Path, volume: Path | None) -> None:
         raise InputError(f"{home}: {error.strerror}; {_writable(volume)}") from None
     if not os.access(home, os.W_OK | os.X_OK):
         raise InputError(f"{home}: user {os.getuid()} may not write here; {_writable(volume)}")
-
-
-def is_mounted(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Whether something is mounted at this very folder, by the kernel's own list (proc_pid_mountinfo(5), field 5).
-
-    Not ``Path.is_mount``: that compares devices, and a folder of the file system that the root lies on has the root's.
-    """
-    escaped = str(folder).replace("\\", "\\134").replace(" ", "\\040")
-    return any(line.split(" ")[4] == escaped for line in mounts.read_text().splitlines())
 
 
 def _writable(volume: Path | None) -> str:

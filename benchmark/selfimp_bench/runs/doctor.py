@@ -15,9 +15,10 @@ from selfimp_bench.engines.open import engine_version
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
-from selfimp_bench.locks import file_system, on_network
+from selfimp_bench.locks import on_network
 from selfimp_bench.machine import ready_home
 from selfimp_bench.manifest.model import Encoder, Engines, ModelRef
+from selfimp_bench.mounts import file_system
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.runs.compilers import missing_compiler
