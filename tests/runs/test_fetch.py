@@ -166,7 +166,7 @@ def test_after_fetching_a_run_needs_no_hub(bench: Make) -> None:
 def test_a_run_refuses_weights_that_were_changed_after_fetching(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     found = bench()
     found.fetch()
-    monkeypatch.setattr("selfimp_bench.engines.hub.fetched.CHEAP_BYTES", 1000)
+    monkeypatch.setattr("selfimp_bench.engines.hub.fetched.LARGE", 1000)
     weights = hub_folder(found.home) / "models" / "org--tiny" / REVISION / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     with pytest.raises(InputError, match=r"model\.safetensors has sha256 .* when it was fetched"):

@@ -18,8 +18,6 @@ from selfimp_bench.manifest.model import DatasetRef, Encoder, ModelRef
 from selfimp_bench.paths import leads_outside
 
 SCHEMA = 1
-CHEAP_BYTES = LARGE
-"""Up to this size a look at a fetched file hashes it; of larger ones it compares the size."""
 
 
 class Kind(StrEnum):
@@ -122,10 +120,10 @@ def find_fetched(pinned: Pinned, hub: Path) -> Fetched | None:
     """The record of what was fetched, its files proved present; None when it was not fetched.
 
     Raises InputError for a record that cannot be read, and for a file that is missing or was changed since: the size
-    of all is compared, the content of those up to ``CHEAP_BYTES``.
+    of all is compared, the content of those up to ``LARGE``.
     """
     record = read_record(pinned, hub)
-    if record is not None and (damaged := damaged_file(record, hub, CHEAP_BYTES)) is not None:
+    if record is not None and (damaged := damaged_file(record, hub, LARGE)) is not None:
         raise InputError(f"{pinned}: {damaged} is missing or was changed since it was fetched; {FETCH_AGAIN}")
     return record
 
