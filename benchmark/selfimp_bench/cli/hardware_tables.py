@@ -91,7 +91,8 @@ def _closing(found: Outlook) -> Iterator[RenderableType]:
     yield (
         f"\n{spread(found.gpu_hours)} GPU hours{' of what can run' if found.misfits else ''}, "
         f"{spread(found.gpu_hours_to_do)} of them to do; "
-        f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, and a checkpoint of every training step), and "
+        f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, embeddings, and a checkpoint of every training "
+        f"step), and "
         f"{gigabytes(found.resume.peak_bytes)} of checkpoints to resume from while training goes on; "
         f"peak {gigabytes(found.peak_bytes)} on a device"
     )

@@ -347,7 +347,8 @@ def plan_tables(study: Study, expected: Forecast) -> Iterator[RenderableType]:
     yield (
         f"\n{len(expected.steps)} steps in all, {expected.to_do} to do; at most "
         f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
-        f"{expected.tokens_to_train_at_most:,} to train on; samples about {on_disk(expected.disk_bytes)} on "
+        f"{expected.tokens_to_train_at_most:,} to train on; samples and embeddings about "
+        f"{on_disk(expected.disk_bytes)} on "
         "disk, checkpoints on top (equal steps of several experiments counted once)"
     )
     for member in study.across.experiments:
@@ -374,7 +375,8 @@ def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Itera
     yield (
         f"\n{expected.to_do} of {len(expected.steps)} steps to do; at most "
         f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
-        f"{expected.tokens_to_train_at_most:,} to train on; samples about {on_disk(expected.disk_bytes)} on "
+        f"{expected.tokens_to_train_at_most:,} to train on; samples and embeddings about "
+        f"{on_disk(expected.disk_bytes)} on "
         f"disk, checkpoints on top; time: {time_left}"
     )
     if claims:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.protocols.post_training.embed import vector_bytes
 from selfimp_bench.steps.plan import Plan, Stage, Step, fingerprint
 from selfimp_bench.steps.store import STEP_FILE, StepRecord, Store
 
@@ -35,7 +36,8 @@ class StepForecast:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """A plan's steps, and totals over those still to do. ``disk_bytes`` is for samples; checkpoints come on top."""
+    """A plan's steps, and totals over those still to do. ``disk_bytes`` is for samples and the
+    vectors of their texts; checkpoints come on top."""
 
     steps: tuple[StepForecast, ...]
     to_do: int
@@ -71,7 +73,7 @@ def forecast(plan: Plan, store: Store) -> Forecast:
         to_do=len(to_do),
         tokens_to_generate_at_most=tokens["generated"],
         tokens_to_train_at_most=tokens["trained on"],
-        disk_bytes=tokens["generated"] * BYTES_PER_SAMPLED_TOKEN,
+        disk_bytes=tokens["generated"] * BYTES_PER_SAMPLED_TOKEN + vector_bytes(made.step for made in to_do),
         seconds=sum(known) if len(known) == len(to_do) else None,
     )
 

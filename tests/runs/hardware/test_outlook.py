@@ -9,6 +9,7 @@ from support import ManifestMaker
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import entries
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.protocols.post_training.embed import vector_bytes
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
 from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.hardware.cost import Range, StepCost
@@ -73,6 +74,14 @@ def test_a_checkpoint_takes_two_bytes_a_weight_and_a_sampled_token_three(gsm8k: 
     assert gsm8k["llama-2-7b/seed1/t2/train"].disk_bytes.expected == 2 * 6_738_415_616
     greedy = gsm8k["llama-2-7b/seed1/t1/sample.greedy"]
     assert greedy.disk_bytes.at_most == 1319 * 512 * 3
+
+
+def test_the_vectors_of_embedded_texts_lie_on_the_disk_too() -> None:
+    found = outlook(_open("gsm8k-iter-sft").plan(), EIGHT, done=frozenset())
+    kept = found.disk_bytes.at_most - sum(cost.disk_bytes.at_most for cost in found.costs)
+    assert kept == pytest.approx(3 * 5 * 1319 * 64 * 1024 * 4)  # models, iterations, problems, samples, float32
+    tiny = _open("tiny-iter-sft").plan().steps
+    assert vector_bytes(tiny) == 5 * 200 * 8 * 384 * 4
 
 
 def test_sampling_generates_the_plan_s_tokens_at_most(gsm8k: dict[str, StepCost]) -> None:

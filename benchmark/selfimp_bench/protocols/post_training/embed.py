@@ -20,7 +20,7 @@ from selfimp_bench.errors import StepFailed
 from selfimp_bench.manifest.model import Encoder
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.protocols.post_training.metrics.sbert_diversity import sbert_diversity
-from selfimp_bench.steps.plan import Counts, Stage
+from selfimp_bench.steps.plan import Counts, Stage, Step
 from selfimp_bench.steps.rows import JudgedSample
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
@@ -29,6 +29,11 @@ EMBEDDINGS: Final = "embeddings.parquet"
 
 VECTORS: Final = "vectors.parquet"
 """A row for every text that was embedded: the sha256 of its UTF-8, and its vector (float32)."""
+
+_PACKAGED_DIMENSIONS: Final = 384
+"""Of MiniLM, the one encoder that a package carries."""
+_MOST_DIMENSIONS: Final = 1024
+"""Of BERT-large, the largest that Sentence-BERT was published with (1908.10084)."""
 
 Side = Literal["correct", "incorrect"]
 ProblemSide = tuple[str, Side]
@@ -58,6 +63,16 @@ class SideValue:
 
 
 SIDE_VALUE_SCHEMA = pa.schema([("problem_id", pa.string()), ("side", pa.string()), ("value", pa.float64())])
+
+
+def vector_bytes(steps: Iterable[Step]) -> int:
+    """Bytes on disk, at most, of the vectors that these steps keep; equal texts share one."""
+    bound = 0
+    for step in steps:
+        if isinstance(step.block, EmbedBlock):
+            dimensions = _MOST_DIMENSIONS if step.block.encoder.package is None else _PACKAGED_DIMENSIONS
+            bound += step.rows_at_most * dimensions * np.dtype(np.float32).itemsize
+    return bound
 
 
 def first_judged(samples: Iterable[JudgedSample], most: int | None) -> list[JudgedSample]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.reference_table import Reference, read_table
+from selfimp_bench.protocols.post_training.embed import vector_bytes
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
 from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.hardware.calibration import Rates, read_rates
@@ -46,9 +47,10 @@ class Misfit:
 class Outlook:
     """costs: of the steps that use a GPU. gpu_hours: of those that can run; to_do: without those that are done.
 
-    waits: what all GPUs wait for, beside those hours. all_hours: both. disk_bytes: samples, and a checkpoint of every
-    training step; resume: what is there besides while training goes on. peak_bytes: of the step that fills a device
-    most, 0 for none. misfits: of a model's steps of a kind, that of the largest; empty when all can run.
+    waits: what all GPUs wait for, beside those hours. all_hours: both. disk_bytes: samples, the vectors of their texts,
+    and a checkpoint of every training step; resume: what is there besides while training goes on. peak_bytes: of the
+    step that fills a device most, 0 for none. misfits: of a model's steps of a kind, that of the largest; empty when
+    all can run.
     """
 
     hardware: str
@@ -106,6 +108,7 @@ def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
     found = (COSTS[type(step.block)](step, setting) for step in plan.steps if type(step.block) in COSTS)
     costs = tuple(cost for cost in found if cost is not None)
     able = [cost for cost in costs if not cost.misfits]
+    kept = vector_bytes(plan.steps)
     return Outlook(
         hardware=str(hardware),
         rates=setting.rates,
@@ -113,7 +116,7 @@ def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
         gpu_hours=total(cost.gpu_hours for cost in able),
         gpu_hours_to_do=total(cost.gpu_hours for cost in able if cost.step not in done),
         waits=waits(plan, costs, hardware) if costs else (),
-        disk_bytes=total(cost.disk_bytes for cost in costs),
+        disk_bytes=total(cost.disk_bytes for cost in costs) + Range(expected=kept, at_most=kept),
         resume=resume(cost for cost in able if cost.resume_bytes),
         peak_bytes=max((cost.footprint.total for cost in costs), default=0),
         misfits=_misfits(costs),
