@@ -1,5 +1,6 @@
 """Rows that several stages read or write, their Parquet schemas, and the names of their files."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,6 +95,14 @@ def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[Jud
         JudgedSample(sample=sample, outcome=grade.outcome, other_outcome=grade.other_outcome, extracted=grade.extracted)
         for sample, grade in matched
     )
+
+
+def by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSample]]:
+    """Samples by the problem that they answer, in order."""
+    groups: dict[str, list[JudgedSample]] = defaultdict(list)
+    for judged in samples:
+        groups[judged.sample.problem_id].append(judged)
+    return groups
 
 
 IDS = pa.list_(pa.int32())

@@ -3,8 +3,8 @@
 What is left out is counted, never silent: ``counts`` goes into the step record.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import StepFailed
 from selfimp_bench.steps.gold import ANSWERS_ALONE, GoldSolutions, gold_solutions
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.rows import JudgedSample, by_problem
 from selfimp_bench.steps.training_rows import (
     PairRow,
     PairSelection,
@@ -72,19 +72,12 @@ def select(
     rows = RowMaker(prompt_template=block.prompt_template, add_bos=block.add_bos, codec=codec)
     builder = _Builder(block=block, rows=rows, solutions=solutions)
     if block.correct is not None:
-        chosen = builder.correct_samples(block.correct, problems, _by_problem(samples))
+        chosen = builder.correct_samples(block.correct, problems, by_problem(samples))
     elif block.pairs is not None:
-        chosen = builder.pairs(block.pairs, problems, _by_problem(samples))
+        chosen = builder.pairs(block.pairs, problems, by_problem(samples))
     else:
         chosen = builder.gold(problems)
     return without_long_rows(chosen, block.max_length)
-
-
-def _by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSample]]:
-    groups: dict[str, list[JudgedSample]] = defaultdict(list)
-    for judged in samples:
-        groups[judged.sample.problem_id].append(judged)
-    return groups
 
 
 @dataclass(frozen=True, kw_only=True)

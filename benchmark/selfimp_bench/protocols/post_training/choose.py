@@ -3,8 +3,7 @@
 And sampling all of them at the temperature that was chosen.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from selfimp_bench.steps.grade import grade
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.probe import spread
-from selfimp_bench.steps.rows import JudgedSample, judge
+from selfimp_bench.steps.rows import JudgedSample, by_problem, judge
 from selfimp_bench.steps.sample import SampleBlock, draw, recorded, sample, sampling, write
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import Outcome
@@ -77,14 +76,6 @@ def scores(balance: Balance, temperature: float, samples: Sequence[JudgedSample]
             balance_score(_correct(each), len(each), enough=balance.enough) if each else 0.0 for each in selected
         )
         yield GridScore(temperature=temperature, threshold=threshold, score=score)
-
-
-def by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSample]]:
-    """Samples by the problem that they answer, in order."""
-    groups: dict[str, list[JudgedSample]] = defaultdict(list)
-    for judged in samples:
-        groups[judged.sample.problem_id].append(judged)
-    return groups
 
 
 def _correct(samples: Iterable[JudgedSample]) -> int:

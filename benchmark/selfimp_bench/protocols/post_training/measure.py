@@ -22,7 +22,7 @@ from selfimp_bench.protocols.post_training.cells import (
     by_other_rule,
     of_level,
 )
-from selfimp_bench.protocols.post_training.choose import by_problem, chosen
+from selfimp_bench.protocols.post_training.choose import chosen
 from selfimp_bench.protocols.post_training.embed import EMBEDDINGS, SideValue
 from selfimp_bench.protocols.post_training.metrics.balance import ENOUGH, balance_score, distinct, is_whole, rewarded
 from selfimp_bench.protocols.post_training.metrics.calibration import (
@@ -52,7 +52,7 @@ from selfimp_bench.protocols.post_training.weigh import CHOICES, WeighedChoice
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.measured import Measured, write_measured
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import SPLIT_OF_ROLE, JudgedSample, Role
+from selfimp_bench.steps.rows import SPLIT_OF_ROLE, JudgedSample, Role, by_problem
 from selfimp_bench.steps.store import read_table
 from selfimp_bench.steps.training_rows import TRAINING_SET
 from selfimp_bench.steps.work import Work

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from selfimp_bench.manifest.model import Majority
-from selfimp_bench.protocols.post_training.choose import by_problem, chosen
+from selfimp_bench.protocols.post_training.choose import chosen
 from selfimp_bench.protocols.post_training.metrics.balance import distinct, is_whole, rewarded
 from selfimp_bench.protocols.post_training.metrics.majority import lower_bound, vote
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.rows import JudgedSample, by_problem
 from selfimp_bench.steps.training_rows import (
     PairRow,
     PairSelection,

@@ -17,7 +17,7 @@ from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
 from selfimp_bench.protocols.verification.metrics.selection import weights
 from selfimp_bench.protocols.verification.score import SCORES, ScoreRow, mean_scores
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import JudgedSample, SampleRow
+from selfimp_bench.steps.rows import JudgedSample, SampleRow, by_problem
 from selfimp_bench.steps.training_rows import (
     PairRow,
     PairSelection,
@@ -127,10 +127,7 @@ def _sides(block: KeepBlock, pools: Sequence[Pool]) -> Mapping[str, _Sides]:
     """By problem id, pool after pool: a quantile is one of the scores that one model's responses have."""
     sides: dict[str, _Sides] = defaultdict(lambda: _Sides(kept=[], dropped=[], unjudged=[]))
     for pool in pools:
-        by_problem: dict[str, list[JudgedSample]] = defaultdict(list)
-        for judged in pool.samples:
-            by_problem[judged.sample.problem_id].append(judged)
-        for name, own in by_problem.items():
+        for name, own in by_problem(pool.samples).items():
             for judged, side in zip(own, _decided(block, own, pool.scores), strict=True):
                 {True: sides[name].kept, False: sides[name].dropped, None: sides[name].unjudged}[side].append(judged)
     return sides
