@@ -2,20 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfimp_bench.verdict.contrast import MINIMUM_DIFFERENT
 from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS
-from selfimp_bench.verdict.inference import special
+from selfimp_bench.verdict.inference import CERTAIN, special
 
 Array = NDArray[np.float64]
 
 EQUAL, GRADED, DIFFERENCE, SHARE = range(4)
-_CERTAIN: Final = 1e9
-"""Degrees of freedom that are as good as infinitely many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +82,7 @@ def _tail(distance: Array, exact: Array, found: Sums) -> Array:
     error = added(problem, found.seed)
     known = error.value > 0
     t = np.divide(distance, np.sqrt(error.value), out=np.zeros_like(distance), where=known)
-    tail = np.where(known, special().stdtr(np.minimum(error.degrees, _CERTAIN), -t), np.where(beyond, 0.0, 1.0))
+    tail = np.where(known, special().stdtr(np.minimum(error.degrees, CERTAIN), -t), np.where(beyond, 0.0, 1.0))
     return np.where(beyond & (deviate <= 0), exact, tail)
 
 

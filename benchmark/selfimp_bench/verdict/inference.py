@@ -7,7 +7,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+
+CERTAIN: Final = 1e9
+"""Degrees of freedom that are as good as infinitely many."""
 
 
 @lru_cache(maxsize=1)
@@ -28,14 +31,14 @@ class Variance:
 
 def student_tail(t: float, degrees: float) -> float:
     """P(T >= t) of Student's t; of the normal distribution for infinite degrees."""
-    return float(special().stdtr(min(degrees, 1e9), -t))
+    return float(special().stdtr(min(degrees, CERTAIN), -t))
 
 
 def student_quantile(level: float, degrees: float) -> float:
     """The quantile of probability ``level``, between 0 and 1; of the normal distribution for infinite degrees."""
     if not (0 < level < 1 and degrees > 0):
         raise ValueError(f"a quantile needs a level in (0, 1) and degrees above 0, got {level} and {degrees}")
-    return float(special().stdtrit(min(degrees, 1e9), level))
+    return float(special().stdtrit(min(degrees, CERTAIN), level))
 
 
 def moderated(prior: Variance, *seen: Variance) -> Variance:
