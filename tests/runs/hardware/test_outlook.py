@@ -1,5 +1,6 @@
 """What the steps of real manifests ask of real devices, worked out by hand, and what cannot run."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -9,19 +10,21 @@ from support import ManifestMaker
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import entries
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.protocols.post_training.embed import vector_bytes
-from selfimp_bench.protocols.verification.tournament import TournamentBlock
-from selfimp_bench.protocols.verification.verify import VerifyBlock
+from selfimp_bench.protocols.post_training.embed import EmbedBlock, vector_bytes
+from selfimp_bench.protocols.post_training.smoke import smoke_blocks
+from selfimp_bench.protocols.post_training.stages import STAGES as POST_TRAINING
+from selfimp_bench.protocols.verification.stages import STAGES as VERIFICATION
 from selfimp_bench.runs.hardware.cost import Range, StepCost
 from selfimp_bench.runs.hardware.device import Hardware, parse_hardware
 from selfimp_bench.runs.hardware.fit import usable_bytes
 from selfimp_bench.runs.hardware.outlook import COSTS, Outlook, outlook, refuse_misfits
-from selfimp_bench.runs.hardware.sampling import FOLLOW_UPS
 from selfimp_bench.runs.study import Experiment, open_experiment
-from selfimp_bench.steps.plan import Plan, fingerprint, plan_keys
+from selfimp_bench.steps.plan import Plan, Stage, fingerprint, plan_keys
+from selfimp_bench.steps.probe import ProbeBlock
 from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.steps.train import TrainBlock
 
+CHOICES = {"grading": {"task": "commonsense_qa", "extraction": "strict", "source": "test"}}
 EIGHT = parse_hardware("8xA100-80GB")
 
 
@@ -211,8 +214,28 @@ def test_accumulation_is_the_batch_over_what_all_devices_take_in_a_pass(gsm8k: d
     assert (dpo.devices * dpo.per_device * (dpo.accumulation or 0), dpo.per_device) == (32, 4)
 
 
-def test_a_step_is_costed_where_it_uses_a_gpu() -> None:
-    assert set(COSTS) == {SampleBlock, *FOLLOW_UPS, VerifyBlock, TournamentBlock, TrainBlock}
+@pytest.mark.parametrize("stages", [POST_TRAINING, VERIFICATION])
+def test_every_stage_that_uses_a_gpu_has_a_cost(stages: Mapping[type, Stage[Any]]) -> None:
+    small = {EmbedBlock, ProbeBlock}
+    on_device = {block for block, stage in stages.items() if stage.on_device}
+    assert on_device - small == COSTS.keys() & stages.keys()
+
+
+def test_weighing_choices_reads_every_prompt_once(make_manifest: ManifestMaker) -> None:
+    def change(data: dict[str, Any]) -> None:
+        _on_cuda(data)
+        blocks = smoke_blocks(data | {"models": [{"id": "any"}], "datasets": {}} | CHOICES)
+        assert blocks is not None
+        data |= {key: blocks[key] for key in ("models", "datasets", "prompt")} | CHOICES
+        data["measure"] |= {"metrics": ["pass@1", "ece"], "k": [], "ece_bins": 10, "choice_lead": " ("}
+        del data["measure"]["improvement_n"]
+
+    costs = outlook(_open(str(make_manifest(engine="hf", change=change))).plan(), EIGHT, done=frozenset()).costs
+    found = [cost for cost in costs if cost.kind == "weigh choices"]
+    assert [cost.step.split("/", 1)[1] for cost in found] == ["seed1/t1/weigh", "seed1/t2/weigh", "seed1/t3/weigh"]
+    assert all(cost.tokens == Range(expected=60.0, at_most=60.0) for cost in found)
+    greedy = next(cost for cost in costs if cost.kind == "sample greedy")
+    assert 0 < found[0].gpu_hours.at_most < greedy.gpu_hours.expected
 
 
 def test_sizes_and_lengths_change_no_fingerprint(make_manifest: ManifestMaker) -> None:

@@ -7,12 +7,13 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.reference_table import Reference, read_table
 from selfimp_bench.protocols.post_training.embed import vector_bytes
+from selfimp_bench.protocols.post_training.weigh import WeighBlock
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
 from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.hardware.calibration import Rates, read_rates
 from selfimp_bench.runs.hardware.cost import Range, Setting, StepCost, total
 from selfimp_bench.runs.hardware.device import Hardware
-from selfimp_bench.runs.hardware.sampling import FOLLOW_UPS, sample_cost, verify_cost
+from selfimp_bench.runs.hardware.sampling import FOLLOW_UPS, sample_cost, verify_cost, weigh_cost
 from selfimp_bench.runs.hardware.training import train_cost
 from selfimp_bench.runs.hardware.waiting import Resume, Wait, resume, waits
 from selfimp_bench.runs.study import Experiment, Study
@@ -23,6 +24,7 @@ from selfimp_bench.steps.train import TrainBlock
 COSTS: Mapping[type, Callable[[Step, Setting], StepCost | None]] = {
     SampleBlock: sample_cost,
     **dict.fromkeys(FOLLOW_UPS, sample_cost),
+    WeighBlock: weigh_cost,
     VerifyBlock: verify_cost,
     TournamentBlock: verify_cost,
     TrainBlock: train_cost,

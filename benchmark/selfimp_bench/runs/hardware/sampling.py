@@ -7,6 +7,7 @@ from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.manifest.model import Architecture, ModelRef
 from selfimp_bench.protocols.post_training.choose import ChooseBlock, ChosenSampleBlock
 from selfimp_bench.protocols.post_training.more import MoreBlock
+from selfimp_bench.protocols.post_training.weigh import WeighBlock
 from selfimp_bench.protocols.verification.tournament import TournamentBlock
 from selfimp_bench.protocols.verification.verify import VerifyBlock
 from selfimp_bench.runs.forecast import BYTES_PER_SAMPLED_TOKEN
@@ -148,6 +149,21 @@ def sample_cost(step: Step, setting: Setting) -> StepCost | None:
         per_prompt=block.samples_per_problem,
         lengths=lengths,
         kind=f"sample {block.role}",
+    )
+    return _cost(step, asked, setting)
+
+
+def weigh_cost(step: Step, setting: Setting) -> StepCost | None:
+    """The same of weighing the labels of choices: every prompt is read once, for the token behind it."""
+    block = step.block
+    assert isinstance(block, WeighBlock)
+    asked = _Asked(
+        engine=block.engine,
+        settings=block.settings,
+        max_tokens=1,
+        per_prompt=1,
+        lengths=lengths_of(_problems(step, setting).dataset).behind(block.prompt_template + block.lead),
+        kind="weigh choices",
     )
     return _cost(step, asked, setting)
 
