@@ -43,7 +43,13 @@ def kill(subject: Subject, folder: Path, way: Way, times: int, seed: int) -> Tal
     expected = undisturbed(subject, folder)
     home, finished = folder / f"{way}-0", set[str]()
     home.mkdir(parents=True)
+    begun = 0
     while tally.done[f"killed at {way}"] < times:
+        if (begun := begun + 1) > _RUNS * times:
+            tally.faults.append(
+                f"{subject.name}: {_RUNS * times} runs for {times} kills at {way}; they end before these"
+            )
+            break
         run = _KILLS[way](subject, home, frozenset(finished), draw)
         code = run.wait()
         lost = finished & {line.removeprefix("made ") for line in run.said if line.startswith("made ")}
@@ -63,6 +69,8 @@ def kill(subject: Subject, folder: Path, way: Way, times: int, seed: int) -> Tal
     return tally
 
 
+_RUNS: Final = 10
+"""So many runs for each kill that is asked for: a moment that is drawn may lie after a run's end."""
 _LAST: Final = frozenset({"record", "grades"})
 """What every run makes anew."""
 

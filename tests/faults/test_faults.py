@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from faults.forked import Telling
+from faults.kills import kill
 from faults.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,23 @@ def kills(said: str) -> int:
 def test_a_run_that_is_killed_wherever_it_is_ends_like_an_undisturbed_one() -> None:
     said = disturb("kill-post-training-boundary", "kill-gap-operation", "--times", "6")
     assert kills(said) == 12 and "0 faults" in said
+
+
+class Instant:
+    """What has ended before any moment that is drawn."""
+
+    name, seconds, changes = "instant", 0.0, 1
+
+    def run(self, home: Path, telling: Telling) -> None:
+        (home / "done").touch()
+
+    def results(self, home: Path) -> dict[str, bool]:
+        return {"done": (home / "done").exists()}
+
+
+def test_where_no_kill_is_ever_in_time_that_is_said_and_not_tried_for_ever(tmp_path: Path) -> None:
+    tally = kill(Instant(), tmp_path / "kill", "instant", 1, seed=1)
+    assert tally.faults == ["instant: 10 runs for 1 kills at instant; they end before these"]
 
 
 @pytest.mark.slow
