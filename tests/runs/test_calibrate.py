@@ -4,6 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from support import ManifestMaker
 
 from selfimp_bench.cli.calibrate import calibrate_command
 from selfimp_bench.manifest.model import Profile
@@ -97,6 +98,13 @@ def test_the_command_prints_what_the_counts_say() -> None:
     document = json.loads(CliRunner().invoke(calibrate_command, [*asked, "--json"]).output)
     assert document["draws"] == 2
     assert {each["column"] for each in document["rates"]} >= {"honest", "frozen", "10"}
+
+
+def test_where_nothing_can_be_judged_no_bar_is_said_to_be_met(make_manifest: ManifestMaker) -> None:
+    path = make_manifest()  # of data whose numbers nobody published
+    found = CliRunner().invoke(calibrate_command, [str(path), "--draws", "1", "--processes", "1"])
+    assert found.exit_code == 3, found.output
+    assert "Nothing was judged" in found.output and "bars are met" not in found.output
 
 
 def test_a_number_of_replicates_that_is_none_is_refused() -> None:

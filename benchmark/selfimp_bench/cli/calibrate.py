@@ -30,8 +30,8 @@ def calibrate_command(
 
     A world is what the true numbers may be: as published, 1 to 10 points off, frozen at the first iteration, another
     model's ... Where a claim is false there it should be REPRODUCED in at most 1 run of 100; an honest run should be
-    NOT_REPRODUCED in at most 5. Exit code 1 when a claim misses a bar. Of a study of several experiments the claims
-    across them are calibrated; those of one experiment by its own name.
+    NOT_REPRODUCED in at most 5. Exit code 1 when a claim misses a bar, 3 when nothing can be judged. Of a study of
+    several experiments the claims across them are calibrated; those of one experiment by its own name.
     """
     counts = _counts(replicates)
     study = open_study(name, "paper", only, 1)
@@ -48,7 +48,7 @@ def calibrate_command(
         print_json(found)
     else:
         _show(found)
-    return 1 if found.misses else 0
+    return 1 if found.misses else 0 if found.judged else 3
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -131,7 +131,9 @@ def _percent(rates: "Sequence[Rate]", name: str) -> str:
 
 
 def _missed(found: "Calibration") -> Iterator[str]:
-    if not found.misses:
+    if not found.judged:
+        yield "Nothing was judged: there is no claim, or none whose numbers are published; neither bar says anything."
+    elif not found.misses:
         yield "Both bars are met: at most 1 of 100 REPRODUCED where false, and 5 of 100 honest ones NOT_REPRODUCED."
     for miss in found.misses:
         yield (

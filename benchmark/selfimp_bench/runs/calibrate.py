@@ -95,6 +95,11 @@ class Calibration:
     rates: tuple[Rate, ...]
     misses: tuple[Miss, ...]
 
+    @property
+    def judged(self) -> bool:
+        """Whether any claim could be judged; else the bars are neither missed nor met."""
+        return any(rate.findings > rate.not_measured for rate in self.rates)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Simulated:
