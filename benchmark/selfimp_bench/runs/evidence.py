@@ -24,6 +24,7 @@ from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, is_inside
 from selfimp_bench.runs.record import RunRecord, StudyRecord, is_fingerprint, read_record
 from selfimp_bench.seals import seal_faults
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.steps.store import pretty_json
 
 NOT_A_RUN: Final = "this is not what a run wrote: fetch the run anew, or run it again"
 _SHOWN: Final = 5
@@ -51,7 +52,7 @@ def run_faults(folder: Path, record: RunRecord) -> tuple[str, ...]:
     path = folder / RECORD
     needed = (record.manifest_file, MEASUREMENTS, PROBLEM_VALUES)
     return (
-        *named(path, seal_faults(path.read_bytes(), record.seal)),
+        *named(path, seal_faults(path.read_bytes(), record.seal, pretty_json(record))),
         *named(path, _step_faults(record)),
         *_file_faults(folder, record.files, needed, path),
         *named(path, _row_faults(folder, record)),
@@ -62,7 +63,7 @@ def study_faults(folder: Path, record: StudyRecord) -> tuple[str, ...]:
     """The same of several experiments' run folder, and of which runs its record speaks."""
     path = folder / STUDY_RECORD
     return (
-        *named(path, seal_faults(path.read_bytes(), record.seal)),
+        *named(path, seal_faults(path.read_bytes(), record.seal, pretty_json(record))),
         *_file_faults(folder, record.files, (record.study_file,), path),
         *named(path, _member_faults(folder, record)),
         *(fault for own in _members(folder, record) for fault in run_faults(own, read_record(own))),

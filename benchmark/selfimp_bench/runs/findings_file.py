@@ -54,7 +54,7 @@ def read_findings(folder: Path) -> FindingsFile:
         raise InputError(f"{path}: not found; `selfimp-bench check {folder}` writes it") from None
     except (ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path}: not findings of this version ({error}); {anew}") from None
-    for fault in seal_faults(raw, found.seal):
+    for fault in seal_faults(raw, found.seal, to_json(found)):
         raise InputError(f"{path}: {fault}; {anew}")
     return found
 

@@ -161,7 +161,7 @@ class Store:
             return None
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be read ({error}); {again}") from None
-        for fault in seal_faults(raw, record.seal):
+        for fault in seal_faults(raw, record.seal, pretty_json(record)):
             raise InputError(f"{path}: {fault}; {again}")
         if record.fingerprint != fingerprint:
             raise InputError(f"{path}: is that of another step, {record.fingerprint}; {again}")

@@ -10,7 +10,16 @@ from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.verifying.compare import compare_json
 from selfimp_bench.runs.verifying.crate import crate_json
 from selfimp_bench.runs.verifying.found import Found, Verification
-from selfimp_bench.runs.verifying.parts import BUNDLE, CRATE, SIGNATURE, Bundle, Part, is_left_out, run_folders
+from selfimp_bench.runs.verifying.parts import (
+    BUNDLE,
+    CRATE,
+    SIGNATURE,
+    Bundle,
+    Part,
+    bundle_json,
+    is_left_out,
+    run_folders,
+)
 from selfimp_bench.runs.verifying.signing import is_signed_by
 from selfimp_bench.runs.verifying.steps import Kept
 from selfimp_bench.runs.verifying.unpack import unpack
@@ -79,10 +88,11 @@ def _compare_described(found: Found, folder: Path, bundle: Bundle) -> None:
         }
         for name in sorted({*expected, *bundle.left_out}):
             found.compare("bundle", f"left out: {name}", bundle.left_out.get(name), expected.get(name))
-    crate = folder.parent.parent.parent / CRATE
+    home = folder.parent.parent.parent
+    compare_json(found, "bundle", BUNDLE, (home / BUNDLE).read_bytes(), bundle_json(bundle))
     with readable(found, "crate", CRATE):
         others = {name: part for name, part in bundle.files.items() if name != CRATE}
-        compare_json(found, "crate", CRATE, crate.read_bytes(), crate_json(folder, bundle.run, others))
+        compare_json(found, "crate", CRATE, (home / CRATE).read_bytes(), crate_json(folder, bundle.run, others))
 
 
 def _signature(found: Found, into: Path, key: Path | None) -> str | None:

@@ -20,7 +20,7 @@ from selfimp_bench.steps.plan import Places, Plan, Step, fingerprint
 from selfimp_bench.steps.rows import SAMPLES
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.sample import SampleBlock
-from selfimp_bench.steps.store import STEP_FILE, TAKEN_OUT, StepRecord, Store, read_table
+from selfimp_bench.steps.store import STEP_FILE, TAKEN_OUT, StepRecord, Store, pretty_json, read_table
 from selfimp_bench.steps.work import Work
 
 _SEED: Final = re.compile(r"/seed(\d+)/")
@@ -82,7 +82,7 @@ def _step_record(found: Found, step: Step, row: RecordedStep, kept: Kept) -> Ste
     except (ValueError, RecursionError) as error:
         found.differs("step", f"{step.id}: {STEP_FILE}", "a step's record", error)
         return None
-    for fault in seal_faults(raw, record.seal):
+    for fault in seal_faults(raw, record.seal, pretty_json(record)):
         found.differs("step", f"{step.id}: {STEP_FILE}", "as its step left it", fault)
     for name in ("stage", "fingerprint", "version", "inputs", "artifacts", "counts", "seconds"):
         found.compare("step", f"{step.id}: {STEP_FILE}: {name}", getattr(row, name), getattr(record, name))
