@@ -1,8 +1,13 @@
 """Whether a run folder can be what a run wrote; what cannot be is refused before anything is judged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from selfimp_bench.manifest.variants import variant_of
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.runs.evidence import named
@@ -29,19 +34,34 @@ def impossible(folder: Path, record: RunRecord, manifest: AnyManifest, evidence:
 
 
 def _record_faults(record: RunRecord, manifest: AnyManifest) -> Iterator[str]:
-    known = [model.id for model in manifest.models]
-    if strange := sorted(set(record.models) - set(known)):
-        yield f"'models' has {', '.join(strange)}; expected some of {', '.join(known)}, as {record.manifest_file} says"
     for name, values in (("models", record.models), ("seeds", record.seeds), ("steps", record.steps)):
         if not values:
             yield f"'{name}' is empty; expected those of the run"
-    for name, listed in (("models", record.models), ("seeds", record.seeds)):
-        if twice := _repeated(listed):
-            yield f"'{name}' has {twice} twice; expected each once: a repeated run is no second one"
+    for name, expected in by_manifest(record, manifest).items():
+        if (recorded := getattr(record, name)) != expected:
+            found, wanted = _words(recorded), _words(expected)
+            yield f"'{name}' is {found}; expected {wanted}, by {shortened(record.manifest_file)}"
 
 
-def _repeated(values: Sequence[object]) -> str:
-    return ", ".join(dict.fromkeys(str(each) for each in values if values.count(each) > 1))
+def _words(value: object) -> str:
+    plain = msgspec.to_builtins(value)
+    return shortened(str(list(plain) if isinstance(plain, tuple) else plain), 200)
+
+
+def by_manifest(record: RunRecord, manifest: AnyManifest) -> dict[str, Any]:
+    """What of a record its manifest decides, and how: of models, those that were asked for in the manifest's order; of
+    seeds, so many from the manifest's on.
+    """
+    return {
+        "experiment": manifest.name,
+        "version": manifest.version,
+        "manifest_file": f"{manifest.name}.v{manifest.version}.yaml",
+        "models": tuple(model.id for model in manifest.models if model.id in record.models),
+        "seeds": tuple(manifest.seed + replicate for replicate in range(len(record.seeds))),
+        "device": manifest.engines.device,
+        "threads": manifest.engines.threads,
+        "variant": variant_of(manifest),
+    }
 
 
 def _measured_faults(record: RunRecord, evidence: Evidence) -> Iterator[str]:

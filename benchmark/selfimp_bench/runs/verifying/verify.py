@@ -26,6 +26,7 @@ from selfimp_bench.runs.execute import TABLES, by_model, gather
 from selfimp_bench.runs.findings_file import FindingsFile, read_findings
 from selfimp_bench.runs.folders import A_FILE, FINDINGS, RECORD, STUDY_RECORD, is_inside, is_of_several
 from selfimp_bench.runs.judge import judge_study
+from selfimp_bench.runs.possible import by_manifest
 from selfimp_bench.runs.record import (
     GENERATING,
     TRAINING,
@@ -127,6 +128,7 @@ def _verify_one(found: Found, folder: Path, kept: Kept, scratch: Path, made: Pat
     manifest = _manifest(found, folder, record)
     if manifest is None:
         return False
+    record = replace(record, **by_manifest(record, manifest))  # what it says otherwise has been said
     plan = _plan(found, folder, record, manifest)
     records = None if plan is None else step_records(found, plan, record.steps, kept)
     if plan is None or records is None:
@@ -155,16 +157,10 @@ def _manifest(found: Found, folder: Path, record: RunRecord) -> AnyManifest | No
     except (InputError, ValueError) as error:
         found.differs("manifest", path.name, "a manifest", error)
         return None
-    variant = variant_of(manifest)
-    found.compare("record", "variant", list(record.variant), list(variant))
-    _compare_shipped(found, path.name, f"{manifest.name}@{manifest.version}", record.manifest_digest, variant)
-    name = f"{manifest.name}.v{manifest.version}.yaml"
-    found.compare("record", "manifest_file", record.manifest_file, name)
-    found.compare("record", "experiment", record.experiment, manifest.name)
-    found.compare("record", "version", record.version, manifest.version)
-    found.compare("record", "variant", record.variant, variant_of(manifest))
-    found.compare("record", "device", record.device, manifest.engines.device)
-    found.compare("record", "threads", record.threads, manifest.engines.threads)
+    shipped = f"{manifest.name}@{manifest.version}"
+    _compare_shipped(found, path.name, shipped, record.manifest_digest, variant_of(manifest))
+    for said, expected in by_manifest(record, manifest).items():
+        found.compare("seeds" if said == "seeds" else "record", said, getattr(record, said), expected)
     return manifest
 
 
@@ -191,16 +187,14 @@ def _compare_shipped(found: Found, where: str, name: str, recorded: str, variant
 def _plan(found: Found, folder: Path, record: RunRecord, manifest: AnyManifest) -> Plan | None:
     """The plan that the record's models and seeds ask for."""
     models = tuple(model for model in manifest.models if model.id in record.models)
-    seeds = [manifest.seed + replicate for replicate in range(len(record.seeds))]
-    found.compare("record", "models", list(record.models), [model.id for model in models])
-    found.compare("seeds", "record.json", list(record.seeds), seeds)
-    asked = [record.manifest_digest, record.profile, [model.id for model in models], len(seeds)]
+    count = len(record.seeds)
+    asked = [record.manifest_digest, record.profile, [model.id for model in models], count]
     found.compare("record", "the run's folder", folder.name, digest(asked)[:12])
-    if not models or not seeds:
-        found.differs("record", "models and seeds", f"{len(models)} and {len(seeds)}", "at least one of each")
+    if not models or not count:
+        found.differs("record", "models and seeds", f"{len(models)} and {count}", "at least one of each")
         return None
     try:
-        return protocol_of(manifest).plan(manifest, models, len(seeds), folder)
+        return protocol_of(manifest).plan(manifest, models, count, folder)
     except (InputError, ValueError) as error:
         found.differs("manifest", record.manifest_file, "a plan", error)
         return None
