@@ -190,6 +190,13 @@ def test_every_edit_of_a_studys_run_is_refused_by_name(study_file: Path, tmp_pat
         (record, lambda: _changed(record, lambda found: found["runs"][0].update(folder="../x")), "the folder ../x"),
         (record, lambda: _changed(record, lambda found: found.update(study_file="../x")), "'files' lacks ../x"),
         (record, lambda: _changed(record, swapped), "is that of two"),
+        (
+            record,
+            lambda: _changed(record, lambda found: found.update(profile="smoke")),
+            "expected one, version 1, prof",
+        ),
+        (record, lambda: _changed(record, lambda found: found.update(study="x")), "'study' is x, version 1; expected"),
+        (record, lambda: _changed(record, lambda found: found.update(variant=[])), "it has $.variant, a key that none"),
         (record, lambda: record.write_text("[" * 100000), "not a study's record"),
         (one, lambda: _changed(one, lambda found: found["seeds"].append(2)), "is not the one of this study"),
         (two, lambda: _changed(two, lambda found: found.update(models=[]), seal=False), "record.json: was edited"),

@@ -168,11 +168,11 @@ def test_of_several_those_that_list_the_field_are_varied_and_nothing_is_judged(s
     assert found.exit_code == 3, found.stderr
     assert f"one: {WORDS}" in found.stdout and "two" not in found.stdout
     (folder,) = (home / "runs" / f"both+{FIELD}=1").iterdir()
-    record = read_study_record(folder)
-    assert [run.experiment for run in record.runs] == ["one"]
-    assert [each.field for each in record.variant] == [FIELD]
-    assert json.loads((folder / "findings.json").read_bytes())["findings"] == []
+    assert [run.experiment for run in read_study_record(folder).runs] == ["one"]
+    findings = json.loads((folder / "findings.json").read_bytes())
+    assert findings["findings"] == [] and [each["field"] for each in findings["variant"]] == [FIELD]
     assert WORDS in (folder / "report.html").read_text()
+    assert _call("check", folder, "--home", home).exit_code == 3
     assert _call("plan", several, "--vary", "seed=1", "--home", home).exit_code == 2
 
 

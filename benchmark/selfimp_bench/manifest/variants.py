@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final
 
 from selfimp_bench.errors import InputError
@@ -117,6 +118,17 @@ def varied(data: Json, changes: Mapping[str, Scalar]) -> Json:
         block[key] = value
     copy["variant"] = variations
     return copy
+
+
+def together(variants: Iterable[Sequence[Variation]]) -> tuple[Variation, ...]:
+    """What is varied of several experiments, each field once; own values that differ are all named: ``1 or 3``."""
+    by_field: dict[str, list[Variation]] = {}
+    for each in chain.from_iterable(variants):
+        by_field.setdefault(each.field, []).append(each)
+    own = [(same[0], list(dict.fromkeys(one.instead_of for one in same))) for same in by_field.values()]
+    return tuple(
+        first if len(values) == 1 else replace(first, instead_of=" or ".join(map(str, values))) for first, values in own
+    )
 
 
 def variant_words(variant: Iterable[Variation]) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from selfimp_bench.manifest.model import Cell, Metric, Profile
 from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.manifest.variants import NOT_JUDGED as A_VARIANT
-from selfimp_bench.manifest.variants import variant_words
+from selfimp_bench.manifest.variants import together, variant_words
 from selfimp_bench.measurement import Split, best_iteration
 from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
 from selfimp_bench.report.verdicts import Badge, badge
@@ -125,8 +125,7 @@ def across_page(
 
 def _unjudged(results: Sequence[MemberResult]) -> tuple[str, str] | None:
     """Why nothing is judged, in a few words and in a sentence; None where it is."""
-    variant = next((each.run.record.variant for each in results if each.run.record.variant), ())
-    if variant:
+    if variant := together(each.run.record.variant for each in results):
         return A_VARIANT, f"{A_VARIANT}: {variant_words(variant)}."
     if any(each.run.record.profile == Profile.SMOKE for each in results):
         return "not judged (smoke)", "not judged (smoke): every step worked; a smoke run judges no claim of a paper."

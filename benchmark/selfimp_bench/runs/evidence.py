@@ -134,8 +134,11 @@ def _member_faults(folder: Path, record: StudyRecord) -> Iterator[str]:
             yield f"'runs' names the folder {shortened(run.folder)}; expected {A_FILE}, from the folder of all runs"
             continue
         found = read_record(folder.parent.parent / run.folder)
-        if (found.experiment, found.version) != (run.experiment, run.version):
-            yield f"the run {run.folder} is that of {found.experiment}; expected {run.experiment}"
+        if (found.experiment, found.version, found.profile) != (run.experiment, run.version, record.profile):
+            yield (
+                f"the run {run.folder} is that of {found.experiment}, version {found.version}, profile "
+                f"{found.profile}; expected {run.experiment}, version {run.version}, profile {record.profile}"
+            )
         elif (evidence := found.evidence_digest()) != run.evidence:
             yield (
                 f"the run {run.folder} is not the one of this study (its evidence has the digest {evidence}, expected "

@@ -22,7 +22,7 @@ from selfimp_bench.manifest.priors import Priors, priors_of
 from selfimp_bench.manifest.reference_table import ReferenceTable
 from selfimp_bench.manifest.reference_table import read_table as read_reference_table
 from selfimp_bench.manifest.suite_model import Suite
-from selfimp_bench.manifest.variants import variant_of
+from selfimp_bench.manifest.variants import together, variant_of
 from selfimp_bench.measurement import Measurement, ProblemValue, Split
 from selfimp_bench.places import REFERENCES
 from selfimp_bench.plain_json import shortened
@@ -195,11 +195,15 @@ def read_study_run(folder: Path) -> StudyRun:
     if is_inside(record.study_file) and _file_digest(path) != record.study_digest:
         faults.append(f"{path}: not the file that {folder / STUDY_RECORD} names; run again")
     _refuse(faults)
+    across = load_suite(path)
+    if (record.study, record.version) != (across.name, across.version):
+        words = f"{shortened(record.study)}, version {record.version}; expected {across.name}, version {across.version}"
+        _refuse([f"{folder / STUDY_RECORD}: 'study' is {words}"])
     return StudyRun(
         folder=folder,
         experiments=tuple(folder.parent.parent / run.folder for run in record.runs),
         record=record,
-        across=load_suite(path),
+        across=across,
     )
 
 
@@ -229,7 +233,7 @@ def judge_study(folder: Path) -> StudyJudgement:
         )
     judged = all(each.judged for each in experiments)
     findings = _judge_across(run.folder, run.across, runs) if judged else Findings(schema=2, findings=())
-    variant = run.record.variant or next((each.variant for each in experiments if each.variant), ())
+    variant = together(each.variant for each in experiments)
     unwritten = keep_findings(folder, findings, run.record.evidence_digest(), variant)
     everything = (*findings.findings, *(finding for each in experiments for finding in each.findings.findings))
     return StudyJudgement(

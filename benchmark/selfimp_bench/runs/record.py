@@ -150,7 +150,7 @@ class ExperimentRun:
 class StudyRecord:
     """What ``study.json`` holds: the runs of the experiments, and the file whose claims are across them.
 
-    files, seal, variant: as of ``RunRecord``.
+    files, seal: as of ``RunRecord``. What is varied, the experiments' records say.
     """
 
     schema: Literal[2]
@@ -162,7 +162,6 @@ class StudyRecord:
     runs: tuple[ExperimentRun, ...]
     files: Mapping[str, str]
     seal: str
-    variant: tuple[Variation, ...] = ()
 
     def evidence_digest(self) -> str:
         """One digest of all that a verdict across the experiments rests on."""
@@ -189,7 +188,6 @@ def make_study_record(study: Study, across: Suite, home: Path, files: Mapping[st
         ),
         files=files,
         seal="",
-        variant=study.variant,
     )
     return replace(made, seal=seal_of(pretty_json(made)))
 

@@ -23,6 +23,7 @@ from selfimp_bench.manifest.variants import (
     read_changes,
     refused,
     sensitivity_of,
+    together,
     variant_name,
     variant_of,
 )
@@ -121,16 +122,8 @@ class Study:
 
     @property
     def variant(self) -> tuple[Variation, ...]:
-        """What is varied, of every experiment the same fields; nothing where they are the experiments themselves.
-
-        Where the experiments' own values differ, all of them are named: ``1 or 3``.
-        """
-        each = zip(*(experiment.variant for experiment in self.experiments), strict=True)
-        own = [(same[0], list(dict.fromkeys(one.instead_of for one in same))) for same in each]
-        return tuple(
-            first if len(values) == 1 else replace(first, instead_of=" or ".join(map(str, values)))
-            for first, values in own
-        )
+        """What is varied, of every experiment the same fields; nothing where they are the experiments themselves."""
+        return together(experiment.variant for experiment in self.experiments)
 
     @property
     def name(self) -> str:
