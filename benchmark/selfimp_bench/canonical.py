@@ -55,3 +55,8 @@ def derive_seed(*parts: str | int) -> int:
     Order, batch, shard count and resume are no parts, so they cannot change the request a sample gets.
     """
     return int(digest(list(parts))[:16], 16) >> 1
+
+
+def pretty_json(value: Any) -> bytes:
+    """Indented JSON with sorted keys, UTF-8, ending in a newline: the form of every JSON file a person may read."""
+    return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2) + b"\n"

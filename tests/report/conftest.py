@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from verdict_support import finding
 
+from selfimp_bench.canonical import pretty_json
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.model import Cell, Profile
 from selfimp_bench.measurement import Measurement, ProblemValue, Split, mean_over_problems
@@ -23,7 +24,7 @@ from selfimp_bench.runs.folders import RECORD
 from selfimp_bench.runs.record import Code, Environment, RecordedStep, RunRecord
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.measured import MEASUREMENT_SCHEMA, MEASUREMENTS, PROBLEM_VALUE_SCHEMA, PROBLEM_VALUES
-from selfimp_bench.steps.store import Artifact, StepFolder, pretty_json
+from selfimp_bench.steps.store import Artifact, StepFolder
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.verdict.findings import Findings, Interval, Kind, PointFinding, Term, Verdict

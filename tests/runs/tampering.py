@@ -12,14 +12,14 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selfimp_bench.canonical import digest, file_sha256
+from selfimp_bench.canonical import digest, file_sha256, pretty_json
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.protocols.load import load_manifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.plan import Plan, fingerprint
-from selfimp_bench.steps.store import Artifact, StepRecord, pretty_json
+from selfimp_bench.steps.store import Artifact, StepRecord
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from runs.tampering import EDITS, Target, edit_rows, remake
 from runs.test_study import _open, _Quiet, study_file
 from support import ManifestMaker
 
+from selfimp_bench.canonical import pretty_json
 from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
@@ -29,7 +30,7 @@ from selfimp_bench.runs.verifying.open import verify
 from selfimp_bench.runs.verifying.verify import _compare_shipped
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.progress import Silent
-from selfimp_bench.steps.store import Store, pretty_json
+from selfimp_bench.steps.store import Store
 
 __all__ = ["study_file"]
 

@@ -1,38 +1,42 @@
-"""How progress and results look in a terminal: rich when it is one, plain lines when it is not."""
+"""How progress and results look in a terminal: rich when it is one, plain lines when it is not.
+
+What only one command shows is imported where it is shown.
+"""
 
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from selfimp_bench.cli.console import table
-from selfimp_bench.manifest.conflicts import RecordedConflict
-from selfimp_bench.manifest.model import Claim
-from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
 from selfimp_bench.manifest.variants import NOT_JUDGED, sensitivity_of, variant_words
-from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of
-from selfimp_bench.runs.decide import DRAWS, REPLICATES, Decidability, Prospect, decidable_claims
-from selfimp_bench.runs.describe import Assumption
-from selfimp_bench.runs.explain import Explanation
-from selfimp_bench.runs.forecast import Forecast
-from selfimp_bench.runs.judge import Judgement, StudyJudgement
-from selfimp_bench.runs.study import Study
-from selfimp_bench.runs.validate import PaperJudgement, Validation
-from selfimp_bench.steps.plan import Step
-from selfimp_bench.steps.probe import probe_words
-from selfimp_bench.steps.prompts import too_long_words
-from selfimp_bench.tasks.sandbox.selftest import SelfTest
 from selfimp_bench.verdict.comparisons import Truth
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief, tail_text
-from selfimp_bench.verdict.panel import Paneled
-from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
-from selfimp_bench.verdict.together import in_words
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from selfimp_bench.manifest.conflicts import RecordedConflict
+    from selfimp_bench.manifest.model import Claim
+    from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
+    from selfimp_bench.protocols.protocol import AnyManifest
+    from selfimp_bench.runs.decide import Decidability, Prospect
+    from selfimp_bench.runs.describe import Assumption
+    from selfimp_bench.runs.explain import Explanation
+    from selfimp_bench.runs.forecast import Forecast
+    from selfimp_bench.runs.judge import Judgement, StudyJudgement
+    from selfimp_bench.runs.study import Study
+    from selfimp_bench.runs.validate import PaperJudgement, Validation
+    from selfimp_bench.steps.plan import Step
+    from selfimp_bench.tasks.sandbox.selftest import SelfTest
+    from selfimp_bench.verdict.panel import Paneled
+    from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
 
 _CASES = 2
 """Contradicting groups shown for a claim; `--json` has them all."""
@@ -50,11 +54,11 @@ class _Begun:
     def __init__(self) -> None:
         self._steps: list[tuple[Step, str]] = []
 
-    def start(self, step: Step, position: int, total: int) -> None:
+    def start(self, step: "Step", position: int, total: int) -> None:
         self._steps = [(each, place) for each, place in self._steps if each is not step]
         self._steps.append((step, f"[{position}/{total}] {step.id}"))
 
-    def finish(self, step: Step) -> str:
+    def finish(self, step: "Step") -> str:
         """The step's place and name; it runs no longer."""
         place = next((place for each, place in self._steps if each is step), step.id)
         self._steps = [(each, found) for each, found in self._steps if each is not step]
@@ -79,7 +83,7 @@ class _Begun:
 class BarProgress:
     """A live bar for the step at hand (rate and time left), and a line for each step done."""
 
-    def __init__(self, screen: Console) -> None:
+    def __init__(self, screen: "Console") -> None:
         self._screen = screen
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -94,7 +98,7 @@ class BarProgress:
         self._began = time.monotonic()
         self._begun = _Begun()
 
-    def start(self, step: Step, position: int, total: int) -> None:
+    def start(self, step: "Step", position: int, total: int) -> None:
         """Show the step's name and place."""
         self._begun.start(step, position, total)
         self._show()
@@ -110,7 +114,7 @@ class BarProgress:
         seconds = time.monotonic() - self._began
         self._bar.update(self._task, completed=done, total=of, rate=f"{done / seconds:.0f}/s" if seconds > 1 else "")
 
-    def finish(self, step: Step, seconds: float, reused: bool) -> None:
+    def finish(self, step: "Step", seconds: float, reused: bool) -> None:
         """Leave a line behind, and no bar unless others are at work."""
         place = self._begun.finish(step)
         self._bar.update(self._task, visible=False)
@@ -124,14 +128,14 @@ class BarProgress:
 class LineProgress:
     """One line for each step done, and one every ``every`` seconds of a long step, for logs."""
 
-    def __init__(self, screen: Console, every: float = 15.0) -> None:
+    def __init__(self, screen: "Console", every: float = 15.0) -> None:
         self._screen = screen
         self._every = every
         self._began = time.monotonic()
         self._told = self._began
         self._begun = _Begun()
 
-    def start(self, step: Step, position: int, total: int) -> None:
+    def start(self, step: "Step", position: int, total: int) -> None:
         """Remember the step's name and place."""
         self._began = self._told = time.monotonic()
         self._begun.start(step, position, total)
@@ -146,14 +150,14 @@ class LineProgress:
         left = (of - done) / rate
         self._screen.print(f"{self._begun.now()}  {done} of {of}, {rate:.1f}/s, {left:.0f} s left", markup=False)
 
-    def finish(self, step: Step, seconds: float, reused: bool) -> None:
+    def finish(self, step: "Step", seconds: float, reused: bool) -> None:
         """Print what the step took, and what is at work still; reused steps pass in silence."""
         place = self._begun.finish(step)
         if not reused:
             self._screen.print(f"{place}  {seconds:.1f} s{self._begun.others()}", markup=False)
 
 
-def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
+def manifest_lines(manifest: "AnyManifest") -> Iterator[str]:
     """A manifest in a few lines for a person; `show --json` has it whole."""
     yield f"{manifest.name} v{manifest.version}: {manifest.title}"
     yield manifest.summary
@@ -169,11 +173,11 @@ def manifest_lines(manifest: AnyManifest) -> Iterator[str]:
 
 def experiment_parts(
     *,
-    manifest: AnyManifest,
+    manifest: "AnyManifest",
     manifest_digest: str,
-    assumptions: Sequence[Assumption],
-    conflicts: Sequence[RecordedConflict],
-) -> Iterator[RenderableType]:
+    assumptions: "Sequence[Assumption]",
+    conflicts: "Sequence[RecordedConflict]",
+) -> "Iterator[RenderableType]":
     """An experiment with its claims, its assumptions, and the recorded conflicts about its claims' numbers."""
     yield from (Text(line) for line in manifest_lines(manifest))
     yield Text(f"digest     {manifest_digest}")
@@ -187,7 +191,7 @@ def experiment_parts(
         yield table(f"\nThe source contradicts itself about these numbers ({len(rows)})", ("id", "", "places"), rows)
 
 
-def across_parts(across: Suite) -> Iterator[RenderableType]:
+def across_parts(across: "Suite") -> "Iterator[RenderableType]":
     """Several experiments in a few lines, with the claims across them; `show --json` has all of each."""
     yield Text(f"{across.name} v{across.version}: {across.title}")
     yield Text(across.summary)
@@ -200,20 +204,22 @@ def across_parts(across: Suite) -> Iterator[RenderableType]:
         yield _assumed(("claim", "why"), assumed)
 
 
-def _claims(claims: Sequence[Claim | SuiteClaim]) -> Table:
+def _claims(claims: "Sequence[Claim | SuiteClaim]") -> "Table":
     rows = [(claim.id, claim.statement, claim.source) for claim in claims]
     return table(f"\nClaims ({len(rows)})", ("id", "statement", "source"), rows)
 
 
-def _assumed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _assumed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     return table(f"\nAssumed, because the source does not say ({len(rows)})", columns, rows)
 
 
-def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
+def findings_tables(judgement: "StudyJudgement") -> "Iterator[RenderableType]":
     """The findings of every experiment, then those across them."""
     for each in judgement.experiments:
         yield from findings_table(each)
     if judgement.together is not None:
+        from selfimp_bench.verdict.together import in_words
+
         yield f"\n{judgement.study}: {in_words(judgement.together)}\n"
     if not judgement.across or not judgement.findings.findings:
         return
@@ -224,7 +230,7 @@ def findings_tables(judgement: StudyJudgement) -> Iterator[RenderableType]:
             yield f"\n{found.claim} ({found.model}): {found.verdict}: {found.reason}".replace("[", "\\[")
 
 
-def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
+def findings_table(judgement: "Judgement") -> "Iterator[RenderableType]":
     """The findings, a row each, and a closing line."""
     if judgement.variant:
         yield from _variant(judgement)
@@ -245,13 +251,16 @@ def findings_table(judgement: Judgement) -> Iterator[RenderableType]:
     undecided = [f for f in judgement.findings.findings if f.verdict is not Verdict.REPRODUCED]
     for finding in undecided:
         yield f"\n{finding.claim} ({finding.model}): {finding.verdict}: {finding.reason}".replace("[", "\\[")
-    yield from (f"\n{model}: {probe_words(probed)}" for model, probed in judgement.probes.items())
+    if judgement.probes:
+        from selfimp_bench.steps.probe import probe_words
+
+        yield from (f"\n{model}: {probe_words(probed)}" for model, probed in judgement.probes.items())
     yield from _too_long(judgement)
     counts = Counter(finding.verdict for finding in judgement.findings.findings)
     yield "\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
-def _variant(judgement: Judgement) -> Iterator[RenderableType]:
+def _variant(judgement: "Judgement") -> "Iterator[RenderableType]":
     """What is varied, and what was measured beside what is published of the experiment itself."""
     yield f"{judgement.experiment}: {NOT_JUDGED}: {variant_words(judgement.variant)}".replace("[", "\\[")
     rows = [
@@ -269,8 +278,10 @@ def _variant(judgement: Judgement) -> Iterator[RenderableType]:
     yield from _too_long(judgement)
 
 
-def _too_long(judgement: Judgement) -> Iterator[str]:
+def _too_long(judgement: "Judgement") -> Iterator[str]:
     """The prompts that did not fit; nothing where all did."""
+    from selfimp_bench.steps.prompts import too_long_words
+
     for model, uses in judgement.prompts.items():
         yield from (f"\n{model}: {too_long_words(use)}" for use in uses if use.too_long)
 
@@ -297,7 +308,7 @@ _ALLOWED = {
 }
 
 
-def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
+def explanation_parts(found: "Explanation") -> "Iterator[RenderableType]":
     """A claim explained: its rule, then every finding and point with its terms and what would decide it."""
     yield f"{found.claim}: {found.statement}\nsource: {found.source}\n\n{found.rule}".replace("[", "\\[")
     if not found.judged:
@@ -318,7 +329,7 @@ def explanation_parts(found: Explanation) -> Iterator[RenderableType]:
         yield table("\nWhat would decide it", ("model", "verdict", "", "what would have failed"), rows)
 
 
-def _terms(terms: Sequence[Term]) -> Table:
+def _terms(terms: Sequence[Term]) -> "Table":
     return table(None, ("term", "value", "where it comes from"), [(t.name, t.shown, t.source) for t in terms])
 
 
@@ -334,11 +345,13 @@ def _short(number: Decimal | float) -> str:
     return f"{number:.4f}"
 
 
-def plan_tables(study: Study, expected: Forecast) -> Iterator[RenderableType]:
+def plan_tables(study: "Study", expected: "Forecast") -> "Iterator[RenderableType]":
     """Of one experiment every step and what its claims can decide; of several what each adds, equal steps once."""
     if study.variant:
         yield f"{study.name}: {NOT_JUDGED}: {variant_words(study.variant)}\n".replace("[", "\\[")
     if study.across is None:
+        from selfimp_bench.runs.decide import decidable_claims
+
         yield from forecast_tables(expected, () if study.variant else decidable_claims(study.experiments[0]))
         return
     parts = study.plan().experiments
@@ -356,7 +369,7 @@ def plan_tables(study: Study, expected: Forecast) -> Iterator[RenderableType]:
             yield f"left out: {member.name}: {member.pending}".replace("[", "\\[")
 
 
-def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Iterator[RenderableType]:
+def forecast_tables(expected: "Forecast", claims: "Sequence[Decidability]") -> "Iterator[RenderableType]":
     """A plan's steps, what is still to do, and which claims can be decided."""
     rows = [
         (
@@ -383,8 +396,10 @@ def forecast_tables(expected: Forecast, claims: Sequence[Decidability]) -> Itera
         yield from _decidable(claims)
 
 
-def _decidable(claims: Sequence[Decidability]) -> Iterator[RenderableType]:
+def _decidable(claims: "Sequence[Decidability]") -> "Iterator[RenderableType]":
     """With each number of replicates: of so many faithful runs how many decide it, and what they can tell apart."""
+    from selfimp_bench.runs.decide import DRAWS, REPLICATES
+
     yield (
         f"\nCan this size decide the claims? Of {DRAWS} faithful runs, simulated from the published numbers and the "
         "expected spread over seeds, so many reproduce a claim with K replicates; the smallest effect is what 80 of "
@@ -405,7 +420,7 @@ def _decidable(claims: Sequence[Decidability]) -> Iterator[RenderableType]:
     yield table(None, columns, rows)
 
 
-def _prospect(found: Prospect) -> str:
+def _prospect(found: "Prospect") -> str:
     against = f", {found.contradicted} against" if found.contradicted else ""
     return f"{'yes' if found.decided else 'no'} ({found.reproduced}{against})"
 
@@ -425,7 +440,7 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def selftest_lines(tested: SelfTest) -> Iterator[RenderableType]:
+def selftest_lines(tested: "SelfTest") -> "Iterator[RenderableType]":
     """A self-test: each attack and what became of it, then the sum."""
     if tested.missing is not None:
         yield f"{tested.mechanism} cannot be had here: {tested.missing}"
@@ -445,7 +460,7 @@ def selftest_lines(tested: SelfTest) -> Iterator[RenderableType]:
     yield f"{tested.mechanism}: {held} of {len(tested.results)} attacks ended as they should"
 
 
-def validation_lines(report: Validation, *, verbose: bool) -> Iterator[str]:
+def validation_lines(report: "Validation", *, verbose: bool) -> Iterator[str]:
     """What is wrong, and a summary; ``verbose`` also has what is assumed and what the papers contradict, and where."""
     yield from (str(flaw) for flaw in report.flaws)
     if verbose:
@@ -466,12 +481,16 @@ def validation_lines(report: Validation, *, verbose: bool) -> Iterator[str]:
     yield f"{report.files} files, {len(report.flaws)} problems"
 
 
-def _outcomes(counts: Counter[Outcome]) -> str:
+def _outcomes(counts: "Counter[Outcome]") -> str:
+    from selfimp_bench.verdict.paper_check import Outcome
+
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
 
 
-def paper_lines(papers: Sequence[PaperJudgement]) -> Iterator[str]:
+def paper_lines(papers: "Sequence[PaperJudgement]") -> Iterator[str]:
     """The claims of every file against the paper's own numbers: counts, and what the paper contradicts, and where."""
+    from selfimp_bench.verdict.paper_check import Outcome
+
     for paper in papers:
         counted = _outcomes(Counter(judged.outcome for judged in paper.judgements))
         yield f"{paper.file}: {len(paper.judgements)} claims on {paper.numbers}: {counted}"
@@ -483,7 +502,7 @@ def paper_lines(papers: Sequence[PaperJudgement]) -> Iterator[str]:
         yield from _panel_lines(paper.panel)
 
 
-def _panel_lines(seen: Sequence[Paneled]) -> Iterator[str]:
+def _panel_lines(seen: "Sequence[Paneled]") -> Iterator[str]:
     """Which worlds every claim passes, models that pass the same together."""
     together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for each in seen:
@@ -492,14 +511,14 @@ def _panel_lines(seen: Sequence[Paneled]) -> Iterator[str]:
         yield f"  in worlds whose truth is known {claim} ({', '.join(models)}) passes: {', '.join(passes) or 'none'}"
 
 
-def _recorded(conflict: RecordedConflict) -> Iterator[str]:
+def _recorded(conflict: "RecordedConflict") -> Iterator[str]:
     yield f"  recorded: {conflict.id}: {conflict.says}"
     more = f" and {len(conflict.rows) - _ROWS} more" if len(conflict.rows) > _ROWS else ""
     rows = f" ({', '.join(conflict.rows[:_ROWS])}{more})" if conflict.rows else ""
     yield f"    {conflict.between[0]} against {conflict.between[1]}{rows}"
 
 
-def _contradiction(judged: SelfJudgement, numbers: str) -> Iterator[str]:
+def _contradiction(judged: "SelfJudgement", numbers: str) -> Iterator[str]:
     yield f"  {numbers} contradict {judged.claim} ({judged.source}; {judged.reason})"
     yield f"    says: {judged.statement}"
     against = [case for case in judged.cases if case.truth is Truth.NO]

@@ -7,7 +7,6 @@ says a name that is not one of ours.
 
 from dataclasses import fields, replace
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, Final
 
 from selfimp_bench.errors import InputError
@@ -52,6 +51,8 @@ def protocol_in(data: Json) -> Protocol[Any] | None:
 
 @cache
 def _brought() -> dict[str, Protocol[Any]]:
+    from importlib.metadata import entry_points  # 0.05 s, which most commands need not
+
     return {found.name: found for found in (point.load() for point in entry_points(group=GROUP))}
 
 

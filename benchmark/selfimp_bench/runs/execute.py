@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from selfimp_bench.canonical import pretty_json
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.device_probe import probe_devices, why_none
@@ -34,7 +35,7 @@ from selfimp_bench.steps.probe import PROBE, Probed
 from selfimp_bench.steps.progress import Progress
 from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
 from selfimp_bench.steps.runner import Engines, FinishedStep, Runner
-from selfimp_bench.steps.store import Store, pretty_json
+from selfimp_bench.steps.store import Store
 from selfimp_bench.verdict import figure_rows
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables

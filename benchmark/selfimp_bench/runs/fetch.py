@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfimp_bench.canonical import pretty_json
 from selfimp_bench.durable import put_in_place, write_atomically
 from selfimp_bench.engines.hub.choice import CARD, encoder_files, model_files, split_files
 from selfimp_bench.engines.hub.fetched import (
@@ -36,7 +37,6 @@ from selfimp_bench.locks import held
 from selfimp_bench.manifest.model import DatasetRef
 from selfimp_bench.runs.hub_needs import Need
 from selfimp_bench.steps.dataset import read_hub_files, refuse_other_content
-from selfimp_bench.steps.store import pretty_json
 
 _MIRROR = re.compile(r"(?P<id>[^=]+)=(?P<repo>[^@]+)@(?P<revision>[0-9a-f]{40})")
 

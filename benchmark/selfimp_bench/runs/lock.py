@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from selfimp_bench.canonical import digest
+from selfimp_bench.canonical import digest, pretty_json
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest.catalog import find_table
@@ -20,7 +20,6 @@ from selfimp_bench.manifest.priors import find_priors
 from selfimp_bench.places import MANIFESTS
 from selfimp_bench.protocols.load import LoadedFile, find_flaws, load_file
 from selfimp_bench.runs.study import text_digest
-from selfimp_bench.steps.store import pretty_json
 from selfimp_bench.verdict.paper_check import suite_tables
 
 

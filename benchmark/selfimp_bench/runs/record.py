@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from selfimp_bench.canonical import digest
+from selfimp_bench.canonical import digest, pretty_json
 from selfimp_bench.errors import InputError
 from selfimp_bench.machine import Image, describe_image
 from selfimp_bench.manifest.model import Variation
@@ -25,7 +25,7 @@ from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.runner import FinishedStep
-from selfimp_bench.steps.store import Artifact, StepRecord, artifacts_digest, pretty_json
+from selfimp_bench.steps.store import Artifact, StepRecord, artifacts_digest
 from selfimp_bench.steps.versions import source_digest
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status

@@ -23,7 +23,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selfimp_bench.canonical import LARGE, digest, file_sha256
+from selfimp_bench.canonical import LARGE, digest, file_sha256, pretty_json
 from selfimp_bench.durable import put_in_place, write_atomically
 from selfimp_bench.errors import InputError
 from selfimp_bench.locks import held
@@ -299,8 +299,3 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[st
     """The rows of a Parquet artifact, with these columns only (None: all)."""
     rows: list[dict[str, Any]] = pq.read_table(path, columns=None if columns is None else list(columns)).to_pylist()
     return rows
-
-
-def pretty_json(value: Any) -> bytes:
-    """Indented JSON with sorted keys, UTF-8, ending in a newline: the form of every JSON file a person may read."""
-    return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2) + b"\n"

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from selfimp_bench.canonical import pretty_json
 from selfimp_bench.runs.folders import FINDINGS, RECORD, is_of_several
 from selfimp_bench.runs.record import RunRecord, read_record, read_study_record
 from selfimp_bench.runs.verifying.parts import BUNDLE, CRATE, README, Part, run_folders
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
-from selfimp_bench.steps.store import pretty_json
 
 Entity = dict[str, Any]
 

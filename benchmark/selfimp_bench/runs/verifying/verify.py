@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from selfimp_bench.canonical import digest, file_sha256
+from selfimp_bench.canonical import digest, file_sha256, pretty_json
 from selfimp_bench.errors import InputError, SelfimpError
 from selfimp_bench.manifest.catalog import find
 from selfimp_bench.manifest.model import Profile, Variation
@@ -47,7 +47,6 @@ from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.plan import Plan
 from selfimp_bench.steps.probe import PROBE, Probed
 from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
-from selfimp_bench.steps.store import pretty_json
 from selfimp_bench.verdict.findings import Findings, to_json
 
 _TABLES: Final = ((MEASUREMENTS, "measurement", MOST), (PROBLEM_VALUES, "problem value", 3))
