@@ -86,32 +86,22 @@ def selected(rows: Node, scope: Scope, tables: Tables) -> tuple[Point, ...]:
     wanted: tuple[str | None, ...] = _texts(rows, "metric") or (None,)
     splits: tuple[Split | None, ...] = tuple(Split(each) for each in _texts(rows, "split")) or (None,)
     found: list[Point] = []
-    for name in names.texts:
-        table = tables(names, table_name(scope.folder, name))
-        for metric in wanted:
-            for split in splits:
-                points = _points(rows, scope, table, metric, split)
-                found += sorted(points, key=lambda point: scope.models.index(point.model))
-    return tuple(dict.fromkeys(found))
-
-
-def _points(
-    rows: Node, scope: Scope, table: ReferenceTable, metric: str | None, split: Split | None
-) -> Iterator[Point]:
     times = rows.get("t")
     iterations = None if times is None else iterations_of(times, scope.last)
-    for row in _ours(rows, scope, table):
-        own = _split_of(row, split, scope)
-        if own is None or row.x is None or row.x % 1:
-            continue
-        iteration = int(row.x)
-        if iterations is not None and iteration not in iterations:
-            continue
-        for name in _measured(row.metric, metric, scope, own):
-            if scope.measures(name, own, iteration):
-                yield Point(
-                    metric=name, split=own, iteration=iteration, model=row.model, table=table.name, reference=row.id
-                )
+    for name in names.texts:
+        table = tables(names, table_name(scope.folder, name))
+        ours = _ours(rows, scope, table)
+        for metric in wanted:
+            for split in splits:
+                points = [
+                    Point(metric=name, split=own, iteration=at, model=row.model, table=table.name, reference=row.id)
+                    for row, at in ours
+                    if (iterations is None or at in iterations) and (own := _split_of(row, split, scope)) is not None
+                    for name in _measured(row.metric, metric, scope, own)
+                    if scope.measures(name, own, at)
+                ]
+                found += sorted(points, key=lambda point: scope.models.index(point.model))
+    return tuple(dict.fromkeys(found))
 
 
 def _split_of(row: Reference, asked: Split | None, scope: Scope) -> Split | None:
@@ -122,12 +112,18 @@ def _split_of(row: Reference, asked: Split | None, scope: Scope) -> Split | None
     return told if asked in (None, told) else None
 
 
-def _ours(rows: Node, scope: Scope, table: ReferenceTable) -> Iterator[Reference]:
-    """The rows of the experiment's own data sets, method and models, less those that ``rows`` leaves out."""
+def _ours(rows: Node, scope: Scope, table: ReferenceTable) -> tuple[tuple[Reference, int], ...]:
+    """The rows of the experiment's own data sets, method and models, less those that ``rows`` leaves out, with their
+    iterations."""
     datasets = frozenset(_texts(rows, "dataset") or (scope.dataset_word, *scope.splits))
     models = frozenset(scope.models) & frozenset(_texts(rows, "model") or scope.models)
     methods = frozenset(("", *(_texts(rows, "method") or (scope.method_word,))))
-    return (row for row in table.rows if row.dataset in datasets and row.method in methods and row.model in models)
+    return tuple(
+        (row, int(row.x))
+        for row in table.rows
+        if row.dataset in datasets and row.method in methods and row.model in models
+        if row.x is not None and not row.x % 1
+    )
 
 
 def _measured(row_metric: str, wanted: str | None, scope: Scope, split: Split) -> Iterator[str]:

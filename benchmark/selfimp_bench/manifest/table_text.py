@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from typing import NamedTuple
 
 from selfimp_bench.errors import Flaw
@@ -68,6 +69,7 @@ def _refused(*flaws: Flaw) -> Records:
     return Records(records=(), flaws=flaws, is_whole=False)
 
 
+_PLAIN_LINE = re.compile(r'([^"\r\n]*)(?:\r\n|\n|\r|\Z)')
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^",\r\n]*))(?P<end>,|\r\n|\n|\r|\Z)')
 
@@ -79,6 +81,10 @@ def _split(text: str, file: str, flaws: list[Flaw]) -> Iterator[tuple[Field, ...
     position = 0
     while position < len(text) or fields:
         line = bisect_right(starts, position)
+        if not fields and (plain := _PLAIN_LINE.match(text, position)):
+            yield _plain_fields(plain[1], line)
+            position = plain.end()
+            continue
         column = position - starts[line - 1] + 1
         match = _FIELD.match(text, position)
         if match is None:
@@ -92,6 +98,13 @@ def _split(text: str, file: str, flaws: list[Flaw]) -> Iterator[tuple[Field, ...
         if match["end"] != ",":
             yield tuple(fields)
             fields = []
+
+
+def _plain_fields(text: str, line: int) -> tuple[Field, ...]:
+    """Those of a line without quotes."""
+    texts = text.split(",")
+    columns = accumulate((len(each) + 1 for each in texts[:-1]), initial=1)
+    return tuple(Field(text=each, line=line, column=column) for each, column in zip(texts, columns, strict=True))
 
 
 def flaw_in(file: str, field: Field, column: str, message: str) -> Flaw:

@@ -297,5 +297,6 @@ class Store:
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """The rows of a Parquet artifact, with these columns only (None: all)."""
-    rows: list[dict[str, Any]] = pq.read_table(path, columns=None if columns is None else list(columns)).to_pylist()
+    with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow's datasets, and pandas with them
+        rows: list[dict[str, Any]] = file.read(columns=None if columns is None else list(columns)).to_pylist()
     return rows
