@@ -18,13 +18,12 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selfimp_bench.canonical import file_sha256
+from selfimp_bench.canonical import file_sha256, pretty_json
 from selfimp_bench.plain_json import shortened
 from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, is_inside
 from selfimp_bench.runs.record import RunRecord, StudyRecord, is_fingerprint, read_record
 from selfimp_bench.seals import seal_faults
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
-from selfimp_bench.steps.store import pretty_json
 
 NOT_A_RUN: Final = "this is not what a run wrote: fetch the run anew, or run it again"
 _SHOWN: Final = 5

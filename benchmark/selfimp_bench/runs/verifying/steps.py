@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from selfimp_bench.canonical import digest, file_sha256
+from selfimp_bench.canonical import digest, file_sha256, pretty_json
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.runs.record import RecordedStep, is_fingerprint
 from selfimp_bench.runs.verifying.compare import compare_files, compare_json
@@ -20,7 +20,7 @@ from selfimp_bench.steps.plan import Places, Plan, Step, fingerprint
 from selfimp_bench.steps.rows import SAMPLES
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.sample import SampleBlock
-from selfimp_bench.steps.store import STEP_FILE, TAKEN_OUT, StepRecord, Store, pretty_json, read_table
+from selfimp_bench.steps.store import STEP_FILE, TAKEN_OUT, StepRecord, Store, read_table
 from selfimp_bench.steps.work import Work
 
 _SEED: Final = re.compile(r"/seed(\d+)/")
