@@ -44,9 +44,11 @@ def test_requirements_are_unmet_when_missing_or_of_another_version_than_pinned()
         "pytest==0.0.1",
         "no-such-thing-of-ours[x]>=2; python_version > '3'",
         'absent; extra == "dev"',
+        'ruamel.yaml==0.0.1; extra == "run"',
     ]
     found = machine.unmet_requirements(asked)
-    assert [(each.name, each.wanted) for each in found] == [("pytest", "0.0.1"), ("no-such-thing-of-ours", None)]
+    expected = [("pytest", "0.0.1"), ("no-such-thing-of-ours", None), ("ruamel.yaml", "0.0.1")]
+    assert [(each.name, each.wanted) for each in found] == expected
     assert found[0].installed == pytest.__version__ and found[1].installed is None
 
 

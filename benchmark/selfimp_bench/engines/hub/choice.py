@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from selfimp_bench.engines.hub.hub import HubFile, Listing, Source
+from selfimp_bench.engines.open import WITH_ENGINES
 from selfimp_bench.engines.weights import INDEX, WEIGHTS
 from selfimp_bench.errors import InputError
 
@@ -71,8 +72,10 @@ _OWN_COPY: Final = "give another repository of the same rows with --mirror, or a
 
 
 def _resolved(source: Source, skeleton: Path, config: str | None) -> list[str]:
-    import datasets
-
+    try:
+        import datasets
+    except ImportError:
+        raise InputError(f"{source}: datasets, which finds its files, is not installed; {WITH_ENGINES}") from None
     wanted = source.wanted
     try:
         builder = datasets.load_dataset_builder(str(skeleton), config, cache_dir=str(skeleton.parent / "cache"))
