@@ -2,10 +2,13 @@
 
 import csv
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from selfimp_bench.cli.app import COMMANDS, cli
@@ -45,6 +48,46 @@ def test_the_apptainer_definition_installs_the_same_lock_with_hashes(accelerator
             assert "--require-hashes" in install or "--no-index" in install
     for script in re.findall(r"%post\n(.*?)\n\n", made, re.DOTALL):
         subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
+def cluster_blocks(first_word: str) -> list[str]:
+    """The blocks of Clusters that begin with a word."""
+    section = TEXT[TEXT.index("\n## Clusters\n") : TEXT.index("\n## What the miniature says\n")]
+    blocks = re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if block.startswith(first_word)]
+
+
+def parse(words: list[str]) -> click.Context:
+    """A command as the command line takes it, not run. Raises click's errors."""
+    outer = click.Context(cli)
+    command = cli.get_command(outer, words[0])
+    assert command is not None
+    return command.make_context(words[0], list(words[1:]), parent=outer)
+
+
+def test_each_scheduler_s_command_is_one_that_the_command_line_takes() -> None:
+    text = "".join(cluster_blocks(".venv/bin/selfimp-bench")).replace("\\\n", " ")
+    said = [parse(shlex.split(line)[1:]).params for line in text.splitlines()]
+    assert [each["executor_name"] for each in said] == ["slurm", "slurm", "ray"]
+    assert [each["slurm_image"] is not None for each in said] == [False, True, False]
+    with pytest.raises(click.UsageError):
+        parse(["reproduce", "gsm8k-iter-sft", "--executor", "kubernetes"])
+
+
+def test_the_kubernetes_job_runs_the_image_as_it_is_built() -> None:
+    """The API's schemas (1.29 to 1.37, by the package kubernetes-validate) take it; they are too large to keep here."""
+    (block,) = cluster_blocks("apiVersion:")
+    job = yaml.safe_load(block)["spec"]
+    pod = job["template"]["spec"]
+    (container,) = pod["containers"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"--uid {pod['securityContext']['runAsUser']} " in dockerfile
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
+    assert f"SELFIMP_BENCH_VOLUME={mounts['data']} " in dockerfile
+    assert parse(container["args"]).params["only"]
+    assert job["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [1, 2, 3]
+    assert pod["restartPolicy"] == "Never"  # with another one Kubernetes takes no podFailurePolicy
 
 
 MINIATURE = {
