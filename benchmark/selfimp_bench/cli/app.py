@@ -9,6 +9,7 @@ _MODULES = {"run": "reproduce"}
 """Where a command does not lie in the module of its own name."""
 
 COMMANDS = (
+    "assess",
     "calibrate",
     "check",
     "doctor",

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -39,8 +39,37 @@ def complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "li
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command with ``--json`` whose user errors print without a traceback and set the exit code."""
+class _Several(click.Command):
+    """A command of which some options take all values up to the next option: ``--samples A B C``."""
+
+    several: tuple[str, ...] = ()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_one_by_one(args, self.several)))
+
+
+def _one_by_one(arguments: list[str], several: tuple[str, ...]) -> Iterator[str]:
+    """The arguments with such an option before each of its values, as click reads them."""
+    option, values = "", 0
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            yield from arguments[place:]
+            return
+        if argument.startswith("-"):
+            name, _, value = argument.partition("=")
+            option, values = (name if name in several else ""), len(value)
+        elif option:
+            if values:
+                yield option
+            values += 1
+        yield argument
+
+
+def command(name: str, *, several: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command with ``--json`` whose user errors print without a traceback and set the exit code.
+
+    ``several`` are options, declared as ``multiple``, of which each takes all values up to the next option.
+    """
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         @wraps(function)
@@ -48,7 +77,9 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
             sys.exit(_guard(lambda: function(as_json=as_json, **arguments), as_json=as_json))
 
         option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-        return click.command(name)(option(guarded))
+        made = click.command(name, cls=_Several)(option(guarded))
+        made.several = several
+        return made
 
     return decorate
 

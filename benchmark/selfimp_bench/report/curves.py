@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from selfimp_bench.measurement import Measurement
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Published, Words
 from selfimp_bench.report.summary import Cell, Series, series_of, undefined
 from selfimp_bench.runs.judge import RunFiles
@@ -107,15 +108,20 @@ def figures_of(run: RunFiles, findings: Findings) -> tuple[Figure, ...]:
 
     None at all of a run without iterations: nothing of it is a curve.
     """
-    if len({each.iteration for each in run.measurements}) < 2:
+    return curves_of(run.measurements, findings)
+
+
+def curves_of(measurements: Sequence[Measurement], findings: Findings, x: str = ITERATIONS) -> tuple[Figure, ...]:
+    """The same of measurements alone, whoever made them; ``x`` is what the horizontal axes say."""
+    if len({each.iteration for each in measurements}) < 2:
         return ()
     families: dict[str, list[Series]] = {}
-    for series in series_of(run.measurements):
+    for series in series_of(measurements):
         families.setdefault(_family(series.metric), []).append(series)
     made: dict[str, Figure] = {}
     for family, every in families.items():
         name = _file_name(_words(family).title, made)
-        made[name] = _figure(name, family, every, findings)
+        made[name] = _figure(name, family, every, findings, x)
     return tuple(made.values())
 
 
@@ -140,7 +146,7 @@ def _file_name(title: str, taken: Mapping[str, Figure]) -> str:
     return stem if stem not in taken else f"{stem}-{len(taken)}"
 
 
-def _figure(name: str, family: str, every: Sequence[Series], findings: Findings) -> Figure:
+def _figure(name: str, family: str, every: Sequence[Series], findings: Findings, x: str) -> Figure:
     by_metric = len({series.metric for series in every}) > 1
     labels = list(dict.fromkeys(_label(series, by_metric) for series in every))
     panels: dict[str, list[Curve]] = {}
@@ -160,7 +166,7 @@ def _figure(name: str, family: str, every: Sequence[Series], findings: Findings)
             scale="places",
         ),
         columns=min(COLUMNS, len(panels)),
-        panels=tuple(Panel(title=title, x=ITERATIONS, curves=tuple(curves)) for title, curves in panels.items()),
+        panels=tuple(Panel(title=title, x=x, curves=tuple(curves)) for title, curves in panels.items()),
         notes=tuple(note for series in every for note in _notes(series)),
     )
 

@@ -2,22 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from msgspec import Meta
 
 from selfimp_bench.canonical import digest, file_sha256
 from selfimp_bench.durable import put_in_place
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
-from selfimp_bench.steps.dataset import iterate_rows, read_problems
+from selfimp_bench.runs.generations.look import sources_at
+from selfimp_bench.runs.generations.problem_files import checked, problems_of, read_problem_file
+from selfimp_bench.runs.generations.source import Source
 from selfimp_bench.steps.grade import STAGE, GradeBlock, grade
 from selfimp_bench.steps.rows import GRADE_SCHEMA, GradeRow
 from selfimp_bench.steps.versions import version_of
@@ -28,32 +28,18 @@ from selfimp_bench.tasks.problem import Problem
 _ROWS_AT_ONCE: Final = 4096
 
 
-Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-"""What the 32 bits of a column hold."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnSample:
-    """A row of a samples file: the fields that grading reads; the format's others may be there."""
-
-    problem_id: str
-    sample_index: Number
-    completion: str
-    iteration: Number | None = None
-    role: str | None = None
-    finish_reason: str | None = None
-
-
 def grade_files(
     grading: Grading,
     *,
-    problems: Path,
+    problems: Path | None,
     samples: Sequence[Path],
     out: Path,
     told: Callable[[int], None],
     stops: str = USUAL_STOPS,
 ) -> Mapping[str, int]:
-    """Grade samples files (JSONL or Parquet) into ``out`` (by suffix), and count the outcomes.
+    """Grade samples (files or folders of any known format) into ``out`` (by suffix), and count the outcomes.
+
+    problems: their file; None where the samples hold them.
 
     Samples are read, graded and written one after the other; ``told`` hears how many are done. What is done lies in
     ``.NAME.partial`` beside ``out``: the same call with the same files and the same grader goes on from there.
@@ -62,16 +48,16 @@ def grade_files(
     """
     if out.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"--out {out}: expected a name ending in .jsonl or .parquet")
-    by_id = {problem.problem_id: problem for problem in read_problems(problems)}
-    missing = [path for path in samples if not path.is_file()]
-    if missing:
-        raise InputError(f"{missing[0]}: no such file; expected a .jsonl or .parquet file")
+    by_id = None if problems is None else read_problem_file(problems)
+    sources = [source for path in samples for source in sources_at(path)]
+    by_id = problems_of(sources, None) if by_id is None else by_id
+    read = [*([problems] if problems is not None else []), *(source.path for source in sources)]
     partial = out.with_name(f".{out.name}.partial")
-    for path in (problems, *samples):
+    for path in read:
         if any(made.exists() and made.samefile(path) for made in (out, partial)):
             raise InputError(f"--out {out}: would write over the input {path}; expected a file of its own")
     version = version_of(STAGE, GradeBlock(grading=grading))
-    inputs = digest([grading, stops, version, *(file_sha256(path) for path in (problems, *samples))])
+    inputs = digest([grading, stops, version, *map(file_sha256, read)])
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         done, last = _resume(partial, inputs)
@@ -79,7 +65,7 @@ def grade_files(
         raise InputError(f"--out {out}: {error.strerror}; expected a file in a folder that can be written to") from None
     counts = Counter(str(row.outcome) for row in _rows(partial))
     with partial.open("ab") as stream:
-        for row in _graded(samples, grading, by_id, with_stops(stops), skip=done):
+        for row in _graded(sources, grading, by_id, with_stops(stops), skip=done):
             line = msgspec.json.encode(row) + b"\n"
             last = _link(last, line)
             stream.write(last + b" " + line)
@@ -134,42 +120,18 @@ def _rows(partial: Path) -> Iterator[GradeRow]:
 
 
 def _graded(
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     grading: Grading,
     problems: Mapping[str, Problem],
     graders: Mapping[str, Grader],
     *,
     skip: int,
 ) -> Iterator[GradeRow]:
-    for path in paths:
-        samples = _samples(path, problems)
+    for source in sources:
+        samples = checked(source, problems)
         skipped = sum(1 for _ in islice(samples, skip))
         skip -= skipped
         yield from grade(grading, problems, samples, graders)
-
-
-def _samples(path: Path, problems: Mapping[str, Problem]) -> Iterator[OwnSample]:
-    seen: set[tuple[int | None, str | None, str, int]] = set()
-    for number, row in enumerate(iterate_rows(path), start=1):
-        try:
-            sample = msgspec.convert(row, OwnSample)
-        except msgspec.ValidationError as error:
-            raise InputError(
-                f"{path}:{number}: {error}; a sample needs problem_id, sample_index and completion"
-            ) from None
-        if sample.problem_id not in problems:
-            raise InputError(
-                f"{path}:{number}: problem {sample.problem_id!r}, which is not among the {len(problems)} problems; "
-                "give the problems file the samples were made from"
-            )
-        key = (sample.iteration, sample.role, sample.problem_id, sample.sample_index)
-        if key in seen:
-            raise InputError(
-                f"{path}:{number}: sample {sample.sample_index} of problem {sample.problem_id!r} stands there twice "
-                "(same iteration and role); number the samples of a problem 0, 1, 2 ..."
-            )
-        seen.add(key)
-        yield sample
 
 
 def _finish(partial: Path, out: Path) -> None:

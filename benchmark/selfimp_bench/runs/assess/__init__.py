@@ -1,0 +1,1 @@
+"""Progress or regress? Of anybody's generations, one file or folder a checkpoint in order."""

@@ -1,0 +1,334 @@
+"""Assessing generations, from files to the answer."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Literal
+
+from selfimp_bench.engines.base import Embedder, EmbedderSettings
+from selfimp_bench.errors import InputError
+from selfimp_bench.measurement import Split
+from selfimp_bench.runs.assess.collect import Answers, Asked, Collected, collect
+from selfimp_bench.runs.assess.headline import ONE_CHECKPOINT, headline, with_directions
+from selfimp_bench.runs.assess.measuring import UNIT, Cell, Found, Material, measured
+from selfimp_bench.runs.assess.paired import paired
+from selfimp_bench.runs.assess.results import (
+    Assessment,
+    Change,
+    Checkpoint,
+    Direction,
+    Headline,
+    Measured,
+    ProblemOutcome,
+)
+from selfimp_bench.steps.rows import JudgedSample, Role
+from selfimp_bench.tasks.grading.stops import USUAL_STOPS
+
+SCHEMA: Final = 1
+
+File = str | os.PathLike[str]
+
+
+def assess(
+    files: Sequence[File],
+    *,
+    problems: File | None = None,
+    task: str | None = None,
+    ood: Sequence[File] = (),
+    ood_problems: File | None = None,
+    ood_task: str | None = None,
+    extraction: Literal["strict", "flexible"] = "strict",
+    stops: str = USUAL_STOPS,
+    encoder: File | None = None,
+    told: Callable[[int], None] | None = None,
+) -> Assessment:
+    """Progress or regress, of generations: one file or folder for each checkpoint, in order.
+
+    Formats are found by looking (``runs/generations``). problems: their file, where the generations hold none. task: a
+    grader's name, or ``as-scored`` for the judgement in the files; else told by the evaluation's name or the problems.
+    ood: files of other problems, one for each checkpoint; ood_problems and ood_task are theirs. extraction, stops: as
+    of `grade`. encoder: a folder of a sentence-transformers model. told: hears how many samples are graded.
+
+    Raises InputError, with file and line, for what cannot be used.
+    """
+    hear = told or _nothing
+    asked = Asked(files=_paths(files), problems=_path(problems), task=task, extraction=extraction, stops=stops)
+    test = collect(asked, hear)
+    other = None
+    if ood:
+        asked_ood = Asked(
+            files=_paths(ood),
+            problems=_path(ood_problems),
+            task=ood_task,
+            extraction=extraction,
+            stops=stops,
+            role=Role.OOD,
+        )
+        other = collect(asked_ood, hear)
+        if len(other.answers) != len(test.answers):
+            raise InputError(
+                f"--ood: {len(other.answers)} checkpoints, and {len(test.answers)} of the others; expected one "
+                "out-of-distribution file for each checkpoint, in the same order"
+            )
+    return _assessed(test, other, _encoder(_path(encoder)))
+
+
+def _nothing(_: int) -> None:
+    pass
+
+
+def _path(path: File | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _paths(files: Sequence[File]) -> list[Path]:
+    if isinstance(files, str | os.PathLike):
+        raise InputError(f"files is {str(files)!r}; expected a list of files, one for each checkpoint")
+    paths = [Path(each) for each in files]
+    if not paths:
+        raise InputError("no file of generations; give one file or folder for each checkpoint, in order")
+    return paths
+
+
+def _encoder(folder: Path | None) -> Callable[[], Embedder] | str:
+    if folder is None:
+        return "no sentence encoder (--encoder FOLDER)"
+    if find_spec("sentence_transformers") is None:
+        raise InputError(
+            "--encoder needs sentence-transformers, which is not installed: pip install sentence-transformers"
+        )
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"--encoder {folder}: no config.json in it; expected the folder of a sentence-transformers model"
+        )
+    from selfimp_bench.engines.embed.encoder import SentenceEmbedder
+
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    settings = EmbedderSettings(device="cpu", max_batch_rows=64, threads=threads)
+    return partial(SentenceEmbedder, folder, settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """Checkpoints with the samples that count, how many problems those are of, and what was left out."""
+
+    answers: tuple[Answers, ...]
+    problems: frozenset[str]
+    left_out: tuple[str, ...]
+
+
+def _assessed(test: Collected, ood: Collected | None, encoder: Callable[[], Embedder] | str) -> Assessment:
+    kept = _in_common(test, (Role.GREEDY, Role.SAMPLE), "")
+    other = _other(test, ood)
+    levels = {
+        Split.TEST: {name: test.problems[name].level for name in kept.problems},
+        Split.OOD: {name: (ood or test).problems[name].level for name in other.problems},
+    }
+    found = measured(
+        Material(
+            task=test.task,
+            test=kept.answers,
+            ood=[each.judged[Role.OOD] for each in other.answers],
+            levels=levels,
+            encoder=encoder,
+        )
+    )
+    answer, changes = _judged(found, len(kept.answers))
+    notes = (*test.notes, *(ood.notes if ood else ()))
+    return Assessment(
+        schema=SCHEMA,
+        headline=answer,
+        checkpoints=tuple(_checkpoints(test, kept, ood, other)),
+        common=len(kept.problems),
+        ood_common=len(other.problems),
+        measurements=tuple(map(_measurement, found.cells)),
+        changes=tuple(changes),
+        missing=found.missing,
+        left_out=(*kept.left_out, *other.left_out, *notes),
+        problem_values=tuple(
+            ProblemOutcome(
+                metric=str(cell.metric), split=cell.split, checkpoint=cell.checkpoint, problem_id=name, value=value
+            )
+            for cell in found.cells
+            for name, value in cell.values.items()
+        ),
+    )
+
+
+def _other(test: Collected, ood: Collected | None) -> _Kept:
+    """The out-of-distribution samples: of files of their own, or the rows of that role among the others."""
+    if ood is not None:
+        return _in_common(ood, (Role.OOD,), "out of distribution: ")
+    if all(Role.OOD in each.judged for each in test.answers):
+        return _in_common(test, (Role.OOD,), "out of distribution: ")
+    return _Kept(answers=(), problems=frozenset(), left_out=())
+
+
+def _in_common(collected: Collected, roles: Sequence[Role], what: str) -> _Kept:
+    """What every checkpoint has: roles, and of these the problems."""
+    answers, left_out = collected.answers, []
+    shared = [role for role in roles if all(role in each.judged for each in answers)]
+    for role in roles:
+        having = [number for number, each in enumerate(answers, start=1) if role in each.judged]
+        if having and role not in shared:
+            left_out.append(f"{what}{_ROLES[role]} of checkpoint {_listed(having)}: the others have none")
+    if not shared:
+        raise InputError(
+            f"{answers[0].files[0]}: {what}the checkpoints have no kind of samples in common; expected of every one "
+            "one answer a problem, or of every one several"
+        )
+    having_all = [
+        frozenset.intersection(*(frozenset(each.sample.problem_id for each in one.judged[role]) for role in shared))
+        for one in answers
+    ]
+    common = frozenset.intersection(*having_all)
+    if not common:
+        raise InputError(
+            f"{answers[-1].files[0]}: {what}none of its {len(having_all[-1])} problems is one of all checkpoints'; "
+            f"{answers[0].files[0]} has {len(having_all[0])}; expected the same problems in every file"
+        )
+    for number, (own, one) in enumerate(zip(having_all, answers, strict=True), start=1):
+        if more := len(own - common):
+            left_out.append(f"{what}{more} problems of checkpoint {number} that not all checkpoints have")
+        trained = len(one.judged.get(Role.TRAIN, ()))
+        if trained and not what:
+            left_out.append(f"{trained} samples of checkpoint {number} for training (role train)")
+    return _Kept(
+        answers=tuple(_only(one, shared, common) for one in answers), problems=common, left_out=tuple(left_out)
+    )
+
+
+_ROLES: Final = {Role.GREEDY: "single answers", Role.SAMPLE: "samples", Role.OOD: "samples"}
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _only(answers: Answers, roles: Sequence[Role], problems: frozenset[str]) -> Answers:
+    judged: dict[Role, list[JudgedSample]] = {
+        role: [each for each in answers.judged[role] if each.sample.problem_id in problems] for role in roles
+    }
+    return replace(answers, judged=judged)
+
+
+def _checkpoints(test: Collected, kept: _Kept, ood: Collected | None, other: _Kept) -> Iterator[Checkpoint]:
+    for index, each in enumerate(test.answers):
+        of = other.answers[index] if other.answers else None
+        yield Checkpoint(
+            number=index + 1,
+            files=each.files,
+            format=" and ".join(each.formats),
+            task=test.task,
+            graded_by=each.graded_by,
+            problems=len({one.sample.problem_id for found in each.judged.values() for one in found}),
+            answered=len(kept.problems),
+            samples=sum(map(len, each.judged.values())),
+            ood_files=of.files if of is not None and ood is not None else (),
+            ood_task=None if of is None else (ood or test).task,
+            ood_problems=len(other.problems),
+        )
+
+
+def _measurement(cell: Cell) -> Measured:
+    return Measured(
+        metric=str(cell.metric),
+        split=cell.split,
+        checkpoint=cell.checkpoint,
+        value=cell.estimate.value,
+        standard_error=cell.estimate.standard_error,
+        n=cell.estimate.n,
+        undefined=cell.estimate.undefined,
+        unit=UNIT,
+        reason=cell.estimate.reason,
+    )
+
+
+_Ends = Mapping[tuple[str, Split], tuple[Cell, Cell]]
+
+
+def _judged(found: Found, checkpoints: int) -> tuple[Headline, list[Change]]:
+    on_test = {str(cell.metric) for cell in found.cells if cell.split is Split.TEST}
+    accuracy = "pass@1" if "pass@1" in on_test else "coverage"
+    if checkpoints < 2:
+        return Headline(direction=Direction.MEASURED, sentence=ONE_CHECKPOINT, accuracy=accuracy), []
+    cells = {(str(cell.metric), cell.split, cell.checkpoint): cell for cell in found.cells}
+    ends = {
+        (metric, split): (cell, cells[metric, split, checkpoints])
+        for (metric, split, t), cell in cells.items()
+        if t == 1 and not metric.startswith("is-pass@")
+    }
+    essentials = _essentials(ends, accuracy, found.largest_k)
+    changes = [_change(key, pair, key in essentials, essentials.get(key), checkpoints) for key, pair in ends.items()]
+    primary = next(each for each in changes if (each.metric, each.split) == (accuracy, Split.TEST))
+    place = changes.index(primary)
+    decided = with_directions(changes, primary)
+    unseen = [*_unmeasured(ends, accuracy, found.largest_k), *_undecided(decided)]
+    return headline(decided, decided[place], unseen), decided
+
+
+def _essentials(ends: _Ends, accuracy: str, largest_k: int | None) -> dict[tuple[str, Split], Literal["up", "down"]]:
+    """Those measured, each with its better direction."""
+    wanted = _wanted(accuracy, largest_k)
+    return {(name, split): good for _, name, split, good in wanted if (name, split) in ends}
+
+
+def _wanted(accuracy: str, largest_k: int | None) -> list[tuple[str, str, Split, Literal["up", "down"]]]:
+    """Kind, measurement, split and better direction of every essential."""
+    return [
+        *([("coverage", "coverage", Split.TEST, "up")] if accuracy != "coverage" else []),  # type: ignore[list-item]
+        ("pass@k", f"pass@{largest_k}", Split.TEST, "up"),
+        ("diversity", "distinct-n.correct.equal", Split.TEST, "up"),
+        ("diversity", "distinct-equations.correct.equal", Split.TEST, "up"),
+        ("diversity", "sbert-diversity.correct", Split.TEST, "up"),
+        ("out of distribution", "pass@1", Split.OOD, "up"),
+        ("group disparity", "group-disparity", Split.TEST, "down"),
+        ("group disparity", "group-disparity", Split.OOD, "down"),
+    ]
+
+
+def _unmeasured(ends: _Ends, accuracy: str, largest_k: int | None) -> list[str]:
+    """Kinds of essentials of which nothing was measured."""
+    wanted = _wanted(accuracy, largest_k)
+    seen = {kind for kind, name, split, _ in wanted if (name, split) in ends}
+    return [kind for kind in dict.fromkeys(kind for kind, *_ in wanted) if kind not in seen]
+
+
+def _undecided(changes: Sequence[Change]) -> list[str]:
+    return [f"{each.metric} ({each.reason})" for each in changes if each.essential and each.reason is not None]
+
+
+def _change(
+    key: tuple[str, Split],
+    pair: tuple[Cell, Cell],
+    essential: bool,
+    good: Literal["up", "down"] | None,
+    last: int,
+) -> Change:
+    before, after = pair
+    found = paired(before.values, after.values, reach=_reach(key[0]))
+    return Change(
+        metric=key[0],
+        split=key[1],
+        first=1,
+        last=last,
+        estimate=found.estimate,
+        low=found.low,
+        high=found.high,
+        p_up=found.up,
+        p_down=found.down,
+        n=found.n,
+        essential=essential,
+        good="up" if key[0] in ("pass@1", "coverage") else good,
+        reason=found.few,
+    )
+
+
+def _reach(metric: str) -> float:
+    """From the least that a difference of two values can be to the most."""
+    if metric.startswith(("relative-gap", "group-disparity")):
+        return float("inf")
+    return 4.0 if metric.startswith(("gap", "overconfidence", "ece")) else 2.0

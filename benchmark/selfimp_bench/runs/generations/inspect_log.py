@@ -1,0 +1,175 @@
+"""Logs of inspect_ai, ``.eval`` (a zip of JSON files) and ``.json``, read without inspect_ai."""
+
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from selfimp_bench.errors import InputError
+from selfimp_bench.plain_json import plain_json
+from selfimp_bench.runs.generations.source import Generation, Source
+from selfimp_bench.tasks.fields import INSPECT
+from selfimp_bench.tasks.problem import Problem
+from selfimp_bench.tasks.recognise import problem_of_row, problem_of_target, task_of_name
+
+_LARGEST: Final = 2**29
+"""Bytes of one file in a log that are read."""
+_ZSTANDARD: Final = 93
+"""A zip's number of the compression that Python 3.11 does not know."""
+
+_Placed = Iterator[tuple[str, Mapping[str, Any]]]
+
+
+def is_inspect(document: object) -> bool:
+    """Whether a JSON document is a log."""
+    return isinstance(document, dict) and "eval" in document and "version" in document
+
+
+def json_source(path: Path, log: Mapping[str, Any]) -> Source:
+    """A log in JSON, already read."""
+    samples = log.get("samples")
+    if not isinstance(samples, list) or not samples:
+        raise InputError(f"{path}: the log has no samples; expected those of a finished evaluation")
+
+    def every() -> _Placed:
+        for number, sample in enumerate(samples, start=1):
+            yield f"{path}, sample {number}", sample
+
+    return _source(path, log["eval"], every)
+
+
+def eval_source(path: Path) -> Source:
+    """A log in a zip."""
+    try:
+        with zipfile.ZipFile(path) as log:
+            names = sorted(name for name in log.namelist() if name.startswith("samples/") and name.endswith(".json"))
+            if "header.json" not in log.namelist() or not names:
+                raise InputError(f"{path}: a zip without header.json and samples/; expected a finished {INSPECT}")
+            header = _member(path, log, "header.json")
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path}: cannot be read as a zip ({error}); expected an {INSPECT}") from None
+
+    def every() -> _Placed:
+        with zipfile.ZipFile(path) as log:
+            for name in names:
+                yield f"{path}, {name}", _member(path, log, name)
+
+    return _source(path, header.get("eval"), every)
+
+
+def _member(path: Path, log: zipfile.ZipFile, name: str) -> Mapping[str, Any]:
+    entry = log.getinfo(name)
+    if entry.file_size > _LARGEST:
+        raise InputError(f"{path}, {name}: {entry.file_size} bytes; at most {_LARGEST} are read")
+    try:
+        found = plain_json(_unpacked(path, log, entry))
+    except (ValueError, zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path}, {name}: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}, {name}: expected a JSON object, found {type(found).__name__}")
+    return found
+
+
+def _unpacked(path: Path, log: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.compress_type != _ZSTANDARD:
+        return log.read(entry)
+    with path.open("rb") as stream:
+        stream.seek(entry.header_offset + 26)
+        lengths = stream.read(4)
+        stream.seek(int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"), 1)
+        packed = stream.read(entry.compress_size)
+    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as unpacked:
+        return bytes(unpacked.read(_LARGEST))
+
+
+def _source(path: Path, evaluation: object, every: Callable[[], _Placed]) -> Source:
+    name = evaluation.get("task") if isinstance(evaluation, dict) else None
+    name = name if isinstance(name, str) else None
+    _, first = next(every())
+    scores = first.get("scores")
+    scorer = next(iter(scores), None) if isinstance(scores, dict) else None
+    return Source(
+        path=path,
+        format=INSPECT,
+        problems=lambda: _problems(every, name),
+        generations=lambda: _generations(every, scorer),
+        evaluation=name,
+        judged_by=scorer,
+    )
+
+
+def _problems(every: Callable[[], _Placed], evaluation: str | None) -> Mapping[str, Problem]:
+    """From a sample's metadata where that is a row of a data set, else from its input and target."""
+    found: dict[str, Problem] = {}
+    for place, sample in every():
+        name = _id(place, sample)
+        if name not in found:
+            problem = _problem(sample, name, evaluation)
+            if problem is not None:
+                found[name] = problem
+    return found
+
+
+def _problem(sample: Mapping[str, Any], name: str, evaluation: str | None) -> Problem | None:
+    metadata = sample.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    try:
+        return problem_of_row({**metadata, "problem_id": name}, name)
+    except InputError:
+        pass
+    task = None if evaluation is None else task_of_name(evaluation)
+    question, target = _text(sample.get("input")), sample.get("target")
+    if task is None or question is None or not isinstance(target, str):
+        return None
+    return problem_of_target(task, name, question, target, metadata.get("level"))
+
+
+def _id(place: str, sample: Mapping[str, Any]) -> str:
+    name = sample.get("id") if isinstance(sample, dict) else None
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise InputError(f"{place}: its id is {name!r}; expected a text or a number")
+    return str(name)
+
+
+def _generations(every: Callable[[], _Placed], scorer: str | None) -> Iterator[Generation]:
+    for place, sample in every():
+        name, output, epoch = _id(place, sample), sample.get("output"), sample.get("epoch", 1)
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1:
+            raise InputError(f"{place}: its epoch is {epoch!r}; expected a number from 1")
+        choices = output.get("choices") if isinstance(output, dict) else None
+        if sample.get("error") is not None or not choices:
+            continue
+        text = _text(choices[0].get("message", {}).get("content")) if isinstance(choices[0], dict) else None
+        if text is None:
+            raise InputError(f"{place}: its output has no message with a text")
+        yield Generation(
+            place=place,
+            problem_id=name,
+            sample_index=epoch - 1,
+            completion=text,
+            finish_reason="length" if choices[0].get("stop_reason") in ("max_tokens", "model_length") else "stop",
+            correct=_correct(sample, scorer),
+        )
+
+
+def _text(content: object) -> str | None:
+    """A message's text, which may be in parts; of an input that is a conversation, its last message's."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return None
+    if content and isinstance(content[-1], dict) and "role" in content[-1]:
+        return _text(content[-1].get("content"))
+    parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def _correct(sample: Mapping[str, Any], scorer: str | None) -> bool | None:
+    scores = sample.get("scores")
+    score = scores.get(scorer) if isinstance(scores, dict) else None
+    value = score.get("value") if isinstance(score, dict) else None
+    if value in ("C", "I"):
+        return str(value) == "C"
+    return bool(value) if isinstance(value, int | float) and value in (0, 1) else None
