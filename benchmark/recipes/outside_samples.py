@@ -70,7 +70,15 @@ def gsm8k():
     return Task(dataset=samples, solver=generate(), scorer=match(numeric=True))
 """
 OF_VLLM = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_NO_USAGE_STATS": "1"}
+READ_INSPECT = """
+import sys
+from inspect_ai.log import read_eval_log
+print(read_eval_log(sys.argv[1], header_only=True).results.scores[0].metrics["accuracy"].value)
+"""
 PLAIN = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+
+
+MODEL_ARGS = {"model_path": "model", "chat_template": PLAIN, "device": "cpu", "do_sample": False}
 
 
 def main() -> None:
@@ -190,17 +198,17 @@ def vllm(python: str, model: Path, out: Path, t: int) -> None:
 def inspect(python: str, model: Path, out: Path, t: int) -> float:
     """Greedy answers by inspect_ai, as .eval and as .json; its own accuracy."""
     accuracy = 0.0
-    for form in ("eval", "json"):
+    for form in ("eval", "json") if t == 1 else ("eval",):
         work = out / "work" / f"inspect-{form}-t{t}"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         (work / "task.py").write_text(INSPECT_TASK)
         (work / "model").symlink_to(model)
-        (work / "model.json").write_text(json.dumps({"model_path": "model", "chat_template": PLAIN, "device": "cpu"}))
+        (work / "model.json").write_text(json.dumps(MODEL_ARGS))
         shutil.copy(out / "problems.jsonl", work)
         call(
             [Path(python).with_name("inspect"), "eval", "task.py", "--model", "hf/tiny", "--model-config", "model.json",
-             "--temperature", "0", "--max-tokens", "64",
+             "--max-tokens", "64",
              "--log-dir", "logs", "--log-format", form, "--display", "plain", "--no-log-realtime"],
             work,
         )  # fmt: skip
@@ -208,8 +216,8 @@ def inspect(python: str, model: Path, out: Path, t: int) -> float:
         kept = out / "inspect" / f"t{t}.{form}"
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(made, kept)
-        if form == "json":
-            accuracy = json.loads(kept.read_text())["results"]["scores"][0]["metrics"]["accuracy"]["value"]
+        found = subprocess.run([python, "-c", READ_INSPECT, kept], capture_output=True, text=True, check=True)
+        accuracy = float(found.stdout)
     return accuracy
 
 

@@ -86,7 +86,10 @@ Problems are rows of {LAYOUTS}. The task is told by the evaluation's name or the
 {_TASKS}
   as-scored: the judgement that the files hold
 
-The headline, and when it is progress, regress, reversal or no change shown: benchmark/decisions/0058.
+The headline compares the last checkpoint with the first. regress: accuracy is down. reversal: accuracy is up, and
+something essential is worse: coverage, pass@k, diversity of correct outputs, accuracy out of distribution (--ood),
+group disparity. progress: accuracy is up, and none of these is shown to be worse. no change shown: neither is shown.
+Shown is what Holm's procedure shows at 5 % over all of them together.
 """
 
 

@@ -21,6 +21,8 @@ from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
 
 _ROWS_AT_ONCE: Final = 4096
+PARQUET: Final = b"PAR1"
+"""What a Parquet file begins with, whatever it is called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,9 @@ def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a JSONL or Parquet file one by one, in bounded memory. Raises InputError naming file and line."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a .jsonl or .parquet file")
-    if path.suffix != ".parquet":
+    with path.open("rb") as stream:
+        parquet = path.suffix == ".parquet" or stream.read(len(PARQUET)) == PARQUET
+    if not parquet:
         yield from _read_jsonl(path)
         return
     try:

@@ -11,11 +11,10 @@ from selfimp_bench.runs.generations.inspect_log import eval_source, is_inspect, 
 from selfimp_bench.runs.generations.lm_eval import is_lm_eval, lm_eval_source
 from selfimp_bench.runs.generations.own_rows import own_source
 from selfimp_bench.runs.generations.source import Source
-from selfimp_bench.steps.dataset import iterate_rows
+from selfimp_bench.steps.dataset import PARQUET, iterate_rows
 from selfimp_bench.tasks.fields import FORMATS
 
 _SUFFIXES: Final = (".jsonl", ".json", ".parquet", ".eval", ".ndjson")
-_PARQUET: Final = b"PAR1"
 _ZIP: Final = b"PK"
 EXPECTED: Final = f"expected one of: {'; '.join(FORMATS)}"
 
@@ -57,7 +56,7 @@ def open_source(path: Path) -> Source:
         raise InputError(f"{path}: no such file or folder; {EXPECTED}")
     with path.open("rb") as stream:
         magic = stream.read(4)
-    if magic == _PARQUET:
+    if magic == PARQUET:
         return _by_row(path, next(iterate_rows(path), None), parquet=True)
     if magic.startswith(_ZIP):
         return eval_source(path)
