@@ -72,7 +72,15 @@ def test_a_claim_of_several_parts_has_a_row_without_a_number_that_is_not_called_
     headline = finding(Verdict.REPRODUCED, 0.001, 1.0, "up-while-down", Kind.ALL_OF)
     findings = Findings(schema=2, findings=(headline,))
     judged = Judgement(
-        experiment="e", run="r", judged=True, findings=findings, exit_code=0, probes={}, prompts={}, unwritten=()
+        experiment="e",
+        run="r",
+        judged=True,
+        claimed=True,
+        findings=findings,
+        exit_code=0,
+        probes={},
+        prompts={},
+        unwritten=(),
     )
     screen = _screen(terminal=False)
     for part in findings_table(judged):

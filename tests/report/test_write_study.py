@@ -97,7 +97,15 @@ def _result(write_run, name: str, method: str, values: Sequence[float | None]) -
         folder=f"{name}/0",
         run=run,
         judgement=Judgement(
-            experiment=name, run="", judged=True, findings=nothing, exit_code=0, unwritten=(), probes={}, prompts={}
+            experiment=name,
+            run="",
+            judged=True,
+            claimed=True,
+            findings=nothing,
+            exit_code=0,
+            unwritten=(),
+            probes={},
+            prompts={},
         ),
     )
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "fetch",
     "gc",
     "grade",
+    "init",
     "list",
     "lock",
     "plan",

@@ -239,6 +239,10 @@ def findings_table(judgement: "Judgement") -> "Iterator[RenderableType]":
         yield f"{judgement.experiment}: not judged (smoke): every step worked; a smoke run judges no claim of a paper"
         yield from _too_long(judgement)
         return
+    if not judgement.claimed:
+        yield f"{judgement.experiment}: measured, nothing claimed; the report has the numbers"
+        yield from _too_long(judgement)
+        return
     if not judgement.findings.findings:
         yield f"{judgement.experiment}: nothing was judged: no claim is about a model that ran"
         return

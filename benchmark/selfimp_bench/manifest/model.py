@@ -1093,7 +1093,7 @@ class Manifest:
     """Which engines run."""
     measure: Measure
     """What is measured."""
-    claims: Annotated[tuple[Claim, ...], SOME]
+    claims: tuple[Claim, ...]
     """What the paper says."""
     priors: PriorSetting
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None

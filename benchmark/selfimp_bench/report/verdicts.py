@@ -101,6 +101,9 @@ def verdict_view(run: RunFiles, findings: Findings) -> VerdictView:
     if run.record.profile == Profile.SMOKE:
         sentence = f"{NOT_JUDGED}: every step worked; a smoke run judges no claim of a paper."
         return VerdictView(badge=Badge(style="none", words=NOT_JUDGED), sentence=sentence, findings=blocks)
+    if not run.manifest.claims:
+        words = "measured, nothing claimed"
+        return VerdictView(badge=Badge(style="none", words=words), sentence=f"{words.capitalize()}.", findings=())
     if not blocks:
         sentence = "Nothing was judged: no claim of the manifest is about a model of this run."
         return VerdictView(badge=Badge(style="none", words="not judged"), sentence=sentence, findings=())

@@ -11,8 +11,6 @@ from selfimp_bench.engines.device_probe import probe_devices, why_none
 from selfimp_bench.engines.hub.fetched import Kind, hub_folder, locate_fetched
 from selfimp_bench.engines.hub.hub import Source, licence_page, list_repository, refuse_without_access, token_is_set
 from selfimp_bench.engines.open import engine_version, not_installed
-from selfimp_bench.engines.tokens import load_codec
-from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
 from selfimp_bench.locks import on_network
 from selfimp_bench.machine import ready_home
@@ -28,11 +26,12 @@ from selfimp_bench.runs.hardware.footprint import ADAM_BYTES
 from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.hardware.training import STORED_BYTES
 from selfimp_bench.runs.hub_needs import Shortfall, fetch_command, hub_needs, shortfalls
+from selfimp_bench.runs.own_files import own_files
 from selfimp_bench.runs.prompt_fits import fit_lines, prompt_fits
 from selfimp_bench.runs.record import driver
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.grade import GradeBlock
-from selfimp_bench.steps.model import ModelBlock, locate_model
+from selfimp_bench.steps.model import ModelBlock
 from selfimp_bench.steps.plan import Plan, Step, plan_keys
 from selfimp_bench.steps.store import Store
 from selfimp_bench.steps.train import TrainBlock
@@ -95,7 +94,7 @@ def diagnose(
         (_memory(steps),),
         (_disk(experiments, missing, home),),
         _fetched(experiments, missing, home),
-        _own_models(experiments),
+        _own_files(experiments),
         _prompts(experiments, home),
         _hub(missing, endpoint) if online else (),
         _sandbox(steps, machine_alone=not experiments),
@@ -263,20 +262,11 @@ def _absent(short: Shortfall, command: str) -> Check:
     return _problem("hub", f"{experiment} needs {pinned}, which is not fetched", f"{command}{gate}")
 
 
-def _own_models(experiments: Iterable[Experiment]) -> Iterator[Check]:
-    """The models that lie in folders of the user's: whether all of their files are there."""
+def _own_files(experiments: Iterable[Experiment]) -> Iterator[Check]:
+    """The models and data that lie in the user's own files: whether they are the pinned ones."""
     for experiment in experiments:
-        for step in experiment.plan().steps:
-            if isinstance(step.block, ModelBlock) and step.block.model.path is not None:
-                yield _tried("model", partial(_own_words, step.block.model, experiment.path.parent))
-
-
-def _own_words(model: ModelRef, base: Path) -> str:
-    folder = locate_model(model, base, Path())
-    load_codec(folder)
-    files = weight_files(folder)
-    size = gigabytes(sum(file.stat().st_size for file in files))
-    return f"{model.id}: {len(files)} file{'s' if len(files) > 1 else ''} of weights, {size}, in {folder}"
+        for own in own_files(experiment.plan(), experiment.path.parent):
+            yield _ok(own.kind, own.words) if own.sound else _problem(own.kind, own.words)
 
 
 def _prompts(experiments: Sequence[Experiment], home: Path) -> Iterator[Check]:

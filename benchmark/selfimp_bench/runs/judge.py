@@ -67,7 +67,8 @@ class Beside:
 class Judgement:
     """A run's findings; none where ``judged`` is False: a smoke run judges no claim, and a variant is not judged.
 
-    variant: what is varied. beside: of a variant, what was measured beside what is published of the experiment.
+    claimed: whether the experiment has any claim. variant: what is varied. beside: of a variant, what was measured
+    beside what is published of the experiment.
 
     unwritten: why findings.json could not be written, where it could not. probes, prompts: by model, as in the record.
     """
@@ -77,6 +78,7 @@ class Judgement:
     judged: bool
     findings: Findings
     exit_code: int
+    claimed: bool
     unwritten: tuple[str, ...]
     probes: Mapping[str, Probed]
     prompts: Mapping[str, tuple[PromptLengths, ...]]
@@ -308,7 +310,8 @@ def _judge(run: RunFiles) -> Judgement:
         run=str(run.folder),
         judged=judged,
         findings=findings,
-        exit_code=exit_code(findings) if judged or variant else 0,
+        exit_code=exit_code(findings) if (judged and run.manifest.claims) or variant else 0,
+        claimed=bool(run.manifest.claims),
         unwritten=() if unwritten is None else (unwritten,),
         probes=run.record.probes,
         prompts=run.record.prompts,

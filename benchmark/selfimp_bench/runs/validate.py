@@ -20,9 +20,10 @@ from selfimp_bench.manifest.suite_model import Member, Suite, SuiteClaim, readin
 from selfimp_bench.places import MANIFESTS, REFERENCES
 from selfimp_bench.protocols.load import InvalidManifest, find_flaws, load_experiment, load_file
 from selfimp_bench.protocols.protocol import AnyManifest
-from selfimp_bench.protocols.registry import measured_cells
+from selfimp_bench.protocols.registry import measured_cells, protocol_of
 from selfimp_bench.runs.describe import assumptions
 from selfimp_bench.runs.lock import lock_flaws
+from selfimp_bench.runs.own_files import own_files
 from selfimp_bench.runs.panel import panel_across, panel_within
 from selfimp_bench.verdict.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.verdict.comparisons import expand
@@ -160,6 +161,7 @@ def _manifest(file: Path, manifest: AnyManifest, judged: bool) -> _Found:
     models = [model.id for model in manifest.models]
     flaws += tuple(_figure_flaws(file, manifest.figures or (), models))
     flaws += tuple(_prior_flaws(file, manifest.priors, [claimed_cells(claim) for claim in manifest.claims]))
+    flaws += tuple(_own_flaws(file, manifest))
     if flaws:
         return _Found(flaws=flaws, notes=notes)
     seen = panel_within(manifest, tables, _setting(manifest.priors, file) if judged else None)
@@ -170,6 +172,16 @@ def _manifest(file: Path, manifest: AnyManifest, judged: bool) -> _Found:
         judgements=self_judgement(manifest.claims, models, tables),
         panel=seen,
     )
+
+
+def _own_flaws(file: Path, manifest: AnyManifest) -> Iterator[Flaw]:
+    """What the first steps of a run would say of the user's own models and data; what is shipped has none."""
+    if file.resolve().is_relative_to(MANIFESTS.resolve()):
+        return
+    plan = protocol_of(manifest).plan(manifest, manifest.models, 1, file.parent)
+    for own in own_files(plan, file.parent):
+        if not own.sound:
+            yield _flaw(file, "$.models" if own.kind == "model" else "$.datasets", own.words)
 
 
 def _setting(name: str | None, file: Path) -> priors.Priors | None:

@@ -463,7 +463,7 @@ class VerificationManifest:
     """Which engines run."""
     measure: VerificationMeasure
     """What is measured."""
-    claims: Annotated[tuple[Claim, ...], SOME]
+    claims: tuple[Claim, ...]
     """What the paper says."""
     priors: PriorSetting
     figures: Annotated[tuple[PaperFigure, ...], SOME] | None = None

@@ -1,11 +1,12 @@
 """A model's sizes: from its manifest, or from the files of a shipped asset."""
 
-import json
 from math import prod
-from typing import Any
+from pathlib import Path
 
 from safetensors import safe_open
 
+from selfimp_bench.engines.tokens import read_json
+from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Architecture, ModelRef
 from selfimp_bench.places import ASSETS
@@ -16,26 +17,35 @@ def architecture_of(model: ModelRef) -> Architecture:
     if model.architecture is not None:
         return model.architecture
     if model.asset is not None:
-        return _of_asset(model.asset)
+        return architecture_in(ASSETS / model.asset, f"{model.asset}/config.json")
     raise InputError(
         f"model {model.id}: its sizes are not known; add an `architecture` block to it (the numbers stand in the "
         "config.json of its repository)"
     )
 
 
-def _of_asset(name: str) -> Architecture:
-    folder = ASSETS / name
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
-    with safe_open(folder / "model.safetensors", framework="numpy") as file:
-        parameters = sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118 - not a dict
-    return Architecture(
-        parameters=parameters,
-        layers=config["num_hidden_layers"],
-        hidden_size=config["hidden_size"],
-        intermediate_size=config["intermediate_size"],
-        heads=config["num_attention_heads"],
-        kv_heads=config["num_key_value_heads"],
-        head_dim=config["head_dim"],
-        vocab_size=config["vocab_size"],
-        source=f"{name}/config.json",
-    )
+def architecture_in(folder: Path, source: str) -> Architecture:
+    """The sizes of a model folder: those of its config.json, and the parameters that its weights come to.
+
+    Raises InputError where config.json has not the usual names of a decoder's sizes.
+    """
+    config = read_json(folder / "config.json")
+    parameters = 0
+    for path in weight_files(folder):
+        with safe_open(path, framework="numpy") as file:
+            parameters += sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118 - not a dict
+    try:
+        heads = config["num_attention_heads"]
+        return Architecture(
+            parameters=parameters,
+            layers=config["num_hidden_layers"],
+            hidden_size=config["hidden_size"],
+            intermediate_size=config["intermediate_size"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads", heads),
+            head_dim=config.get("head_dim") or config["hidden_size"] // heads,
+            vocab_size=config["vocab_size"],
+            source=source,
+        )
+    except KeyError as error:
+        raise InputError(f"{folder / 'config.json'}: has no {error}; a forecast needs a decoder's sizes") from None
