@@ -80,7 +80,7 @@ def test_compose_confines_as_the_tests_of_the_image_do() -> None:
     assert "--read-only --cap-drop ALL --security-opt no-new-privileges" in asked
     for service in services.values():
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["volumes"] == ["selfimp-bench:/data"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["security_opt"] == ["no-new-privileges:true"] and service["pull_policy"] == "never"
     assert services["cpu"]["network_mode"] == services["gpu"]["network_mode"] == "none"
     assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
 
