@@ -1,15 +1,24 @@
 """Edits of files: each is two numbers, a place and what happens there, so that one list of numbers is one damaged file.
 
 Of a file of fields (JSON, YAML) every other edit is one of its data, written anew in that form: a value in the place of
-another, a key that is gone, a second or an unknown one. All others are of bytes, of lines and of words.
+another, a key that is gone, a second or an unknown one; and of a zip file one of its members, by the member's own form,
+or of its names and modes, sometimes with seals and hashes made anew, as one does who knows of them. All others are of
+bytes, of lines and of words.
 """
 
+import hashlib
 import io
 import json
+import stat
+import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from ruamel.yaml import YAML
+
+from selfimp_bench.seals import SEAL, seal_of
 
 Edit = tuple[int, int]
 Path = tuple[Any, ...]
@@ -104,7 +113,10 @@ WORDS: Final = (
 
 
 def edited(content: bytes, form: str, edits: Sequence[Edit]) -> bytes:
-    """The content of a file after edits. ``form``: ``yaml``, ``json``, ``jsonl`` or another, which has no fields."""
+    """The content of a file after edits.
+
+    form: ``yaml``, ``json``, ``jsonl``, ``zip``, or another, which has no fields.
+    """
     for where, what in edits:
         if form in _FIELDS and what % 2:
             content = _FIELDS[form](content, where, what // 2)
@@ -184,7 +196,84 @@ def _yaml(content: bytes, where: int, what: int) -> bytes:
         return _bytewise(content, where, what)
 
 
-_FIELDS: Final[dict[str, Callable[[bytes, int, int], bytes]]] = {"json": _json, "jsonl": _json_lines, "yaml": _yaml}
+_MODES: Final = (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFDIR, stat.S_IFCHR, stat.S_IFREG | stat.S_ISUID)
+_Member = tuple[str, int, bytes]
+"""A file of a zip file: its name, mode and content."""
+
+
+def _zip(content: bytes, where: int, what: int) -> bytes:
+    members = zip_members(content)
+    if not members:
+        return _bytewise(content, where, what)
+    at, where = where % len(members), where // len(members)
+    kind, rest = what % 8, what // 8
+    name, mode, own = members[at]
+    if kind <= 4:
+        own = edited(own, name.rpartition(".")[2], [(where, rest // 4)])
+        members[at] = (name, mode, _sealed(own) if rest % 4 > 1 else own)
+    elif kind == 5:
+        words = [each for each in NONSENSE if isinstance(each, str) and "\ud800" not in each]
+        other = words[where % len(words)]
+        members[at] = ((other, f"runs/{other}", f"{other}.json", f"{name}/{other}.json")[rest % 4], mode, own)
+    elif kind == 6:
+        members[at] = (name, _MODES[rest % len(_MODES)], own)
+    elif rest % 3:
+        members.insert(where % len(members), members.pop(at) if rest % 3 == 1 else members[at])
+    else:
+        del members[at]
+    return zipped(_described(members) if rest % 2 else members)
+
+
+def zip_members(content: bytes) -> list[_Member]:
+    """The files of a zip file; none where it cannot be read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return [(each.filename, each.external_attr >> 16, archive.read(each)) for each in archive.infolist()]
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+        return []
+
+
+def zipped(members: Sequence[_Member]) -> bytes:
+    """A zip file of these."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive, warnings.catch_warnings(action="ignore"):  # of a name twice
+        for name, mode, content in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            archive.writestr(info, content)
+    return sink.getvalue()
+
+
+def _sealed(content: bytes) -> bytes:
+    """A file with a seal, with the one of its content."""
+    try:
+        data = json.loads(content)
+        return json.dumps(data | {SEAL: seal_of(content)}).encode() if SEAL in data else content
+    except (ValueError, TypeError, RecursionError):
+        return content
+
+
+def _described(members: list[_Member]) -> list[_Member]:
+    """With the hashes in ``bundle.json`` made anew."""
+    by_name = {name: content for name, _, content in members}
+    try:
+        about = json.loads(by_name.pop("bundle.json"))
+        about["files"] = {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in by_name.items()
+        }
+        made = json.dumps(about).encode()
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return members
+    return [(name, mode, made if name == "bundle.json" else content) for name, mode, content in members]
+
+
+_FIELDS: Final[dict[str, Callable[[bytes, int, int], bytes]]] = {
+    "json": _json,
+    "jsonl": _json_lines,
+    "yaml": _yaml,
+    "zip": _zip,
+}
 
 
 def _data(data: Any, where: int, what: int) -> Any:

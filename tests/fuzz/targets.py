@@ -5,7 +5,7 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from gap_support import GapManifestMaker
 from support import ManifestMaker
 
+from fuzz.edits import zip_members
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest import priors, reference_table
 from selfimp_bench.manifest.model import Grading, Profile
@@ -30,6 +31,13 @@ from selfimp_bench.runs.hardware.device import parse_hardware
 from selfimp_bench.runs.judge import judge_run
 from selfimp_bench.runs.lock import Lock, lock_flaws, lock_path
 from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.runs.verifying.bundle import write_bundle
+from selfimp_bench.runs.verifying.found import Found
+from selfimp_bench.runs.verifying.open import verify
+from selfimp_bench.runs.verifying.parts import is_left_out
+from selfimp_bench.runs.verifying.steps import Kept
+from selfimp_bench.runs.verifying.unpack import unpack
+from selfimp_bench.runs.verifying.verify import verify_run
 from selfimp_bench.steps.dataset import read_problems
 from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.rows import PROBLEM_SCHEMA
@@ -68,7 +76,7 @@ def seed(path: Path, form: str) -> Seed:
 def targets(folder: Path) -> Mapping[str, Target]:
     """All of them; what they need lies in ``folder``."""
     made = (_tables(), _priors(), _problems(), _samples(folder), _texts(), _manifests(folder), _locks(folder))
-    return {each.name: each for each in (*made, _run_folders(folder))}
+    return {each.name: each for each in (*made, _run_folders(folder), _bundles(folder))}
 
 
 def _tables() -> Target:
@@ -219,7 +227,7 @@ def _texts() -> Target:
         "8xA100-80GB",
     )
     seeds = [Seed(name="text.txt", form="text", content=text.encode()) for text in texts]
-    return Target(name="judgements", seeds=seeds, read=read, share=0.2)
+    return Target(name="judgements", seeds=seeds, read=read, share=0.19)
 
 
 def _manifests(folder: Path) -> Target:
@@ -312,6 +320,69 @@ def _run_folders(folder: Path) -> Target:
     seeds = [seed(run / name, name.rpartition(".")[2]) for name in read_of_it]
     return Target(name="run-folders", seeds=seeds, read=read, share=0.02)
 
+
+def _bundles(folder: Path) -> Target:
+    """A stranger's bundle, and the run in it where nothing of the zip file itself is looked at."""
+    made = folder / "bundled"
+    made.mkdir()
+    manifest = ManifestMaker(folder=made)(schedule=("sft-gold", "sft"), counts=(4, 4, 0))
+    experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=1)
+    run = execute(experiment, made / "home", Silent())
+    judge_run(run)
+    whole, into = made / "small.zip", made / "unpacked"
+    write_bundle(run, made / "home", whole, key=None, with_data=True)
+    names = {name for name, _, _ in zip_members(whole.read_bytes())}
+    files, evidence = _parts(whole, names), _parts(whole, names, told=False)
+
+    def read(path: Path) -> None:
+        if not verify(str(path), made / "none").mismatches:
+            assert _parts(path, names) == files, "a bundle with other files is verified"
+            return
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir()
+        bundle = unpack(path, into, Found())
+        assert not [each for each in into.rglob("*") if each.is_symlink() or not (each.is_file() or each.is_dir())]
+        kept = Kept(
+            store=into / "store",
+            runs=into / "runs",
+            hub=made / "none",
+            left_out=lambda plan, step, name: is_left_out(plan, step, name, with_data=bundle.with_data),
+        )
+        if not verify_run(into / bundle.run, kept).mismatches:
+            others = _parts(path, names, told=False)
+            changed = sorted(name for name in others | evidence if others.get(name) != evidence.get(name))
+            assert not changed, f"other evidence is verified: {changed}"
+        raise InputError("found")
+
+    return Target(name="bundles", seeds=[seed(whole, "zip")], read=read, share=0.01)
+
+
+def _parts(path: Path, names: Container[str], *, told: bool = True) -> dict[str, Any]:
+    """What a bundle holds under these names. told: also what nothing but a record tells: times, machine and version of
+    the code; and what is no evidence."""
+    found: dict[str, Any] = {}
+    for name, _, content in zip_members(path.read_bytes()):
+        data = _plain(content) if name.endswith(".json") else content
+        if told or (name in names and name.startswith(("runs/", "store/")) and not name.startswith("store/logs/")):
+            found[name] = data if told or name.endswith("config.json") else _untold(data)
+    return found
+
+
+def _plain(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content
+
+
+def _untold(data: Any) -> Any:
+    if not isinstance(data, dict):
+        return data
+    rest = {key: value for key, value in data.items() if key not in _TOLD}
+    return rest | {"steps": [_untold(each) for each in rest["steps"]]} if isinstance(rest.get("steps"), list) else rest
+
+
+_TOLD: Final = frozenset({"seal", "code", "environment", "image", "started", "wall_seconds", "seconds", "reused"})
 
 _JUDGEMENTS: Final[Sequence[tuple[Any, int, int]]] = (
     (judgement.parse_correctness, 0, 1),

@@ -21,7 +21,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Target]:
 
 
 @pytest.mark.parametrize(
-    "name", ["tables", "priors", "problems", "samples", "judgements", "manifests", "locks", "run-folders"]
+    "name",
+    ["tables", "priors", "problems", "samples", "judgements", "manifests", "locks", "run-folders", "bundles"],
 )
 def test_three_thousand_damaged_files_give_no_traceback(known: Mapping[str, Target], name: str, tmp_path: Path) -> None:
     target, fed = known[name], Fed()
