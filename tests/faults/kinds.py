@@ -22,7 +22,7 @@ _KILLS: Final = {
     "post-training": (20, 40, 40),
     "gap": (20, 40, 40),
     "grade-math": (4, 4, 12),
-    "grade-programs": (0, 2, 0),
+    "grade-programs": (0, 2, 1),
     "real-post-training": (0, 2, 0),
     "real-gap": (0, 0, 2),
 }
