@@ -21,7 +21,7 @@ from selfimp_bench.runs.case_studies import CaseStudies, CaseStudy
 from selfimp_bench.runs.evidence import files_of
 from selfimp_bench.runs.findings_file import keep_findings
 from selfimp_bench.runs.folders import RECORD
-from selfimp_bench.runs.record import Code, Environment, RecordedStep, RunRecord
+from selfimp_bench.runs.record import GENERATING, TRAINING, Code, Environment, RecordedStep, RunRecord, tokens_of
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.measured import MEASUREMENT_SCHEMA, MEASUREMENTS, PROBLEM_VALUE_SCHEMA, PROBLEM_VALUES
 from selfimp_bench.steps.store import Artifact, StepFolder
@@ -205,8 +205,8 @@ def record(models: tuple[str, ...], seeds: tuple[int, ...], profile: Profile) ->
             packages={"torch": "2.13.0", "transformers": "5.19.0", "trl": "1.16.0"},
         ),
         steps=steps,
-        generated_tokens=1234567,
-        trained_tokens=765432,
+        generated_tokens=tokens_of(steps, *GENERATING),
+        trained_tokens=tokens_of(steps, *TRAINING),
         started="2026-01-02T03:04:05+00:00",
         wall_seconds=432.1,
         files={},

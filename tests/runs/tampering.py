@@ -104,7 +104,7 @@ def remake(target: Target, swap: tuple[str, str] | None = None) -> Target:
 
 def _hashed(folder: Path, artifact: Artifact) -> Artifact:
     path = folder / artifact.path
-    if not path.is_file():
+    if not path.is_file() or file_sha256(path) == artifact.sha256:
         return artifact
     rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" and artifact.rows is not None else artifact.rows
     return replace(artifact, sha256=file_sha256(path), bytes=path.stat().st_size, rows=rows)
@@ -226,12 +226,40 @@ def copy_a_seed(target: Target, draw: random.Random) -> None:
     edit_rows(target.artifact(step, "samples.parquet"), own_seeds)
 
 
+_COUNTED = (
+    *(("sample", "tokens"), ("sample", "completions"), ("train", "tokens"), ("train", "rows"), ("select", "samples")),
+    *(("train", "optimizer steps"), ("problems", "problems"), ("measure", "measurements")),
+)
+
+
+def edit_a_count(target: Target, draw: random.Random) -> None:
+    """What a step says that it counted, or the rows of its table; the run's sums of it, too."""
+    record = target.record
+    stage, name = draw.choice(_COUNTED)
+    step = draw.choice([each for each in record["steps"] if each["stage"] == stage])
+    rows = [artifact for artifact in step["artifacts"] if artifact["rows"] is not None]
+    if name in step["counts"] and (not rows or draw.random() < 0.7):
+        step["counts"][name] += 1
+    else:
+        rows[0]["rows"] += 1
+    own = target.artifact(step, "step.json")
+    changed = {part: step[part] for part in ("counts", "artifacts")}
+    for each in record["steps"]:
+        if each["fingerprint"] == step["fingerprint"]:
+            each |= changed
+    own.write_bytes(pretty_json(json.loads(own.read_bytes()) | changed))
+    for total, stages in (("generated_tokens", ("sample", "choose")), ("trained_tokens", ("train",))):
+        record[total] = sum(each["counts"].get("tokens", 0) for each in record["steps"] if each["stage"] in stages)
+    target.write_record(record)
+
+
 EDITS: dict[str, Edit] = {
     "byte": flip_a_byte,
     "text": change_a_text,
     "row dropped": drop_a_row,
     "row doubled": double_a_row,
     "number": edit_a_number,
+    "count": edit_a_count,
     "checkpoint": swap_checkpoints,
     "manifest": change_the_manifest,
     "seed": copy_a_seed,

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support import ManifestMaker
 
+from selfimp_bench.canonical import file_sha256
 from selfimp_bench.cli.app import cli
 from selfimp_bench.seals import seal_of
 
@@ -63,6 +64,49 @@ def _set(part: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 def _artifact(record: dict[str, Any]) -> None:
     record["steps"][0]["artifacts"][0]["sha256"] = ALTERED
+
+
+def _resealed_table(name: str, change: Callable[[list[dict[str, Any]]], object]) -> Callable[[Path], None]:
+    """Edit a table's rows, and make its digest, the rows that steps say they wrote and the seal anew."""
+
+    def edit(run: Path) -> None:
+        table = pq.read_table(run / name)
+        rows = table.to_pylist()
+        change(rows)
+        pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), run / name)
+
+        def again(record: dict[str, Any]) -> None:
+            record["files"][name] = file_sha256(run / name)
+            wrote = [each for step in record["steps"] for each in step["artifacts"] if each["path"] == name]
+            wrote[-1]["rows"] += len(rows) - sum(each["rows"] for each in wrote)
+
+        _record(again, seal=True)(run)
+
+    return edit
+
+
+def _drop_the_last_iteration(run: Path) -> None:
+    """A measurement that does not suit, and its values, are gone."""
+    for name in ("problem_values.parquet", "measurements.parquet"):
+        _resealed_table(
+            name,
+            lambda rows: rows.__setitem__(
+                slice(None), [row for row in rows if (row["metric"], row["iteration"]) != ("pass@1", 3)]
+            ),
+        )(run)
+
+
+def _other_problems(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if (row["metric"], row["iteration"]) == ("pass@1", 3):
+            row["problem_id"] += "x"
+
+
+def _step(number: int, **parts: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda record: record["steps"][number].update(parts)
+
+
+PROBED = {"prompts": 4, "completions": 8, "diverged": 8, "divergence_rate": 1.0, "logprob_max_difference": 0.5}
 
 
 def _table(name: str, change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], None]:
@@ -137,6 +181,72 @@ EDITS: dict[str, tuple[Callable[[Path], None], str]] = {
     "an unknown key of a step, sealed": (
         _record(lambda record: record["steps"][0].update(note="x"), seal=True),
         "it has $.steps[0].note, a key that none of its kind has",
+    ),
+    "tokens, sealed": (_record(_set("generated_tokens", 1), seal=True), "'generated_tokens' is 1; expected"),
+    "trained tokens, sealed": (_record(_set("trained_tokens", 0), seal=True), "'trained_tokens' is 0; expected"),
+    "a probe, sealed": (
+        _record(
+            _set(
+                "probes",
+                {"tiny-gsm-base": PROBED | {"stamp": "distributional", "first_divergence_positions": [0] * 8}},
+            ),
+            seal=True,
+        ),
+        "'probes' of tiny-gsm-base is not what its step wrote to probe.json",
+    ),
+    "a probe that contradicts itself, sealed": (
+        _record(
+            _set("probes", {"tiny-gsm-base": PROBED | {"stamp": "bitwise", "first_divergence_positions": [0] * 8}}),
+            seal=True,
+        ),
+        "a probe with these numbers is distributional, not bitwise",
+    ),
+    "lengths of prompts, sealed": (
+        _record(lambda record: record["prompts"]["tiny-gsm-base"][0].update(longest=9999), seal=True),
+        "'prompts' of tiny-gsm-base is not what its step wrote to prompts.json",
+    ),
+    "no lengths of prompts, sealed": (_record(_set("prompts", {}), seal=True), "'prompts' of tiny-gsm-base is not"),
+    "time before time, sealed": (_record(_set("wall_seconds", -5.0), seal=True), "Expected `float` >= 0.0"),
+    "no date, sealed": (_record(_set("started", "yesterday"), seal=True), "at `$.started`"),
+    "a commit of no form, sealed": (
+        _record(lambda record: record["code"].update(commit="x"), seal=True),
+        "$.code.commi",
+    ),
+    "a count below 0, sealed": (_record(_step(0, counts={"problems": -1}), seal=True), "Expected `int` >= 0"),
+    "a fingerprint, sealed": (_record(_step(3, fingerprint="ab" * 32), seal=True), "has the fingerprint abab"),
+    "a version, sealed": (_record(_step(3, version="fake 9"), seal=True), "that of what done.v1.yaml plans"),
+    "a stage, sealed": (_record(_step(-1, stage="grade"), seal=True), "'steps' are not those that done.v1.yaml plans"),
+    "the last step, sealed": (_record(lambda record: record["steps"].pop(), seal=True), "'steps' are not those"),
+    "a sandbox, sealed": (
+        _record(_set("sandbox", {"mechanism": "bubblewrap", "attacks": 99, "failures": []}), seal=True),
+        "'sandbox' is there; expected none, by its steps",
+    ),
+    "no digest of the case study": (
+        _record(lambda record: record["files"].pop("case_study.json"), seal=True),
+        "'files' lacks case_study.json",
+    ),
+    "no digest of a table, sealed": (
+        _record(
+            lambda record: record["files"].pop("reference_results/progress-or-regress/figure1-curves.csv"), seal=True
+        ),
+        "'files' lacks reference_results/progress-or-regress/figure1-curves.csv",
+    ),
+    "a measurement left out, sealed": (_drop_the_last_iteration, "at iteration 3, replicate 0; expected one"),
+    "a measurement too many, sealed": (
+        _resealed_table("measurements.parquet", lambda rows: rows.append(rows[0] | {"iteration": 99})),
+        "pass@1 test t=99 is over 24 problems, of which 0 have a value",
+    ),
+    "other problems, sealed": (
+        _resealed_table("problem_values.parquet", _other_problems),
+        "pass@1 on test at iteration 3 has values of other problems",
+    ),
+    "no errors, sealed": (
+        _resealed_table("measurements.parquet", lambda rows: [row.update(standard_error=None) for row in rows]),
+        "has no standard error; expected about",
+    ),
+    "a reason, sealed": (
+        _resealed_table("measurements.parquet", lambda rows: rows[0].update(reason="x")),
+        "has a reason; expected one where",
     ),
     "commit": (_record(lambda record: record["code"].update(commit="ab" * 20)), "record.json: was edited"),
     "artifact": (_record(_artifact), "record.json: was edited"),

@@ -42,6 +42,7 @@ _FOUND_AS = {
     "row dropped": _TABLES,
     "row doubled": _TABLES,
     "number": {"grade", "measure", "measurement", "problem value"},
+    "count": {"sample", "train", "select", "problems", "measure", "rows"},
     "checkpoint": {"digest"},
     "manifest": {"grade", "measure", "seeds"},
     "seed": {"seeds"},

@@ -1,5 +1,6 @@
 """Whole runs on the fake engines: sharing, and what the record holds. What disturbs them is in ``tests/faults``."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -9,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support import ManifestMaker
 
+from selfimp_bench.canonical import pretty_json
 from selfimp_bench.engines.base import PLAIN_TRAINING, Sampler, SamplerSettings
 from selfimp_bench.engines.open import open_embedder, open_sampler, open_trainer
 from selfimp_bench.errors import InputError
@@ -23,7 +26,7 @@ from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.plan import Places, plan_keys
-from selfimp_bench.steps.probe import Stamp
+from selfimp_bench.steps.probe import PROBE, Probed, Stamp
 from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.runner import Engines, Runner
 from selfimp_bench.steps.sample import SampleBlock
@@ -117,7 +120,14 @@ def test_the_verdict_allows_for_the_divergence_that_the_record_tells(
     folder = _run(path, tmp_path / "home")
     narrow = _points(folder)
     record = json.loads((folder / "record.json").read_bytes())
-    record["probes"]["tiny-gsm-base"] |= {"stamp": "distributional", "diverged": 1, "divergence_rate": 0.1}
+    probed = msgspec.convert(
+        record["probes"]["tiny-gsm-base"]
+        | {"stamp": "distributional", "diverged": 1, "divergence_rate": 0.1, "first_divergence_positions": [0]},
+        Probed,
+    )
+    record["probes"]["tiny-gsm-base"] = msgspec.to_builtins(probed)
+    (wrote,) = (each for step in record["steps"] for each in step["artifacts"] if each["path"] == PROBE)
+    wrote["sha256"] = hashlib.sha256(pretty_json(probed)).hexdigest()
     record["seal"] = seal_of(json.dumps(record).encode())
     (folder / "record.json").write_text(json.dumps(record))
     wide = _points(folder)

@@ -12,7 +12,7 @@ from selfimp_bench.manifest.variants import NOT_JUDGED as A_VARIANT
 from selfimp_bench.manifest.variants import variant_of, variant_words
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.report.summary import UNDEFINED
-from selfimp_bench.runs.execute import TABLES
+from selfimp_bench.runs.folders import TABLES
 from selfimp_bench.runs.judge import RunFiles, beside_of
 from selfimp_bench.verdict.findings import Finding, Findings, PointFinding, Term, Verdict, combine, show
 

@@ -10,6 +10,7 @@ Whoever edits one file is found out. Whoever edits all of them, seals too, is no
 folder. Against that help a seal that was published elsewhere, and grading the generations anew.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,10 +21,21 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import file_sha256, pretty_json
 from selfimp_bench.plain_json import shortened
+from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, is_inside
-from selfimp_bench.runs.record import RunRecord, StudyRecord, is_fingerprint, read_record
+from selfimp_bench.runs.record import (
+    GENERATING,
+    TRAINING,
+    RunRecord,
+    StudyRecord,
+    is_fingerprint,
+    read_record,
+    tokens_of,
+)
 from selfimp_bench.seals import seal_faults
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
+from selfimp_bench.steps.probe import PROBE
+from selfimp_bench.steps.prompts import PROMPTS
 
 NOT_A_RUN: Final = "this is not what a run wrote: fetch the run anew, or run it again"
 _SHOWN: Final = 5
@@ -49,10 +61,11 @@ def run_faults(folder: Path, record: RunRecord) -> tuple[str, ...]:
     Every file that the record names is hashed. Nothing is said of what the numbers are (``possible.py``).
     """
     path = folder / RECORD
-    needed = (record.manifest_file, MEASUREMENTS, PROBLEM_VALUES)
+    needed = (record.manifest_file, MEASUREMENTS, PROBLEM_VALUES, CASE_STUDY)
     return (
         *named(path, seal_faults(path.read_bytes(), record.seal, pretty_json(record))),
         *named(path, _step_faults(record)),
+        *named(path, _told_faults(record)),
         *_file_faults(folder, record.files, needed, path),
         *named(path, _row_faults(folder, record)),
     )
@@ -106,6 +119,27 @@ def _step_faults(record: RunRecord) -> Iterator[str]:
         for artifact in step.artifacts:
             if not is_inside(artifact.path):
                 yield f"step {step.id} names the artifact {shortened(artifact.path)}; expected {A_FILE}"
+
+
+def _told_faults(record: RunRecord) -> Iterator[str]:
+    """What a record tells of its steps is what these counted, and wrote."""
+    for name, found, stages in (
+        ("generated_tokens", record.generated_tokens, GENERATING),
+        ("trained_tokens", record.trained_tokens, TRAINING),
+    ):
+        if found != (expected := tokens_of(record.steps, *stages)):
+            yield f"'{name}' is {found}; expected {expected}, which its steps counted"
+    for name, told, file in (("probes", record.probes, PROBE), ("prompts", record.prompts, PROMPTS)):
+        wrote = {
+            step.id.partition("/")[0]: artifact.sha256
+            for step in record.steps
+            for artifact in step.artifacts
+            if artifact.path == file
+        }
+        digests = {model: hashlib.sha256(pretty_json(each)).hexdigest() for model, each in told.items()}
+        for model in sorted(wrote.keys() | digests.keys()):
+            if digests.get(model) != wrote.get(model):
+                yield f"'{name}' of {shortened(model)} is not what its step wrote to {file}"
 
 
 def _row_faults(folder: Path, record: RunRecord) -> Iterator[str]:

@@ -24,7 +24,7 @@ from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
 from selfimp_bench.runs.compilers import missing_compiler
 from selfimp_bench.runs.evidence import files_of
-from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
+from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, TABLES
 from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.hub_needs import missing_words
 from selfimp_bench.runs.record import driver, make_record, make_study_record
@@ -41,8 +41,6 @@ from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables
 
 Found = TypeVar("Found")
-
-TABLES = "reference_results"
 
 
 def run_study(

@@ -8,6 +8,7 @@ from selfimp_bench.paths import INSIDE, leads_outside
 
 RECORD: Final = "record.json"
 STUDY_RECORD: Final = "study.json"
+TABLES: Final = "reference_results"
 FINDINGS: Final = "findings.json"
 A_FILE: Final = f"{INSIDE}, of at most 255 bytes a name"
 _OLD_RECORD: Final = "suite.json"

@@ -32,9 +32,8 @@ from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.runs.as_one import as_one
 from selfimp_bench.runs.evidence import NOT_A_RUN, run_faults, study_faults
-from selfimp_bench.runs.execute import TABLES
 from selfimp_bench.runs.findings_file import keep_findings, refuse_edited_findings
-from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, is_inside, is_of_several
+from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, TABLES, is_inside, is_of_several
 from selfimp_bench.runs.possible import impossible
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from selfimp_bench.canonical import digest, pretty_json
 from selfimp_bench.errors import InputError
@@ -25,13 +26,14 @@ from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.runner import FinishedStep
-from selfimp_bench.steps.store import Artifact, StepRecord, artifacts_digest
+from selfimp_bench.steps.store import Artifact, Count, Seconds, Sha256, StepRecord, artifacts_digest
 from selfimp_bench.steps.versions import source_digest
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
 
 SCHEMA: Final = 2
+_TIME: Final = r"^\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\+00:00$"
 _PACKAGES = (
     "accelerate",
     "datasets",
@@ -54,8 +56,8 @@ class Code:
     """
 
     version: str
-    source_digest: str
-    commit: str | None
+    source_digest: Sha256
+    commit: Annotated[str, Meta(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")] | None
     modified: bool | None
 
 
@@ -66,7 +68,7 @@ class Environment:
     platform: str
     python: str
     processor: str
-    cores: int
+    cores: Count
     gpus: tuple[str, ...]
     driver: str | None
     packages: Mapping[str, str]
@@ -80,10 +82,10 @@ class RecordedStep:
     stage: str
     fingerprint: str
     version: str
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, Sha256]
     artifacts: tuple[Artifact, ...]
-    counts: Mapping[str, int]
-    seconds: float
+    counts: Mapping[str, Count]
+    seconds: Seconds
     reused: bool
 
     def content_digest(self) -> str:
@@ -103,7 +105,7 @@ class RunRecord:
     experiment: str
     version: int
     manifest_file: str
-    manifest_digest: str
+    manifest_digest: Sha256
     profile: str
     models: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -112,11 +114,11 @@ class RunRecord:
     code: Code
     environment: Environment
     steps: tuple[RecordedStep, ...]
-    generated_tokens: int
-    trained_tokens: int
-    started: str
-    wall_seconds: float
-    files: Mapping[str, str]
+    generated_tokens: Count
+    trained_tokens: Count
+    started: Annotated[str, Meta(pattern=_TIME)]
+    wall_seconds: Seconds
+    files: Mapping[str, Sha256]
     seal: str
     sandbox: SandboxStatus | None = None
     """The isolation of the programs that this run graded, and its self-test; None: it graded none."""
@@ -157,10 +159,10 @@ class StudyRecord:
     study: str
     version: int
     study_file: str
-    study_digest: str
+    study_digest: Sha256
     profile: str
     runs: tuple[ExperimentRun, ...]
-    files: Mapping[str, str]
+    files: Mapping[str, Sha256]
     seal: str
 
     def evidence_digest(self) -> str:

@@ -69,6 +69,15 @@ class Probed:
     logprob_max_difference: float
     stamp: Stamp
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where the numbers contradict each other."""
+        whole = 0 < self.prompts <= self.completions and 0 <= self.diverged == len(self.first_divergence_positions)
+        if not whole or self.divergence_rate != self.diverged / self.completions or self.logprob_max_difference < 0:
+            raise ValueError("the numbers of a probe contradict each other")
+        expected = _stamp(diverged=self.diverged, furthest=self.logprob_max_difference)
+        if self.stamp is not expected:
+            raise ValueError(f"a probe with these numbers is {expected}, not {self.stamp}")
+
 
 _Item = TypeVar("_Item")
 

@@ -17,11 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Meta
 
 from selfimp_bench.canonical import LARGE, digest, file_sha256, pretty_json
 from selfimp_bench.durable import put_in_place, write_atomically
@@ -33,7 +34,11 @@ Row = TypeVar("Row")
 
 STEP_FILE = "step.json"
 TAKEN_OUT = "taken-out.json"
-SCHEMA = 1
+SCHEMA: Final = 1
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=2**53)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +46,9 @@ class Artifact:
     """A file a step wrote: path inside the step's folder, sha256, size in bytes, and rows where it is a table."""
 
     path: str
-    sha256: str
-    bytes: int
-    rows: int | None
+    sha256: Sha256
+    bytes: Count
+    rows: Count | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +56,15 @@ class StepRecord:
     """What a finished step did. ``counts`` are the stage's own numbers (rows, drops, tokens); seconds are wall time;
     ``seal`` is the digest of all the rest (``seals.py``)."""
 
-    schema: int
+    schema: Literal[1]
     fingerprint: str
     stage: str
     block: Mapping[str, Any]
     version: str
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, Sha256]
     artifacts: tuple[Artifact, ...]
-    counts: Mapping[str, int]
-    seconds: float
+    counts: Mapping[str, Count]
+    seconds: Seconds
     seal: str = ""
 
     def content_digest(self) -> str:

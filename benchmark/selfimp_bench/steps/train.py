@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from selfimp_bench.engines.base import Checkpoint, TrainFolders, TrainJob
+from selfimp_bench.engines.trl.training_set import read_training_set, training_work
 from selfimp_bench.errors import StepFailed
 from selfimp_bench.manifest.model import Lora, Method, Optimisation, PreferenceOptimisation
 from selfimp_bench.steps.inputs import StepInputs
@@ -55,6 +56,16 @@ def _do(block: TrainBlock, work: Work) -> Counts:
     return _counts(work.engines.trainer.train(_job(inputs, block, start), folders, work.on_progress))
 
 
+def trained_on(block: TrainBlock, inputs: StepInputs) -> Counts:
+    """What a finished step counted, but for its processes, by its training set alone."""
+    if inputs.counts("training_set")["rows"] == 0:
+        return _NOTHING
+    path = inputs.artifact("training_set", TRAINING_SET)
+    rows = read_training_set(path, _method(block), max_length=block.optimisation.max_length)
+    work = training_work(rows, block.optimisation)
+    return {"optimizer steps": work.steps, "rows": work.rows, "tokens": work.tokens}
+
+
 def _keep_previous(block: TrainBlock, work: Work, previous: Path) -> Counts:
     if block.empty_training_set == "stop":
         source = work.inputs.step.inputs["training_set"]
@@ -63,12 +74,19 @@ def _keep_previous(block: TrainBlock, work: Work, previous: Path) -> Counts:
             "`empty_training_set: stop`; `keep-previous` would carry the checkpoint over unchanged"
         )
     work.folder.copy_in(previous)
-    return {"kept previous checkpoint, training set empty": 1, "optimizer steps": 0, "rows": 0, "tokens": 0}
+    return _NOTHING
+
+
+_NOTHING: Final = {"kept previous checkpoint, training set empty": 1, "optimizer steps": 0, "rows": 0, "tokens": 0}
+
+
+def _method(block: TrainBlock) -> Literal["sft", "dpo"]:
+    return "dpo" if block.method is Method.DPO else "sft"
 
 
 def _job(inputs: StepInputs, block: TrainBlock, start: Path) -> TrainJob:
     return TrainJob(
-        method="dpo" if block.method is Method.DPO else "sft",
+        method=_method(block),
         start=start,
         reference=inputs.checkpoint("reference") if inputs.has("reference") else None,
         training_set=inputs.artifact("training_set", TRAINING_SET),

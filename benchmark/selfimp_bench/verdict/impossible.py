@@ -1,12 +1,12 @@
 """What no run can have measured. A number that cannot be is no evidence, for a claim or against it.
 
 Impossible are: a number beyond what its metric can be, or in another unit; a mean, or its error, that is not that of
-its values by problem, or is not there though they are; fewer problems than the data has; two replicates that are one.
-Undefined is possible.
+its values by problem, or is not there though they are; fewer problems than the data has, or others; two replicates that
+are one. Undefined is possible, with the reason.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Final
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from selfimp_bench.manifest.measured import Scale
 from selfimp_bench.measurement import Measurement, Split
-from selfimp_bench.verdict.evidence import CellValues, Evidence
-from selfimp_bench.verdict.findings import show
+from selfimp_bench.verdict.evidence import CellValues, Evidence, ProblemSet
+from selfimp_bench.verdict.findings import describe, show
 
 _ROUNDING: Final = 1e-9
 """What two ways to add up the same numbers, all of the order of 1, may differ in."""
@@ -35,6 +35,9 @@ def impossible_numbers(evidence: Evidence, scale: Callable[[str], Scale], rows: 
         for each in measured:
             yield from _number(each, scale(each.metric))
             yield from _problems(each, scale(each.metric), rows)
+            if (each.reason is None) is (each.value is None or each.standard_error is None):
+                words = "has a reason" if each.reason else "has no reason"
+                yield f"{_name(each)} {words}; expected one where its value or its error is undefined, and only there"
 
 
 def impossible_means(evidence: Evidence) -> Iterator[str]:
@@ -47,6 +50,21 @@ def impossible_means(evidence: Evidence) -> Iterator[str]:
         for replicate in sorted(set(values.replicates) - known):
             where = f"{key[1]}, {key[2].metric} {key[2].split} t={key[2].iteration}, replicate {replicate}"
             yield f"{where} has values by problem and no measurement; expected their mean"
+
+
+def other_problems(evidence: Evidence, scale: Callable[[str], Scale]) -> Iterator[str]:
+    """Cells whose values are of other problems than those of most others of the same data, in words."""
+    several: dict[tuple[str, Split], Counter[ProblemSet]] = defaultdict(Counter)
+    for (experiment, _, cell), values in evidence.values.items():
+        if scale(cell.metric).everywhere:
+            several[experiment, cell.split][values.problems] += 1
+    for (experiment, model, cell), values in evidence.values.items():
+        if (experiment, cell.split) not in several:
+            continue
+        ((usual, _),) = several[experiment, cell.split].most_common(1)
+        strange = set(values.problems.ids) - set(usual.ids)
+        if strange or (scale(cell.metric).everywhere and values.problems is not usual):
+            yield f"{model}, {describe(cell)} has values of other problems than most measurements on {cell.split}"
 
 
 def copied_replicates(evidence: Evidence) -> Iterator[str]:
@@ -97,8 +115,12 @@ def _mean(each: Measurement, values: CellValues | None) -> Iterator[str]:
         yield f"{_name(each)} is over {each.n} problems, of which {len(defined)} have a value; expected as many"
     elif not math.isclose(mean := float(np.mean(defined)), each.value, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
         yield f"{_name(each)} is {show(each.value)}; expected {show(mean)}, the mean of its values by problem"
-    elif each.standard_error is not None and len(defined) > 1:
-        yield from _error(each, each.standard_error, float(np.std(defined, ddof=1) / math.sqrt(len(defined))))
+    elif len(defined) > 1:
+        expected = float(np.std(defined, ddof=1) / math.sqrt(len(defined)))
+        if each.standard_error is None:
+            yield f"{_name(each)} has no standard error; expected about {show(expected)}, that of its values by problem"
+        else:
+            yield from _error(each, each.standard_error, expected)
 
 
 def _error(each: Measurement, found: float, expected: float) -> Iterator[str]:

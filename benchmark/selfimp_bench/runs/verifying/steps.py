@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import digest, file_sha256, pretty_json
 from selfimp_bench.errors import InputError, StepFailed
@@ -21,6 +23,7 @@ from selfimp_bench.steps.rows import SAMPLES
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.steps.store import STEP_FILE, TAKEN_OUT, StepRecord, Store, read_table
+from selfimp_bench.steps.train import TrainBlock, trained_on
 from selfimp_bench.steps.work import Work
 
 _SEED: Final = re.compile(r"/seed(\d+)/")
@@ -118,8 +121,19 @@ def _check_files(found: Found, plan: Plan, step: Step, record: StepRecord, kept:
         path = folder / artifact.path
         found.compare("digest", where, artifact.sha256, file_sha256(path))
         found.compare("size", where, artifact.bytes, path.stat().st_size)
+        if artifact.rows is not None:
+            found.compare("rows", where, artifact.rows, _rows(path))
     for extra in sorted(there - {artifact.path for artifact in record.artifacts}):
         found.differs("file", f"{step.id}: {extra}", "not there", "there")
+
+
+def _rows(path: Path) -> int | None:
+    """How many rows a table has; None for what is none."""
+    try:
+        rows: int = pq.read_metadata(path).num_rows
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    return rows
 
 
 def check_replicates(found: Found, plan: Plan, records: Mapping[str, StepRecord], store: Path) -> None:
@@ -179,6 +193,8 @@ class _Again:
         if not self.store.folder(record.fingerprint).exists():
             self.store.folder(record.fingerprint).symlink_to(source.resolve())
         if stage.again is None and stage.engine(step.block) is not None:
+            if isinstance(step.block, TrainBlock):
+                self._recount(step, step.block, record)
             return
         try:
             self.now[step.id] = self._do(step, record, source)
@@ -189,20 +205,36 @@ class _Again:
     def _do(self, step: Step, record: StepRecord, source: Path) -> StepRecord:
         stage, key = self.plan.stage(step), digest(["again", step.id])
         with self.store.step_folder(key) as folder:
-            inputs = StepInputs(
-                step=step,
-                plan=self.plan,
-                records=self.now,
-                store=self.store,
-                places=Places(base=Path("/nowhere"), hub=self.kept.hub),
-                without_weights=True,
+            work = Work(
+                inputs=self._inputs(step),
+                folder=folder,
+                engines=NO_ENGINES,
+                key=key,
+                on_progress=lambda _done, _of: None,
             )
-            work = Work(inputs=inputs, folder=folder, engines=NO_ENGINES, key=key, on_progress=lambda _done, _of: None)
             counts = stage.do(step.block, work) if stage.again is None else stage.again(step.block, work, source)
             found = replace(record, fingerprint=key, artifacts=folder.artifacts(), counts=counts)
             found = self.store.finish(folder, found)
         self._compare(step, record, found, source)
         return found
+
+    def _recount(self, step: Step, block: TrainBlock, record: StepRecord) -> None:
+        """Hold what a step of training counted against its training set."""
+        counted = {name: count for name, count in record.counts.items() if name != "processes"}
+        try:
+            self.found.compare("train", f"{step.id}: counts", counted, dict(trained_on(block, self._inputs(step))))
+        except Exception as error:  # of a stranger's data nothing is known
+            self.found.differs("train", f"{step.id}: counts", counted, f"cannot be counted again: {error}")
+
+    def _inputs(self, step: Step) -> StepInputs:
+        return StepInputs(
+            step=step,
+            plan=self.plan,
+            records=self.now,
+            store=self.store,
+            places=Places(base=Path("/nowhere"), hub=self.kept.hub),
+            without_weights=True,
+        )
 
     def _compare(self, step: Step, record: StepRecord, now: StepRecord, source: Path) -> None:
         words, hashes = self.plan.stage(step).name, {each.path: each.sha256 for each in now.artifacts}

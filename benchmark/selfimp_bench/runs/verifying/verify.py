@@ -22,9 +22,9 @@ from selfimp_bench.protocols.registry import protocol_of, resolve_profile
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
 from selfimp_bench.runs.evidence import files_of, run_faults, study_faults
-from selfimp_bench.runs.execute import TABLES, by_model, gather
+from selfimp_bench.runs.execute import by_model, gather
 from selfimp_bench.runs.findings_file import FindingsFile, read_findings
-from selfimp_bench.runs.folders import A_FILE, FINDINGS, RECORD, STUDY_RECORD, is_inside, is_of_several
+from selfimp_bench.runs.folders import A_FILE, FINDINGS, RECORD, STUDY_RECORD, TABLES, is_inside, is_of_several
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.possible import by_manifest
 from selfimp_bench.runs.record import (
