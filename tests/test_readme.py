@@ -144,3 +144,16 @@ def test_what_the_miniature_says_of_the_gap_is_what_its_reference_tables_say() -
     for words, cell in ROUNDS.items():
         row = " | ".join(table[f"{cell}.t{t}"] for t in range(4))
         assert f"\n| {words} | {row} |\n" in TEXT
+
+
+def test_the_assessment_shown_is_what_the_command_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"^<!-- shown -->\n```\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    command, *shown = block.splitlines()
+    words = shlex.split(command.removeprefix("$ selfimp-bench "))
+    folder = words.pop().removesuffix("{1,2,3}")
+    monkeypatch.chdir(ROOT)
+    said = CliRunner().invoke(cli, [*words, *(f"{folder}{t}" for t in (1, 2, 3))]).stdout.splitlines()
+    assert [line for line in shown if line and not line.startswith("[")] == [
+        line for line in said if line in shown and line
+    ]
+    assert sum(line in said for line in shown) > 8

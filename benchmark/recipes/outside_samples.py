@@ -163,7 +163,7 @@ def lm_eval(python: str, model: Path, out: Path, t: int) -> float:
 
 
 def vllm(python: str, model: Path, out: Path, t: int) -> None:
-    """Greedy answers and samples by vLLM's batch runner."""
+    """Greedy answers and samples by vLLM's batch runner (on CPUs it fails with a seed); those there are kept."""
     for kind, options in {"greedy": {"temperature": 0}, "sampled": {"temperature": TEMPERATURE, "n": SAMPLES}}.items():
         work = out / "work" / f"vllm-{kind}-t{t}"
         work.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,6 @@ def vllm(python: str, model: Path, out: Path, t: int) -> None:
                     "model": "tiny",
                     "messages": [{"role": "user", "content": f"Question: {row['question']}\nAnswer:"}],
                     "max_completion_tokens": 64,
-                    "seed": 1,
                     **options,
                 },
             }
@@ -186,6 +185,8 @@ def vllm(python: str, model: Path, out: Path, t: int) -> None:
         (work / "in.jsonl").write_text("".join(json.dumps(each) + "\n" for each in requests))
         (work / "plain.jinja").write_text(PLAIN)
         made = out / f"vllm-{kind}" / f"t{t}.jsonl"
+        if made.is_file():
+            continue
         made.parent.mkdir(parents=True, exist_ok=True)
         call(
             [python, "-m", "vllm.entrypoints.openai.run_batch", "-i", "in.jsonl", "-o", made, "--model", model,
@@ -196,7 +197,7 @@ def vllm(python: str, model: Path, out: Path, t: int) -> None:
 
 
 def inspect(python: str, model: Path, out: Path, t: int) -> float:
-    """Greedy answers by inspect_ai, as .eval and as .json; its own accuracy."""
+    """Greedy answers by inspect_ai, as .eval and of ten problems as .json; its own accuracy."""
     accuracy = 0.0
     for form in ("eval", "json") if t == 1 else ("eval",):
         work = out / "work" / f"inspect-{form}-t{t}"
@@ -209,15 +210,17 @@ def inspect(python: str, model: Path, out: Path, t: int) -> float:
         call(
             [Path(python).with_name("inspect"), "eval", "task.py", "--model", "hf/tiny", "--model-config", "model.json",
              "--max-tokens", "64",
-             "--log-dir", "logs", "--log-format", form, "--display", "plain", "--no-log-realtime"],
+             "--log-dir", "logs", "--log-format", form, "--display", "plain", "--no-log-realtime",
+             *(["--limit", "10"] if form == "json" else [])],
             work,
         )  # fmt: skip
         (made,) = (work / "logs").glob(f"*.{form}")
         kept = out / "inspect" / f"t{t}.{form}"
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(made, kept)
-        found = subprocess.run([python, "-c", READ_INSPECT, kept], capture_output=True, text=True, check=True)
-        accuracy = float(found.stdout)
+        if form == "eval":
+            found = subprocess.run([python, "-c", READ_INSPECT, kept], capture_output=True, text=True, check=True)
+            accuracy = float(found.stdout)
     return accuracy
 
 

@@ -95,7 +95,7 @@ Shown is what Holm's procedure shows at 5 % over all of them together.
 
 def screen(found: "Assessment") -> Iterator[str]:
     """The answer in lines of at most 80 columns."""
-    yield from textwrap.wrap(found.headline.sentence, _WIDTH)
+    yield from textwrap.wrap(found.headline.sentence, _WIDTH, break_on_hyphens=False)
     yield ""
     for each in found.checkpoints:
         counts = f"{each.samples} samples of {each.problems} problems, {each.format}, graded by {each.graded_by}"
@@ -116,7 +116,7 @@ def _files(files: Sequence[str]) -> str:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent=indent)
+    return textwrap.wrap(text, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _tables(found: "Assessment") -> Iterator[str]:
@@ -136,7 +136,7 @@ def _tables(found: "Assessment") -> Iterator[str]:
         yield ""
     for title, rows in (("what the headline rests on", decisive), ("also measured", others)):
         if rows:
-            yield f"{title:{_NAME}}  t = 1 {f't = {last}':>7}  change (95 %)"
+            yield f"{title:{_NAME}}  t = 1 {f't = {last}':>6}  change (95 %)"
             yield from (_row(found, each) for each in rows)
             yield ""
 
@@ -158,4 +158,4 @@ def _row(found: "Assessment", change: "Change") -> str:
         moved = f"{change.estimate:+.3f}"
         if change.low is not None and change.high is not None:
             moved += f" ({change.low:+.3f} to {change.high:+.3f})"
-    return f"{name:{_NAME}} {_number(ends[0]):>6} {_number(ends[1]):>7}  {moved} {mark}".rstrip()
+    return f"{name:{_NAME}} {_number(ends[0]):>6} {_number(ends[1]):>6}  {moved} {mark}".rstrip()

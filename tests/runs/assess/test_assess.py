@@ -71,6 +71,37 @@ def test_lm_evaluation_harness_gives_the_runs_own_accuracy_and_the_harness_own()
     assert [own.value("pass@1", t) for t in (1, 2, 3)] == [found.value("pass@1", t) for t in (1, 2, 3)]
 
 
+def test_vllms_batch_runner_gives_the_runs_own_accuracy():
+    files = [MADE / "vllm-greedy" / f"t{t}.jsonl" for t in (1, 2, 3)]
+    found = assess(files, problems=MADE / "problems.jsonl")
+    assert [found.value("pass@1", t) for t in (1, 2, 3)] == [EXPECTED["run"][t] for t in "123"]
+    assert found.checkpoints[0].format.startswith("batch outputs")
+    with pytest.raises(InputError, match=r"it holds no problems; give their file with --problems"):
+        assess(files)
+
+
+def test_a_batch_of_which_every_request_failed_says_what_the_server_said():
+    with pytest.raises(
+        InputError, match=r"no sample in it .*; 40 failed, the first: .*t1\.jsonl:1: .*EngineCore encount"
+    ):
+        assess([MADE / "vllm-failed" / "t1.jsonl"], problems=MADE / "problems.jsonl")
+
+
+@pytest.mark.parametrize("path", sorted((MADE / "inspect").iterdir()), ids=lambda path: path.name)
+def test_an_inspect_log_gives_the_runs_own_accuracy_and_inspects_own(path):
+    found = assess([path])
+    of_run = {each.problem_id: each.value for each in _greedy(path.stem).problem_values if each.metric == "pass@1"}
+    own = {each.problem_id: each.value for each in found.problem_values if each.metric == "pass@1"}
+    assert own == {name: of_run[name] for name in own}
+    assert (found.checkpoints[0].format, found.checkpoints[0].task) == ("inspect_ai log", "gsm8k")
+    assert assess([path], task="as-scored").value("pass@1", 1) == found.value("pass@1", 1)
+
+
+def _greedy(name):
+    """What the harness was answered by the same model."""
+    return assess([MADE / "lm-eval-greedy" / name])
+
+
 def test_samples_of_the_harness_have_every_metric_that_they_allow():
     found = assess([MADE / "lm-eval-sampled" / f"t{t}" for t in (1, 2, 3)])
     names = {each.metric for each in found.measurements}

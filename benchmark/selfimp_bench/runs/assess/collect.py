@@ -84,7 +84,9 @@ def collect(asked: Asked, told: Callable[[int], None]) -> Collected:
             yield row
 
     answers = tuple(_judged(asked, grading, problems, sources, part, counted) for sources, part in parts)
-    return Collected(task=task, problems=problems, answers=answers, notes=tuple(_notes(task, answers)))
+    failed = [failure for source in every for failure in source.failed()]
+    lost = [f"{len(failed)} requests that failed, the first: {failed[0]}"] if failed else []
+    return Collected(task=task, problems=problems, answers=answers, notes=(*lost, *_notes(task, answers)))
 
 
 def _task_and_problems(asked: Asked, sources: Sequence[Source]) -> tuple[str, Mapping[str, Problem]]:
@@ -144,7 +146,9 @@ def _by_iteration(
     read = [(source, list(checked(source, problems))) for source in sources]
     for source, generations in read:
         if not generations:
-            raise InputError(f"{source.path}: no sample in it ({source.format}); expected one or more")
+            failed = source.failed()
+            why = f"; {len(failed)} failed, the first: {failed[0]}" if failed else ""
+            raise InputError(f"{source.path}: no sample in it ({source.format}); expected one or more{why}")
     iterations = sorted(
         {each.iteration for _, generations in read for each in generations if each.iteration is not None}
     )

@@ -97,10 +97,11 @@ def _sentence(
         if every:
             parts.append(f"{words}: {', '.join(f'{named(each)} {moved(each)}' for each in every)}")
     if accuracy.shown == "up" and not worse:
-        if essentials:
-            parts.append(f"none of the {len(essentials)} essentials compared is shown to be worse")
+        able = sum(each.reason is None for each in essentials)
+        if able:
+            parts.append(f"of {able} essential{'s' if able > 1 else ''} compared none is shown to be worse")
         else:
             parts.append("nothing but accuracy could be compared, so that a reversal could not have been seen")
-    if unseen and essentials:
+    if unseen:
         parts.append(f"not seen: {', '.join(unseen)}")
     return "; ".join(parts)

@@ -3,11 +3,13 @@
 A request that failed gives no generation. Chat completions, completions and responses are read.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.runs.generations.source import Generation, Source, no_problems
 from selfimp_bench.steps.dataset import iterate_rows
 from selfimp_bench.tasks.fields import BATCH
@@ -25,6 +27,7 @@ def batch_source(path: Path) -> Source:
         format=BATCH,
         problems=no_problems,
         generations=lambda: _generations(path),
+        failed=lambda: list(_failed(path)),
         named_by_requests=True,
     )
 
@@ -37,14 +40,23 @@ def _generations(path: Path) -> Iterator[Generation]:
         name, response = row["custom_id"], row["response"]
         if not isinstance(name, str) or not name:
             raise InputError(f"{place}: custom_id is {name!r}; expected a text")
-        if row.get("error") is not None or not isinstance(response, dict) or _status(response) != 200:
+        if not _answered(row):
             continue
         for index, (text, reason) in enumerate(_texts(place, response.get("body"))):
             yield Generation(place=place, problem_id=name, sample_index=index, completion=text, finish_reason=reason)
 
 
-def _status(response: Mapping[str, Any]) -> object:
-    return response.get("status_code", 200)
+def _answered(row: Mapping[str, Any]) -> bool:
+    response = row.get("response")
+    return row.get("error") is None and isinstance(response, dict) and response.get("status_code", 200) == 200
+
+
+def _failed(path: Path) -> Iterator[str]:
+    """Requests without an answer, each with its line and what was said."""
+    for number, row in enumerate(iterate_rows(path), start=1):
+        if not _answered(row):
+            said = row.get("error") or row.get("response")
+            yield f"{path}:{number}: {shortened(json.dumps(said, ensure_ascii=False), 200)}"
 
 
 def _texts(place: str, body: object) -> list[tuple[str, str | None]]:

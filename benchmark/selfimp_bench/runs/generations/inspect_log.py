@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.plain_json import plain_json
+from selfimp_bench.plain_json import plain_json, shortened
 from selfimp_bench.runs.generations.source import Generation, Source
 from selfimp_bench.tasks.fields import INSPECT
 from selfimp_bench.tasks.problem import Problem
@@ -95,6 +95,7 @@ def _source(path: Path, evaluation: object, every: Callable[[], _Placed]) -> Sou
         format=INSPECT,
         problems=lambda: _problems(every, name),
         generations=lambda: _generations(every, scorer),
+        failed=lambda: [f"{place}: {_error(sample)}" for place, sample in every() if not _choices(sample)],
         evaluation=name,
         judged_by=scorer,
     )
@@ -135,11 +136,10 @@ def _id(place: str, sample: Mapping[str, Any]) -> str:
 
 def _generations(every: Callable[[], _Placed], scorer: str | None) -> Iterator[Generation]:
     for place, sample in every():
-        name, output, epoch = _id(place, sample), sample.get("output"), sample.get("epoch", 1)
+        name, choices, epoch = _id(place, sample), _choices(sample), sample.get("epoch", 1)
         if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1:
             raise InputError(f"{place}: its epoch is {epoch!r}; expected a number from 1")
-        choices = output.get("choices") if isinstance(output, dict) else None
-        if sample.get("error") is not None or not choices:
+        if not choices:
             continue
         text = _text(choices[0].get("message", {}).get("content")) if isinstance(choices[0], dict) else None
         if text is None:
@@ -152,6 +152,19 @@ def _generations(every: Callable[[], _Placed], scorer: str | None) -> Iterator[G
             finish_reason="length" if choices[0].get("stop_reason") in ("max_tokens", "model_length") else "stop",
             correct=_correct(sample, scorer),
         )
+
+
+def _choices(sample: Mapping[str, Any]) -> list[Any]:
+    """What the model gave; empty of a sample that ended in an error."""
+    output = sample.get("output")
+    found = output.get("choices") if isinstance(output, dict) and sample.get("error") is None else None
+    return found if isinstance(found, list) else []
+
+
+def _error(sample: Mapping[str, Any]) -> str:
+    error = sample.get("error")
+    message = error.get("message") if isinstance(error, dict) else None
+    return shortened(message, 200) if isinstance(message, str) else "no output"
 
 
 def _text(content: object) -> str | None:

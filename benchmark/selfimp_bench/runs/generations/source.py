@@ -1,6 +1,6 @@
 """What every format becomes: a file of generations, its problems where it has some, and a generation of one problem."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -31,13 +31,19 @@ class Generation:
     correct: bool | None = None
 
 
+def no_failures() -> Sequence[str]:
+    """Of a format that does not tell."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """A file of generations. ``format`` names its kind, ``evaluation`` the evaluation that made it, if it says so.
 
     problems: reads those that the file holds, by id; empty where it holds none. generations: reads them one by one;
     both raise InputError with file and line. named_by_requests: ids are a batch's ``custom_id``, which may hold more
-    than the problem's. judged_by: what the file's own judgement is called, where it has one.
+    than the problem's. failed: what was asked for and gave no generation, each in words. judged_by: what the file's own
+    judgement is called, where it has one.
     """
 
     path: Path
@@ -46,6 +52,7 @@ class Source:
     generations: Callable[[], Iterator[Generation]]
     evaluation: str | None = None
     named_by_requests: bool = False
+    failed: Callable[[], Sequence[str]] = no_failures
     judged_by: str | None = None
 
 

@@ -1,0 +1,113 @@
+"""`assess` on a screen, as JSON and as a page; several files after one flag; and what `grade` reads with it."""
+
+import json
+import random
+import resource
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from page import read_page, seen_in
+
+from selfimp_bench.cli.app import cli
+from selfimp_bench.tasks.fields import TASK_FIELDS
+from selfimp_bench.tasks.grading.graders import GRADERS
+
+MADE = Path(__file__).parent.parent / "runs" / "generations" / "made"
+GREEDY = [MADE / "lm-eval-greedy" / f"t{t}" for t in (1, 2, 3)]
+SAMPLED = [MADE / "lm-eval-sampled" / f"t{t}" for t in (1, 2, 3)]
+
+
+def call(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_the_answer_fits_eighty_columns_and_begins_with_the_headline():
+    result = call("assess", *SAMPLED)
+    assert result.exit_code == 0, result.output
+    out = result.stdout.splitlines()
+    assert max(map(len, out)) <= 80
+    assert out[0].startswith("progress: coverage rose, +0.2875")
+    assert "lm-evaluation-harness samples" in " ".join(result.stdout.split())
+    assert any(line.startswith("- Sentence-BERT diversity: no sentence encoder") for line in out)
+
+
+def test_the_json_holds_what_the_screen_says_and_the_page_is_whole(tmp_path):
+    result = call("assess", *SAMPLED, "--json", "--report", tmp_path / "new" / "page.html")
+    found = json.loads(result.stdout)
+    assert (found["schema"], found["headline"]["direction"], found["common"]) == (1, "progress", 40)
+    page = (tmp_path / "new" / "page.html").read_text()
+    read = read_page(page)
+    assert {target.partition("#")[0] for target in read.targets} == {""}  # nothing is fetched from elsewhere
+    assert not {"script", "img", "link"} & read.tags
+    text = seen_in(page)
+    assert found["headline"]["sentence"] in text
+    for each in found["measurements"]:
+        assert each["value"] is None or f"{each['value']:.4f}".replace("-0.0000", "0.0000") in text, each["metric"]
+    assert call("assess", *SAMPLED, "--report", tmp_path / "page.txt").exit_code == 2
+
+
+def test_files_after_one_flag_are_all_taken(tmp_path):
+    result = call("assess", *GREEDY, "--ood", *SAMPLED, "--json")
+    found = json.loads(result.stdout)
+    assert (found["common"], found["ood_common"]) == (40, 40)
+    out = tmp_path / "g.jsonl"
+    files = [next(each.glob("*.jsonl")) for each in GREEDY[:1]]
+    done = call(
+        "grade", "--task", "gsm8k", "--samples", *files, next(SAMPLED[0].glob("*.jsonl")), "--out", out, "--json"
+    )
+    assert done.exit_code == 0, done.output
+    assert sum(json.loads(done.stdout)["outcomes"].values()) == 200
+    assert len(out.read_text().splitlines()) == 200
+
+
+def test_the_screen_of_one_checkpoint_has_no_direction():
+    result = call("assess", GREEDY[0])
+    assert result.stdout.startswith("measured: one checkpoint has no direction")
+    assert "pass@1.level-5" in result.stdout
+
+
+def test_errors_are_words_and_exit_code_2(tmp_path):
+    for arguments in ((tmp_path / "none",), (tmp_path,), (GREEDY[0], "--task", "chess"), (GREEDY[0], "--ood", *GREEDY)):
+        result = call("assess", *arguments)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("selfimp-bench: "), result.stderr
+        assert "Traceback" not in result.output
+
+
+def test_help_of_both_names_every_task_and_the_fields():
+    assert TASK_FIELDS.keys() == GRADERS.keys()
+    for command in ("grade", "assess"):
+        text = " ".join(call(command, "--help").stdout.split())
+        for task, fields in TASK_FIELDS.items():
+            assert f"{task}: {fields}" in text
+        assert "problem_id, sample_index" in text
+        assert "lm-evaluation-harnesssamples(--log_samples)" in text.replace(" ", "")
+
+
+@pytest.mark.slow
+def test_1319_problems_with_64_samples_each(tmp_path):
+    """Three checkpoints of the size of a whole GSM8K evaluation: within minutes of processor time, and in 2.5 GB."""
+    draw = random.Random(1)
+    problems = tmp_path / "p.jsonl"
+    rows = [{"question": f"What is {i}?", "answer": f"So.\n#### {i}"} for i in range(1319)]
+    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = []
+    for share in (0.3, 0.4, 0.5):
+        files.append(tmp_path / f"{share}.jsonl")
+        with files[-1].open("w") as stream:
+            for i in range(1319):
+                for s in range(64):
+                    a, b = draw.randrange(1, 90), draw.randrange(1, 90)
+                    value = i if draw.random() < share else draw.randrange(2000)
+                    text = f"She has {a} and gets {b}, so {a} + {b} = {a + b}. Then {a} * 2 = {2 * a}.\n#### {value}"
+                    row = {"problem_id": str(i), "sample_index": s, "completion": text}
+                    stream.write(json.dumps(row) + "\n")
+    began = time.process_time()
+    result = call("assess", *files, "--problems", problems, "--json")
+    found = json.loads(result.stdout)
+    assert found["headline"]["direction"] in ("progress", "reversal")
+    assert found["checkpoints"][0]["samples"] == 1319 * 64
+    assert time.process_time() - began < 600
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2.5e6
