@@ -197,7 +197,7 @@ def vllm(python: str, model: Path, out: Path, t: int) -> None:
 
 
 def inspect(python: str, model: Path, out: Path, t: int) -> float:
-    """Greedy answers by inspect_ai, as .eval and of ten problems as .json; its own accuracy."""
+    """Greedy answers by inspect_ai, as .eval and, of M_1, as .json; its own accuracy."""
     accuracy = 0.0
     for form in ("eval", "json") if t == 1 else ("eval",):
         work = out / "work" / f"inspect-{form}-t{t}"
@@ -210,8 +210,7 @@ def inspect(python: str, model: Path, out: Path, t: int) -> float:
         call(
             [Path(python).with_name("inspect"), "eval", "task.py", "--model", "hf/tiny", "--model-config", "model.json",
              "--max-tokens", "64",
-             "--log-dir", "logs", "--log-format", form, "--display", "plain", "--no-log-realtime",
-             *(["--limit", "10"] if form == "json" else [])],
+             "--log-dir", "logs", "--log-format", form, "--display", "plain", "--no-log-realtime"],
             work,
         )  # fmt: skip
         (made,) = (work / "logs").glob(f"*.{form}")

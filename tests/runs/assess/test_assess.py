@@ -1,5 +1,6 @@
 """Progress or regress: of files that other tools made, of simulated checkpoints, and of files that cannot be used."""
 
+import gzip
 import json
 import random
 import subprocess
@@ -80,11 +81,39 @@ def test_vllms_batch_runner_gives_the_runs_own_accuracy():
         assess(files)
 
 
+def test_samples_of_vllms_batch_runner_are_the_choices_of_a_request():
+    path = MADE / "vllm-sampled" / "t1.jsonl"
+    found = assess([path], problems=MADE / "problems.jsonl")
+    gold = {
+        each["problem_id"]: each["answer"].rpartition("#### ")[2]
+        for each in map(json.loads, (MADE / "problems.jsonl").read_text().splitlines())
+    }
+    right = []
+    for each in map(json.loads, path.read_text().splitlines()):
+        texts = [choice["message"]["content"] for choice in each["response"]["body"]["choices"]]
+        assert len(texts) == 4
+        right += [text.rpartition("#### ")[2].strip() == gold[each["custom_id"]] for text in texts]
+    assert found.value("coverage", 1) == sum(right) / 160
+
+
 def test_a_batch_of_which_every_request_failed_says_what_the_server_said():
     with pytest.raises(
         InputError, match=r"no sample in it .*; 40 failed, the first: .*t1\.jsonl:1: .*EngineCore encount"
     ):
         assess([MADE / "vllm-failed" / "t1.jsonl"], problems=MADE / "problems.jsonl")
+
+
+def test_inspect_logs_give_the_accuracy_that_inspect_and_the_run_found():
+    found = assess([MADE / "inspect" / f"t{t}.eval" for t in (1, 2, 3)])
+    assert [found.value("pass@1", t) for t in (1, 2, 3)] == [EXPECTED["inspect"][t] for t in "123"]
+    assert EXPECTED["inspect"] == EXPECTED["run"]
+
+
+def test_an_inspect_log_in_json_says_what_the_zip_of_the_same_model_does(tmp_path):
+    (tmp_path / "t1.json").write_bytes(gzip.decompress((MADE / "inspect-t1.json.gz").read_bytes()))
+    found, of_zip = (assess([path]) for path in (tmp_path / "t1.json", MADE / "inspect" / "t1.eval"))
+    assert found.measurements == of_zip.measurements
+    assert found.value("pass@1", 1) == EXPECTED["inspect"]["1"]
 
 
 @pytest.mark.parametrize("path", sorted((MADE / "inspect").iterdir()), ids=lambda path: path.name)
