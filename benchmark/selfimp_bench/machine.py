@@ -37,6 +37,16 @@ def available_memory(root: Path = Path("/")) -> int:
     return available if limit is None or used is None else min(available, limit - used)
 
 
+def available_cores(root: Path = Path("/")) -> int:
+    """Processors that this process may use, within the container's limit, rounded up."""
+    own = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (root / "sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return own
+    return min(own, -(-int(quota) // int(period))) if quota.isdigit() else own
+
+
 def _number(path: Path) -> int | None:
     """The number in a file; None when it has another word (``max``) or is not there."""
     try:

@@ -206,11 +206,15 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--executor", "executor_name", type=click.Choice(("local", "ray", "slurm")), default="local", show_default=True,
-        help="Who does the steps: this process, a Ray cluster, or Slurm jobs.",
+        help="Who does the steps: this machine, a Ray cluster, or Slurm jobs.",
     )  # fmt: skip
     @click.option("--address", metavar="HOST:PORT", help="Ray: a running cluster (auto: this machine's).")
     @click.option("--gpus-per-step", type=click.IntRange(min=0), help="GPUs of a machine for sampling or training.")
     @click.option("--machines-per-step", type=click.IntRange(min=1), help="Machines that a training step spans.")
+    @click.option(
+        "--cores", type=click.IntRange(min=1), envvar="SELFIMP_BENCH_CORES",
+        help="Of this machine, for local steps side by side; 1: one after the other. Default: all.",
+    )  # fmt: skip
     @click.option("--slurm", metavar="NAME=VALUE", multiple=True, help="Slurm: submitit's parameters.")
     @click.option("--slurm-image", metavar="IMAGE", help="Slurm: run jobs in it (a .sif of Apptainer, or Pyxis).")
     @wraps(command)
@@ -220,6 +224,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         address: str | None,
         gpus_per_step: int | None,
         machines_per_step: int | None,
+        cores: int | None,
         slurm: tuple[str, ...],
         slurm_image: str | None,
         **rest: Any,
@@ -234,6 +239,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 machines_per_step=machines_per_step,
                 slurm=slurm,
                 slurm_image=slurm_image,
+                cores=cores if executor_name == "local" else None,
             )
 
         return command(executor=executor, **rest)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,13 +145,15 @@ def _from_outside(study: "Study", asked: _Asked, volume: Path) -> list[str]:
 
 def _run_here(study: "Study", asked: _Asked) -> Path:
     from selfimp_bench.runs.cluster.executors import do_elsewhere
-    from selfimp_bench.runs.execute import run_study
+    from selfimp_bench.runs.execute import Before, run_study
 
     named = _refuse_misfits(study, asked.hardware_text)
     training = training_options(asked.save_every, asked.log_to)
     device = {} if named is None else {"device": named.name}
-    do_elsewhere(asked.executor(), study.experiments, asked.home, training, progress(asked.home), **device)
-    return run_study(study, asked.home, progress(asked.home), training, image_digest=image())
+    before, told = Before.now(), progress(asked.home)
+    made = do_elsewhere(asked.executor(), study.experiments, asked.home, training, told, **device)
+    before = replace(before, made=made)
+    return run_study(study, asked.home, told, training, image_digest=image(), before=before)
 
 
 def _refuse_misfits(study: "Study", hardware: str | None) -> "Hardware | None":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -34,13 +35,28 @@ from selfimp_bench.steps.plan import Places, Plan
 from selfimp_bench.steps.probe import PROBE, Probed
 from selfimp_bench.steps.progress import Progress
 from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
-from selfimp_bench.steps.runner import Engines, FinishedStep, Runner
+from selfimp_bench.steps.runner import Engines, FinishedStep, OpenedEngines, Runner
 from selfimp_bench.steps.store import Store
 from selfimp_bench.verdict import figure_rows
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables
 
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """When this invocation began, by the calendar and the clock, and the fingerprints of the steps that it has had done
+    by other processes of this machine."""
+
+    started: str
+    clock: float
+    made: frozenset[str] = frozenset()
+
+    @classmethod
+    def now(cls) -> "Before":
+        """Nothing done yet."""
+        return cls(started=datetime.now(UTC).isoformat(timespec="seconds"), clock=time.monotonic())
 
 
 def run_study(
@@ -50,6 +66,7 @@ def run_study(
     training: TrainOptions = PLAIN_TRAINING,
     *,
     image_digest: str | None = None,
+    before: Before | None = None,
 ) -> Path:
     """Run or resume every experiment and return the study's run folder; what is raised is as of ``execute``.
 
@@ -57,7 +74,7 @@ def run_study(
     else it is the one experiment's own.
     """
     for experiment in study.experiments:
-        execute(experiment, home, progress, training, image_digest=image_digest)
+        execute(experiment, home, progress, training, image_digest=image_digest, before=before)
     folder = study.run_folder(home)
     if study.across is not None:
         write_atomically(folder / study.file, study.text.encode())
@@ -74,8 +91,11 @@ def execute(
     training: TrainOptions = PLAIN_TRAINING,
     *,
     image_digest: str | None = None,
+    before: Before | None = None,
 ) -> Path:
-    """Run or resume the experiment and return its run folder. ``image_digest``: of the container image, for the record.
+    """Run or resume the experiment and return its run folder.
+
+    image_digest: of the container image, for the record. before: what this invocation had done; None: nothing.
 
     Everything the verdict and the report need lies there afterwards, so that the folder can be checked elsewhere:
     record.json, the manifest with its prompt files, the reference tables that it names, measurements.parquet,
@@ -83,16 +103,11 @@ def execute(
     Raises NotReady before any step where a GPU or something to be fetched is missing, or StepFailed; finished steps
     stay in the store.
     """
-    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    store, plan = Store(home / "store"), experiment.plan()
-    lacking = (
-        *_lack_of_libraries(experiment, plan, store),
-        *_lack_of_devices(experiment, plan, store),
-        missing_words(experiment, home),
-    )
-    if problems := [words for words in lacking if words is not None]:
-        raise NotReady("\n".join(problems))
-    finished = open_runner(experiment, home, training).run(progress)
+    before = Before.now() if before is None else before
+    refuse_lacks(experiment, home)
+    store = Store(home / "store")
+    found = open_runner(experiment, home, training).run(progress)
+    finished = tuple(replace(each, reused=each.reused and each.record.fingerprint not in before.made) for each in found)
     folder = experiment.run_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
     for name in (MEASUREMENTS, PROBLEM_VALUES):
@@ -103,8 +118,8 @@ def execute(
     record = make_record(
         experiment,
         finished,
-        started=started,
-        wall_seconds=time.monotonic() - began,
+        started=before.started,
+        wall_seconds=time.monotonic() - before.clock,
         image_digest=image_digest,
         probes=by_model(store, finished, PROBE, Probed),
         prompts=by_model(store, finished, PROMPTS, tuple[PromptLengths, ...]),
@@ -114,8 +129,10 @@ def execute(
     return folder
 
 
-def open_runner(experiment: Experiment, home: Path, training: TrainOptions) -> Runner:
-    """A runner of the experiment's plan; its engines start with the first step that needs them."""
+def open_runner(
+    experiment: Experiment, home: Path, training: TrainOptions, opened: OpenedEngines | None = None
+) -> Runner:
+    """A runner of the experiment's plan; its engines start with the first step that needs them, unless ``opened``."""
     return Runner(
         plan=experiment.plan(),
         store=Store(home / "store"),
@@ -124,8 +141,21 @@ def open_runner(experiment: Experiment, home: Path, training: TrainOptions) -> R
             open_sampler=open_sampler,
             open_embedder=open_embedder,
             trainer=open_trainer(experiment.manifest.engines, training),
+            opened=opened,
         ),
     )
+
+
+def refuse_lacks(experiment: Experiment, home: Path) -> None:
+    """Raise NotReady where a library, a GPU, a compiler or something to be fetched is missing for the steps that are to do."""
+    store, plan = Store(home / "store"), experiment.plan()
+    lacking = (
+        *_lack_of_libraries(experiment, plan, store),
+        *_lack_of_devices(experiment, plan, store),
+        missing_words(experiment, home),
+    )
+    if problems := [words for words in lacking if words is not None]:
+        raise NotReady("\n".join(problems))
 
 
 def table_names(experiment: Experiment) -> tuple[str, ...]:

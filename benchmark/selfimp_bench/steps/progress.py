@@ -1,6 +1,6 @@
 """What a run tells whoever watches; ``cli/console.py`` prints it, tests and other callers may ignore it."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from selfimp_bench.steps.plan import Step
 
@@ -32,3 +32,6 @@ class Silent:
 
     def finish(self, step: Step, seconds: float, reused: bool) -> None:
         """Say nothing."""
+
+
+SILENT: Final = Silent()

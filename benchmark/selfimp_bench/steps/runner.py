@@ -25,17 +25,24 @@ class FinishedStep:
     reused: bool
 
 
+OpenSampler = Callable[[str, SamplerSettings], Sampler]
+"""Given a step's engine and settings, which may differ from model to model."""
+
+OpenEmbedder = Callable[[str, Path, EmbedderSettings], Embedder]
+"""Given the folder of an encoder, too."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Engines:
     """The engines of a run; they open their processes on first use.
 
-    ``open_sampler`` is given a step's engine and settings, which may differ from model to model; ``open_embedder`` the
-    folder of an encoder, too.
+    opened: those of runs before it, which this one finds open and leaves so; None where it closes what it opens.
     """
 
-    open_sampler: Callable[[str, SamplerSettings], Sampler]
-    open_embedder: Callable[[str, Path, EmbedderSettings], Embedder]
+    open_sampler: OpenSampler
+    open_embedder: OpenEmbedder
     trainer: Trainer
+    opened: "OpenedEngines | None" = None
 
 
 class Runner:
@@ -45,7 +52,9 @@ class Runner:
         self._plan = plan
         self._store = store
         self._places = places
-        self._engines = _OpenEngines(engines)
+        opened = engines.opened or OpenedEngines(engines.open_sampler, engines.open_embedder)
+        self._engines = _EnginesOfRun(opened=opened, trainer=engines.trainer)
+        self._closes = engines.opened is None
         self._records: dict[str, StepRecord] = {}
 
     def run(self, progress: Progress) -> tuple[FinishedStep, ...]:
@@ -60,7 +69,8 @@ class Runner:
                     finished.append(done)
                     progress.finish(step, done.record.seconds, done.reused)
         finally:
-            self._engines.close()
+            if self._closes:
+                self._engines.close()
         return tuple(finished)
 
     def run_these(
@@ -73,7 +83,8 @@ class Runner:
                 for step in steps:
                     yield self._do_or_find(step, progress).record
         finally:
-            self._engines.close()
+            if self._closes:
+                self._engines.close()
 
     def _do_or_find(self, step: Step, progress: Progress) -> FinishedStep:
         inputs = {name: self._records[source].content_digest() for name, source in step.inputs.items()}
@@ -149,30 +160,51 @@ class _OpenSampler:
     sampler: Sampler
 
 
-class _OpenEngines:
-    """See ``OpenEngines``: one sampler at a time, for it fills the device, and every embedder that was asked for."""
+class OpenedEngines:
+    """Samplers and embedders that are open, one sampler at a time, for it fills the device, and every embedder that was
+    asked for; ``close`` ends them, and the next use opens them again."""
 
-    def __init__(self, engines: Engines) -> None:
-        self.trainer = engines.trainer
-        self._engines = engines
+    def __init__(self, open_sampler: OpenSampler, open_embedder: OpenEmbedder) -> None:
+        self._open_sampler = open_sampler
+        self._open_embedder = open_embedder
         self._sampler: _OpenSampler | None = None
         self._embedders: dict[tuple[str, Path, EmbedderSettings], Embedder] = {}
 
     def sampler(self, engine: str, settings: SamplerSettings) -> Sampler:
+        """See ``OpenEngines.sampler``."""
         if self._sampler is None or (self._sampler.engine, self._sampler.settings) != (engine, settings):
             self.close()
-            sampler = self._engines.open_sampler(engine, settings)
+            sampler = self._open_sampler(engine, settings)
             self._sampler = _OpenSampler(engine=engine, settings=settings, sampler=sampler)
         return self._sampler.sampler
 
     def embedder(self, engine: str, folder: Path, settings: EmbedderSettings) -> Embedder:
+        """See ``OpenEngines.embedder``."""
         key = (engine, folder, settings)
         if key not in self._embedders:
-            self._embedders[key] = self._engines.open_embedder(engine, folder, settings)
+            self._embedders[key] = self._open_embedder(engine, folder, settings)
         return self._embedders[key]
 
     def close(self) -> None:
+        """See ``OpenEngines.close``."""
         if self._sampler is not None:
             self._sampler.sampler.close()
         for embedder in self._embedders.values():
             embedder.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EnginesOfRun:
+    """See ``OpenEngines``: those that are open, and the trainer of the run."""
+
+    opened: OpenedEngines
+    trainer: Trainer
+
+    def sampler(self, engine: str, settings: SamplerSettings) -> Sampler:
+        return self.opened.sampler(engine, settings)
+
+    def embedder(self, engine: str, folder: Path, settings: EmbedderSettings) -> Embedder:
+        return self.opened.embedder(engine, folder, settings)
+
+    def close(self) -> None:
+        self.opened.close()

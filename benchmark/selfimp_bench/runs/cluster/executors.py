@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Literal
 
 from selfimp_bench.engines.base import TrainOptions
+from selfimp_bench.engines.worker.child import visible_gpus
 from selfimp_bench.errors import InputError
+from selfimp_bench.machine import available_cores, available_memory
 from selfimp_bench.runs.cluster.hours import longest
+from selfimp_bench.runs.cluster.local_pool import LocalPool
 from selfimp_bench.runs.cluster.needs import Share
-from selfimp_bench.runs.cluster.schedule import Pool, fill_store
+from selfimp_bench.runs.cluster.schedule import Pool, fill_store, pieces_of_work
 from selfimp_bench.runs.cluster.simulate import urgency
 from selfimp_bench.runs.cluster.slurm_image import JobImage
+from selfimp_bench.runs.execute import refuse_lacks
 from selfimp_bench.runs.hardware.device import Hardware, parse_hardware
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.progress import Progress
+from selfimp_bench.steps.prompts import PromptsBlock
 
 TIME_LIMITS = ("timeout_min", "slurm_time", "time")
 
@@ -29,7 +34,7 @@ class Executor:
     address: of a Ray cluster; None starts one here. gpus_per_step: of a machine, for sampling and training; None is all
     GPUs of a Ray machine, and must be given for Slurm. machines_per_step: for training; None is one. slurm: submitit's
     parameters as NAME=VALUE. slurm_image: what jobs run inside of, an Apptainer file or an image for Pyxis; None is
-    this very installation.
+    this very installation. cores: of this machine, for local steps side by side; None is all that this process may use.
     """
 
     name: Literal["local", "ray", "slurm"]
@@ -38,6 +43,7 @@ class Executor:
     machines_per_step: int | None
     slurm: tuple[str, ...]
     slurm_image: str | None
+    cores: int | None = None
 
 
 def do_elsewhere(
@@ -48,15 +54,16 @@ def do_elsewhere(
     progress: Progress,
     *,
     device: str = "A100-80GB",
-) -> None:
-    """Have the steps done by Ray or Slurm; ``local`` leaves them to the run itself, in this process.
+) -> frozenset[str]:
+    """Have the steps done by Ray, by Slurm, or side by side on this machine; ``local`` with one core leaves them to the
+    run itself, in this process. Returns the fingerprints of steps that this machine has done.
 
     device: the kind of GPU that a time limit is suggested for. Raises InputError for options that do not go together,
-    and what ``fill_store`` raises.
+    NotReady as ``execute`` does, and what ``fill_store`` raises.
     """
     _check(executor)
     if executor.name == "local":
-        return
+        return _side_by_side(executor, experiments, home, training, progress, device)
     on_gpus = [experiment for experiment in experiments if experiment.manifest.engines.device == "cuda"]
     if executor.name == "ray":
         pool, gpus = _ray(executor)
@@ -67,6 +74,35 @@ def do_elsewhere(
     urgent = _urgency(on_gpus, parse_hardware(f"{max(gpus, 1)}x{device}"))
     with _ended_in_order():
         fill_store(experiments, home=home, training=training, pool=pool, share=share, progress=progress, urgency=urgent)
+    return frozenset()
+
+
+def _side_by_side(
+    executor: Executor,
+    experiments: Sequence[Experiment],
+    home: Path,
+    training: TrainOptions,
+    progress: Progress,
+    device: str,
+) -> frozenset[str]:
+    cores = available_cores() if executor.cores is None else executor.cores
+    if cores < 2:
+        return frozenset()
+    for experiment in experiments:
+        refuse_lacks(experiment, home)
+    gpus = visible_gpus() if any(each.manifest.engines.device == "cuda" for each in experiments) else ()
+    count = min(executor.gpus_per_step or len(gpus), len(gpus))
+    shares = [gpus[first : first + count] for first in range(0, len(gpus) - count + 1, count)] if count else []
+    pool = LocalPool(cores, shares, available_memory(), progress.advance)
+    urgent = dict(_urgency(experiments, parse_hardware(f"{max(count, 1)}x{device}")))
+    for key, work in pieces_of_work(experiments).items():
+        if isinstance(work.step.block, PromptsBlock):
+            urgent[key] = math.inf  # what does not fit is said before anything is trained
+    share = Share(gpus=count, machines=1)
+    with _ended_in_order():
+        return fill_store(
+            experiments, home=home, training=training, pool=pool, share=share, progress=progress, urgency=urgent
+        )
 
 
 def _urgency(experiments: Sequence[Experiment], machine: Hardware) -> Mapping[str, float]:
@@ -99,8 +135,15 @@ def _check(executor: Executor) -> None:
         "--slurm-image": executor.slurm_image,
         "--gpus-per-step": executor.gpus_per_step,
         "--machines-per-step": executor.machines_per_step,
+        "--cores": executor.cores,
     }
-    with_one = {"--address": ("ray",), "--slurm": ("slurm",), "--slurm-image": ("slurm",)}
+    with_one = {
+        "--address": ("ray",),
+        "--slurm": ("slurm",),
+        "--slurm-image": ("slurm",),
+        "--gpus-per-step": ("local", "ray", "slurm"),
+        "--cores": ("local",),
+    }
     for option, value in given.items():
         names = with_one.get(option, ("ray", "slurm"))
         if value is not None and executor.name not in names:

@@ -32,6 +32,8 @@ class RayPool:
     Raises InputError when Ray is not installed or no cluster answers.
     """
 
+    keeps_engines = False
+
     def __init__(self, address: str | None) -> None:
         try:
             import ray
@@ -64,6 +66,10 @@ class RayPool:
         # Our own count of tries also covers what Ray counts as one: a lost machine.
         self._do_steps = ray.remote(max_retries=0)(do_steps)
         self._do_spanning = ray.remote(max_retries=0)(do_spanning)
+
+    def room(self, wanted: Sequence[Needs]) -> Sequence[bool]:
+        """See ``Pool.room``: the cluster has its own queue."""
+        return [True] * len(wanted)
 
     def gpus_per_machine(self) -> int:
         """The most GPUs that one machine of the cluster has."""

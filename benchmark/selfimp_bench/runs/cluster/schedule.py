@@ -40,7 +40,18 @@ class Ended:
 
 
 class Pool(Protocol):
-    """Runs tasks somewhere: on Ray, on Slurm."""
+    """Runs tasks somewhere: on Ray, on Slurm, in processes of this machine.
+
+    keeps_engines: whether a task finds open what the one before it opened, so that each step is a task of its own; else
+    steps that share an engine are one task.
+    """
+
+    @property
+    def keeps_engines(self) -> bool: ...
+
+    def room(self, wanted: Sequence[Needs]) -> Sequence[bool]:
+        """Of tasks in order of urgency, which to submit now; the others are asked for again once a task has ended."""
+        ...
 
     def check(self, needs: Needs) -> None:
         """Raise InputError for what there will never be, such as more GPUs than any machine has."""
@@ -87,8 +98,10 @@ def fill_store(
     share: Share,
     progress: Progress,
     urgency: Mapping[str, float] = MappingProxyType({}),
-) -> None:
+) -> frozenset[str]:
     """Have every step done that is not in the store. Afterwards a run of each experiment finds everything there.
+
+    Returns the fingerprints of the steps that were done.
 
     urgency: of pieces of work by key; of those that may begin, the more urgent do first.
 
@@ -98,7 +111,9 @@ def fill_store(
     for experiment in experiments:
         refuse_shortfalls(experiment, home)
     with Store(home / "store").in_use():
-        _Filling(experiments, home, training, pool, share, progress, urgency).run()
+        filling = _Filling(experiments, home, training, pool, share, progress, urgency)
+        filling.run()
+    return frozenset(filling.made)
 
 
 class _Filling:
@@ -123,6 +138,8 @@ class _Filling:
         self._running: dict[str, _Running] = {}
         self._records: dict[str, StepRecord] = {}
         self._tries: dict[str, int] = defaultdict(int)
+        self._missing: set[str] = set()
+        self.made: set[str] = set()
 
     def run(self) -> None:
         try:
@@ -142,21 +159,31 @@ class _Filling:
 
     def _begin(self) -> bool:
         """Begin what is ready. Returns whether something was found done, so that more may be ready now."""
-        found, groups = False, dict[object, list[Work]]()
+        found, wanted, groups = False, list[str](), dict[object, list[Work]]()
         ready = [key for key, work in self._waiting.items() if self._is_ready(work)]
         for key in sorted(ready, key=lambda key: -self._urgency.get(key, 0.0)):
-            work = self._waiting.pop(key)
-            self._progress.start(work.step, self._total - len(self._waiting), self._total)
-            if record := self._find(work):
+            if key not in self._missing and (record := self._find(self._waiting[key])):
                 self._records[key], found = record, True
-                self._progress.finish(work.step, record.seconds, True)
+                self._progress.finish(self._take(key).step, record.seconds, True)
             else:
-                engine = engine_key(work.step, work.experiment.plan(), work.names)
-                own = key if engine is None else (id(work.experiment), engine, self._needs[key])
-                groups.setdefault(own, []).append(work)
+                wanted.append(key)
+        self._missing.update(wanted)
+        rooms = self._pool.room([self._needs[key] for key in wanted])
+        for key in (key for key, has_room in zip(wanted, rooms, strict=True) if has_room):
+            work = self._take(key)
+            alone = self._pool.keeps_engines
+            engine = None if alone else engine_key(work.step, work.experiment.plan(), work.names)
+            own = key if engine is None else (id(work.experiment), engine, self._needs[key])
+            groups.setdefault(own, []).append(work)
         for parts in groups.values():
             self._submit(tuple(parts))
         return found
+
+    def _take(self, key: str) -> Work:
+        """A piece of work that waits no longer."""
+        work = self._waiting.pop(key)
+        self._progress.start(work.step, self._total - len(self._waiting), self._total)
+        return work
 
     def _submit(self, parts: tuple[Work, ...]) -> None:
         key = parts[0].key
@@ -183,6 +210,7 @@ class _Filling:
             if record := result.records.get(work.step.id):
                 self._check_installation(work, record)
                 self._records[work.key] = record
+                self.made.add(record.fingerprint)
                 self._progress.finish(work.step, record.seconds, False)
         if result.error is not None:
             raise (InputError if result.input else StepFailed)(result.error)
@@ -212,6 +240,7 @@ class _Filling:
             )
         for work in running.parts:
             self._waiting[work.key] = work
+            self._missing.discard(work.key)  # it may be done all the same
 
     def _is_ready(self, work: Work) -> bool:
         return all(source in self._records for source in work.reads.values())

@@ -54,6 +54,8 @@ class SlurmPool:
     Raises InputError when submitit is not installed, Slurm is not there or does not answer, or a parameter is unknown.
     """
 
+    keeps_engines = False
+
     def __init__(self, folder: Path, parameters: Mapping[str, str | int], image: JobImage | None = None) -> None:
         try:
             import submitit
@@ -76,6 +78,10 @@ class SlurmPool:
                 "--executor slurm: Slurm's controller does not answer squeue; run it on a machine from which sbatch "
                 "and squeue work"
             )
+
+    def room(self, wanted: Sequence[Needs]) -> Sequence[bool]:
+        """See ``Pool.room``: the cluster has its own queue."""
+        return [True] * len(wanted)
 
     def check(self, needs: Needs) -> None:
         """See ``Pool.check``. What a node has, Slurm itself says when a job is submitted."""

@@ -10,7 +10,8 @@ from selfimp_bench.errors import InputError, MachineLost, StepFailed
 from selfimp_bench.runs.execute import open_runner
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.plan import Step
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import SILENT, Progress
+from selfimp_bench.steps.runner import OpenedEngines
 from selfimp_bench.steps.store import StepRecord
 
 
@@ -46,15 +47,20 @@ class TaskResult:
     lost: bool
 
 
-def do_steps(task: StepTask, machines: Machines | None = None) -> TaskResult:
+def do_steps(
+    task: StepTask,
+    machines: Machines | None = None,
+    opened: OpenedEngines | None = None,
+    progress: Progress = SILENT,
+) -> TaskResult:
     """Do the steps, or find them done, in this process. Their errors come back as values, so no executor wraps them.
 
-    ``machines``: those that training spans; None is this one.
+    machines: those that training spans; None is this one. opened: engines that are left open; None ends what it opens.
     """
-    runner = open_runner(task.experiment, task.home, replace(task.training, machines=machines))
+    runner = open_runner(task.experiment, task.home, replace(task.training, machines=machines), opened)
     records: dict[str, StepRecord] = {}
     try:
-        for step_id, record in zip(task.step_ids, runner.run_these(task.steps(), task.inputs, Silent()), strict=True):
+        for step_id, record in zip(task.step_ids, runner.run_these(task.steps(), task.inputs, progress), strict=True):
             records[step_id] = record
     except (InputError, StepFailed) as error:
         is_input, is_lost = isinstance(error, InputError), isinstance(error, MachineLost)
