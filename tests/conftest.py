@@ -1,11 +1,14 @@
 """Fixtures of several test modules, and the order of tests."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from support import ManifestMaker
 
+# A small run is over before processes for its steps have started; tests of these say how many cores there are.
+os.environ.setdefault("SELFIMP_BENCH_CORES", "1")
 settings.register_profile("any-machine", deadline=None)  # a busy one is no failure
 settings.load_profile("any-machine")
 

@@ -25,6 +25,8 @@ _KILLS: Final = {
     "grade-programs": (0, 2, 1),
     "real-post-training": (0, 2, 0),
     "real-gap": (0, 0, 2),
+    "side-by-side": (8, 0, 12),
+    "real-side-by-side": (0, 0, 2),
 }
 
 

@@ -14,6 +14,7 @@ from faults.forked import Telling
 from selfimp_bench.engines.base import PLAIN_TRAINING
 from selfimp_bench.manifest.model import Grading, Profile
 from selfimp_bench.measurement import Split
+from selfimp_bench.runs.cluster.executors import Executor, do_elsewhere
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.grade_files import grade_files
 from selfimp_bench.runs.judge import judge_study
@@ -52,8 +53,10 @@ class Run:
     experiment: Experiment
     seconds: float
     changes: int = 30
+    cores: int = 1
 
     def run(self, home: Path, telling: Telling) -> None:
+        do_elsewhere(replace(_LOCAL, cores=self.cores), [self.experiment], home, SAVE_ALWAYS, telling)
         folder = execute(self.experiment, home, telling, SAVE_ALWAYS)
         telling.tell("made record")
         judge_study(folder)
@@ -123,7 +126,7 @@ def subject(name: str, folder: Path) -> Subject:
     path, seconds = _EXPERIMENTS[name](place)
     opened = open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1)
     opened.plan()  # the versions of the stages, once for all
-    return Run(name=name, experiment=opened, seconds=seconds)
+    return Run(name=name, experiment=opened, seconds=seconds, cores=2 if name in _SIDE_BY_SIDE else 1)
 
 
 def _gap(place: Path) -> tuple[Path, float]:
@@ -145,7 +148,13 @@ _EXPERIMENTS: Final[Mapping[str, Callable[[Path], tuple[Path, float]]]] = {
     "gap": _gap,
     "real-post-training": _real_post_training,
     "real-gap": _real_gap,
+    "side-by-side": lambda place: (ManifestMaker(folder=place)(), 2.0),
+    "real-side-by-side": _real_post_training,
 }
+_SIDE_BY_SIDE: Final = frozenset({"side-by-side", "real-side-by-side"})
+_LOCAL: Final = Executor(
+    name="local", address=None, gpus_per_step=None, machines_per_step=None, slurm=(), slurm_image=None
+)
 _GRADED: Final = {"math": ("math", ".jsonl"), "programs": ("mbpp", ".parquet")}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from selfimp_bench.errors import SelfimpError
 
@@ -232,6 +233,8 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         def executor() -> "Executor":
             from selfimp_bench.runs.cluster.executors import Executor
 
+            # The environment's is for local runs only; what is said on the command line has to fit.
+            is_said = click.get_current_context().get_parameter_source("cores") is ParameterSource.COMMANDLINE
             return Executor(
                 name=executor_name,
                 address=address,
@@ -239,7 +242,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 machines_per_step=machines_per_step,
                 slurm=slurm,
                 slurm_image=slurm_image,
-                cores=cores if executor_name == "local" else None,
+                cores=cores if executor_name == "local" or is_said else None,
             )
 
         return command(executor=executor, **rest)

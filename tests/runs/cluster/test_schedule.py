@@ -28,6 +28,8 @@ Loses = Callable[[StepTask, int], bool]
 class Here:
     """Does tasks in this process, the last one first; ``loses(task, try)`` says which are lost with their machine."""
 
+    keeps_engines = False
+
     def __init__(self, loses: Loses = lambda _task, _time: False) -> None:
         self.loses = loses
         self.queue: list[tuple[str, StepTask]] = []
@@ -36,6 +38,9 @@ class Here:
 
     def check(self, needs: Needs) -> None:
         assert not self.begun
+
+    def room(self, wanted: Sequence[Needs]) -> Sequence[bool]:
+        return [True] * len(wanted)
 
     def submit(self, key: str, task: StepTask, needs: Needs) -> None:
         self.queue.append((key, task))
@@ -244,7 +249,7 @@ def executor(name: Literal["local", "ray", "slurm"], **given: Any) -> Executor:
     [
         (executor("local", address="auto"), "--address goes with --executor ray"),
         (executor("ray", slurm=("a=b",)), "--slurm goes with --executor slurm"),
-        (executor("local", gpus_per_step=8), "--gpus-per-step goes with --executor ray or slurm"),
+        (executor("ray", cores=2), "--cores goes with --executor local"),
         (executor("local", machines_per_step=2), "--machines-per-step goes with --executor ray or slurm"),
         (executor("slurm", slurm=("partition",)), "expected NAME=VALUE"),
         (executor("ray", slurm_image="a.sif"), "--slurm-image goes with --executor slurm"),
