@@ -1,6 +1,6 @@
 """What a step reads: the artifacts of the steps that made its inputs, checkpoints, and tokenizers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -8,7 +8,18 @@ from typing import Final, TypeVar
 from selfimp_bench.engines.tokens import TokenCodec, load_codec
 from selfimp_bench.steps.plan import Places, Plan, Step
 from selfimp_bench.steps.proved import MODEL, prove, read_model_files
-from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, GradeRow, JudgedSample, SampleRow, judge, table_rows
+from selfimp_bench.steps.rows import (
+    GRADES,
+    PROBLEMS,
+    SAMPLES,
+    GradeRow,
+    JudgedAnswer,
+    JudgedSample,
+    SampleRow,
+    judge,
+    judged_answers,
+    table_rows,
+)
 from selfimp_bench.steps.store import StepRecord, Store
 from selfimp_bench.tasks.problem import Problem
 
@@ -75,6 +86,10 @@ class StepInputs:
     def judged(self, samples: str, grades: str) -> tuple[JudgedSample, ...]:
         """The completions of one input with the grades of another."""
         return judge(self.samples(samples), self.grades(grades))
+
+    def judged_answers(self, samples: str, grades: str) -> Iterator[JudgedAnswer]:
+        """What is measured of the completions of one input, with the grades of another."""
+        return judged_answers(self.artifact(samples, SAMPLES), self.artifact(grades, GRADES))
 
     def codec(self, name: str) -> TokenCodec:
         """The tokenizer of a base model, as its step kept it."""

@@ -1,21 +1,22 @@
 """Rows that several stages read or write, their Parquet schemas, and the names of their files."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 import pyarrow as pa
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.measurement import Split
-from selfimp_bench.steps.store import read_table
+from selfimp_bench.steps.store import read_columns, read_table
 from selfimp_bench.tasks.grading.outcome import Outcome
 
 Row = TypeVar("Row")
+Judged = TypeVar("Judged", bound="JudgedAnswer")
 
 PROBLEMS: Final = "problems.parquet"
 SAMPLES: Final = "samples.parquet"
@@ -69,17 +70,46 @@ class GradeRow:
     other_extracted: str | None
 
 
+class Answer(Protocol):
+    """What is measured of a completion."""
+
+    @property
+    def problem_id(self) -> str: ...
+
+    @property
+    def completion(self) -> str: ...
+
+    @property
+    def finish_reason(self) -> FinishReason: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerRow:
+    """The columns of a ``SampleRow`` that are measured: a fiftieth of what its token ids take as objects."""
+
+    problem_id: str
+    completion: str
+    finish_reason: FinishReason
+
+
 @dataclass(frozen=True, kw_only=True)
-class JudgedSample:
-    """A sample of M_``iteration`` with its outcome, and that by the rule of extraction that does not decide.
+class JudgedAnswer:
+    """A completion with its outcome, and that by the rule of extraction that does not decide.
 
     ``extracted`` is its answer by the rule that decides; None where it gives none.
     """
 
-    sample: SampleRow
+    sample: Answer
     outcome: Outcome
     other_outcome: Outcome | None
     extracted: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedSample(JudgedAnswer):
+    """The same of a whole sample of M_``iteration``."""
+
+    sample: SampleRow
 
 
 def table_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:
@@ -97,9 +127,29 @@ def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[Jud
     )
 
 
-def by_problem(samples: Iterable[JudgedSample]) -> Mapping[str, list[JudgedSample]]:
+def judged_answers(samples: Path, grades: Path) -> Iterator[JudgedAnswer]:
+    """Of the tables that two steps wrote: what is measured of the completions, with their grades."""
+    problem, index, outcome, other, extracted = read_columns(
+        grades, ("problem_id", "sample_index", "outcome", "other_outcome", "extracted")
+    )
+    judged = dict(zip(zip(problem, index, strict=True), zip(outcome, other, extracted, strict=True), strict=True))
+    problem, index, completion, reason = read_columns(
+        samples, ("problem_id", "sample_index", "completion", "finish_reason")
+    )
+    reasons = {each.value: each for each in FinishReason}
+    for name, number, text, ended in zip(problem, index, completion, reason, strict=True):
+        found, by_other, answer = judged[name, number]
+        yield JudgedAnswer(
+            sample=AnswerRow(problem_id=name, completion=text, finish_reason=reasons[ended]),
+            outcome=Outcome(found),
+            other_outcome=None if by_other is None else Outcome(by_other),
+            extracted=answer,
+        )
+
+
+def by_problem(samples: Iterable[Judged]) -> Mapping[str, list[Judged]]:
     """Samples by the problem that they answer, in order."""
-    groups: dict[str, list[JudgedSample]] = defaultdict(list)
+    groups: dict[str, list[Judged]] = defaultdict(list)
     for judged in samples:
         groups[judged.sample.problem_id].append(judged)
     return groups

@@ -305,3 +305,10 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[st
     with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow's datasets, and pandas with them
         rows: list[dict[str, Any]] = file.read(columns=None if columns is None else list(columns)).to_pylist()
     return rows
+
+
+def read_columns(path: Path, names: Sequence[str]) -> list[list[Any]]:
+    """These columns of a Parquet artifact, whole."""
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=list(names))
+    return [table[name].to_pylist() for name in names]

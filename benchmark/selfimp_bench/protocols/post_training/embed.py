@@ -21,7 +21,7 @@ from selfimp_bench.manifest.model import Encoder
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.protocols.post_training.metrics.sbert_diversity import sbert_diversity
 from selfimp_bench.steps.plan import Counts, Stage, Step
-from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.rows import JudgedAnswer
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
 
@@ -75,7 +75,7 @@ def vector_bytes(steps: Iterable[Step]) -> int:
     return bound
 
 
-def first_judged(samples: Iterable[JudgedSample], most: int | None) -> list[JudgedSample]:
+def first_judged(samples: Iterable[JudgedAnswer], most: int | None) -> list[JudgedAnswer]:
     """Of every problem the first ``most`` judged samples, in order (None: all); those not judged are not counted."""
     counted: Counter[str] = Counter()
     found = []
@@ -86,7 +86,7 @@ def first_judged(samples: Iterable[JudgedSample], most: int | None) -> list[Judg
     return found
 
 
-def outputs_by_side(samples: Iterable[JudgedSample]) -> dict[ProblemSide, list[str]]:
+def outputs_by_side(samples: Iterable[JudgedAnswer]) -> dict[ProblemSide, list[str]]:
     """The outputs of every problem, correct and incorrect ones apart (2407.05013, Section 5.2), in order.
 
     Everything judged and not correct is incorrect; what was not judged, or no model wrote, is on neither side. Both
@@ -103,7 +103,7 @@ def outputs_by_side(samples: Iterable[JudgedSample]) -> dict[ProblemSide, list[s
     return dict(outputs)
 
 
-def sbert_values(samples: Iterable[JudgedSample], embedder: Embedder) -> Mapping[ProblemSide, float | None]:
+def sbert_values(samples: Iterable[JudgedAnswer], embedder: Embedder) -> Mapping[ProblemSide, float | None]:
     """``sbert_diversity`` of each side of each problem in the samples of one M_t; None for fewer than two outputs.
 
     Only texts of sides with two or more outputs are embedded, all in one call; their vectors are held at once
@@ -184,7 +184,7 @@ def _again(block: EmbedBlock, work: Work, own: Path) -> Counts:
 
 def _embed(block: EmbedBlock, work: Work, embedder: Embedder) -> Counts:
     keeping = _Keeping(embedder)
-    judged = first_judged(work.inputs.judged("samples", "grades"), block.diversity_samples)
+    judged = first_judged(work.inputs.judged_answers("samples", "grades"), block.diversity_samples)
     values = sbert_values(judged, keeping)
     rows = [SideValue(problem_id=key[0], side=key[1], value=value) for key, value in values.items()]
     work.folder.write_table(EMBEDDINGS, rows, SIDE_VALUE_SCHEMA)

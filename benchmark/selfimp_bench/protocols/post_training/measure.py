@@ -47,12 +47,12 @@ from selfimp_bench.protocols.post_training.metrics.improvement_set import (
     pass_at_n_values,
 )
 from selfimp_bench.protocols.post_training.metrics.tail_share import tail_share, tail_values
-from selfimp_bench.protocols.post_training.unlabelled import sides
+from selfimp_bench.protocols.post_training.unlabelled import agreeing
 from selfimp_bench.protocols.post_training.weigh import CHOICES, WeighedChoice
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.measured import Measured, write_measured
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import SPLIT_OF_ROLE, JudgedSample, Role, by_problem
+from selfimp_bench.steps.rows import SPLIT_OF_ROLE, JudgedAnswer, Role, by_problem
 from selfimp_bench.steps.store import read_table
 from selfimp_bench.steps.training_rows import TRAINING_SET
 from selfimp_bench.steps.work import Work
@@ -87,12 +87,13 @@ class MeasureBlock:
 class Evidence:
     """Everything one model and replicate generated and what belongs to it.
 
+    sets: looked at once, one after the other, so that they need not lie in memory together.
     embeddings: by iteration, for sbert-diversity. levels: by problem id of the ood problems, for group-disparity.
     rows: training rows by problem id by iteration, and train_levels: by problem id, for tail-share. thresholds: of the
     reward, by iteration, where they are chosen. choices: by iteration and problem id, where labels are weighed.
     """
 
-    sets: Sequence["JudgedSet"]
+    sets: Iterable["JudgedSet"]
     embeddings: Mapping[int, Sequence[SideValue]]
     levels: Mapping[str, int | None]
     rows: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
@@ -107,7 +108,7 @@ class JudgedSet:
 
     role: Role
     iteration: int
-    samples: Sequence[JudgedSample]
+    samples: Sequence[JudgedAnswer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +122,29 @@ class _Cell:
     estimate: Estimate
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Looked:
+    """What is kept of a set of samples: its own cells, and what the metrics of several sets, and of training, look at.
+
+    outcomes: by problem, in the order of sampling. agreed, balance: by problem, where they are asked for.
+    """
+
+    role: Role
+    iteration: int
+    cells: Sequence[_Cell]
+    outcomes: Mapping[str, Sequence[Outcome]]
+    agreed: Mapping[str, Confident | None]
+    balance: Mapping[str, float | None]
+
+
 def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
     """Every metric the manifest asks for, wherever the role of the samples defines it."""
-    cells = [*_by_set(block, evidence.sets), *_across(block.measure, evidence), *_of_training(block, evidence)]
+    sets = [_look(block, judged, evidence.thresholds.get(judged.iteration)) for judged in evidence.sets]
+    cells = [
+        *(cell for looked in sets for cell in looked.cells),
+        *_across(block.measure, evidence, sets),
+        *_of_training(block, evidence, sets),
+    ]
     if block.outputs_alike:
         cells = [_without_value(cell, _ALIKE) if cell.metric in _DIVERSITY_NAMES else cell for cell in cells]
     return Measured(
@@ -172,15 +193,33 @@ def _measurement(block: MeasureBlock, cell: _Cell) -> Measurement:
     )
 
 
-def _by_set(block: MeasureBlock, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
+def _look(block: MeasureBlock, judged: JudgedSet, threshold: float | None) -> _Looked:
+    groups, asked = by_problem(judged.samples), block.measure.metrics
+    several = judged.role in (Role.GREEDY, Role.OOD) or (judged.role, judged.iteration) == (Role.SAMPLE, 1)
+    agrees = judged.role is Role.SAMPLE and Metric.CALIBRATION in asked
+    balances = judged.role is Role.TRAIN and Metric.BALANCE in asked
+    return _Looked(
+        role=judged.role,
+        iteration=judged.iteration,
+        cells=tuple(_of_set(block, judged, groups)),
+        outcomes={name: [each.outcome for each in own] for name, own in groups.items()} if several else {},
+        agreed={name: agreement(own) for name, own in groups.items()} if agrees else {},
+        balance=_balance(block, groups, threshold) if balances else {},
+    )
+
+
+Groups = Mapping[str, Sequence[JudgedAnswer]]
+"""Samples by problem."""
+
+
+def _of_set(block: MeasureBlock, judged: JudgedSet, groups: Groups) -> Iterator[_Cell]:
     """The metrics of one M_t in one role: means over problems."""
-    for judged in sets:
-        split = SPLIT_OF_ROLE[judged.role]
-        for metric, values in _values(judged, block.measure).items():
-            yield _mean(metric, split, judged.iteration, values)
-        if Metric.PASS_AT_1 in block.measure.metrics and judged.role in _ROLES[Metric.PASS_AT_1]:
-            decides = block.ood_extraction if split is Split.OOD else block.extraction
-            yield _mean(by_other_rule(Metric.PASS_AT_1, decides), split, judged.iteration, _other_pass_at_1(judged))
+    split = SPLIT_OF_ROLE[judged.role]
+    for metric, values in _values(judged.role, groups, block.measure).items():
+        yield _mean(metric, split, judged.iteration, values)
+    if Metric.PASS_AT_1 in block.measure.metrics and judged.role in _ROLES[Metric.PASS_AT_1]:
+        decides = block.ood_extraction if split is Split.OOD else block.extraction
+        yield _mean(by_other_rule(Metric.PASS_AT_1, decides), split, judged.iteration, _other_pass_at_1(judged))
 
 
 def _other_pass_at_1(judged: JudgedSet) -> dict[str, float | None]:
@@ -197,18 +236,18 @@ def _mean(metric: str, split: Split, iteration: int, values: Mapping[str, float 
     return _Cell(metric=metric, split=split, iteration=iteration, values=values, estimate=estimate)
 
 
-def _across(spec: Measure, evidence: Evidence) -> Iterator[_Cell]:
+def _across(spec: Measure, evidence: Evidence, sets: Sequence[_Looked]) -> Iterator[_Cell]:
     """The metrics that need more than one set of samples."""
     if Metric.SBERT_DIVERSITY in spec.metrics:
         yield from _sbert_diversity(evidence.embeddings)
     if Metric.CALIBRATION in spec.metrics and spec.ece_bins is not None:
-        yield from _calibration(spec.ece_bins, evidence.sets)
+        yield from _calibration(spec.ece_bins, sets)
         for iteration, found in evidence.choices.items():
             yield from _calibrated(OF_CHOICES, iteration, found, spec.ece_bins)
     if Metric.IMPROVEMENT_SET in spec.metrics:
-        yield from _improvement(spec.improvement_n or (), evidence.sets)
+        yield from _improvement(spec.improvement_n or (), sets)
     if Metric.GROUP_DISPARITY in spec.metrics:
-        yield from _group_disparity(evidence)
+        yield from _group_disparity(evidence.levels, sets)
 
 
 def _sbert_diversity(embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[_Cell]:
@@ -218,11 +257,10 @@ def _sbert_diversity(embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[
             yield _mean(f"{Metric.SBERT_DIVERSITY}.{side}", Split.TEST, iteration, of_side)
 
 
-def _calibration(bins: int, sets: Iterable[JudgedSet]) -> Iterator[_Cell]:
-    for judged in sets:
-        if judged.role is Role.SAMPLE:
-            found = {name: agreement(samples) for name, samples in by_problem(judged.samples).items()}
-            yield from _calibrated(CALIBRATIONS, judged.iteration, found, bins)
+def _calibration(bins: int, sets: Iterable[_Looked]) -> Iterator[_Cell]:
+    for looked in sets:
+        if looked.role is Role.SAMPLE:
+            yield from _calibrated(CALIBRATIONS, looked.iteration, looked.agreed, bins)
 
 
 def _calibrated(
@@ -236,18 +274,13 @@ def _calibrated(
         yield _mean(name, Split.TEST, iteration, {each: of_known.get(each) for each in found})
 
 
-def _of_training(block: MeasureBlock, evidence: Evidence) -> Iterator[_Cell]:
+def _of_training(block: MeasureBlock, evidence: Evidence, sets: Iterable[_Looked]) -> Iterator[_Cell]:
     """The metrics of what a model is trained on."""
     spec = block.measure
     if Metric.BALANCE in spec.metrics:
-        enough = ENOUGH if block.balance is None else block.balance.enough
-        for judged in evidence.sets:
-            if judged.role is Role.TRAIN:
-                values: dict[str, float | None] = {}
-                for name, samples in by_problem(judged.samples).items():
-                    taken = _taken(block, samples, evidence.thresholds.get(judged.iteration))
-                    values[name] = balance_score(_correct(taken), len(taken), enough=enough)
-                yield _mean(Metric.BALANCE, Split.TRAIN, judged.iteration, values)
+        for looked in sets:
+            if looked.role is Role.TRAIN:
+                yield _mean(Metric.BALANCE, Split.TRAIN, looked.iteration, looked.balance)
     if spec.tail_from is not None:
         for iteration, rows in evidence.rows.items():
             found = tail_values(rows, evidence.train_levels, tail_from=spec.tail_from)
@@ -260,20 +293,28 @@ def _of_training(block: MeasureBlock, evidence: Evidence) -> Iterator[_Cell]:
             )
 
 
-def _taken(block: MeasureBlock, samples: Sequence[JudgedSample], threshold: float | None) -> Sequence[JudgedSample]:
+def _balance(block: MeasureBlock, groups: Groups, threshold: float | None) -> dict[str, float | None]:
+    enough, values = ENOUGH if block.balance is None else block.balance.enough, dict[str, float | None]()
+    for name, samples in groups.items():
+        taken = _taken(block, samples, threshold)
+        values[name] = balance_score(_correct(taken), len(taken), enough=enough)
+    return values
+
+
+def _taken(block: MeasureBlock, samples: Sequence[JudgedAnswer], threshold: float | None) -> Sequence[JudgedAnswer]:
     """The distinct samples of a problem that training may imitate, before any cap."""
     if block.balance is not None and threshold is not None:
         return rewarded(samples, block.balance.reward, threshold)
     if block.majority is not None:
-        return distinct(sides(block.majority, samples)[0])
+        return distinct(agreeing(block.majority, samples))
     return distinct([each for each in samples if each.outcome is Outcome.CORRECT and is_whole(each)])
 
 
-def _improvement(sizes: Sequence[int], sets: Sequence[JudgedSet]) -> Iterator[_Cell]:
+def _improvement(sizes: Sequence[int], sets: Sequence[_Looked]) -> Iterator[_Cell]:
     """M_1's pass@N on IS(t), in both readings and by both estimators; at t = 1 there is no IS, so it is undefined."""
-    greedy = {each.iteration: _outcomes(each) for each in sets if each.role is Role.GREEDY}
+    greedy = {each.iteration: each.outcomes for each in sets if each.role is Role.GREEDY}
     first = {iteration: {name: found[0] for name, found in by_id.items()} for iteration, by_id in greedy.items()}
-    sampled = next(_outcomes(each) for each in sets if each.role is Role.SAMPLE and each.iteration == 1)
+    sampled = next(each.outcomes for each in sets if each.role is Role.SAMPLE and each.iteration == 1)
     for iteration in sorted(first):
         for size, reading, estimator in product(sizes, Reading, Estimator):
             name = f"is-pass@{size}.{reading}" + (".plain" if estimator is Estimator.PLAIN else "")
@@ -291,32 +332,27 @@ def _improvement(sizes: Sequence[int], sets: Sequence[JudgedSet]) -> Iterator[_C
 _NO_EARLIER_MODEL = "IS(1) does not exist: no model is earlier than M_1"
 
 
-def _outcomes(judged: JudgedSet) -> dict[str, list[Outcome]]:
-    """Outcomes by problem, in the order of sampling."""
-    return {name: [each.outcome for each in samples] for name, samples in by_problem(judged.samples).items()}
-
-
-def _group_disparity(evidence: Evidence) -> Iterator[_Cell]:
+def _group_disparity(levels: Mapping[str, int | None], sets: Iterable[_Looked]) -> Iterator[_Cell]:
     """Eq. 3 on the ood problems, and the two accuracies that it compares.
 
     Its values by problem are pseudo-values: they have its mean and its error.
     """
-    for judged in evidence.sets:
-        if judged.role is Role.OOD:
+    for looked in sets:
+        if looked.role is Role.OOD:
             solved = {
-                problem_id: LevelValue(level=evidence.levels.get(problem_id), value=_share_solved(found))
-                for problem_id, found in _outcomes(judged).items()
+                problem_id: LevelValue(level=levels.get(problem_id), value=_share_solved(found))
+                for problem_id, found in looked.outcomes.items()
             }
             yield _Cell(
                 metric=Metric.GROUP_DISPARITY.value,
                 split=Split.OOD,
-                iteration=judged.iteration,
+                iteration=looked.iteration,
                 values=disparity_pseudo_values(solved, best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
                 estimate=group_disparity(solved.values(), best=EASIEST_LEVEL, worst=HARDEST_LEVEL),
             )
             for level in (EASIEST_LEVEL, HARDEST_LEVEL):
                 of_this = {problem_id: each.value for problem_id, each in solved.items() if each.level == level}
-                yield _mean(of_level(level), Split.OOD, judged.iteration, of_this)
+                yield _mean(of_level(level), Split.OOD, looked.iteration, of_this)
 
 
 def _share_solved(outcomes: Sequence[Outcome]) -> float | None:
@@ -325,12 +361,11 @@ def _share_solved(outcomes: Sequence[Outcome]) -> float | None:
     return pass_at_k(n=len(judged), c=sum(judged), k=1)
 
 
-def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | None]]:
+def _values(role: Role, groups: Groups, spec: Measure) -> dict[str, dict[str, float | None]]:
     """Metric name to problem id to value. Samples that were not judged are left out, as if never drawn."""
-    groups = by_problem(judged.samples)
     values: dict[str, dict[str, float | None]] = defaultdict(dict)
     for metric in spec.metrics:
-        if judged.role in _ROLES.get(metric, ()):
+        if role in _ROLES.get(metric, ()):
             for problem_id, samples in groups.items():
                 most = spec.diversity_samples if metric in DIVERSITIES else None
                 looked_at = [s for s in samples if s.outcome not in UNJUDGED][:most]
@@ -342,30 +377,30 @@ def _values(judged: JudgedSet, spec: Measure) -> dict[str, dict[str, float | Non
 Named = Iterator[tuple[str, float | None]]
 
 
-def _greedy_pass_at_1(samples: Sequence[JudgedSample], _: Measure) -> Named:
+def _greedy_pass_at_1(samples: Sequence[JudgedAnswer], _: Measure) -> Named:
     yield "pass@1", pass_at_k(n=len(samples), c=_correct(samples), k=1)
 
 
-def _pass_at_k(samples: Sequence[JudgedSample], spec: Measure) -> Named:
+def _pass_at_k(samples: Sequence[JudgedAnswer], spec: Measure) -> Named:
     for k in spec.k:
         yield f"pass@{k}", pass_at_k(n=len(samples), c=_correct(samples), k=k)
 
 
-def _coverage(samples: Sequence[JudgedSample], _: Measure) -> Named:
+def _coverage(samples: Sequence[JudgedAnswer], _: Measure) -> Named:
     yield "coverage", coverage(correct=_correct(samples), sampled=len(samples))
 
 
-def _distinct_n(samples: Sequence[JudgedSample], spec: Measure) -> Named:
+def _distinct_n(samples: Sequence[JudgedAnswer], spec: Measure) -> Named:
     for name, texts in _texts_by_outcome(samples):
         yield f"distinct-n.{name}", distinct_n(texts, ngram_max=spec.ngram_max)
 
 
-def _distinct_equations(samples: Sequence[JudgedSample], _: Measure) -> Named:
+def _distinct_equations(samples: Sequence[JudgedAnswer], _: Measure) -> Named:
     for name, texts in _texts_by_outcome(samples):
         yield f"distinct-equations.{name}", distinct_equations(texts)
 
 
-def _texts_by_outcome(samples: Sequence[JudgedSample]) -> Iterator[tuple[str, list[str]]]:
+def _texts_by_outcome(samples: Sequence[JudgedAnswer]) -> Iterator[tuple[str, list[str]]]:
     """Correct and incorrect outputs apart (Section 5.2); what no model wrote is no output."""
     yield "correct", [s.sample.completion for s in samples if s.outcome is Outcome.CORRECT]
     yield (
@@ -374,11 +409,11 @@ def _texts_by_outcome(samples: Sequence[JudgedSample]) -> Iterator[tuple[str, li
     )
 
 
-def _correct(samples: Sequence[JudgedSample]) -> int:
+def _correct(samples: Sequence[JudgedAnswer]) -> int:
     return sum(sample.outcome is Outcome.CORRECT for sample in samples)
 
 
-_METRICS: Mapping[Metric, Callable[[Sequence[JudgedSample], Measure], Named]] = {
+_METRICS: Mapping[Metric, Callable[[Sequence[JudgedAnswer], Measure], Named]] = {
     Metric.PASS_AT_1: _greedy_pass_at_1,
     Metric.PASS_AT_K: _pass_at_k,
     Metric.COVERAGE: _coverage,
@@ -395,18 +430,14 @@ _ROLES: Mapping[Metric, tuple[Role, ...]] = {
 
 
 def _do(block: MeasureBlock, work: Work) -> Counts:
-    inputs, sets = work.inputs, []
-    for name in inputs.named("samples."):
-        _, role, iteration = name.split(".")
-        judged = inputs.judged(name, f"grades.{role}.{iteration}")
-        sets.append(JudgedSet(role=Role(role), iteration=int(iteration), samples=judged))
+    inputs = work.inputs
     embeddings = {
         int(name.removeprefix("embeddings.")): inputs.rows(name, EMBEDDINGS, SideValue)
         for name in inputs.named("embeddings.")
     }
     grouped = inputs.problems() if inputs.has("problems") else ()
     evidence = Evidence(
-        sets=sets,
+        sets=_sets(inputs),
         embeddings=embeddings,
         levels={problem.problem_id: problem.level for problem in grouped},
         rows={int(name.removeprefix("training_set.")): _rows(inputs, name) for name in inputs.named("training_set.")},
@@ -427,6 +458,14 @@ def _do(block: MeasureBlock, work: Work) -> Counts:
         },
     )
     return write_measured(work.folder, measure(block, evidence))
+
+
+def _sets(inputs: StepInputs) -> Iterator[JudgedSet]:
+    """Read one after the other."""
+    for name in inputs.named("samples."):
+        _, role, iteration = name.split(".")
+        judged = tuple(inputs.judged_answers(name, f"grades.{role}.{iteration}"))
+        yield JudgedSet(role=Role(role), iteration=int(iteration), samples=judged)
 
 
 def _rows(inputs: StepInputs, name: str) -> Counter[str]:

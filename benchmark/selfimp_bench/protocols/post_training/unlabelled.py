@@ -10,7 +10,7 @@ from selfimp_bench.protocols.post_training.choose import chosen
 from selfimp_bench.protocols.post_training.metrics.balance import distinct, is_whole, rewarded
 from selfimp_bench.protocols.post_training.metrics.majority import lower_bound, vote
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import JudgedSample, by_problem
+from selfimp_bench.steps.rows import Judged, JudgedAnswer, JudgedSample, by_problem
 from selfimp_bench.steps.training_rows import (
     PairRow,
     PairSelection,
@@ -62,18 +62,27 @@ class RewardSelectBlock:
 def sides(majority: Majority, samples: Sequence[JudgedSample]) -> tuple[list[JudgedSample], list[JudgedSample]]:
     """Of one model's samples of one problem those that agree with the vote, and those that do not; none where the vote
     is not sure, or is for no answer."""
-    found = vote(samples)
-    if found is None or found.answer is None:
+    answer = voted(majority, samples)
+    if answer is None:
         return [], []
-    if lower_bound(found.votes, found.total, level=majority.level) < majority.share:
-        return [], []
-    agree = [each for each in samples if is_whole(each) and each.extracted == found.answer]
     differ = [
-        each
-        for each in samples
-        if each.outcome not in UNJUDGED and each.extracted != found.answer and each.sample.token_ids
+        each for each in samples if each.outcome not in UNJUDGED and each.extracted != answer and each.sample.token_ids
     ]
-    return agree, differ
+    return agreeing(majority, samples), differ
+
+
+def voted(majority: Majority, samples: Sequence[JudgedAnswer]) -> str | None:
+    """The answer that the vote is for; None where it is not sure, or for no answer."""
+    found = vote(samples)
+    if found is None or lower_bound(found.votes, found.total, level=majority.level) < majority.share:
+        return None
+    return found.answer
+
+
+def agreeing(majority: Majority, samples: Sequence[Judged]) -> list[Judged]:
+    """Of one model's samples of one problem the whole ones that agree with the vote."""
+    answer = voted(majority, samples)
+    return [] if answer is None else [each for each in samples if is_whole(each) and each.extracted == answer]
 
 
 def select_by_vote(

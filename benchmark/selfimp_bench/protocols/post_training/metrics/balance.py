@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from selfimp_bench.engines.base import FinishReason
-from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.rows import Judged, JudgedAnswer
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 
 ENOUGH: Final = 8
@@ -30,7 +30,7 @@ def balance_score(correct: int, selected: int, *, enough: int = ENOUGH) -> float
     return min(correct / enough, 1.0) * correct / selected if selected else 0.0
 
 
-def rewards(samples: Sequence[JudgedSample], rule: str) -> list[float]:
+def rewards(samples: Sequence[JudgedAnswer], rule: str) -> list[float]:
     """The reward of each sample of one problem: 0 to 1 by ``agreement``, 0 to 1.2 by ``correct+agreement``.
 
     Agreement is the share of the judged samples with the same answer, by its text; a sample without an answer, or not
@@ -48,7 +48,7 @@ def rewards(samples: Sequence[JudgedSample], rule: str) -> list[float]:
     return [right + share / AGREEMENT_WEIGHT for right, share in zip(correct, shares, strict=True)]
 
 
-def rewarded(samples: Sequence[JudgedSample], rule: str, threshold: float) -> list[JudgedSample]:
+def rewarded(samples: Sequence[Judged], rule: str, threshold: float) -> list[Judged]:
     """Of one problem the distinct responses that ended by themselves, of a reward above the threshold, highest first.
 
     Of equal texts the one of the highest reward counts, the first of equals.
@@ -58,14 +58,14 @@ def rewarded(samples: Sequence[JudgedSample], rule: str, threshold: float) -> li
     return distinct([each for _, each in sorted(able, key=lambda one: -one[0])])
 
 
-def distinct(samples: Sequence[JudgedSample]) -> list[JudgedSample]:
+def distinct(samples: Sequence[Judged]) -> list[Judged]:
     """The first of every text."""
-    first: dict[str, JudgedSample] = {}
+    first: dict[str, Judged] = {}
     for each in samples:
         first.setdefault(each.sample.completion, each)
     return list(first.values())
 
 
-def is_whole(judged: JudgedSample) -> bool:
+def is_whole(judged: JudgedAnswer) -> bool:
     """Whether it was judged and ended by itself: training on a cut one would teach the model not to stop."""
     return judged.outcome not in UNJUDGED and judged.sample.finish_reason is FinishReason.STOP

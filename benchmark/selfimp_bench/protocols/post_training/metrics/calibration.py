@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, fsum
 
-from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.rows import JudgedAnswer
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN, Outcome
 
 
@@ -17,7 +17,7 @@ class Confident:
     correct: bool
 
 
-def agreement(samples: Sequence[JudgedSample]) -> Confident | None:
+def agreement(samples: Sequence[JudgedAnswer]) -> Confident | None:
     """The answer that most judged samples of one problem give, and their share; None where none was written and judged.
 
     Right samples give one answer, however they write it; to give none is one, too, and is wrong. Of equally frequent

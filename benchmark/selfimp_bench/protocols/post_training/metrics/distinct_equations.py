@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 
@@ -98,7 +99,13 @@ def distinct_equations(outputs: Sequence[str]) -> float | None:
 
 def extract_equations(text: str) -> tuple[str, ...]:
     """The equations of a text in normal form and in order, such as ``("16-3-4=9", "9*2=18")``. Never raises."""
-    return tuple(equation for segment in _segments(text) for equation in _segment_equations(segment))
+    return tuple(equation for line in text.split("\n") for equation in _line_equations(line))
+
+
+@lru_cache(maxsize=2**16)
+def _line_equations(line: str) -> tuple[str, ...]:
+    """No equation goes on in the next line, and samples of one problem share most of their lines."""
+    return tuple(equation for segment in _segments(line) for equation in _segment_equations(segment))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-from selfimp_bench.steps.rows import JudgedSample
+from selfimp_bench.steps.rows import JudgedAnswer
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, UNWRITTEN
 
 
@@ -19,7 +19,7 @@ class Vote:
     total: int
 
 
-def vote(samples: Sequence[JudgedSample]) -> Vote | None:
+def vote(samples: Sequence[JudgedAnswer]) -> Vote | None:
     """The vote of one model's samples of one problem; None without samples. It does not look at what is right.
 
     Answers are told apart by their text, and to give none counts as one of them; of equally frequent ones the first
