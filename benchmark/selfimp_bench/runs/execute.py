@@ -147,7 +147,8 @@ def open_runner(
 
 
 def refuse_lacks(experiment: Experiment, home: Path) -> None:
-    """Raise NotReady where a library, a GPU, a compiler or something to be fetched is missing for the steps that are to do."""
+    """Raise NotReady where a library, a GPU, a compiler or something to be fetched is missing for the steps that are to
+    do."""
     store, plan = Store(home / "store"), experiment.plan()
     lacking = (
         *_lack_of_libraries(experiment, plan, store),
