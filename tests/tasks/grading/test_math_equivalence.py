@@ -10,7 +10,7 @@ from multiprocessing import get_context
 import pytest
 
 from selfimp_bench.tasks.grading import math_equivalence
-from selfimp_bench.tasks.grading.math_equivalence import Comparison, Verdict, compare
+from selfimp_bench.tasks.grading.math_equivalence import Comparison, Verdict, _compare, compare
 
 EQUAL = Comparison(verdict=Verdict.EQUAL, detail=None)
 
@@ -41,19 +41,20 @@ def test_many_threads_may_ask_at_once():
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes_may_ask(method):
-    assert compare("1/2", "0.5") == EQUAL
+    # What is remembered needs no process.
+    assert _compare("1/2", "0.5") == EQUAL
     with get_context(method).Pool(1) as pool:
-        assert pool.apply(compare, ("1/2", "0.5")) == EQUAL
-    assert compare("1/2", "0.5") == EQUAL
+        assert pool.apply(_compare, ("1/2", "0.5")) == EQUAL
+    assert _compare("1/2", "0.5") == EQUAL
 
 
 @pytest.mark.slow
 def test_a_worker_that_dies_is_a_crash_and_is_replaced():
-    assert compare("1/2", "0.5") == EQUAL
+    assert _compare("1/2", "0.5") == EQUAL
     for worker in math_equivalence._WORKERS._idle:
         os.kill(worker._process.pid, signal.SIGKILL)
         worker._process.wait()
-    comparisons = [compare("1/2", "0.5") for _ in range(len(math_equivalence._WORKERS._idle) + 1)]
+    comparisons = [_compare("1/2", "0.5") for _ in range(len(math_equivalence._WORKERS._idle) + 1)]
     assert comparisons[0].verdict is Verdict.CRASHED
     assert comparisons[-1] == EQUAL
 
@@ -74,3 +75,27 @@ def test_a_worker_ends_with_the_process_that_started_it():
     assert asked.stderr == ""
     with pytest.raises(ProcessLookupError):
         os.kill(int(asked.stdout), 0)
+
+
+def test_a_pair_is_compared_once_and_the_order_of_a_pair_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+    known = math_equivalence._compare
+
+    def ask(gold: str, answer: str) -> Comparison:
+        asked.append((gold, answer))
+        return known(gold, answer)
+
+    monkeypatch.setattr(math_equivalence, "_compare", ask)
+    one, other = ("17<x<29", "(17,29)"), ("(17,29)", "17<x<29")
+    found = [compare(*pair).verdict for pair in (one, other, one, other, one)]
+    assert found == [Verdict.EQUAL, Verdict.DIFFERENT] * 2 + [Verdict.EQUAL]
+    assert asked == [one, other]
+
+
+def test_a_crash_and_what_is_long_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    crash = Comparison(verdict=Verdict.CRASHED, detail="killed")
+    answers = [crash, Comparison(verdict=Verdict.EQUAL, detail=None)]
+    monkeypatch.setattr(math_equivalence, "_compare", lambda _gold, _answer: answers.pop(0))
+    assert compare("941/941", "1") == crash and compare("941/941", "1").verdict is Verdict.EQUAL
+    answers += [crash, crash]
+    assert compare("1" * 2000, "1") == compare("1" * 2000, "1") == crash and not answers
