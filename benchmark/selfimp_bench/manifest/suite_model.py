@@ -125,8 +125,8 @@ class Published:
     A row without a method is one for every method.
     """
 
-    tables: Annotated[tuple[PathInside, ...], SOME, UNIQUE]
-    """Reference tables, beside the suite or in reference_results/."""
+    tables: Annotated[tuple[PathInside, ...], UNIQUE]
+    """Reference tables, beside the suite or in reference_results/; none where nobody published any."""
     renamed: tuple[Renamed, ...]
     """Measurements that the tables call otherwise."""
     best: tuple[PublishedBest, ...]
