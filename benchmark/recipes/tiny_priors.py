@@ -31,6 +31,13 @@ from selfimp_bench.places import REFERENCES
 
 SOURCE = "reference_results/tiny"
 TRAINED = ("tiny-iter-sft", "tiny-iter-dpo", "tiny-iter-sft-dpo", "tiny-iter-sft-vllm")
+FOLLOW_UPS = (
+    "tiny-iter-sft-short",
+    "tiny-iter-dpo-short",
+    "tiny-iter-sft-balanced",
+    "tiny-iter-sft-tail",
+    "tiny-iter-dpo-majority",
+)
 _SMALLEST = 0.00001
 """What the tables' last digit is worth; a row whose runs all agree has at most this spread."""
 _FILTERS = ("mc.q*", "mc.*", "cot-binary", "cot-score", "tournament", "and(*")
@@ -41,7 +48,7 @@ _OF_FILTERS = ("filtered-accuracy", "gap", "relative-gap", "aggregate-relative-g
 class Group:
     """Rows that are pooled: of these tables, of a metric's pattern, a split, and of models trained or not (None: any).
 
-    data: what the tables call the split's data.
+    data: what the tables call the split's data. after: the iteration behind which they are.
     """
 
     setting: str
@@ -50,6 +57,7 @@ class Group:
     split: str = ANY
     data: str = "*"
     trained: bool | None = None
+    after: int = -1
 
 
 def groups() -> Iterator[Group]:
@@ -61,6 +69,10 @@ def groups() -> Iterator[Group]:
             yield Group(setting="tiny-trained", metric=metric, tables=TRAINED, split=split, data=f"*-{split}")
     for metric in ("distinct-n", "distinct-equations", "sbert-diversity", "is-pass@*", "group-disparity"):
         yield Group(setting="tiny-trained", metric=metric, tables=TRAINED)
+    for metric in ("ece.*", "overconfidence.*", "balance"):
+        yield Group(setting="tiny-trained", metric=metric, tables=FOLLOW_UPS)
+    # The first training set is the same in every run; those of votes differ ten times as much as others.
+    yield Group(setting="tiny-trained", metric="tail-share", tables=FOLLOW_UPS[:-1], after=1)
     for trained, tables in ((False, ("tiny-gv-gap", "tiny-iter-rejection")), (True, ("tiny-iter-rejection",))):
         for metric in _verification_metrics():
             yield Group(setting="tiny-sampled", metric=metric, tables=tables, trained=trained)
@@ -122,7 +134,7 @@ def _rows(group: Group) -> Iterator[Reference]:
 
 
 def _is_of(group: Group, row: Reference) -> bool:
-    time = row.x is not None and group.trained in (None, row.x > 0)
+    time = row.x is not None and row.x > group.after and group.trained in (None, row.x > 0)
     return (
         time and row.method in group.tables and fnmatchcase(row.dataset, group.data) and fits(group.metric, row.metric)
     )
