@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.edits import Edit, edited
-from fuzz.targets import Target
+from fuzz.target import Target
 from selfimp_bench.errors import SelfimpError
 
 SECONDS: Final = 10

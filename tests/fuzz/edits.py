@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
+from fuzz.archives import edited_archive
+from fuzz.tables import edited_table
 from selfimp_bench.seals import SEAL, seal_of
 
 Edit = tuple[int, int]
@@ -110,12 +112,24 @@ WORDS: Final = (
         b"1_0",
     ),
 )
+OTHER_ROWS: Final = (
+    b'{"problem_id": "p", "sample_index": 0, "completion": "#### 4"}',
+    b'{"doc_id": 0, "doc": {"question": "?", "answer": "#### 4"}, "resps": [["#### 4"]], "filter": "none"}',
+    b'{"custom_id": "p", "response": {"status_code": 200, "body": {"choices": [{"text": "#### 4"}]}}, "error": null}',
+    b'{"problem_id": "p", "question": "?", "answer": "#### 4"}',
+    b'{"question": "?", "answer": "#### 4"}',
+    b'{"version": 2, "eval": {"task": "gsm8k"}, "samples": []}',
+    b"[]",
+    b"null",
+    b"1",
+)
+"""Rows of other formats."""
 
 
 def edited(content: bytes, form: str, edits: Sequence[Edit]) -> bytes:
     """The content of a file after edits.
 
-    form: ``yaml``, ``json``, ``jsonl``, ``zip``, or another, which has no fields.
+    form: ``yaml``, ``json``, ``jsonl``, ``zip``, ``eval``, ``parquet``, or another, which has no fields.
     """
     for where, what in edits:
         if form in _FIELDS and what % 2:
@@ -165,7 +179,10 @@ def _json_lines(content: bytes, where: int, what: int) -> bytes:
     if not lines:
         return content
     at = where % len(lines)
-    lines[at] = _json(lines[at], where // len(lines), what, None)
+    if what % 17 == 0:
+        lines.insert(at + what % 2, OTHER_ROWS[what // 34 % len(OTHER_ROWS)])
+    else:
+        lines[at] = _json(lines[at], where // len(lines), what, None)
     return b"\n".join(lines) + b"\n"
 
 
@@ -212,8 +229,7 @@ def _zip(content: bytes, where: int, what: int) -> bytes:
         own = edited(own, name.rpartition(".")[2], [(where, rest // 4)])
         members[at] = (name, mode, _sealed(own) if rest % 4 > 1 else own)
     elif kind == 5:
-        words = [each for each in NONSENSE if isinstance(each, str) and "\ud800" not in each]
-        other = words[where % len(words)]
+        other = _NAMES[where % len(_NAMES)]
         members[at] = ((other, f"runs/{other}", f"{other}.json", f"{name}/{other}.json")[rest % 4], mode, own)
     elif kind == 6:
         members[at] = (name, _MODES[rest % len(_MODES)], own)
@@ -268,11 +284,26 @@ def _described(members: list[_Member]) -> list[_Member]:
     return [(name, mode, made if name == "bundle.json" else content) for name, mode, content in members]
 
 
+def _log(content: bytes, where: int, what: int) -> bytes:
+    made = edited_archive(content, where, what, lambda own, form, *edit: edited(own, form, [edit]), _NAMES)
+    return _bytewise(content, where, what) if made is None else made
+
+
+_NAMES: Final = [each for each in NONSENSE if isinstance(each, str) and "\ud800" not in each]
+
+
+def _table(content: bytes, where: int, what: int) -> bytes:
+    made = edited_table(content, where, what, _data)
+    return _bytewise(content, where, what) if made is None else made
+
+
 _FIELDS: Final[dict[str, Callable[[bytes, int, int], bytes]]] = {
     "json": _json,
     "jsonl": _json_lines,
     "yaml": _yaml,
     "zip": _zip,
+    "eval": _log,
+    "parquet": _table,
 }
 
 

@@ -5,19 +5,19 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gap_support import GapManifestMaker
 from support import ManifestMaker
 
 from fuzz.edits import zip_members
+from fuzz.outside import outside
+from fuzz.target import Seed, Target, as_lines, as_parquet, json_lines, seed, twice_refused
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest import priors, reference_table
 from selfimp_bench.manifest.model import Grading, Profile
@@ -46,37 +46,11 @@ from selfimp_bench.tasks.tiny_gsm import generate
 ROOT: Final = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seed:
-    """A file to begin with: its name, which a reader may look at, its form (``edits``) and its content."""
-
-    name: str
-    form: str
-    content: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """Something that reads files.
-
-    read: reads one file; raises InputError where it refuses it, AssertionError where it accepts nonsense.
-    share: of all inputs.
-    """
-
-    name: str
-    seeds: Sequence[Seed]
-    read: Callable[[Path], None]
-    share: float
-
-
-def seed(path: Path, form: str) -> Seed:
-    return Seed(name=path.name, form=form, content=path.read_bytes())
-
-
 def targets(folder: Path) -> Mapping[str, Target]:
     """All of them; what they need lies in ``folder``."""
-    made = (_tables(), _priors(), _problems(), _samples(folder), _texts(), _manifests(folder), _locks(folder))
-    return {each.name: each for each in (*made, _run_folders(folder), _bundles(folder))}
+    texts = (_tables(), _priors(), _problems(), _samples(folder), _texts(), outside(folder))
+    made = (_manifests(folder), _locks(folder), _run_folders(folder), _bundles(folder))
+    return {each.name: each for each in (*texts, *made)}
 
 
 def _tables() -> Target:
@@ -93,7 +67,7 @@ def _tables() -> Target:
     paper = REFERENCES / "progress-or-regress"
     seeds = [seed(path, "csv") for path in (paper / "table1.csv", paper / "datasets.csv", paper / "implied.csv")]
     tiny = (REFERENCES / "tiny" / "tiny-iter-sft-vllm.v1.csv").read_bytes()
-    return Target(name="tables", seeds=[*seeds, Seed(name="tiny.csv", form="csv", content=tiny)], read=read, share=0.2)
+    return Target(name="tables", seeds=[*seeds, Seed(name="tiny.csv", form="csv", content=tiny)], read=read, share=0.15)
 
 
 def _priors() -> Target:
@@ -115,31 +89,10 @@ def _priors() -> Target:
     )
 
 
-def _twice_refused(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    assert len(dict(pairs)) == len(pairs), "a key twice in one object"
-    return dict(pairs)
-
-
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows as another reader of JSON sees them."""
-    text = path.read_bytes().decode("utf-8")
-    return [json.loads(line, object_pairs_hook=_twice_refused) for line in text.split("\n") if line.strip()]
-
-
 def _problem_rows(count: int) -> list[dict[str, Any]]:
     rows = [msgspec.to_builtins(problem) for problem in generate(Split.TEST, count=count, seed=1)]
     rows[0] |= {"choices": ["a", "b"], "answers": ["c"], "tests": ["assert f(1)"], "setup": "", "entry_point": "f"}
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
-
-
-def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-
-
-def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows)), sink)
-    return sink.getvalue()
 
 
 def _problems() -> Target:
@@ -147,7 +100,7 @@ def _problems() -> Target:
         problems = read_problems(path)
         assert len({each.problem_id for each in problems}) == len(problems), "a problem twice"
         if path.suffix == ".jsonl":
-            rows = _json_lines(path)
+            rows = json_lines(path)
             assert [row["problem_id"] for row in rows] == [each.problem_id for each in problems], "other rows"
         table = pa.Table.from_pylist([msgspec.to_builtins(each) for each in problems], schema=PROBLEM_SCHEMA)
         assert table.num_rows == len(problems)
@@ -156,8 +109,8 @@ def _problems() -> Target:
 
     rows = _problem_rows(6)
     seeds = [
-        Seed(name="problems.jsonl", form="jsonl", content=_lines(rows)),
-        Seed(name="problems.parquet", form="parquet", content=_parquet(rows)),
+        Seed(name="problems.jsonl", form="jsonl", content=as_lines(rows)),
+        Seed(name="problems.parquet", form="parquet", content=as_parquet(rows)),
     ]
     return Target(name="problems", seeds=seeds, read=read, share=0.27)
 
@@ -165,7 +118,7 @@ def _problems() -> Target:
 def _samples(folder: Path) -> Target:
     problems = folder / "problems.jsonl"
     rows = _problem_rows(4)
-    problems.write_bytes(_lines(rows))
+    problems.write_bytes(as_lines(rows))
     grading = Grading(task="gsm8k", extraction="strict", source="test")
     samples = [
         {
@@ -186,17 +139,17 @@ def _samples(folder: Path) -> Target:
             grade_files(grading, problems=problems, samples=[path], out=out, told=lambda _: None)
         finally:
             (folder / ".grades.jsonl.partial").unlink(missing_ok=True)
-        grades = _json_lines(out)
+        grades = json_lines(out)
         assert grades, "graded nothing"
         for each in grades:
             assert 0 <= each["sample_index"] < 2**63, "a sample index that is none"
         if path.suffix == ".jsonl":
-            given = [(row["problem_id"], row["sample_index"]) for row in _json_lines(path)]
+            given = [(row["problem_id"], row["sample_index"]) for row in json_lines(path)]
             assert given == [(each["problem_id"], each["sample_index"]) for each in grades], "other samples"
 
     seeds = [
-        Seed(name="samples.jsonl", form="jsonl", content=_lines(samples)),
-        Seed(name="samples.parquet", form="parquet", content=_parquet(samples)),
+        Seed(name="samples.jsonl", form="jsonl", content=as_lines(samples)),
+        Seed(name="samples.parquet", form="parquet", content=as_parquet(samples)),
     ]
     return Target(name="samples", seeds=seeds, read=read, share=0.15)
 
@@ -227,7 +180,7 @@ def _texts() -> Target:
         "8xA100-80GB",
     )
     seeds = [Seed(name="text.txt", form="text", content=text.encode()) for text in texts]
-    return Target(name="judgements", seeds=seeds, read=read, share=0.19)
+    return Target(name="judgements", seeds=seeds, read=read, share=0.14)
 
 
 def _manifests(folder: Path) -> Target:
@@ -289,7 +242,7 @@ def _locks(folder: Path) -> Target:
         lock_path(study).write_bytes(path.read_bytes())
         if flaws := list(lock_flaws(loaded)):
             raise InputError("\n".join(map(str, flaws)))
-        found = json.loads(path.read_bytes(), object_pairs_hook=_twice_refused)
+        found = json.loads(path.read_bytes(), object_pairs_hook=twice_refused)
         same = {name: found.get(name) for name in own} == own
         assert same, "another lock is accepted"
 

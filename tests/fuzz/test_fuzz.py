@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz.drive import Fed, feed, words
-from fuzz.targets import Target, targets
+from fuzz.target import Target
+from fuzz.targets import targets
 
 INPUTS: Final = 3000
 EDITS: Final = st.lists(st.tuples(st.integers(0, 2**30), st.integers(0, 2**30)), min_size=1, max_size=4)
@@ -22,7 +23,18 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Target]:
 
 @pytest.mark.parametrize(
     "name",
-    ["tables", "priors", "problems", "samples", "judgements", "manifests", "locks", "run-folders", "bundles"],
+    [
+        "tables",
+        "priors",
+        "problems",
+        "samples",
+        "judgements",
+        "outside",
+        "manifests",
+        "locks",
+        "run-folders",
+        "bundles",
+    ],
 )
 def test_three_thousand_damaged_files_give_no_traceback(known: Mapping[str, Target], name: str, tmp_path: Path) -> None:
     target, fed = known[name], Fed()

@@ -67,6 +67,9 @@ def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
         return
     try:
         with pq.ParquetFile(path) as table:
+            names = table.schema_arrow.names
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise InputError(f"{path}: the column {shortened(twice)!r} stands there twice; expected every one once")
             for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
                 yield from batch.to_pylist()
     except (OSError, ValueError, OverflowError, pa.ArrowException) as error:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.plain_json import shortened
 
 Row = Mapping[str, Any]
 """A row as JSON or Parquet gives it: a data set's own names, nested lists and mappings, null for nothing."""
@@ -42,14 +43,15 @@ def refuse(row_name: str, column: str, found: object, expected: str) -> NoReturn
     """Raise the InputError of a column that cannot be read."""
     shown = repr(found)
     shown = shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "…"
-    raise InputError(f"row {row_name}, column {column!r}: found {shown}; expected {expected}: {_REMEDY}")
+    raise InputError(f"row {shortened(row_name)}, column {column!r}: found {shown}; expected {expected}: {_REMEDY}")
 
 
 def _first(row: Row, row_name: str, names: tuple[str, ...]) -> Any:
     name = _found(row, names)
     if name not in row:
         there = ", ".join(map(str, row)) or "none"
-        raise InputError(f"row {row_name}: no column {' or '.join(map(repr, names))} (it has {there}): {_REMEDY}")
+        wanted = " or ".join(map(repr, names))
+        raise InputError(f"row {shortened(row_name)}: no column {wanted} (it has {shortened(there, 400)}): {_REMEDY}")
     return row[name]
 
 

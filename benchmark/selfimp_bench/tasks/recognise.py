@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.tasks import commonsense_qa, competition_math, gsm8k, mbpp, nq_open, sudoku
 from selfimp_bench.tasks.fields import LAYOUTS, TASK_FIELDS
 from selfimp_bench.tasks.grading.gsm8k import MARKER
@@ -70,7 +71,7 @@ def problem_of_row(row: Mapping[str, Any], row_id: str) -> Problem:
     if "question" in row and isinstance(row.get("answer"), list):
         return nq_open.problem_from_row(row, row_id)
     there = ", ".join(list(map(str, row))[:20]) or "nothing"
-    raise InputError(f"no problem: it has {there}; expected {LAYOUTS}")
+    raise InputError(f"no problem: it has {shortened(there, 400)}; expected {LAYOUTS}")
 
 
 def problem_of_target(task: str, problem_id: str, question: str, target: str, level: object) -> Problem | None:
@@ -83,7 +84,7 @@ def problem_of_target(task: str, problem_id: str, question: str, target: str, le
         return Problem(problem_id=problem_id, question=question, answers=(target,))
     else:
         return None
-    whole = level if isinstance(level, int) and not isinstance(level, bool) and level > 0 else None
+    whole = level if isinstance(level, int) and not isinstance(level, bool) and 0 < level < 2**31 else None
     return Problem(problem_id=problem_id, question=question, answer=answer, level=whole)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fuzz.archives import DEFLATED, STORED, ZSTANDARD, archive, members_of, packed
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.runs.generations.look import open_source, sources_at
@@ -198,3 +199,84 @@ def test_a_zip_that_is_no_log_is_refused(tmp_path):
         log.writestr("header.json", "{}")
     with pytest.raises(InputError, match=r"a zip without header\.json and samples/"):
         open_source(tmp_path / "x.eval")
+
+
+def test_choices_of_a_request_are_samples_though_its_name_is_not_the_problems(tmp_path):
+    body = {"choices": [{"text": "a"}, {"text": "b"}]}
+    output = OUTPUT | {"custom_id": "request-p", "response": {"status_code": 200, "body": body}}
+    problems = read_problem_file(lines(tmp_path / "p.jsonl", PROBLEM))
+    assert texts(open_source(lines(tmp_path / "o.jsonl", output)), problems) == [("p", 0, "a"), ("p", 1, "b")]
+
+
+def test_filters_that_say_other_things_of_a_document_are_refused(tmp_path):
+    both = [DOC | {"filter": name, "doc_id": number} for name in ("a", "b") for number in (0, 1)]
+    path = tmp_path / "samples_gsm8k_2026-01-01.jsonl"
+    assert len(open_source(lines(path, *both)).problems()) == 2
+    with pytest.raises(InputError, match=r"jsonl:4: document 1 has another doc or other resps"):
+        open_source(lines(path, *both[:3], both[3] | {"resps": [["#### 5"]]})).problems()
+    with pytest.raises(InputError, match=r"no row of filter 'a' for 1 of 2 documents, the first '1'"):
+        open_source(lines(path, both[0], *both[2:])).problems()
+    assert len(open_source(lines(path, *both[:3])).problems()) == 2
+
+
+def repacked(path, change, method=zipfile.ZIP_DEFLATED):
+    """The recorded log, its members changed by ``change(name, data)``; None leaves one out."""
+    with zipfile.ZipFile(path, "w", method) as log:
+        for name, _, content in members_of((MADE / "inspect" / "t1.eval").read_bytes()):
+            if (made := change(name, content)) is not None:
+                log.writestr(name, made)
+    return path
+
+
+def test_a_log_is_the_same_however_it_is_packed_and_whole_or_refused(tmp_path):
+    recorded = open_source(MADE / "inspect" / "t1.eval")
+    same = open_source(repacked(tmp_path / "same.eval", lambda _, content: content))
+    as_read = [list(checked(each, recorded.problems())) for each in (recorded, same)]
+    assert [(a.problem_id, a.completion) for a in as_read[0]] == [(b.problem_id, b.completion) for b in as_read[1]]
+    with pytest.raises(InputError, match="39 samples, and the log says that 40 were completed"):
+        open_source(repacked(tmp_path / "l.eval", lambda name, content: None if "-00003_" in name else content))
+    with pytest.raises(InputError, match=r"-00003_epoch_1.json: \d+ bytes; at most \d+ are read"):
+        swollen = repacked(
+            tmp_path / "s.eval", lambda name, content: content + b" " * 2**25 if "-00003_" in name else content
+        )
+        open_source(swollen).problems()
+    with pytest.raises(InputError, match="compression 12; expected none, deflate or zstandard"):
+        open_source(repacked(tmp_path / "b.eval", lambda _, content: content, zipfile.ZIP_BZIP2))
+
+
+@pytest.mark.parametrize("method", [STORED, DEFLATED, ZSTANDARD])
+def test_a_flipped_bit_anywhere_in_a_log_is_refused(tmp_path, method):
+    members = {name: content for name, _, content in members_of((MADE / "inspect" / "t1.eval").read_bytes())}
+    kept = {name: content for name, content in members.items() if name == "header.json" or "-0000" in name}
+    header = json.loads(kept["header.json"])
+    header["results"]["completed_samples"] = len(kept) - 1
+    kept["header.json"] = json.dumps(header).encode()
+    whole = archive([packed(name, method, content) for name, content in kept.items()])
+    path = tmp_path / "x.eval"
+
+    def read():
+        return sorted((each.problem_id, each.completion, each.correct) for each in open_source(path).generations())
+
+    path.write_bytes(whole)
+    as_it_was = read()
+    refused = 0
+    for place in range(0, len(whole), len(whole) // 200):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        try:
+            assert read() == as_it_was  # a flip of times, or of a name's end
+        except InputError:
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize("change", [{"question": 7}, {"question": None}, {"question": " "}, {"answer": ""}])
+def test_a_problem_whose_question_is_no_text_is_refused(tmp_path, change):
+    with pytest.raises(InputError, match=r"p\.jsonl:1: row 0, column '(question|answer)'"):
+        read_problem_file(lines(tmp_path / "p.jsonl", {"question": "?", "answer": "#### 4"} | change))
+
+
+def test_a_column_twice_is_refused(tmp_path):
+    table = pa.Table.from_pylist([ROW])
+    pq.write_table(table.append_column("completion", pa.array(["other"])), tmp_path / "s.parquet")
+    with pytest.raises(InputError, match="the column 'completion' stands there twice"):
+        open_source(tmp_path / "s.parquet")

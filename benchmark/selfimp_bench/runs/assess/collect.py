@@ -13,7 +13,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.runs.generations.look import sources_at
 from selfimp_bench.runs.generations.problem_files import checked, problems_of
-from selfimp_bench.runs.generations.source import Generation, Source
+from selfimp_bench.runs.generations.source import Generation, Source, shown
 from selfimp_bench.steps.grade import grade
 from selfimp_bench.steps.rows import GradeRow, JudgedSample, Role, SampleRow
 from selfimp_bench.tasks.grading.graders import GRADERS, with_stops
@@ -222,7 +222,7 @@ def _roles(part: Sequence[tuple[Source, list[Generation]]], role: Role | None) -
         for each in generations:
             if each.role is not None and each.role not in known:
                 raise InputError(
-                    f"{each.place}: role {each.role!r}; expected one of {', '.join(sorted(known))}, or none"
+                    f"{each.place}: role {shown(each.role)}; expected one of {', '.join(sorted(known))}, or none"
                 )
             usual = Role.GREEDY if most == 1 else Role.SAMPLE
             yield role or (Role(each.role) if each.role is not None else usual), each
@@ -234,7 +234,7 @@ def _refuse_twice(placed: Iterable[_Placed]) -> None:
         key = (role, each.problem_id, each.sample_index)
         if key in seen:
             raise InputError(
-                f"{each.place}: sample {each.sample_index} of problem {each.problem_id!r} stands in {seen[key]} "
+                f"{each.place}: sample {each.sample_index} of problem {shown(each.problem_id)} stands in {seen[key]} "
                 f"already ({role}); expected the samples of one checkpoint, each once"
             )
         seen[key] = each.place
@@ -244,7 +244,8 @@ def _as_scored(generation: Generation) -> GradeRow:
     if generation.correct is None:
         raise InputError(
             f"{generation.place}: no judgement of sample {generation.sample_index} of problem "
-            f"{generation.problem_id!r} that is right or wrong alone; expected one, or another --task than {AS_SCORED}"
+            f"{shown(generation.problem_id)} that is right or wrong alone; expected one, or another --task than "
+            f"{AS_SCORED}"
         )
     return GradeRow(
         problem_id=generation.problem_id,

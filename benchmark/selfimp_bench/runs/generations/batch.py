@@ -10,7 +10,7 @@ from typing import Any
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.plain_json import shortened
-from selfimp_bench.runs.generations.source import Generation, Source, no_problems
+from selfimp_bench.runs.generations.source import Generation, Source, no_problems, shown
 from selfimp_bench.steps.dataset import iterate_rows
 from selfimp_bench.tasks.fields import BATCH
 
@@ -39,7 +39,7 @@ def _generations(path: Path) -> Iterator[Generation]:
             raise InputError(f"{place}: no custom_id and response, as the rows before; expected {BATCH} throughout")
         name, response = row["custom_id"], row["response"]
         if not isinstance(name, str) or not name:
-            raise InputError(f"{place}: custom_id is {name!r}; expected a text")
+            raise InputError(f"{place}: custom_id is {shown(name)}; expected a text")
         if not _answered(row):
             continue
         for index, (text, reason) in enumerate(_texts(place, response.get("body"))):
@@ -64,7 +64,10 @@ def _texts(place: str, body: object) -> list[tuple[str, str | None]]:
     if isinstance(body, dict) and isinstance(body.get("choices"), list) and body["choices"]:
         return [_choice(place, choice) for choice in body["choices"]]
     if isinstance(body, dict) and isinstance(body.get("output"), list):
-        parts = [part for item in body["output"] if isinstance(item, dict) for part in item.get("content") or ()]
+        contents = [item.get("content") or [] for item in body["output"] if isinstance(item, dict)]
+        if not all(isinstance(content, list) for content in contents):
+            raise InputError(f"{place}: the content of an output is no list; expected a response")
+        parts = [part for content in contents for part in content]
         texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
         return [("".join(texts), "length" if body.get("status") == "incomplete" else "stop")]
     raise InputError(f"{place}: the response's body has no choices; expected a (chat) completion or a response")

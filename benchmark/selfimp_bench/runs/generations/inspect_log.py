@@ -1,6 +1,7 @@
 """Logs of inspect_ai, ``.eval`` (a zip of JSON files) and ``.json``, read without inspect_ai."""
 
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,15 +10,19 @@ import pyarrow as pa
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.plain_json import plain_json, shortened
-from selfimp_bench.runs.generations.source import Generation, Source
+from selfimp_bench.runs.generations.source import Generation, Source, shown
 from selfimp_bench.tasks.fields import INSPECT
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.recognise import problem_of_row, problem_of_target, task_of_name
 
-_LARGEST: Final = 2**29
-"""Bytes of one file in a log that are read."""
+_LARGEST: Final = 2**24
+"""Bytes of one file in a log that are read: as plain data it may take thirty times as many, and takes seconds."""
 _ZSTANDARD: Final = 93
 """A zip's number of the compression that Python 3.11 does not know."""
+
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTANDARD)
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
+"""What reading a damaged zip raises."""
 
 _Placed = Iterator[tuple[str, Mapping[str, Any]]]
 
@@ -32,10 +37,14 @@ def json_source(path: Path, log: Mapping[str, Any]) -> Source:
     samples = log.get("samples")
     if not isinstance(samples, list) or not samples:
         raise InputError(f"{path}: the log has no samples; expected those of a finished evaluation")
+    _refuse_fewer(path, log, len(samples))
 
     def every() -> _Placed:
         for number, sample in enumerate(samples, start=1):
-            yield f"{path}, sample {number}", sample
+            place = f"{path}, sample {number}"
+            if not isinstance(sample, dict):
+                raise InputError(f"{place}: expected a JSON object, found {type(sample).__name__}")
+            yield place, sample
 
     return _source(path, log["eval"], every)
 
@@ -47,9 +56,14 @@ def eval_source(path: Path) -> Source:
             names = sorted(name for name in log.namelist() if name.startswith("samples/") and name.endswith(".json"))
             if "header.json" not in log.namelist() or not names:
                 raise InputError(f"{path}: a zip without header.json and samples/; expected a finished {INSPECT}")
+            if len(set(names)) < len(names) or log.namelist().count("header.json") > 1:
+                raise InputError(f"{path}: a file stands in the zip twice; expected every sample and the header once")
+            if sum(each.compress_size for each in log.infolist()) > path.stat().st_size:
+                raise InputError(f"{path}: its files are larger than the zip that holds them; copy it anew")
             header = _member(path, log, "header.json")
-    except (zipfile.BadZipFile, OSError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path}: cannot be read as a zip ({error}); expected an {INSPECT}") from None
+    _refuse_fewer(path, header, len(names))
 
     def every() -> _Placed:
         with zipfile.ZipFile(path) as log:
@@ -59,13 +73,23 @@ def eval_source(path: Path) -> Source:
     return _source(path, header.get("eval"), every)
 
 
+def _refuse_fewer(path: Path, header: Mapping[str, Any], there: int) -> None:
+    """Of a log that says how many samples were completed, and holds fewer."""
+    results = header.get("results")
+    completed = results.get("completed_samples") if isinstance(results, dict) else None
+    if isinstance(completed, int) and there < completed:
+        raise InputError(
+            f"{path}: {there} samples, and the log says that {completed} were completed; copy the log anew"
+        )
+
+
 def _member(path: Path, log: zipfile.ZipFile, name: str) -> Mapping[str, Any]:
     entry = log.getinfo(name)
     if entry.file_size > _LARGEST:
         raise InputError(f"{path}, {name}: {entry.file_size} bytes; at most {_LARGEST} are read")
     try:
         found = plain_json(_unpacked(path, log, entry))
-    except (ValueError, zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path}, {name}: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}, {name}: expected a JSON object, found {type(found).__name__}")
@@ -73,15 +97,27 @@ def _member(path: Path, log: zipfile.ZipFile, name: str) -> Mapping[str, Any]:
 
 
 def _unpacked(path: Path, log: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    if entry.compress_type != _ZSTANDARD:
-        return log.read(entry)
+    """A file of the log: never more bytes than the zip says, and those that its checksum is of. Else ValueError."""
+    if entry.compress_type not in _METHODS:
+        raise ValueError(f"compression {entry.compress_type}; expected none, deflate or zstandard")
+    if entry.compress_type == _ZSTANDARD:
+        found = _zstandard(path, entry)
+    else:
+        with log.open(entry) as stream:
+            found = stream.read(entry.file_size + 1)
+    if len(found) != entry.file_size or zlib.crc32(found) != entry.CRC:
+        raise ValueError("damaged: not the bytes that were packed; copy the log anew")
+    return found
+
+
+def _zstandard(path: Path, entry: zipfile.ZipInfo) -> bytes:
     with path.open("rb") as stream:
         stream.seek(entry.header_offset + 26)
         lengths = stream.read(4)
         stream.seek(int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"), 1)
         packed = stream.read(entry.compress_size)
     with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as unpacked:
-        return bytes(unpacked.read(_LARGEST))
+        return bytes(unpacked.read(entry.file_size + 1))
 
 
 def _source(path: Path, evaluation: object, every: Callable[[], _Placed]) -> Source:
@@ -130,18 +166,23 @@ def _problem(sample: Mapping[str, Any], name: str, evaluation: str | None) -> Pr
 def _id(place: str, sample: Mapping[str, Any]) -> str:
     name = sample.get("id") if isinstance(sample, dict) else None
     if isinstance(name, bool) or not isinstance(name, str | int):
-        raise InputError(f"{place}: its id is {name!r}; expected a text or a number")
+        raise InputError(f"{place}: its id is {shown(name)}; expected a text or a number")
     return str(name)
 
 
 def _generations(every: Callable[[], _Placed], scorer: str | None) -> Iterator[Generation]:
+    seen: set[tuple[str, int]] = set()
     for place, sample in every():
         name, choices, epoch = _id(place, sample), _choices(sample), sample.get("epoch", 1)
-        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1:
-            raise InputError(f"{place}: its epoch is {epoch!r}; expected a number from 1")
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or not 1 <= epoch < 2**31:
+            raise InputError(f"{place}: its epoch is {shown(epoch)}; expected a number from 1 to {2**31 - 1}")
+        if (name, epoch) in seen:
+            raise InputError(f"{place}: epoch {epoch} of sample {shown(name)} stands there twice; expected it once")
+        seen.add((name, epoch))
         if not choices:
             continue
-        text = _text(choices[0].get("message", {}).get("content")) if isinstance(choices[0], dict) else None
+        message = choices[0].get("message") if isinstance(choices[0], dict) else None
+        text = _text(message.get("content")) if isinstance(message, dict) else None
         if text is None:
             raise InputError(f"{place}: its output has no message with a text")
         yield Generation(

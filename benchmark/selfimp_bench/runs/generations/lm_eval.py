@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
-from selfimp_bench.runs.generations.source import Generation, Source
+from selfimp_bench.runs.generations.source import Generation, Source, shown
 from selfimp_bench.steps.dataset import iterate_rows
 from selfimp_bench.tasks.fields import LM_EVAL
 from selfimp_bench.tasks.problem import Problem
@@ -51,27 +52,39 @@ def _metrics(row: Mapping[str, Any]) -> list[str]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Place, document and row, of the first filter alone."""
+    """Place, document and row, of the first filter alone; the other filters' rows must say the same."""
     chosen: object = None
     seen: set[tuple[str, str]] = set()
+    said: dict[str, str] = {}
     for number, row in enumerate(iterate_rows(path), start=1):
         place = f"{path}:{number}"
         if not is_lm_eval(row):
             raise InputError(f"{place}: no doc and resps, as the rows before; expected {LM_EVAL} throughout")
         document, filtered = row.get("doc_id"), row.get("filter")
         if isinstance(document, bool) or not isinstance(document, int | str):
-            raise InputError(f"{place}: doc_id is {document!r}; expected a number")
+            raise InputError(f"{place}: doc_id is {shown(document)}; expected a number")
         if number == 1:
             chosen = filtered
         key = (str(document), str(filtered))
         if key in seen:
             raise InputError(
-                f"{place}: document {document} of filter {filtered!r} stands there twice; expected the samples of one "
-                "evaluation"
+                f"{place}: document {shown(document)} of filter {shown(filtered)} stands there twice; expected the "
+                "samples of one evaluation"
             )
         seen.add(key)
+        content = digest([row["doc"], row["resps"]])
+        if said.setdefault(key[0], content) != content:
+            raise InputError(
+                f"{place}: document {shown(document)} has another doc or other resps than in another filter's row; "
+                "expected the samples of one evaluation"
+            )
         if filtered == chosen:
             yield place, str(document), row
+    if lost := [document for document in said if (document, str(chosen)) not in seen]:
+        raise InputError(
+            f"{path}: no row of filter {shown(chosen)} for {len(lost)} of {len(said)} documents, the first "
+            f"{shown(lost[0])}; expected every document of every filter"
+        )
 
 
 def _problems(path: Path) -> Mapping[str, Problem]:
@@ -79,7 +92,9 @@ def _problems(path: Path) -> Mapping[str, Problem]:
     for place, document, row in _rows(path):
         problem = _problem(place, document, row)
         if problem.problem_id in found:
-            raise InputError(f"{place}: a second document has the id {problem.problem_id!r}; expected ids of their own")
+            raise InputError(
+                f"{place}: a second document has the id {shown(problem.problem_id)}; expected ids of their own"
+            )
         found[problem.problem_id] = problem
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.runs.generations.source import Generation, Source
+from selfimp_bench.runs.generations.source import Generation, Source, shown
 from selfimp_bench.steps.dataset import iterate_rows
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.recognise import problem_of_row
@@ -24,7 +24,7 @@ def read_problem_file(path: Path) -> dict[str, Problem]:
             raise InputError(f"{path}:{number}: {error}") from None
         name = problem.problem_id
         if name in found:
-            raise InputError(f"{path}:{number}: problem_id {name!r} stands in row {places[name]} already")
+            raise InputError(f"{path}:{number}: problem_id {shown(name)} stands in row {places[name]} already")
         found[name], places[name] = problem, number
     if not found:
         raise InputError(f"{path}: no problem in it; expected one or more rows")
@@ -44,8 +44,8 @@ def problems_of(sources: Sequence[Source], given: Path | None) -> dict[str, Prob
         for name, problem in source.problems().items():
             if found.setdefault(name, problem) != problem:
                 raise InputError(
-                    f"{source.path}: problem {name!r} is another one than in {first[name]}; expected the same problems "
-                    "in every file, or ids of their own"
+                    f"{source.path}: problem {shown(name)} is another one than in {first[name]}; expected the "
+                    "same problems in every file, or ids of their own"
                 )
             first.setdefault(name, source.path)
     if not found:
@@ -63,16 +63,17 @@ def checked(source: Source, problems: Mapping[str, Problem]) -> Iterator[Generat
     rename = _request_names(source, problems) if source.named_by_requests else {}
     seen: set[tuple[int | None, str | None, str, int]] = set()
     for generation in source.generations():
-        name, index = rename.get(generation.problem_id, (generation.problem_id, generation.sample_index))
+        name, number = rename.get(generation.problem_id, (generation.problem_id, None))
+        index = generation.sample_index if number is None else number
         if name not in problems:
             raise InputError(
-                f"{generation.place}: problem {name!r}, which is not among the {len(problems)} problems; "
+                f"{generation.place}: problem {shown(name)}, which is not among the {len(problems)} problems; "
                 "give the problems file the samples were made from"
             )
         key = (generation.iteration, generation.role, name, index)
         if key in seen:
             raise InputError(
-                f"{generation.place}: sample {index} of problem {name!r} stands there twice "
+                f"{generation.place}: sample {index} of problem {shown(name)} stands there twice "
                 "(same iteration and role); number the samples of a problem 0, 1, 2 ..."
             )
         seen.add(key)
@@ -85,8 +86,10 @@ def _renamed(generation: Generation, name: str, index: int) -> Generation:
     return replace(generation, problem_id=name, sample_index=index)
 
 
-def _request_names(source: Source, problems: Mapping[str, Problem]) -> dict[str, tuple[str, int]]:
+def _request_names(source: Source, problems: Mapping[str, Problem]) -> dict[str, tuple[str, int | None]]:
     """The problem and sample that a request's name stands for, where names are not problem ids as they are.
+
+    No sample where the name does not say it: then a request's choices are the samples.
 
     Names may have a beginning in common before the id (``request-12``), and end in the number of the sample after
     ``#``, ``/`` or ``:`` (``12#3``). What does not make an id of every name is not tried.
@@ -105,10 +108,10 @@ def _request_names(source: Source, problems: Mapping[str, Problem]) -> dict[str,
     return {}
 
 
-def _split(names: set[str], separator: str) -> dict[str, tuple[str, int]] | None:
+def _split(names: set[str], separator: str) -> dict[str, tuple[str, int | None]] | None:
     if not separator:
-        return {name: (name, 0) for name in names}
-    found = {}
+        return {name: (name, None) for name in names}
+    found: dict[str, tuple[str, int | None]] = {}
     for name in names:
         stem, _, number = name.rpartition(separator)
         if not (stem and number.isdecimal() and len(number) < 10):

@@ -1,5 +1,6 @@
 """What every format becomes: a file of generations, its problems where it has some, and a generation of one problem."""
 
+import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.tasks.problem import Problem
 
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -54,6 +56,11 @@ class Source:
     named_by_requests: bool = False
     failed: Callable[[], Sequence[str]] = no_failures
     judged_by: str | None = None
+
+
+def shown(value: object) -> str:
+    """What a file has, as a message quotes it."""
+    return shortened(repr(value)) if isinstance(value, str) else reprlib.repr(value)
 
 
 def no_problems() -> Mapping[str, Problem]:
