@@ -17,7 +17,7 @@ import pyarrow as pa
 STORED: Final = 0
 DEFLATED: Final = 8
 ZSTANDARD: Final = 93
-LARGEST: Final = 2**22
+LARGEST: Final = 2**23
 METHODS: Final = (STORED, DEFLATED, ZSTANDARD)
 
 
@@ -134,7 +134,7 @@ def edited_archive(
 
 
 def _lying(member: Packed, where: int, rest: int) -> Packed:
-    number = (0, 1, member.size - 1, member.size + 1, 2**20, 2**29 - 1, 2**31, 2**32 - 1)[where % 8]
+    number = (0, 1, max(0, member.size - 1), member.size + 1, 2**20, 2**29 - 1, 2**31, 2**32 - 1)[where % 8]
     return (
         replace(member, told_size=number),
         replace(member, told_packed=number),

@@ -64,7 +64,7 @@ def outside(folder: Path) -> Target:
 def _reads_problems(path: Path) -> None:
     found = read_problem_file(path)
     assert found == read_problem_file(path), "other problems when read again"
-    rows = pq.read_table(path).to_pylist() if path.read_bytes()[:4] == b"PAR1" else json_lines(path)
+    rows = pq.read_table(path).to_pylist() if path.suffix == ".parquet" else json_lines(path)
     assert len(rows) == len(found), "other rows"
     for (name, problem), row in zip(found.items(), rows, strict=True):
         assert name == problem.problem_id, "another id"
@@ -100,7 +100,7 @@ def _told(source: Source) -> Iterator[Any]:
         yield from found
     elif source.format == INSPECT:
         yield from json.loads(content, object_pairs_hook=twice_refused)["samples"]
-    elif content.startswith(b"PAR1"):
+    elif source.path.suffix == ".parquet":
         yield from pq.read_table(source.path).to_pylist()
     elif source.format == LM_EVAL:
         for row in {str(each["doc_id"]): each for each in json_lines(source.path)}.values():
