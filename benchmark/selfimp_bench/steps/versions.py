@@ -23,7 +23,7 @@ from selfimp_bench.steps.plan import Block, Stage, Stages, Step
 
 _PACKAGE = PACKAGE
 _NAME = _PACKAGE.name
-_CHANGE_NO_RESULT = frozenset({f"{_NAME}.errors", f"{_NAME}.steps.progress"})
+_CHANGE_NO_RESULT = frozenset({_NAME, f"{_NAME}.errors", f"{_NAME}.steps.progress"})
 
 
 def step_of(
