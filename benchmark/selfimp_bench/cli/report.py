@@ -11,8 +11,12 @@ from selfimp_bench.cli.command import command, home_option, print_json
 @command("report")
 @click.argument("run", metavar="RUN")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the pages go.  [default: the run]")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="The findings as Markdown, too.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="The findings as JUnit's XML, too.")
 @home_option
-def report_command(*, run: str, out: Path | None, home: Path, as_json: bool) -> None:
+def report_command(
+    *, run: str, out: Path | None, markdown: Path | None, junit: Path | None, home: Path, as_json: bool
+) -> None:
     """Write report.html and figures/ of a finished run, and of every experiment in it. Needs no GPU.
 
     Where the run cannot be written to, they go to reports/ under the home.
@@ -21,6 +25,8 @@ def report_command(*, run: str, out: Path | None, home: Path, as_json: bool) -> 
 
     folder = find_run(run, home)
 
+    from selfimp_bench.durable import write_atomically
+    from selfimp_bench.report import texts
     from selfimp_bench.report.write_study import write_study_report
     from selfimp_bench.runs.judge import judge_study
 
@@ -29,6 +35,9 @@ def report_command(*, run: str, out: Path | None, home: Path, as_json: bool) -> 
     if out is None and not all(os.access(each, os.W_OK) for each in folders):
         out = home / "reports"
     path = write_study_report(judgement, out).page
+    for file, form in ((markdown, texts.markdown), (junit, texts.junit)):
+        if file is not None:
+            write_atomically(file, form(judgement).encode())
     if as_json:
         print_json({"report": str(path)})
     else:
