@@ -5,12 +5,26 @@ from pathlib import Path
 import click
 
 from selfimp_bench.cli.command import command, home_option, print_json
+from selfimp_bench.errors import InputError
 
 
 @command("export")
 @click.argument("run", metavar="RUN")
-@click.option("--format", "form", type=click.Choice(("bundle",)), default="bundle", show_default=True, help="What.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where.  [default: NAME-ID.bundle.zip]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("bundle", "csv", "lm-eval", "model-card")),
+    default="bundle",
+    show_default=True,
+    help="bundle: all that a reviewer needs. csv: the measurements as a table. lm-eval: results as "
+    "lm-evaluation-harness keeps them; model-card: cards of the hub, whose metadata has the numbers: of every "
+    "checkpoint.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="A bundle's file, or the folder of the other forms' files.  [default: NAME-ID.bundle.zip, NAME-ID.FORMAT]",
+)
 @click.option(
     "--sign", "key", metavar="KEY", type=click.Path(path_type=Path), help="An Ed25519 private key to sign by."
 )
@@ -19,10 +33,16 @@ from selfimp_bench.cli.command import command, home_option, print_json
 def export_command(
     *, run: str, form: str, out: Path | None, key: Path | None, with_data: bool, home: Path, as_json: bool
 ) -> None:
-    """Write what a reviewer needs of a run into one file: an RO-Crate without weights, which `verify` reads."""
+    """Write a run in another form: a bundle (an RO-Crate without weights, which `verify` reads), or its numbers for
+    other tools."""
     from selfimp_bench.runs.folders import find_run
 
     folder = find_run(run, home).resolve()
+    if form != "bundle":
+        if key is not None or with_data:
+            raise InputError(f"--format {form}: --sign and --with-data are a bundle's; leave them out")
+        _write_form(folder, form, Path(f"{folder.parent.name}-{folder.name}.{form}") if out is None else out, as_json)
+        return
 
     from selfimp_bench.runs.verifying.bundle import write_bundle
     from selfimp_bench.runs.verifying.open import home_of
@@ -37,3 +57,22 @@ def export_command(
         f"{form}: {written.path}: {written.files} files, {written.size / 1e6:.1f} MB "
         f"({written.left_out} files of weights and the like left out, by their hashes){signed}"
     )
+
+
+def _write_form(folder: Path, form: str, into: Path, as_json: bool) -> None:
+    from selfimp_bench.durable import write_atomically
+    from selfimp_bench.runs.forms import FORMS
+    from selfimp_bench.runs.judge import read_run, read_study_run
+
+    written = []
+    runs = read_study_run(folder).experiments
+    for each in runs:
+        below = into if len(runs) == 1 else into / each.parent.name
+        for name, text in FORMS[form](read_run(each)).items():
+            (below / name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(below / name, text.encode())
+            written.append(below / name)
+    if as_json:
+        print_json({"format": form, "files": [str(path) for path in written]})
+    else:
+        click.echo(f"{form}: {len(written)} file{'s' if len(written) != 1 else ''} in {into}")
