@@ -25,6 +25,7 @@ COMMANDS = (
     "report",
     "reproduce",
     "run",
+    "runs",
     "sandbox",
     "show",
     "validate",
