@@ -50,6 +50,9 @@ def _gpu(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
         ("NVIDIA A100-SXM4-40GB", "A100-40GB"),
         ("NVIDIA H100 80GB HBM3", "H100"),
         ("NVIDIA H200", "H200"),
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("NVIDIA L4", "L4"),
+        ("NVIDIA L40S", "L40S"),
     ],
 )
 def test_the_driver_s_name_tells_the_device(recipe: ModuleType, listed: str, name: str) -> None:
@@ -58,7 +61,7 @@ def test_the_driver_s_name_tells_the_device(recipe: ModuleType, listed: str, nam
 
 def test_a_device_without_a_datasheet_must_be_named(recipe: ModuleType) -> None:
     with pytest.raises(InputError, match="--name"):
-        recipe.device_name("NVIDIA GeForce RTX 4090")
+        recipe.device_name("NVIDIA GeForce GTX 1080")
 
 
 def test_the_sizes_of_the_manifest_come_to_its_parameters(recipe: ModuleType) -> None:

@@ -43,14 +43,15 @@ def kill(subject: Subject, folder: Path, way: Way, times: int, seed: int) -> Tal
     expected = undisturbed(subject, folder)
     home, finished = folder / f"{way}-0", set[str]()
     home.mkdir(parents=True)
-    begun = 0
+    begun = missed = 0
     while tally.done[f"killed at {way}"] < times:
         if (begun := begun + 1) > _RUNS * times:
             tally.faults.append(
                 f"{subject.name}: {_RUNS * times} runs for {times} kills at {way}; they end before these"
             )
             break
-        run = _KILLS[way](subject, home, frozenset(finished), draw)
+        # Runs that end before their instant have the next ones earlier.
+        run = _KILLS[way](subject, home, frozenset(finished), draw, 2.0**-missed)
         code = run.wait()
         lost = finished & {line.removeprefix("made ") for line in run.said if line.startswith("made ")}
         tally.faults += [f"{subject.name}: {name} was finished, and is done again" for name in lost - _LAST]
@@ -58,7 +59,9 @@ def kill(subject: Subject, folder: Path, way: Way, times: int, seed: int) -> Tal
         tally.faults += [f"{subject.name}: still running after a kill: {left}" for left in run.left_running()]
         if code == -signal.SIGKILL:
             tally.done[f"killed at {way}"] += 1
+            missed = 0
             continue
+        missed += 1
         if code:
             tally.faults.append(f"{subject.name}: exit code {code} after a kill at {way}: {run.words()[-2000:]}")
             return tally
@@ -115,7 +118,7 @@ def _log(home: Path) -> Path:
     return home.with_name(f"{home.name}.log")
 
 
-def _at_boundary(subject: Subject, home: Path, _finished: frozenset[str], draw: random.Random) -> Forked:
+def _at_boundary(subject: Subject, home: Path, _finished: frozenset[str], draw: random.Random, _part: float) -> Forked:
     """It shoots itself as the first new step ends, or where a later one tells that a part is there."""
     midway, new = draw.random() < 0.5, Counter[str]()
 
@@ -127,7 +130,7 @@ def _at_boundary(subject: Subject, home: Path, _finished: frozenset[str], draw: 
     return fork(lambda telling: subject.run(home, telling), _log(home), at)
 
 
-def _at_operation(subject: Subject, home: Path, _finished: frozenset[str], draw: random.Random) -> Forked:
+def _at_operation(subject: Subject, home: Path, _finished: frozenset[str], draw: random.Random, _part: float) -> Forked:
     """It shoots itself before one of its next changes under the home."""
     return fork(shot_at(draw.randint(1, subject.changes), home, lambda telling: subject.run(home, telling)), _log(home))
 
@@ -150,14 +153,14 @@ def shot_at(change: int, home: Path, action: Action) -> Action:
     return shot
 
 
-def _at_instant(subject: Subject, home: Path, finished: frozenset[str], draw: random.Random) -> Forked:
+def _at_instant(subject: Subject, home: Path, finished: frozenset[str], draw: random.Random, part: float) -> Forked:
     """Some time after it has begun something that is not finished yet."""
     run = fork(lambda telling: subject.run(home, telling), _log(home))
     begun = False
     while not begun and (new := run.read()):
         begun = any(line == "advance" or line.partition(" ")[2] not in finished for line in new)
     if begun:
-        time.sleep(draw.uniform(0, subject.seconds))
+        time.sleep(draw.uniform(0, part * subject.seconds))
         run.kill()
     return run
 
@@ -178,7 +181,7 @@ def kill_midway(subject: Subject, home: Path, draw: random.Random) -> bool:
     return fork(action, _log(home), at).wait() == -signal.SIGKILL
 
 
-_KILLS: Final[dict[Way, Callable[[Subject, Path, frozenset[str], random.Random], Forked]]] = {
+_KILLS: Final[dict[Way, Callable[[Subject, Path, frozenset[str], random.Random, float], Forked]]] = {
     "boundary": _at_boundary,
     "operation": _at_operation,
     "instant": _at_instant,

@@ -27,7 +27,7 @@ from selfimp_bench.runs.study import open_experiment, open_study, text_digest
 from selfimp_bench.runs.verifying.bundle import write_bundle
 from selfimp_bench.runs.verifying.found import Found, Verification
 from selfimp_bench.runs.verifying.open import verify
-from selfimp_bench.runs.verifying.verify import _compare_shipped
+from selfimp_bench.runs.verifying.verify import _compare_one, _compare_several
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.store import Store
@@ -218,5 +218,16 @@ def test_a_variant_of_a_shipped_experiment_is_held_against_that_with_what_is_var
     other = replace(made.variant[0], value=2)
     for variant, differs in ((made.variant, False), ((), True), ((other,), True)):
         found = Found()
-        _compare_shipped(found, "tiny-iter-dpo", "tiny-iter-dpo@1", text_digest(made.text), variant)
+        _compare_one(found, "tiny-iter-dpo", "tiny-iter-dpo@1", text_digest(made.text), variant)
         assert bool(found.mismatches) == differs
+
+
+def test_an_experiment_of_one_s_own_may_be_called_as_a_shipped_study_is_and_not_as_an_experiment() -> None:
+    found = Found()
+    _compare_one(found, "own", "progress-or-regress@1", "0" * 64, ())
+    _compare_several(found, "own", "gsm8k-iter-sft@1", "0" * 64)
+    _compare_one(found, "own", "nobody-s@1", "0" * 64, ())
+    assert found.mismatches == []
+    _compare_one(found, "own", "gsm8k-iter-sft@1", "0" * 64, ())
+    _compare_several(found, "own", "progress-or-regress@1", "0" * 64)
+    assert [each.what for each in found.mismatches] == ["shipped", "shipped"]

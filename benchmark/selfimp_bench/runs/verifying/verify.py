@@ -11,7 +11,7 @@ from typing import Final
 
 from selfimp_bench.canonical import digest, file_sha256, pretty_json
 from selfimp_bench.errors import InputError, SelfimpError
-from selfimp_bench.manifest.catalog import find
+from selfimp_bench.manifest.catalog import Place, find
 from selfimp_bench.manifest.model import Profile, Variation
 from selfimp_bench.manifest.variants import variant_of
 from selfimp_bench.places import REFERENCES
@@ -101,7 +101,7 @@ def _verify_all(found: Found, folder: Path, kept: Kept, scratch: Path) -> None:
         raise InputError(f"{folder / STUDY_RECORD}: $.study_file: {shortened(record.study_file)}: expected {A_FILE}")
     path = folder / record.study_file
     found.compare("digest", str(path.name), record.study_digest, _sha256(path))
-    _compare_shipped(found, path.name, f"{record.study}@{record.version}", record.study_digest)
+    _compare_several(found, path.name, f"{record.study}@{record.version}", record.study_digest)
     ids = [Path(run.folder).name for run in record.runs]
     found.compare("study", "its folder", folder.name, digest([record.study_digest, *ids])[:12])
     _copy_files(folder, made)
@@ -157,22 +157,24 @@ def _manifest(found: Found, folder: Path, record: RunRecord) -> AnyManifest | No
         found.differs("manifest", path.name, "a manifest", error)
         return None
     shipped = f"{manifest.name}@{manifest.version}"
-    _compare_shipped(found, path.name, shipped, record.manifest_digest, variant_of(manifest))
+    _compare_one(found, path.name, shipped, record.manifest_digest, variant_of(manifest))
     for said, expected in by_manifest(record, manifest).items():
         found.compare("seeds" if said == "seeds" else "record", said, getattr(record, said), expected)
     return manifest
 
 
-def _compare_shipped(found: Found, where: str, name: str, recorded: str, variant: tuple[Variation, ...] = ()) -> None:
-    """What has the name and the version of something that is shipped is that, or that with what is varied: a released
-    study does not change."""
-    try:
-        place = find(name)
-    except InputError:
-        return  # one of the user's own
-    several = load_across(place)
+def _compare_several(found: Found, where: str, name: str, recorded: str) -> None:
+    """What has the name and the version of a shipped study is that: a released study does not change."""
+    place = _shipped(name)
+    several = None if place is None else load_across(place)
     if several is not None:
         found.compare("shipped", where, recorded, text_digest(several.text))
+
+
+def _compare_one(found: Found, where: str, name: str, recorded: str, variant: tuple[Variation, ...]) -> None:
+    """The same of an experiment, with what is varied; one of the user's own may be called as a study is."""
+    place = _shipped(name)
+    if place is None or load_across(place) is not None:
         return
     one = load_experiment(place)
     try:
@@ -181,6 +183,14 @@ def _compare_shipped(found: Found, where: str, name: str, recorded: str, variant
         found.differs("shipped", where, "a variant of it", error)
     else:
         found.compare("shipped", where, recorded, text_digest(one.text))
+
+
+def _shipped(name: str) -> Place | None:
+    """Where something of this name and version is shipped; None for what is the user's own."""
+    try:
+        return find(name)
+    except InputError:
+        return None
 
 
 def _plan(found: Found, folder: Path, record: RunRecord, manifest: AnyManifest) -> Plan | None:
