@@ -24,6 +24,7 @@ from selfimp_bench.manifest.fault import Fault, path_text
 from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.places import ASSETS
+from selfimp_bench.plain_json import shortened
 from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.protocols.load_resolved import resolved_faults
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
@@ -414,10 +415,10 @@ def _problems(file: Path, split: str, task: str) -> tuple[tuple[Problem, ...], b
     for index, row in enumerate(iterate_rows(file)):
         try:
             found.append(read(row, f"{split}-{index}"))
-        except KeyError as error:
+        except (KeyError, InputError):
+            there = shortened(", ".join(row), 400)
             raise InputError(
-                f"{file}:{index + 1}: has neither problem_id and question, nor task {task}'s columns (no {error}); "
-                f"it has {', '.join(row)}"
+                f"{file}:{index + 1}: has neither problem_id and question, nor task {task}'s columns; it has {there}"
             ) from None
     return tuple(found), False
 

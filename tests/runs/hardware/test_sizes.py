@@ -18,7 +18,7 @@ GIVEN = {
 }
 
 
-TIED = ("qwen1.5-0.5b", "qwen2-0.5b", "qwen2-1.5b", "qwen2.5-0.5b", "qwen2.5-1.5b", "qwen2.5-3b")
+TIED = ("qwen1.5-0.5b", "qwen2-0.5b", "qwen2-1.5b", "qwen2.5-0.5b", "qwen2.5-1.5b", "qwen2.5-3b", "smollm2-135m")
 """Models whose output table is their embedding table, without the endings of instruct models."""
 
 
