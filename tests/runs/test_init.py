@@ -168,6 +168,23 @@ def test_an_experiment_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     assert made.path.read_bytes() == before
 
 
+@pytest.mark.parametrize("changed", ["data", "model"])
+def test_what_lies_beside_another_experiment_is_not_overwritten(changed: str, own_rows: Path, tmp_path: Path) -> None:
+    models = [shutil.copytree(BASE, tmp_path / name / "base") for name in ("one", "two")]
+    folder = tmp_path / "out"
+    made = init("mine", source="tiny-iter-sft", folder=folder, model=str(models[0]), data=own_rows)
+    made.path.unlink()
+    before = {path.name: (path.resolve(), path.is_file() and path.read_bytes()) for path in folder.iterdir()}
+    assert init("mine", source="tiny-iter-sft", folder=folder, model=str(models[0]), data=own_rows).kept == made.kept
+    made.path.unlink()
+    if changed == "data":
+        rows = (own_rows / "test.jsonl").read_text().splitlines(keepends=True)
+        (own_rows / "test.jsonl").write_text("".join(rows[1:]))
+    with pytest.raises(InputError, match=r"mine\.(test\.jsonl|model): is there already, and is something else"):
+        init("mine", source="tiny-iter-sft", folder=folder, model=str(models[changed == "model"]), data=own_rows)
+    assert {path.name: (path.resolve(), path.is_file() and path.read_bytes()) for path in folder.iterdir()} == before
+
+
 def test_a_run_without_claims_is_measured_and_nothing_is_claimed(
     make_manifest: ManifestMaker, tmp_path: Path, common_home: Path
 ) -> None:

@@ -5,6 +5,7 @@ token ids of a canary prompt. A claim is kept where what is measured can still d
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -16,7 +17,7 @@ import msgspec
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.durable import write_atomically
-from selfimp_bench.engines.tokens import TokenCodec, load_codec
+from selfimp_bench.engines.tokens import TokenCodec, load_codec, read_json
 from selfimp_bench.engines.weights import weight_files, weights_digest
 from selfimp_bench.errors import Flaw, InputError
 from selfimp_bench.manifest.catalog import entries, find
@@ -30,7 +31,7 @@ from selfimp_bench.protocols.load_resolved import resolved_faults
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.runs.hardware.sizes import architecture_in
 from selfimp_bench.runs.validate import validate
-from selfimp_bench.steps.dataset import iterate_rows, problems_digest, read_problems
+from selfimp_bench.steps.dataset import iterate_rows, problem_row, problems_digest, read_problems
 from selfimp_bench.steps.sample import render_prompt
 from selfimp_bench.tasks.grading.graders import GRADERS
 from selfimp_bench.tasks.problem import Problem
@@ -165,11 +166,7 @@ class _Made:
         path = _inside(file, self.folder) if are_ours else None
         if path is None:
             target = self.folder / f"{self.name}.{split}.jsonl"
-            lines = (
-                msgspec.json.encode({k: v for k, v in msgspec.to_builtins(each).items() if v is not None})
-                for each in problems
-            )
-            self._files[target] = b"\n".join(lines) + b"\n"
+            self._files[target] = b"".join(msgspec.json.encode(problem_row(each)) + b"\n" for each in problems)
             self.notes.append(
                 f"{target}: the {len(problems)} problems of {file}" + ("" if are_ours else f" as {task}'s, with ids")
             )
@@ -226,7 +223,7 @@ class _Made:
             entry["architecture"] = {k: v for k, v in entry["architecture"].items() if v is not None}
         self.data["models"] = [entry | {"source": OWN}]
         self._take_prompt(name, codec)
-        positions = json.loads((folder / "config.json").read_bytes()).get("max_position_embeddings")
+        positions = read_json(folder / "config.json").get("max_position_embeddings")
         vllm = self.data["engines"].get("vllm")
         if vllm is not None and isinstance(positions, int) and positions < vllm["max_model_len"]:
             self.notes.append(f"engines.vllm.max_model_len is {positions}, the model's (was {vllm['max_model_len']})")
@@ -237,9 +234,8 @@ class _Made:
         if prompt["add_bos"] and codec.bos_id is None:
             prompt["add_bos"] = False
             self.notes.append("prompt.add_bos is false: the model has no BOS token")
-        problem = self._first_problem()
-        if problem is None:
-            problem = Problem(problem_id="canary", question="How many?", choices=("1", "2"), tests=("assert f() == 1",))
+        some = Problem(problem_id="canary", question="How many?", choices=("1", "2"), tests=("assert f() == 1",))
+        problem = self._problems["test"][0] if self._problems else some
         asked = {"question": problem.question}
         for field in ("choices", "tests"):
             if f"{{{field}}}" in prompt["template"]:
@@ -248,9 +244,6 @@ class _Made:
         prompt["canaries"] = [{"model": model, **asked, "token_ids": list(tokens)}]
         if isinstance(prompt.get("assumed"), dict):
             prompt["assumed"].pop("canaries", None)
-
-    def _first_problem(self) -> Problem | None:
-        return next(iter(self._problems.get("test", ())), None)
 
     def _assume_no_canaries(self, reason: str) -> None:
         prompt = self.data["prompt"]
@@ -286,22 +279,32 @@ class _Made:
         """Leave out what cannot be, as long as only claims, figures and what may vary are in the way; then write."""
         while faults := resolved_faults(self.data, frozenset(), self.folder, path.name):
             self._leave_out(path, [(fault.path, fault.message) for fault in faults], faults)
+        self._refuse_others()
+        new = [each for each in (path, *self._files, *self._links) if not os.path.lexists(each)]
         self.folder.mkdir(parents=True, exist_ok=True)
         for target, raw in self._files.items():
             write_atomically(target, raw)
         for link, folder in self._links.items():
-            if not link.is_symlink():
+            if link in new:
                 link.symlink_to(folder, target_is_directory=True)
-        while True:
-            write_atomically(path, yaml_text(self.data).encode())
-            flaws = validate([str(path)]).flaws
-            if not flaws:
-                return
+        write_atomically(path, yaml_text(self.data).encode())
+        while flaws := validate([str(path)]).flaws:
             try:
                 self._leave_out(path, [(_place(flaw), flaw.message) for flaw in flaws], flaws)
             except InputError:
-                path.unlink()
+                for each in new:
+                    each.unlink()
                 raise
+            write_atomically(path, yaml_text(self.data).encode())
+
+    def _refuse_others(self) -> None:
+        """Raises InputError where something else lies where a file or a link is to lie: nothing is overwritten."""
+        others = [
+            *(each for each, raw in self._files.items() if os.path.lexists(each) and _content(each) != raw),
+            *(each for each, to in self._links.items() if os.path.lexists(each) and each.resolve() != to),
+        ]
+        for each in others:
+            raise InputError(f"{each}: is there already, and is something else; choose another name, or remove it")
 
     def _leave_out(
         self, path: Path, found: Sequence[tuple[Sequence[object], str]], all_: Sequence[Fault | Flaw]
@@ -421,6 +424,10 @@ def _problems(file: Path, split: str, task: str) -> tuple[tuple[Problem, ...], b
                 f"{file}:{index + 1}: has neither problem_id and question, nor task {task}'s columns; it has {there}"
             ) from None
     return tuple(found), False
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _inside(path: Path, folder: Path) -> str | None:

@@ -35,7 +35,7 @@ class ProblemsBlock:
 
 def problems_digest(problems: Iterable[Problem]) -> str:
     """sha256 over the canonical JSON of the problems in order, fields that are None left out."""
-    return digest([_without_none(problem) for problem in problems])
+    return digest([problem_row(problem) for problem in problems])
 
 
 def read_problems(path: Path) -> tuple[Problem, ...]:
@@ -151,7 +151,8 @@ def _refuse_duplicates(path: Path, problems: list[Problem]) -> None:
         seen[problem.problem_id] = number
 
 
-def _without_none(problem: Problem) -> Mapping[str, Any]:
+def problem_row(problem: Problem) -> Mapping[str, Any]:
+    """A problem as a row of a problems file: the fields that it has."""
     return {key: value for key, value in msgspec.to_builtins(problem).items() if value is not None}
 
 
