@@ -1,8 +1,12 @@
 """Files that a crash of the machine leaves whole: pushed to the disk before the rename that declares them finished."""
 
 import os
+import re
 import uuid
 from pathlib import Path
+from typing import Final
+
+_HALF_WRITTEN: Final = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -14,6 +18,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether a file is one that somebody writes atomically right now, or wrote when it was killed: of no meaning yet."""
+    return _HALF_WRITTEN.fullmatch(path.name) is not None
 
 
 def put_in_place(made: Path, target: Path) -> None:

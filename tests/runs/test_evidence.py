@@ -324,6 +324,16 @@ def test_a_moved_a_copied_and_a_reformatted_run_is_judged_as_before(done: Path, 
     assert (moved / "findings.json").read_bytes() == before
 
 
+def test_what_another_process_is_writing_or_was_killed_at_is_no_evidence(run: Path) -> None:
+    expected = _call("check", run, "--json")
+    for folder in (run, run / "reference_results", run / "reference_results" / "progress-or-regress"):
+        (folder / ".figure5.csv.a0969d3b").write_text("id\n")
+    checked = _call("check", run, "--json")
+    assert (checked.exit_code, checked.stdout) == (expected.exit_code, expected.stdout)
+    (run / "reference_results" / "progress-or-regress" / "added.csv").write_text("id\n")
+    assert "'files' lacks reference_results/progress-or-regress/added.csv" in _call("check", run).stderr
+
+
 def _bound(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line, by somebody whom the permissions of files bind, root too."""
     root = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []

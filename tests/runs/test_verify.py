@@ -194,6 +194,15 @@ def test_what_a_record_says_of_a_variant_or_in_impossible_numbers_is_found(copie
     assert "version" in {each.where for each in _verified(copied).mismatches}
 
 
+def test_a_table_that_is_not_the_shipped_one_is_found_with_every_hash_made_anew(copied: Target) -> None:
+    table = "reference_results/progress-or-regress/figure1-curves.csv"
+    path = copied.folder / table
+    assert path.is_file()
+    path.write_text(path.read_text().rpartition("\n")[0].rpartition("\n")[0] + "\n")
+    found = _verified(remake(copied)).mismatches
+    assert [(each.what, each.where) for each in found] == [("table", table)]
+
+
 def test_without_the_store_there_is_nothing_to_verify_by(copied: Target, tmp_path: Path) -> None:
     alone = shutil.copytree(copied.folder, tmp_path / "alone")
     with pytest.raises(InputError, match="the store with what its models wrote is not here"):

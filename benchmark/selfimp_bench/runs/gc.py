@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from selfimp_bench.durable import is_half_written
 from selfimp_bench.engines.fake import MEMORY_FILE
 from selfimp_bench.errors import InputError
 from selfimp_bench.runs.folders import RECORD
@@ -18,7 +19,6 @@ from selfimp_bench.steps.store import Store
 from selfimp_bench.steps.train import STAGE
 
 _TRAINING: Final = re.compile(r"(?P<chain>.*)/t(?P<iteration>[0-9]+)/[^/]+")
-_HALF_WRITTEN: Final = re.compile(r"\..+\.[0-9a-f]{8}")
 _AN_HOUR: Final = 3600.0
 _WEIGHTS: Final = ("*.safetensors", MEMORY_FILE)
 
@@ -83,7 +83,7 @@ def _remove_half_written(home: Path) -> int:
     found = [
         path
         for path in (home / "runs").rglob(".*")
-        if _HALF_WRITTEN.fullmatch(path.name) and path.is_file() and time.time() - path.stat().st_mtime > _AN_HOUR
+        if is_half_written(path) and path.is_file() and time.time() - path.stat().st_mtime > _AN_HOUR
     ]
     for path in found:
         path.unlink()

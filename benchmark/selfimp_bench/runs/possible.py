@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from selfimp_bench.durable import is_half_written
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Cell
 from selfimp_bench.manifest.variants import variant_of
@@ -103,7 +104,8 @@ def _cell_faults(record: RunRecord, manifest: AnyManifest, evidence: Evidence) -
 
 def _unnamed_files(folder: Path, record: RunRecord, manifest: AnyManifest) -> Iterator[str]:
     """Files that are read, and of which the record has no digest."""
-    tables = [path.relative_to(folder).as_posix() for path in sorted((folder / TABLES).rglob("*")) if path.is_file()]
+    there = (path for path in sorted((folder / TABLES).rglob("*")) if path.is_file() and not is_half_written(path))
+    tables = [path.relative_to(folder).as_posix() for path in there]
     for name in (*tables, *protocol_of(manifest).files(manifest, folder)):
         if name not in record.files:
             yield f"'files' lacks {shortened(name)}; expected the digest of every file that a verdict rests on"

@@ -236,10 +236,10 @@ def _copy_files(folder: Path, made: Path) -> None:
 
 def _check_tables(found: Found, folder: Path) -> None:
     """A reference table that is shipped is the shipped one: a verdict is never by another."""
-    for path in sorted((folder / TABLES).glob("*")):
-        shipped = REFERENCES / path.name
-        if shipped.is_file():
-            found.compare("table", f"{TABLES}/{path.name}", _sha256(path), _sha256(shipped))
+    for path in sorted((folder / TABLES).rglob("*.csv")):
+        name = path.relative_to(folder / TABLES)
+        if (REFERENCES / name).is_file():
+            found.compare("table", f"{TABLES}/{name}", _sha256(path), _sha256(REFERENCES / name))
 
 
 def _compare_folder(found: Found, folder: Path, made: Path, record: RunRecord, again: DoneAgain) -> None:
