@@ -21,7 +21,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def is_half_written(path: Path) -> bool:
-    """Whether a file is one that somebody writes atomically right now, or wrote when it was killed: of no meaning yet."""
+    """Whether a file is one that is being written atomically, or was when its writer was killed: of no meaning yet."""
     return _HALF_WRITTEN.fullmatch(path.name) is not None
 
 
