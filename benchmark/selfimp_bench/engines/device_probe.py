@@ -59,8 +59,8 @@ def why_none(report: DeviceReport, driver: str | None) -> tuple[str, str]:
         return (
             f"{words}; driver {driver}, and CUDA {report.cuda} wants {wanted} or newer",
             f"have the driver renewed, or on data-centre GPUs (A100, H100) install cuda-compat-"
-            f"{report.cuda.replace('.', '-')} and set LD_LIBRARY_PATH=/usr/local/cuda-{report.cuda}/compat (README, "
-            "Drivers)",
+            f"{report.cuda.replace('.', '-')} and set LD_LIBRARY_PATH=/usr/local/cuda-{report.cuda}/compat "
+            "(docs/how-to/install.md)",
         )
     return f"{words}; driver {driver}", "look at nvidia-smi, CUDA_VISIBLE_DEVICES and the machine's kernel log (dmesg)"
 

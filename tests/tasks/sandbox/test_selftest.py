@@ -16,7 +16,7 @@ from selfimp_bench.tasks.sandbox.corpus import read_corpus
 from selfimp_bench.tasks.sandbox.policy import OPEN_FILES, Limits
 from selfimp_bench.tasks.sandbox.selftest import try_mechanisms
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs/explanation/sandbox.md"
 SYSTEM_PYTHON = "/usr/bin/python3"
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
@@ -25,7 +25,7 @@ def test_every_attack_is_a_hostile_program_or_a_control_and_only_controls_pass()
     corpus = read_corpus()
     hostile = [attack for attack in corpus if not attack.name.startswith("control_")]
     assert len(hostile) >= 40
-    assert f"shows {len(hostile)} hostile programs" in README.read_text("utf-8")
+    assert f"shows {len(hostile)} hostile programs" in PAGE.read_text("utf-8")
     assert {attack.name for attack in corpus if attack.ends is Ending.PASSED} == {"control_right", "control_shapes"}
     assert all(attack.what and attack.tests and attack.program for attack in corpus)
 

@@ -28,7 +28,7 @@ class JobImage:
     def __init__(self, image: str, home: Path, manifests: Iterable[Path]) -> None:
         is_file = image.endswith((".sif", ".sqsh"))
         if is_file and not Path(image).is_file():
-            raise InputError(f"--slurm-image {image}: not found; README says how it is made (Without Docker)")
+            raise InputError(f"--slurm-image {image}: not found; docs/how-to/container.md says how it is made")
         path = str(Path(image).resolve()) if is_file else image
         folders = sorted(set(manifests))
         self.srun: Sequence[str] = ()
