@@ -12,6 +12,7 @@ COMMANDS = (
     "assess",
     "calibrate",
     "check",
+    "diff",
     "doctor",
     "explain",
     "export",
