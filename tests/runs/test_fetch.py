@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ from real_rows import real_rows
 from support import ManifestMaker
 
 from selfimp_bench.engines.hub import hub as hub_engine
-from selfimp_bench.engines.hub.fetched import hub_folder
+from selfimp_bench.engines.hub.fetched import hub_folder, pinned_dataset
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.measurement import Split
@@ -40,6 +41,7 @@ from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.fetch import FetchReport, fetch, parse_mirror
 from selfimp_bench.runs.hub_needs import hub_needs
 from selfimp_bench.runs.study import Experiment, open_experiment
+from selfimp_bench.steps.dataset import ProblemsBlock, load_dataset, problems_digest
 from selfimp_bench.steps.progress import Silent
 
 WEIGHTS = "model.safetensors"
@@ -329,9 +331,15 @@ def test_a_disk_that_fills_up_meanwhile_ends_with_advice(
     assert not (home / "hub" / "fetched").exists() and not list(home.rglob(WEIGHTS))
 
 
-def test_the_real_rows_of_a_paper_s_manifest_are_those_it_pins(hub: FakeHub, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "only", "found"),
+    [("gsm8k-iter-sft", "model=llama-2-7b", "1318 rows"), ("small-cpu-gsm8k-iter-sft", None, "200 rows")],
+)
+def test_the_real_rows_of_a_manifest_are_those_it_pins(
+    name: str, only: str | None, found: str, hub: FakeHub, tmp_path: Path
+) -> None:
     files = {f"main/{split}-00000-of-00001.parquet": parquet(real_rows(f"gsm8k/{split}.jsonl")) for split in COUNTS}
-    experiment = open_experiment("gsm8k-iter-sft", profile=Profile.PAPER, only="model=llama-2-7b", replicates=1)
+    experiment = open_experiment(name, profile=Profile.PAPER, only=only, replicates=1)
     needs = [need for need in hub_needs((experiment,)) if need.pinned.repo == "openai/gsm8k"]
     repository = Repository(revision=needs[0].pinned.revision, files=files | {"README.md": CARD.encode()})
     hub.repositories["datasets/openai/gsm8k"] = repository
@@ -339,8 +347,27 @@ def test_the_real_rows_of_a_paper_s_manifest_are_those_it_pins(hub: FakeHub, tmp
     assert [each.pinned.id for each in report.fetched] == ["gsm8k-train", "gsm8k-test"]
     files["main/test-00000-of-00001.parquet"] = parquet(real_rows("gsm8k/test.jsonl")[1:])
     repository.files |= files
-    with pytest.raises(InputError, match="data set gsm8k-test: found 1318 rows"):
+    with pytest.raises(InputError, match=f"data set gsm8k-test: found {found}"):
         fetch(needs, tmp_path / "again", mirrors=(), endpoint=hub.url, say=lambda _: None)
+
+
+def test_rows_of_a_split_are_fetched_with_it_and_keep_their_ids(bench: Make, tmp_path: Path) -> None:
+    found = bench()
+    found.fetch()
+    (ref,) = [each.dataset for each in _problems_blocks(found.experiment) if each.dataset.id == "rows-test"]
+    whole = load_dataset(ref, "gsm8k", tmp_path, hub_folder(found.home))
+    for part, rows in (("[:2]", whole[:2]), ("[1:3]", whole[1:3]), ("[2:]", whole[2:]), ("[0:1]", whole[:1])):
+        some = replace(ref, split=f"test{part}", rows=len(rows), digest=problems_digest(rows))
+        assert load_dataset(some, "gsm8k", tmp_path, hub_folder(found.home)) == rows and pinned_dataset(some) == (
+            pinned_dataset(ref)
+        )
+    beyond = replace(ref, split="test[10000:]", rows=1)
+    with pytest.raises(InputError, match="found 0 rows"):
+        load_dataset(beyond, "gsm8k", tmp_path, hub_folder(found.home))
+
+
+def _problems_blocks(experiment: Experiment) -> list[ProblemsBlock]:
+    return [step.block for step in experiment.plan().steps if isinstance(step.block, ProblemsBlock)]
 
 
 def test_pinned_weights_are_compared_before_they_are_downloaded(bench: Make) -> None:

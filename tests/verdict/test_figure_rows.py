@@ -93,6 +93,8 @@ WITHOUT_PUBLISHED_NUMBERS = {
     "math-gv-gap-as-printed",
     "math-gv-gap-instruct",
     "math-iter-rejection",
+    "small-cpu-gsm8k-iter-sft",
+    "small-gsm8k-gv-gap",
     "small-gsm8k-iter-dpo",
     "small-gsm8k-iter-sft",
     "small-gsm8k-iter-sft-dpo",

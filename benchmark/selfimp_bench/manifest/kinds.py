@@ -53,6 +53,13 @@ Name = Annotated[
 UndottedName = Annotated[
     str, _spelled(r"^[a-z0-9][a-z0-9-]*$", "lower-case letters, digits and '-', beginning with a letter or digit")
 ]
+RowsOfSplit = Annotated[
+    str,
+    _spelled(
+        r"^[^\[\]]+(\[([0-9]{1,9}:[0-9]{0,9}|:[0-9]{1,9})\])?$",
+        "a split, or consecutive rows of one, counted from 0: train[:200] or train[200:400]",
+    ),
+]
 Address = Annotated[str, _spelled(r"^https?://[^ ]+$", "an address that begins with https:// or http://")]
 Repository = Annotated[
     str,

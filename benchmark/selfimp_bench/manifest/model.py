@@ -33,6 +33,7 @@ from selfimp_bench.manifest.kinds import (
     Positive,
     PriorSetting,
     Repository,
+    RowsOfSplit,
     Scalar,
     Several,
     Sha256,
@@ -249,8 +250,8 @@ class DatasetRef:
     """The commit of the hub repository."""
     configs: Texts | None = None
     """Configurations of the hub repository whose rows are joined, in this order, where it has several."""
-    split: Text | None = None
-    """Split of the hub repository."""
+    split: RowsOfSplit | None = None
+    """Split of the hub repository, or consecutive rows of it: train[:200] are its first 200."""
     path: PathInside | None = None
     """A problems file (JSONL or Parquet), relative to the manifest."""
     generator: Generator | None = None
@@ -266,6 +267,12 @@ class DatasetRef:
     """The longest prompts by model, for a plan where the files are not at hand."""
     source: Source | None = None
     assumed: Assumed | None = None
+
+    def part_of_split(self) -> tuple[str | None, slice]:
+        """The name of the split, and which of its rows these are: ("train", slice(0, 200)) for train[:200]."""
+        name, _, rows = (self.split or "").rstrip("]").partition("[")
+        first, _, end = rows.partition(":")
+        return name or None, slice(int(first or 0), int(end) if end else None)
 
 
 @dataclass(frozen=True, kw_only=True)

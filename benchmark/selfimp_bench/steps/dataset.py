@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,9 +98,11 @@ def load_dataset(ref: DatasetRef, task: str, base: Path, hub: Path) -> tuple[Pro
 def read_hub_files(ref: DatasetRef, task: str, files: Sequence[Path]) -> tuple[Problem, ...]:
     """The problems in files of a hub data set, in the files' order. Raises InputError for rows that are none."""
     read, problems = PROBLEM_READERS[task], []
-    for index, row in enumerate(row for file in files for row in read_rows(file)):
+    name, part = ref.part_of_split()
+    rows = enumerate(row for file in files for row in read_rows(file))
+    for index, row in islice(rows, part.start, part.stop):
         try:
-            problems.append(read(row, f"{ref.split}-{index}"))
+            problems.append(read(row, f"{name}-{index}"))
         except KeyError as error:
             raise InputError(
                 f"data set {ref.id}: row {index} has no column {error}; it has {shortened(', '.join(row), 400)}; "

@@ -95,7 +95,7 @@ def pinned_dataset(dataset: DatasetRef) -> Pinned | None:
         repo=dataset.repo,
         revision=dataset.revision,
         configs=dataset.configs or (),
-        split=dataset.split,
+        split=dataset.part_of_split()[0],
     )
 
 
