@@ -10,8 +10,10 @@ LARGEST: Final = 2**63 - 1
 _HALF: Final = re.compile(r"\\[uU][dD][89a-fA-F]")
 
 
-def plain_json(text: str | bytes) -> Any:
+def plain_json(text: str | bytes, *, without_numbers: bool = False) -> Any:
     """The value of a JSON text.
+
+    without_numbers: NaN and infinities, which some tools write for a number that there is not, are null.
 
     Raises ValueError, with the reason in words, for what is no JSON in UTF-8, a key that stands twice in one object,
     an integer beyond 64 bits, NaN and infinities, half of a surrogate pair, and lists in lists without end.
@@ -19,7 +21,7 @@ def plain_json(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode()
-        value = _DECODER.decode(text)
+        value = (_LENIENT if without_numbers else _DECODER).decode(text)
         if _HALF.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -58,4 +60,9 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
+def _nothing(_: str) -> None:
+    return None
+
+
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_constant=_no_number)
+_LENIENT: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_constant=_nothing)

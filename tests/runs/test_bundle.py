@@ -32,6 +32,7 @@ from selfimp_bench.runs.verifying.found import Verification
 from selfimp_bench.runs.verifying.open import verify
 from selfimp_bench.runs.verifying.parts import Bundle, Part, bundle_json
 from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.spelled_out import text_bytes
 
 __all__ = ["bench", "finished", "hub"]
 
@@ -231,16 +232,15 @@ def test_a_small_file_that_spells_out_to_terabytes_is_refused_before_it_is_read(
 
 
 def test_tables_of_many_equal_and_many_other_texts_are_counted_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     texts = [*("same" for _ in range(1000)), *(f"other {number}" for number in range(1000)), None]
     pq.write_table(pa.table({"text": texts, "lists": [[text] for text in texts]}), tmp_path / "texts.parquet")
     spelled = 2 * sum(len(text) for text in texts if text)
     for limit, refused in ((spelled + 1, False), (spelled - 1, True)):
-        monkeypatch.setattr(unpack, "LARGEST_TABLE", limit)
         about = pq.read_metadata(tmp_path / "texts.parquet")
         chunks = [about.row_group(0).column(number) for number in range(about.num_columns)]
-        assert (unpack._text_bytes(tmp_path / "texts.parquet", chunks) > limit) is refused
+        assert (text_bytes(tmp_path / "texts.parquet", chunks, limit) > limit) is refused
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"{}", b"PK\x05\x06" + bytes(18)])

@@ -17,11 +17,14 @@ from selfimp_bench.manifest.model import DatasetRef, Generator
 from selfimp_bench.plain_json import plain_json, shortened
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import PROBLEM_SCHEMA, PROBLEMS
+from selfimp_bench.steps.spelled_out import bytes_at_least
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.problem import Problem
 from selfimp_bench.tasks.tables import GENERATORS, PROBLEM_READERS
 
 _ROWS_AT_ONCE: Final = 4096
+LARGEST_TABLE: Final = 2**32
+"""Bytes of a Parquet file's rows that are read, every text counted as often as it stands there."""
 PARQUET: Final = b"PAR1"
 """What a Parquet file begins with, whatever it is called."""
 
@@ -67,6 +70,11 @@ def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from _read_jsonl(path)
         return
     try:
+        if (size := bytes_at_least(path, LARGEST_TABLE)) > LARGEST_TABLE:
+            raise InputError(
+                f"{path}: its rows are {size:,} bytes or more when they are read; at most {LARGEST_TABLE:,} are: give "
+                "its rows in several files, and leave out columns that are not needed"
+            )
         with pq.ParquetFile(path) as table:
             names = table.schema_arrow.names
             if twice := next((name for name in names if names.count(name) > 1), None):

@@ -1,6 +1,8 @@
 """Generations as other tools write them (recorded: benchmark/recipes/outside_samples.py), and what is none."""
 
+import gzip
 import json
+import resource
 import zipfile
 from pathlib import Path
 
@@ -280,3 +282,56 @@ def test_a_column_twice_is_refused(tmp_path):
     pq.write_table(table.append_column("completion", pa.array(["other"])), tmp_path / "s.parquet")
     with pytest.raises(InputError, match="the column 'completion' stands there twice"):
         open_source(tmp_path / "s.parquet")
+
+
+# ---- of inspect_ai: several choices, and numbers that there are not (benchmark/recipes/inspect_choices.py) ----
+
+
+@pytest.mark.parametrize("form", ["eval", "json"])
+def test_every_choice_of_an_inspect_sample_is_a_sample(tmp_path, form):
+    path = MADE / "inspect-choices.eval"
+    if form == "json":
+        path = tmp_path / "log.json"
+        path.write_bytes(gzip.decompress((MADE / "inspect-choices.json.gz").read_bytes()))
+        assert b"NaN" in path.read_bytes()
+    found = open_source(path)
+    read = list(checked(found, found.problems()))
+    of_one = [(each.sample_index, each.completion) for each in read if each.problem_id == "p1"]
+    right, wrong = "Epoch {}.\n#### 2", "Epoch {}.\n#### 6"
+    assert sorted(of_one) == [
+        (index, text.format(epoch))
+        for index, (epoch, text) in enumerate((e, t) for e in (1, 2) for t in (right, wrong, right))
+    ]
+    assert [each.sample_index for each in read if each.problem_id == "p2"] == [0, 1]
+    assert all(each.correct is None for each in read)  # one judgement of three choices, and one that is NaN
+
+
+def test_the_tenth_epoch_comes_after_the_ninth(tmp_path):
+    recorded = members_of((MADE / "inspect" / "t1.eval").read_bytes())
+    header, sample = (next(content for name, _, content in recorded if part in name) for part in ("header", "-00003_"))
+    head = json.loads(header)
+    head["results"]["completed_samples"] = 12
+    with zipfile.ZipFile(tmp_path / "x.eval", "w") as log:
+        log.writestr("header.json", json.dumps(head))
+        for epoch in range(1, 13):
+            log.writestr(f"samples/p_epoch_{epoch}.json", json.dumps(json.loads(sample) | {"epoch": epoch}))
+    found = [
+        (each.sample_index, each.place.rpartition("/")[2]) for each in open_source(tmp_path / "x.eval").generations()
+    ]
+    assert found == [(epoch - 1, f"p_epoch_{epoch}.json") for epoch in range(1, 13)]
+
+
+# ---- small files that are huge tables ----
+
+
+def test_a_small_table_that_is_huge_when_it_is_read_is_refused_before_it_is(tmp_path):
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 4096, pa.int32()), pa.array(["a" * 2**21]))
+    table = pa.table({"problem_id": [str(i) for i in range(4096)], "sample_index": [0] * 4096, "completion": text})
+    pq.write_table(table, tmp_path / "s.parquet", compression="zstd", store_schema=False)
+    assert (tmp_path / "s.parquet").stat().st_size < 2**18
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=r"s\.parquet: its rows are [\d,]{13,} bytes or more .* at most 4,294,967,296"):
+        open_source(tmp_path / "s.parquet")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**19  # kB
+    pq.write_table(table.slice(0, 8), tmp_path / "s.parquet", compression="zstd", store_schema=False)
+    assert len(list(open_source(tmp_path / "s.parquet").generations())) == 8

@@ -1,5 +1,9 @@
-"""Logs of inspect_ai, ``.eval`` (a zip of JSON files) and ``.json``, read without inspect_ai."""
+"""Logs of inspect_ai, ``.eval`` (a zip of JSON files) and ``.json``, read without inspect_ai.
 
+A number that there is not stands in them as NaN (a score of a sample that was not scored, an error of one sample).
+"""
+
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -39,12 +43,13 @@ def json_source(path: Path, log: Mapping[str, Any]) -> Source:
         raise InputError(f"{path}: the log has no samples; expected those of a finished evaluation")
     _refuse_fewer(path, log, len(samples))
 
+    for number, sample in enumerate(samples, start=1):
+        if not isinstance(sample, dict):
+            raise InputError(f"{path}, sample {number}: expected a JSON object, found {type(sample).__name__}")
+
     def every() -> _Placed:
         for number, sample in enumerate(samples, start=1):
-            place = f"{path}, sample {number}"
-            if not isinstance(sample, dict):
-                raise InputError(f"{place}: expected a JSON object, found {type(sample).__name__}")
-            yield place, sample
+            yield f"{path}, sample {number}", sample
 
     return _source(path, log["eval"], every)
 
@@ -53,7 +58,10 @@ def eval_source(path: Path) -> Source:
     """A log in a zip."""
     try:
         with zipfile.ZipFile(path) as log:
-            names = sorted(name for name in log.namelist() if name.startswith("samples/") and name.endswith(".json"))
+            names = sorted(
+                (name for name in log.namelist() if name.startswith("samples/") and name.endswith(".json")),
+                key=_by_epoch,
+            )
             if "header.json" not in log.namelist() or not names:
                 raise InputError(f"{path}: a zip without header.json and samples/; expected a finished {INSPECT}")
             if len(set(names)) < len(names) or log.namelist().count("header.json") > 1:
@@ -73,6 +81,12 @@ def eval_source(path: Path) -> Source:
     return _source(path, header.get("eval"), every)
 
 
+def _by_epoch(name: str) -> tuple[int, str]:
+    """``samples/ID_epoch_12.json`` comes after the ninth epoch."""
+    found = re.search(r"_epoch_(\d{1,9})\.json$", name)
+    return int(found[1]) if found else 0, name
+
+
 def _refuse_fewer(path: Path, header: Mapping[str, Any], there: int) -> None:
     """Of a log that says how many samples were completed, and holds fewer."""
     results = header.get("results")
@@ -88,7 +102,7 @@ def _member(path: Path, log: zipfile.ZipFile, name: str) -> Mapping[str, Any]:
     if entry.file_size > _LARGEST:
         raise InputError(f"{path}, {name}: {entry.file_size} bytes; at most {_LARGEST} are read")
     try:
-        found = plain_json(_unpacked(path, log, entry))
+        found = plain_json(_unpacked(path, log, entry), without_numbers=True)
     except _DAMAGED as error:
         raise InputError(f"{path}, {name}: {error}") from None
     if not isinstance(found, dict):
@@ -171,7 +185,9 @@ def _id(place: str, sample: Mapping[str, Any]) -> str:
 
 
 def _generations(every: Callable[[], _Placed], scorer: str | None) -> Iterator[Generation]:
+    """All choices of an epoch, then those of the next; an epoch that failed keeps its number."""
     seen: set[tuple[str, int]] = set()
+    drawn: dict[str, int] = {}
     for place, sample in every():
         name, choices, epoch = _id(place, sample), _choices(sample), sample.get("epoch", 1)
         if isinstance(epoch, bool) or not isinstance(epoch, int) or not 1 <= epoch < 2**31:
@@ -179,20 +195,21 @@ def _generations(every: Callable[[], _Placed], scorer: str | None) -> Iterator[G
         if (name, epoch) in seen:
             raise InputError(f"{place}: epoch {epoch} of sample {shown(name)} stands there twice; expected it once")
         seen.add((name, epoch))
-        if not choices:
-            continue
-        message = choices[0].get("message") if isinstance(choices[0], dict) else None
-        text = _text(message.get("content")) if isinstance(message, dict) else None
-        if text is None:
-            raise InputError(f"{place}: its output has no message with a text")
-        yield Generation(
-            place=place,
-            problem_id=name,
-            sample_index=epoch - 1,
-            completion=text,
-            finish_reason="length" if choices[0].get("stop_reason") in ("max_tokens", "model_length") else "stop",
-            correct=_correct(sample, scorer),
-        )
+        first = drawn.get(name, 0)
+        drawn[name] = first + max(1, len(choices))
+        for index, choice in enumerate(choices, start=first):
+            message = choice.get("message") if isinstance(choice, dict) else None
+            text = _text(message.get("content")) if isinstance(message, dict) else None
+            if text is None:
+                raise InputError(f"{place}: its output has no message with a text")
+            yield Generation(
+                place=place,
+                problem_id=name,
+                sample_index=index,
+                completion=text,
+                finish_reason="length" if choice.get("stop_reason") in ("max_tokens", "model_length") else "stop",
+                correct=_correct(sample, scorer) if len(choices) == 1 else None,
+            )
 
 
 def _choices(sample: Mapping[str, Any]) -> list[Any]:
@@ -224,6 +241,6 @@ def _correct(sample: Mapping[str, Any], scorer: str | None) -> bool | None:
     scores = sample.get("scores")
     score = scores.get(scorer) if isinstance(scores, dict) else None
     value = score.get("value") if isinstance(score, dict) else None
-    if value in ("C", "I"):
+    if value in ("C", "I", "N"):  # correct, incorrect, no answer
         return str(value) == "C"
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else None

@@ -79,7 +79,7 @@ def _whole_document(path: Path) -> Any:
         if _is_json(stream.readline()) and stream.read(1):
             return None
     try:
-        return plain_json(path.read_bytes())
+        return plain_json(path.read_bytes(), without_numbers=True)
     except ValueError:
         return None
 

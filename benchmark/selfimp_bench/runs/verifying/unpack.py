@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import file_sha256
@@ -21,6 +20,7 @@ from selfimp_bench.plain_json import plain_json
 from selfimp_bench.runs.folders import A_FILE, is_inside
 from selfimp_bench.runs.verifying.found import Found
 from selfimp_bench.runs.verifying.parts import BUNDLE, SIGNATURE, Bundle
+from selfimp_bench.steps.spelled_out import bytes_at_least
 
 MOST_FILES: Final = 1_000_000
 LARGEST_FILE: Final = 4 * 2**30
@@ -135,41 +135,9 @@ def _refuse_large_table(path: Path, table: Path, into: Path) -> None:
     """A small file can be a huge table, so its own account of itself is asked before it is read."""
     try:
         about = pq.read_metadata(table)
-        groups = [about.row_group(number) for number in range(about.num_row_groups)]
-        chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
-        size = max(sum(8 * chunk.num_values for chunk in chunks), sum(group.total_byte_size for group in groups))
-        size = max(size, _text_bytes(table, chunks))
+        size = bytes_at_least(table, LARGEST_TABLE)
     except (OSError, ValueError, pa.ArrowException):
         return  # damaged: found when it is compared
     name = table.relative_to(into)
     if about.num_rows > MOST_ROWS or size > LARGEST_TABLE or about.num_rows < 0 or size < 0:
         raise InputError(f"{path}: {name}: {about.num_rows:,} rows in {size:,} bytes are more than are read")
-
-
-def _text_bytes(table: Path, chunks: list[pq.ColumnChunkMetaData]) -> int:
-    """At most how many bytes the texts of a table are, each counted as often as it stands there.
-
-    A table keeps equal texts once, so that a few thousand bytes can be terabytes; they are counted as they are kept.
-    """
-    texts = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
-    total: int = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in texts)
-    if total <= LARGEST_TABLE:
-        return total
-    total, names = 0, sorted({chunk.path_in_schema for chunk in texts})
-    for batch in pq.ParquetFile(table, read_dictionary=names).iter_batches(columns=names):
-        total += sum(map(_spelled_out, batch.columns))
-        if total > LARGEST_TABLE:
-            break
-    return total
-
-
-def _spelled_out(column: pa.Array) -> int:
-    if pa.types.is_nested(column.type):
-        inner = column.flatten()
-        return sum(map(_spelled_out, inner if isinstance(inner, list) else [inner]))
-    if pa.types.is_dictionary(column.type):
-        lengths = pc.cast(pc.binary_length(column.dictionary), pa.int64())
-        found: int = pc.sum(lengths.take(column.indices)).as_py() or 0
-        return found
-    size: int = column.nbytes
-    return size
