@@ -30,6 +30,7 @@ _file = click.Path(path_type=Path)
 @click.option("--extraction", type=click.Choice(("strict", "flexible")), default="strict", show_default=True)
 @click.option("--stops", type=click.Choice(tuple(STOPS)), default=USUAL_STOPS, show_default=True, help=STOPS_HELP)
 @click.option("--encoder", metavar="FOLDER", type=_file, help="A sentence-transformers model, for its diversity.")
+@click.option("--only", metavar="KEY=VALUE", multiple=True, help="Of a run: model=M, seed=S or temperature=X.")
 @click.option("--report", metavar="FILE.html", type=click.Path(dir_okay=False, path_type=Path), help="Write the page.")
 def assess_command(
     *,
@@ -42,6 +43,7 @@ def assess_command(
     extraction: str,
     stops: str,
     encoder: Path | None,
+    only: tuple[str, ...],
     report: Path | None,
     as_json: bool,
 ) -> None:
@@ -58,6 +60,7 @@ def assess_command(
         extraction="flexible" if extraction == "flexible" else "strict",
         stops=stops,
         encoder=encoder,
+        only=only,
         told=told_now(),
     )
     if report is not None:
@@ -76,7 +79,8 @@ def assess_command(
 _TASKS = "\n".join(f"  {task}: {fields}" for task, fields in TASK_FIELDS.items())
 assess_command.help = f"""Progress or regress, of anybody's generations: no manifest, no GPU.
 
-FILE... is one file or folder for each checkpoint, in order (or one file whose rows have the field iteration). Formats
+FILE... is one file or folder for each checkpoint, in order (or one file whose rows have the field iteration; or the
+folder, or a bundle, of a run of this kit, whose iterations are the checkpoints). Formats
 are found by looking: {"; ".join(FORMATS)}. Rows of the kit's own have problem_id, sample_index, completion, and may
 have iteration, role (greedy, sample, ood), finish_reason, score (a verifier's) and correct.
 

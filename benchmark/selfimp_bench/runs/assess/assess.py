@@ -14,6 +14,7 @@ from selfimp_bench.measurement import Split
 from selfimp_bench.runs.assess.collect import Answers, Asked, Collected, collect
 from selfimp_bench.runs.assess.headline import ONE_CHECKPOINT, headline, with_directions
 from selfimp_bench.runs.assess.measuring import UNIT, Cell, Found, Material, measured
+from selfimp_bench.runs.assess.of_run import collect_run, is_run
 from selfimp_bench.runs.assess.paired import paired
 from selfimp_bench.runs.assess.results import (
     Assessment,
@@ -43,6 +44,7 @@ def assess(
     extraction: Literal["strict", "flexible"] = "strict",
     stops: str = USUAL_STOPS,
     encoder: File | None = None,
+    only: Sequence[str] = (),
     told: Callable[[int], None] | None = None,
 ) -> Assessment:
     """Progress or regress, of generations: one file or folder for each checkpoint, in order.
@@ -52,9 +54,24 @@ def assess(
     ood: files of other problems, one for each checkpoint; ood_problems and ood_task are theirs. extraction, stops: as
     of `grade`. encoder: a folder of a sentence-transformers model. told: hears how many samples are graded.
 
+    Or ``files`` is one run of this kit (its folder, or a bundle), whose iterations are the checkpoints, with its own
+    problems and grades; only: ``model=M``, ``seed=S``, ``temperature=X``, where it has several.
+
     Raises InputError, with file and line, for what cannot be used.
     """
     hear = told or _nothing
+    if any(is_run(each) for each in _paths(files)):
+        given: dict[str, object] = {
+            "--problems": problems,
+            "--task": task,
+            "--ood": ood,
+            "--ood-problems": ood_problems,
+        }
+        given |= {"--ood-task": ood_task, "--extraction": extraction != "strict", "--stops": stops != USUAL_STOPS}
+        test, other = _of_run(_paths(files), [name for name, value in given.items() if value], only)
+        return _assessed(test, other, _encoder(_path(encoder)))
+    if only:
+        raise InputError(f"--only {only[0]}: only a run of this kit has several models, seeds or temperatures")
     asked = Asked(files=_paths(files), problems=_path(problems), task=task, extraction=extraction, stops=stops)
     test = collect(asked, hear)
     other = None
@@ -74,6 +91,15 @@ def assess(
                 "out-of-distribution file for each checkpoint, in the same order"
             )
     return _assessed(test, other, _encoder(_path(encoder)))
+
+
+def _of_run(paths: Sequence[Path], given: Sequence[str], only: Sequence[str]) -> tuple[Collected, Collected | None]:
+    run = next(each for each in paths if is_run(each))
+    if len(paths) > 1:
+        raise InputError(f"{run}: a run, whose iterations are several checkpoints; give it alone")
+    if given:
+        raise InputError(f"{run}: a run, with problems and grades of its own; leave out {', '.join(given)}")
+    return collect_run(run, only)
 
 
 def _nothing(_: int) -> None:
@@ -130,6 +156,8 @@ def _assessed(test: Collected, ood: Collected | None, encoder: Callable[[], Embe
     found = measured(
         Material(
             task=test.task,
+            extraction=test.extraction,
+            ood_extraction=(ood or test).extraction,
             test=kept.answers,
             ood=[each.judged[Role.OOD] for each in other.answers],
             levels=levels,

@@ -51,9 +51,13 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
-    """Every checkpoint's answers in order, the problems, the task, and what is to be said of the reading."""
+    """Every checkpoint's answers in order, the problems, the task, and what is to be said of the reading.
+
+    extraction: the rule that decides, of the task's two.
+    """
 
     task: str
+    extraction: Literal["strict", "flexible"]
     problems: Mapping[str, Problem]
     answers: tuple[Answers, ...]
     notes: tuple[str, ...]
@@ -86,7 +90,13 @@ def collect(asked: Asked, told: Callable[[int], None]) -> Collected:
     answers = tuple(_judged(asked, grading, problems, sources, part, counted) for sources, part in parts)
     failed = [failure for source in every for failure in source.failed()]
     lost = [f"{len(failed)} requests that failed, the first: {failed[0]}"] if failed else []
-    return Collected(task=task, problems=problems, answers=answers, notes=(*lost, *_notes(task, answers)))
+    return Collected(
+        task=task,
+        extraction=asked.extraction,
+        problems=problems,
+        answers=answers,
+        notes=(*lost, *_notes(task, answers)),
+    )
 
 
 def _task_and_problems(asked: Asked, sources: Sequence[Source]) -> tuple[str, Mapping[str, Problem]]:

@@ -53,10 +53,13 @@ class Cell:
 class Material:
     """Checkpoints in order, each with the samples that count.
 
-    levels: by problem, of the test's and of the ood problems. encoder: opens an embedder, or why there is none.
+    extraction, ood_extraction: the rules that decide. levels: by problem, of the test's and of the ood problems.
+    encoder: opens an embedder, or why there is none.
     """
 
     task: str
+    extraction: str
+    ood_extraction: str
     test: Sequence[Answers]
     ood: Sequence[Sequence[JudgedSample]]
     levels: Mapping[Split, Mapping[str, int | None]]
@@ -152,8 +155,8 @@ def _of_runs(material: Material, spec: Measure, missing: list[str]) -> Iterator[
             model=MODEL,
             replicate=0,
             iterations=len(material.test),
-            extraction="strict",
-            ood_extraction="strict",
+            extraction=material.extraction,
+            ood_extraction=material.ood_extraction,
             outputs_alike=False,
             measure=spec,
         ),
@@ -163,7 +166,7 @@ def _of_runs(material: Material, spec: Measure, missing: list[str]) -> Iterator[
     for each in found.problem_values:
         values.setdefault((each.metric, each.split, each.iteration), {})[each.problem_id] = each.value
     for one in found.measurements:
-        if one.metric == "pass@1.flexible" and material.task == AS_SCORED:
+        if one.metric.startswith("pass@1.") and material.task == AS_SCORED:
             continue
         yield Cell(
             metric=one.metric,

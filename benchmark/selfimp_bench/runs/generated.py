@@ -1,0 +1,86 @@
+"""What the models of a finished run wrote, set by set: found by the plan, read from the store, proved by the record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfimp_bench.canonical import file_sha256
+from selfimp_bench.errors import InputError
+from selfimp_bench.manifest.model import Grading
+from selfimp_bench.measurement import Split
+from selfimp_bench.runs.record import RecordedStep, read_record
+from selfimp_bench.runs.verifying.plans import plan_of
+from selfimp_bench.steps.grade import GradeBlock
+from selfimp_bench.steps.plan import Step
+from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, Role
+from selfimp_bench.steps.sample import SampleBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedSet:
+    """Everything that one checkpoint of a model answered in one role, and its grades: files that steps wrote.
+
+    name: where its steps stand (``model/seed1/t2``). problems: None where their rows are not kept, as in a bundle of
+    data that users fetch themselves. asked: the step's block; its temperature may have been chosen later.
+    """
+
+    name: str
+    model: str
+    seed: int
+    iteration: int
+    role: Role
+    split: Split
+    asked: SampleBlock
+    grading: Grading
+    samples: Path
+    grades: Path
+    problems: Path | None
+
+
+def generated_sets(folder: Path, store: Path) -> tuple[GeneratedSet, ...]:
+    """The answers to test and out-of-distribution problems of the run in ``folder``, whose steps lie in ``store``.
+
+    Raises InputError where a file is missing, or is not the one that the run's record names.
+    """
+    plan = plan_of(folder)
+    steps, done = plan.by_id(), {step.id: step for step in read_record(folder).steps}
+    found = (_set(step, steps, done, store) for step in plan.steps if isinstance(step.block, GradeBlock))
+    return tuple(each for each in found if each is not None)
+
+
+def _set(step: Step, steps: Mapping[str, Step], done: Mapping[str, RecordedStep], store: Path) -> GeneratedSet | None:
+    """None of training problems' answers."""
+    assert isinstance(step.block, GradeBlock)
+    source, problems = (steps[step.inputs[name]] for name in ("samples", "problems"))
+    asked = getattr(source.block, "sample", source.block)
+    assert isinstance(asked, SampleBlock)
+    if asked.role is Role.TRAIN:
+        return None
+    rows = _proved(done, problems.id, PROBLEMS, store)
+    samples, grades = _proved(done, source.id, SAMPLES, store), _proved(done, step.id, GRADES, store)
+    for path, kept in ((samples, source.id), (grades, step.id)):
+        if not path.is_file():
+            raise InputError(f"{path}: not found; expected what step {kept} wrote: run again, or give a bundle")
+    name = step.id.rpartition("/")[0]
+    return GeneratedSet(
+        name=name,
+        model=name.partition("/")[0],
+        seed=asked.seed,
+        iteration=asked.iteration,
+        role=asked.role,
+        split=Split(problems.id.rpartition("/")[2]),
+        asked=asked,
+        grading=step.block.grading,
+        samples=samples,
+        grades=grades,
+        problems=rows if rows.is_file() else None,
+    )
+
+
+def _proved(done: Mapping[str, RecordedStep], step: str, name: str, store: Path) -> Path:
+    """The file, which is the recorded one if it is there."""
+    path = store / done[step].fingerprint / name
+    expected = {artifact.path: artifact.sha256 for artifact in done[step].artifacts}
+    if path.is_file() and file_sha256(path) != expected.get(name):
+        raise InputError(f"{path}: changed since step {step} wrote it; run again")
+    return path
