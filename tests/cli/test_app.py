@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,6 +54,33 @@ def test_list_names_every_shipped_experiment() -> None:
     assert all(each["name"] in text for each in found)
     lines = [line.split()[0] for line in text.splitlines() if line.strip()]
     assert lines.index("gsm8k-gv-gap") < lines.index("gsm8k-gv-gap-instruct") < lines.index("mind-the-gap")
+
+
+def test_list_begins_with_the_miniature_and_fits_a_narrow_terminal() -> None:
+    lines = CliRunner().invoke(cli, ["list"], env={"COLUMNS": "80"}).stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert [line.split()[0] for line in lines[1:4]] == ["The", "experiment", "tiny-iter-sft"]
+    names = [line.split()[0] for line in lines if line.split()[1:2] and line.split()[1].isdigit()]
+    assert [name.startswith("tiny") for name in names] == sorted((n.startswith("tiny") for n in names), reverse=True)
+    assert {entry.name for entry in (*entries(), *studies())} <= set(names)
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+    words = ["reproduce", str(make_manifest(engine="real")), "--home", str(tmp_path / "home"), "--cores", "1"]
+    command = [sys.executable, "-c", "from selfimp_bench.cli.app import main; main()", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        first = run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        said = first + run.stderr.read()
+    assert run.returncode == 130 and "Traceback" not in said
+    done = [line for line in said.splitlines() if line.startswith("step ")]
+    steps = int(done[0].split(":")[0].split()[-1])
+    store = tmp_path / "home" / "store"
+    kept = re.search(rf"^kept: (\d+) of {steps} steps, in {re.escape(str(store))}$", said, re.MULTILINE)
+    assert kept is not None and int(kept[1]) == len(done) == len(list(store.glob("*/step.json")))
+    assert re.search(r"^begins anew: \S+$", said, re.MULTILINE)
+    assert said.endswith(f"\ngo on: selfimp-bench {shlex.join(words)}\n")
 
 
 @pytest.mark.parametrize("name", sorted({entry.name for entry in entries()}))

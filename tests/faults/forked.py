@@ -18,7 +18,7 @@ from typing import Final
 
 from selfimp_bench.cli.command import _guard
 from selfimp_bench.steps.plan import Step
-from selfimp_bench.steps.progress import Progress
+from selfimp_bench.steps.progress import Place, Progress
 
 MARK: Final = "FAULT_HARNESS_RUN"
 TRACEBACK: Final = 99
@@ -37,10 +37,10 @@ class Telling(Progress):
         os.write(self._pipe, f"{words}\n".encode())
         self._at(words)
 
-    def start(self, step: Step, position: int, total: int) -> None:
+    def start(self, step: Step, place: Place) -> None:
         self.tell(f"start {step.id}")
 
-    def advance(self, done: int, of: int) -> None:
+    def advance(self, step: Step, done: int, of: int) -> None:
         self.tell("advance")
 
     def finish(self, step: Step, seconds: float, reused: bool) -> None:

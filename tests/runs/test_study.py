@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
-from support import ManifestMaker, quiet
+from support import ManifestMaker
 
 from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
@@ -21,6 +21,7 @@ from selfimp_bench.runs.record import read_study_record
 from selfimp_bench.runs.study import Study, open_study
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.plan import plan_keys
+from selfimp_bench.steps.progress import SILENT
 from selfimp_bench.steps.store import Store
 from selfimp_bench.verdict.findings import Verdict
 
@@ -74,17 +75,6 @@ def study_file(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
     return path
 
 
-class _Quiet:
-    def start(self, *_: object) -> None:
-        """Nobody watches."""
-
-    def advance(self, done: int, of: int) -> None:
-        quiet(done, of)
-
-    def finish(self, *_: object) -> None:
-        """Nobody watches."""
-
-
 def _open(path: Path) -> Study:
     return open_study(str(path), profile=Profile.PAPER, only=None, replicates=1)
 
@@ -118,7 +108,7 @@ def test_an_experiment_by_itself_is_a_study_whose_run_is_its_own(make_manifest: 
     opened = _open(make_manifest(name="alone"))
     (experiment,) = opened.experiments
     assert (opened.name, opened.across, opened.plan().plan) == ("alone", None, experiment.plan())
-    folder = run_study(opened, tmp_path, _Quiet())
+    folder = run_study(opened, tmp_path, SILENT)
     assert folder == experiment.run_folder(tmp_path)
     judgement = judge_study(folder)
     (own,) = judgement.experiments
@@ -140,7 +130,7 @@ def test_documents_of_one_and_of_several_experiments_have_one_shape(
 
 def test_a_studys_run_names_its_experiments_runs_and_judges_over_all(study_file: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    judgement = judge_study(run_study(_open(study_file), home, _Quiet()))
+    judgement = judge_study(run_study(_open(study_file), home, SILENT))
     record = read_study_record(Path(judgement.run))
     assert [run.experiment for run in record.runs] == ["one", "two"]
     assert all((home / "runs" / run.folder / "record.json").is_file() for run in record.runs)
@@ -149,14 +139,14 @@ def test_a_studys_run_names_its_experiments_runs_and_judges_over_all(study_file:
     assert judgement.exit_code == 3 or any(each.exit_code == 1 for each in judgement.experiments)
     findings = Path(judgement.run) / "findings.json"
     before = findings.read_bytes()
-    again = judge_study(run_study(_open(study_file), home, _Quiet()))
+    again = judge_study(run_study(_open(study_file), home, SILENT))
     assert (again.run, findings.read_bytes()) == (judgement.run, before)
     planned = _open(study_file).plan()
     assert forecast(planned.plan, Store(home / "store")).to_do == 0
 
 
 def test_a_file_that_is_not_the_recorded_one_is_not_judged(study_file: Path, tmp_path: Path) -> None:
-    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    folder = run_study(_open(study_file), tmp_path / "home", SILENT)
     kept = folder / study_file.name
     kept.write_text(kept.read_text().replace("DPO is better.", "DPO is worse."))
     with pytest.raises(InputError, match=r"not the file that .*study\.json names; run again"):
@@ -173,7 +163,7 @@ def _changed(path: Path, change: Callable[[dict[str, Any]], None], *, seal: bool
 
 def test_every_edit_of_a_studys_run_is_refused_by_name(study_file: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    folder = run_study(_open(study_file), home, _Quiet())
+    folder = run_study(_open(study_file), home, SILENT)
     judged = judge_study(folder)
     record, findings, table = (
         folder / name for name in ("study.json", "findings.json", "reference_results/numbers.csv")

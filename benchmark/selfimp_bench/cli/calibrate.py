@@ -9,8 +9,7 @@ import click
 from selfimp_bench.cli.command import command, name_argument, only_option, open_study, print_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from selfimp_bench.cli.console import Table
     from selfimp_bench.runs.calibrate import Calibration, Rate
 
 
@@ -61,18 +60,13 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def _show(found: "Calibration") -> None:
-    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.console import show
 
-    screen = console()
-    screen.print(
+    lead = (
         f"{found.study}: {found.draws} simulated runs of every world; {found.cells} cells, of {found.assumed} no "
-        f"number is published and a neighbour's is taken, of {found.missing} there is none",
-        markup=False,
+        f"number is published and a neighbour's is taken, of {found.missing} there is none\n"
     )
-    screen.print(_by_kind(found.rates))
-    screen.print(_by_claim(found.rates))
-    for line in _missed(found):
-        screen.print(line, markup=False)
+    show([lead, _by_kind(found.rates), "", _by_claim(found.rates), "", *_missed(found)])
 
 
 def _by_kind(rates: "Sequence[Rate]") -> "Table":

@@ -29,7 +29,7 @@ def check_command(*, run: str, home: Path, as_json: bool) -> int:
 
 def show_findings(judgement: "StudyJudgement", *, as_json: bool) -> None:
     """Print what was found, for a person or as JSON."""
-    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.console import show
     from selfimp_bench.cli.screen import findings_tables
 
     if as_json:
@@ -37,5 +37,4 @@ def show_findings(judgement: "StudyJudgement", *, as_json: bool) -> None:
         return
     for words in judgement.unwritten:
         click.echo(words, err=True)
-    for part in findings_tables(judgement):
-        console().print(part)
+    show(findings_tables(judgement))

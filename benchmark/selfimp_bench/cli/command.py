@@ -21,11 +21,11 @@ from selfimp_bench.errors import SelfimpError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from selfimp_bench.cli.watching import Watching
     from selfimp_bench.engines.base import Tracker, TrainOptions
     from selfimp_bench.runs.cluster.executors import Executor
     from selfimp_bench.runs.hardware.device import Hardware
     from selfimp_bench.runs.study import Study
-    from selfimp_bench.steps.progress import Progress
 
 PROFILES = ("paper", "smoke")
 
@@ -91,8 +91,8 @@ def _guard(action: Callable[[], int | None], *, as_json: bool) -> int:
         return action() or 0
     except SelfimpError as error:
         return _fail(str(error), error.exit_code, as_json=as_json)
-    except KeyboardInterrupt:
-        return _fail("stopped; finished steps are kept, the same command resumes", 130, as_json=as_json)
+    except KeyboardInterrupt as stop:
+        return _fail(str(stop) or "stopped", 130, as_json=as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; so the flush at exit is quiet
         return 0
@@ -287,12 +287,12 @@ def volume() -> Path | None:
     return Path(named) if named else None
 
 
-def progress(home: Path) -> "Progress":
+def progress(home: Path) -> "Watching":
     """A run's progress on standard error, of a home that can be written to."""
     from selfimp_bench.cli.console import console
-    from selfimp_bench.cli.screen import BarProgress, LineProgress
+    from selfimp_bench.cli.watching import LineProgress, LiveProgress
     from selfimp_bench.machine import ready_home
 
     ready_home(home, volume())
     screen = console(stderr=True)
-    return BarProgress(screen) if screen.is_terminal else LineProgress(screen)
+    return LiveProgress(screen) if screen.is_terminal and not screen.is_dumb_terminal else LineProgress(screen)

@@ -17,7 +17,7 @@ def explain_command(*, run: str, claim: str, home: Path, as_json: bool) -> None:
 
     folder = find_run(run, home)
 
-    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.console import show
     from selfimp_bench.cli.screen import explanation_parts
     from selfimp_bench.runs.explain import explain
 
@@ -25,5 +25,4 @@ def explain_command(*, run: str, claim: str, home: Path, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for part in explanation_parts(found):
-        console().print(part)
+    show(explanation_parts(found))

@@ -85,11 +85,10 @@ def _simulated(study: "Study", nodes: str) -> "Simulation":
 
 
 def _show_simulation(found: "Simulation") -> None:
-    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.console import show
     from selfimp_bench.cli.hardware_tables import simulation_lines
 
-    for line in simulation_lines(found):
-        console().print(line, markup=False)
+    show(simulation_lines(found))
 
 
 def _document(

@@ -1,6 +1,7 @@
 """`reproduce`, and `run`, which is its part without a verdict."""
 
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -32,6 +33,7 @@ from selfimp_bench.cli.command import (
 )
 
 if TYPE_CHECKING:
+    from selfimp_bench.cli.watching import Told
     from selfimp_bench.engines.base import Tracker
     from selfimp_bench.runs.cluster.executors import Executor
     from selfimp_bench.runs.hardware.device import Hardware
@@ -151,9 +153,32 @@ def _run_here(study: "Study", asked: _Asked) -> Path:
     training = training_options(asked.save_every, asked.log_to)
     device = {} if named is None else {"device": named.name}
     before, told = Before.now(), progress(asked.home)
-    made = do_elsewhere(asked.executor(), study.experiments, asked.home, training, told, **device)
-    before = replace(before, made=made)
-    return run_study(study, asked.home, told, training, image_digest=image(), before=before)
+    try:
+        made = do_elsewhere(asked.executor(), study.experiments, asked.home, training, told, **device)
+        before = replace(before, made=made)
+        return run_study(study, asked.home, told, training, image_digest=image(), before=before)
+    except KeyboardInterrupt:
+        told.stop()
+        raise KeyboardInterrupt(_stopped(study, asked, told.told)) from None
+    finally:
+        told.stop()
+
+
+def _stopped(study: "Study", asked: _Asked, told: "Told") -> str:
+    """What is kept of a run that is stopped, and how it goes on."""
+    from selfimp_bench.cli.watching import lasting
+    from selfimp_bench.runs.kept import kept
+    from selfimp_bench.steps.store import Store
+
+    found = kept(study.plan().plan, Store(asked.home / "store"))
+    at_work = dict.fromkeys(each.step.id for each in told.at_work)
+    lines = [
+        f"selfimp-bench: stopped after {lasting(told.seconds)}",
+        f"kept: {len(found.finished)} of {found.steps} steps, in {asked.home / 'store'}",
+        *(f"goes on from what it saved: {step}" for step in found.begun),
+        *(f"begins anew: {step}" for step in at_work if not found.has(step)),
+    ]
+    return "\n".join([*lines, f"go on: {shlex.join(['selfimp-bench', *sys.argv[1:]])}"])
 
 
 def _refuse_misfits(study: "Study", hardware: str | None) -> "Hardware | None":

@@ -16,10 +16,10 @@ def runs_command(*, home: Path, as_json: bool) -> None:
         print_json(found)
         return
 
-    from selfimp_bench.cli.console import console, table
+    from selfimp_bench.cli.console import Column, show, table
 
     if not found:
-        console().print(f"no finished run under {home / 'runs'}; `selfimp-bench reproduce tiny-iter-sft` makes one")
+        show([f"no finished run under {home / 'runs'}; `selfimp-bench reproduce tiny-iter-sft` makes one"])
         return
     rows = [
         (
@@ -31,4 +31,11 @@ def runs_command(*, home: Path, as_json: bool) -> None:
         )
         for each in found
     ]
-    console().print(table("", ("run", "started (UTC)", "profile", "seeds", "found"), rows))
+    columns = (
+        Column(name="run", room="whole"),
+        Column(name="started (UTC)", room="whole"),
+        "profile",
+        "seeds",
+        "found",
+    )
+    show([table(None, columns, rows)])

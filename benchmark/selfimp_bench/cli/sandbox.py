@@ -23,7 +23,7 @@ def selftest_command(*, mechanism: str, as_json: bool) -> int:
 
     Exit code 4 if an attack got through or did not end as it should, or if the isolation cannot be had here.
     """
-    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.console import show
     from selfimp_bench.cli.screen import selftest_lines
     from selfimp_bench.tasks.sandbox.mechanism import Mechanism
     from selfimp_bench.tasks.sandbox.selftest import try_mechanisms
@@ -33,8 +33,7 @@ def selftest_command(*, mechanism: str, as_json: bool) -> int:
         print_json([{"mechanism": each.mechanism, "passed": each.passed, "tried": each} for each in tried])
     else:
         for each in tried:
-            for part in selftest_lines(each):
-                console().print(part)
+            show(selftest_lines(each))
     return 0 if tried[-1].passed else 4
 
 

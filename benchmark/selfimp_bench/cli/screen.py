@@ -1,26 +1,23 @@
-"""How progress and results look in a terminal: rich when it is one, plain lines when it is not.
+"""How studies, plans and findings look in a terminal.
 
 What only one command shows is imported where it is shown.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from selfimp_bench.cli.console import table
+from selfimp_bench.cli.console import STYLES, Column, Table, plain, table
 from selfimp_bench.manifest.variants import NOT_JUDGED, sensitivity_of, variant_words
 from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.verdict.comparisons import Truth
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief, tail_text
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from selfimp_bench.manifest.conflicts import RecordedConflict
     from selfimp_bench.manifest.model import Claim
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from selfimp_bench.runs.judge import Judgement, StudyJudgement
     from selfimp_bench.runs.study import Study
     from selfimp_bench.runs.validate import PaperJudgement, Validation
-    from selfimp_bench.steps.plan import Step
     from selfimp_bench.tasks.sandbox.selftest import SelfTest
     from selfimp_bench.verdict.panel import Paneled
     from selfimp_bench.verdict.paper_check import Outcome, SelfJudgement
@@ -41,120 +37,8 @@ if TYPE_CHECKING:
 _CASES = 2
 """Contradicting groups shown for a claim; `--json` has them all."""
 
-_OTHERS = 3
-"""Steps named that run beside one that has finished."""
-
 _ROWS = 3
 """Rows shown for a recorded conflict, likewise."""
-
-
-class _Begun:
-    """Steps that run, in order, with their places: several do where a cluster has them done."""
-
-    def __init__(self) -> None:
-        self._steps: list[tuple[Step, str]] = []
-
-    def start(self, step: "Step", position: int, total: int) -> None:
-        self._steps = [(each, place) for each, place in self._steps if each is not step]
-        self._steps.append((step, f"[{position}/{total}] {step.id}"))
-
-    def finish(self, step: "Step") -> str:
-        """The step's place and name; it runs no longer."""
-        place = next((place for each, place in self._steps if each is step), step.id)
-        self._steps = [(each, found) for each, found in self._steps if each is not step]
-        return place
-
-    def now(self) -> str:
-        """What is at work, in a few words."""
-        if not self._steps:
-            return ""
-        place = self._steps[-1][1]
-        return place if len(self._steps) == 1 else f"{len(self._steps)} steps, the last of them {place}"
-
-    def others(self) -> str:
-        """What runs beside a step that has finished."""
-        names = [step.id for step, _ in self._steps]
-        if not names:
-            return ""
-        shown = ", ".join(names[:_OTHERS]) + (", ..." if len(names) > _OTHERS else "")
-        return f"  ({len(names)} at work: {shown})"
-
-
-class BarProgress:
-    """A live bar for the step at hand (rate and time left), and a line for each step done."""
-
-    def __init__(self, screen: "Console") -> None:
-        self._screen = screen
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=screen,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=None, rate="", visible=False)
-        self._began = time.monotonic()
-        self._begun = _Begun()
-
-    def start(self, step: "Step", position: int, total: int) -> None:
-        """Show the step's name and place."""
-        self._begun.start(step, position, total)
-        self._show()
-
-    def _show(self) -> None:
-        self._bar.start()
-        self._began = time.monotonic()
-        self._bar.remove_task(self._task)  # a task keeps its total for life
-        self._task = self._bar.add_task(self._begun.now(), total=None, rate="")
-
-    def advance(self, done: int, of: int) -> None:
-        """Move the bar."""
-        seconds = time.monotonic() - self._began
-        self._bar.update(self._task, completed=done, total=of, rate=f"{done / seconds:.0f}/s" if seconds > 1 else "")
-
-    def finish(self, step: "Step", seconds: float, reused: bool) -> None:
-        """Leave a line behind, and no bar unless others are at work."""
-        place = self._begun.finish(step)
-        self._bar.update(self._task, visible=False)
-        self._bar.stop()
-        if not reused:
-            self._screen.print(f"{place}  {seconds:.1f} s{self._begun.others()}", markup=False)
-        if self._begun.now():
-            self._show()
-
-
-class LineProgress:
-    """One line for each step done, and one every ``every`` seconds of a long step, for logs."""
-
-    def __init__(self, screen: "Console", every: float = 15.0) -> None:
-        self._screen = screen
-        self._every = every
-        self._began = time.monotonic()
-        self._told = self._began
-        self._begun = _Begun()
-
-    def start(self, step: "Step", position: int, total: int) -> None:
-        """Remember the step's name and place."""
-        self._began = self._told = time.monotonic()
-        self._begun.start(step, position, total)
-
-    def advance(self, done: int, of: int) -> None:
-        """Print rate and time left, not more often than ``every`` seconds."""
-        now = time.monotonic()
-        if now - self._told < self._every or done == 0:
-            return
-        self._told = now
-        rate = done / (now - self._began)
-        left = (of - done) / rate
-        self._screen.print(f"{self._begun.now()}  {done} of {of}, {rate:.1f}/s, {left:.0f} s left", markup=False)
-
-    def finish(self, step: "Step", seconds: float, reused: bool) -> None:
-        """Print what the step took, and what is at work still; reused steps pass in silence."""
-        place = self._begun.finish(step)
-        if not reused:
-            self._screen.print(f"{place}  {seconds:.1f} s{self._begun.others()}", markup=False)
 
 
 def manifest_lines(manifest: "AnyManifest") -> Iterator[str]:
@@ -204,12 +88,12 @@ def across_parts(across: "Suite") -> "Iterator[RenderableType]":
         yield _assumed(("claim", "why"), assumed)
 
 
-def _claims(claims: "Sequence[Claim | SuiteClaim]") -> "Table":
+def _claims(claims: "Sequence[Claim | SuiteClaim]") -> Table:
     rows = [(claim.id, claim.statement, claim.source) for claim in claims]
     return table(f"\nClaims ({len(rows)})", ("id", "statement", "source"), rows)
 
 
-def _assumed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
+def _assumed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return table(f"\nAssumed, because the source does not say ({len(rows)})", columns, rows)
 
 
@@ -220,18 +104,13 @@ def findings_tables(judgement: "StudyJudgement") -> "Iterator[RenderableType]":
     if judgement.together is not None:
         from selfimp_bench.verdict.together import in_words
 
-        yield f"\n{judgement.study}: {in_words(judgement.together)}\n"
-    if not judgement.across or not judgement.findings.findings:
-        return
-    rows = [(found.claim, found.statement, found.verdict) for found in judgement.findings.findings]
-    yield table(f"{judgement.study}: findings across experiments", ("claim", "statement", "verdict"), rows)
-    for found in judgement.findings.findings:
-        if found.verdict is not Verdict.REPRODUCED:
-            yield f"\n{found.claim} ({found.model}): {found.verdict}: {found.reason}".replace("[", "\\[")
+        yield f"\n{judgement.study}: {in_words(judgement.together)}"
+    if judgement.across and judgement.findings.findings:
+        yield from _findings(f"\n{judgement.study}: findings across experiments", judgement.findings.findings)
 
 
 def findings_table(judgement: "Judgement") -> "Iterator[RenderableType]":
-    """The findings, a row each, and a closing line."""
+    """A line for each finding, why what was not reproduced was not, and a closing line."""
     if judgement.variant:
         yield from _variant(judgement)
         return
@@ -246,32 +125,53 @@ def findings_table(judgement: "Judgement") -> "Iterator[RenderableType]":
     if not judgement.findings.findings:
         yield f"{judgement.experiment}: nothing was judged: no claim is about a model that ran"
         return
-    rows = [row for finding in judgement.findings.findings for row in _finding_rows(finding)]
-    columns = ("claim", "measured", "reference", "allowed", "verdict")
-    yield table(f"{judgement.experiment}: findings", columns, rows)
-    yield ""
-    for finding in judgement.findings.findings:
-        yield f"{finding.claim}: {finding.statement}".replace("[", "\\[")
-    undecided = [f for f in judgement.findings.findings if f.verdict is not Verdict.REPRODUCED]
-    for finding in undecided:
-        yield f"\n{finding.claim} ({finding.model}): {finding.verdict}: {finding.reason}".replace("[", "\\[")
     if judgement.probes:
         from selfimp_bench.steps.probe import probe_words
 
-        yield from (f"\n{model}: {probe_words(probed)}" for model, probed in judgement.probes.items())
-    yield from _too_long(judgement)
-    counts = Counter(finding.verdict for finding in judgement.findings.findings)
-    yield "\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        yield from (f"{model}: {probe_words(probed)}\n" for model, probed in judgement.probes.items())
+    yield from (f"{words}\n" for words in _too_long(judgement))
+    yield from _findings(f"{judgement.experiment}: findings", judgement.findings.findings)
+
+
+_FINDINGS = (
+    Column(name="verdict", room="whole"),
+    Column(name="claim", room="whole"),
+    Column(name="model", room="whole"),
+    Column(name="measured", room="cut", at_least=6),
+    Column(name="held against", room="cut", at_least=12),
+    Column(name="statement", room="cut", at_least=30),
+)
+_MODEL = 2
+
+
+def _findings(title: str, findings: "Sequence[Finding]") -> "Iterator[RenderableType]":
+    """A line each; below them the reasons of what was not reproduced, and the counts."""
+    several = len({finding.model for finding in findings}) > 1
+    shown = [place for place in range(len(_FINDINGS)) if several or place != _MODEL]
+    rows = [_finding_row(finding) for finding in findings]
+    yield Table(title, [_FINDINGS[place] for place in shown], [[row[place] for place in shown] for row in rows])
+    for finding in findings:
+        if finding.verdict is not Verdict.REPRODUCED:
+            who = f"{finding.claim} ({finding.model})" if several else finding.claim
+            yield Text("\n") + _verdict(finding.verdict) + plain(f" {who}: {finding.statement}")
+            yield plain(finding.reason)
+    counts = Counter(finding.verdict for finding in findings)
+    closing = Text(", ").join(Text(f"{count} ") + _verdict(verdict) for verdict, count in counts.items())
+    yield Text("\n") + closing
+
+
+def _verdict(verdict: Verdict) -> Text:
+    return Text(verdict, style=STYLES[verdict])
 
 
 def _variant(judgement: "Judgement") -> "Iterator[RenderableType]":
     """What is varied, and what was measured beside what is published of the experiment itself."""
-    yield f"{judgement.experiment}: {NOT_JUDGED}: {variant_words(judgement.variant)}".replace("[", "\\[")
+    yield f"{judgement.experiment}: {NOT_JUDGED}: {variant_words(judgement.variant)}"
     rows = [
         (
             f"{each.claim}: {each.cell.metric} {each.cell.split} t={each.cell.iteration}",
             each.model,
-            "undefined" if each.measured is None else _short(each.measured),
+            "undefined" if each.measured is None else _few(each.measured),
             each.reference,
         )
         for each in judgement.beside
@@ -290,21 +190,29 @@ def _too_long(judgement: "Judgement") -> Iterator[str]:
         yield from (f"\n{model}: {too_long_words(use)}" for use in uses if use.too_long)
 
 
-def _finding_rows(finding: Finding) -> Iterator[tuple[str, str, str, str, str]]:
-    """A value claim has a row for every point; an order or a trend one, with its interval as measured."""
-    for point in finding.points:
-        measured = "undefined" if point.measured is None else _short(point.measured)
-        low, high = point.low, point.high
-        allowed = "" if low is None or high is None else f"{_short(low)} to {_short(high)}"
-        cell = f"{point.cell.metric} {point.cell.split} t={point.cell.iteration}"
-        yield f"{finding.claim}: {cell}", measured, point.reference, allowed, point.verdict
-    if not finding.points:
+def _finding_row(finding: Finding) -> tuple[str, ...]:
+    """Verdict, claim, model, what was measured, what that is held against, and what is claimed."""
+    head, points = (finding.verdict, finding.claim, finding.model), finding.points
+    if not points:
+        against = _HELD.get(finding.kind, "")
         several = finding.kind in (Kind.ANY_OF, Kind.ALL_OF)
-        measured = "" if several else _interval(finding)
-        yield finding.claim, measured, "own problems", _ALLOWED.get(finding.kind, ""), finding.verdict
+        return *head, against if several else _interval(finding), "" if several else against, finding.statement
+    reproduced = sum(point.verdict is Verdict.REPRODUCED for point in points)
+    measured = " ".join("undefined" if point.measured is None else _few(point.measured) for point in points)
+    held = " ".join(point.reference for point in points)
+    if len(points) > 1:
+        measured = f"{reproduced} of {len(points)}: {measured}"
+    elif points[0].low is not None and points[0].high is not None:
+        held = f"{held} ({_few(points[0].low)} to {_few(points[0].high)})"
+    return *head, measured, held, finding.statement
 
 
-_ALLOWED = {
+def _few(number: Decimal | float) -> str:
+    """Three significant digits: findings.json has them all."""
+    return brief(float(f"{number:.3g}"))
+
+
+_HELD = {
     Kind.ORDER: "difference above 0",
     Kind.TREND: "change on the claimed side of 0",
     Kind.ANY_OF: "one of its readings",
@@ -314,18 +222,18 @@ _ALLOWED = {
 
 def explanation_parts(found: "Explanation") -> "Iterator[RenderableType]":
     """A claim explained: its rule, then every finding and point with its terms and what would decide it."""
-    yield f"{found.claim}: {found.statement}\nsource: {found.source}\n\n{found.rule}".replace("[", "\\[")
+    yield f"{found.claim}: {found.statement}\nsource: {found.source}\n\n{found.rule}"
     if not found.judged:
         why = "not judged (smoke): a smoke run judges no claim of a paper"
         why = f"{NOT_JUDGED}: {variant_words(found.variant)}" if found.variant else why
-        yield f"\n{why}".replace("[", "\\[")
+        yield f"\n{why}"
     for finding in found.findings:
         tails = f"p {tail_text(finding.p_for)} for it, {tail_text(finding.p_against)} against it"
-        yield f"\n{finding.model}: {finding.verdict} ({tails}): {finding.reason}".replace("[", "\\[")
+        yield f"\n{finding.model}: {finding.verdict} ({tails}): {finding.reason}"
         if finding.terms:
             yield _terms(finding.terms)
         for point in finding.points:
-            yield f"\n{point.verdict}: {point.reason}".replace("[", "\\[")
+            yield f"\n{point.verdict}: {point.reason}"
             if point.terms:
                 yield _terms(point.terms)
     rows = [(each.model, each.verdict, each.words, each.would_fail) for each in found.to_decide]
@@ -333,7 +241,7 @@ def explanation_parts(found: "Explanation") -> "Iterator[RenderableType]":
         yield table("\nWhat would decide it", ("model", "verdict", "", "what would have failed"), rows)
 
 
-def _terms(terms: Sequence[Term]) -> "Table":
+def _terms(terms: Sequence[Term]) -> Table:
     return table(None, ("term", "value", "where it comes from"), [(t.name, t.shown, t.source) for t in terms])
 
 
@@ -341,18 +249,13 @@ def _interval(finding: Finding) -> str:
     if finding.interval is None:
         return "undefined"
     found = finding.interval
-    return f"{_short(found.mean)} ({_short(found.low)} to {_short(found.high)})"
-
-
-def _short(number: Decimal | float) -> str:
-    """Four decimals: findings.json has them all."""
-    return f"{number:.4f}"
+    return f"{_few(found.mean)} ({_few(found.low)} to {_few(found.high)})"
 
 
 def plan_tables(study: "Study", expected: "Forecast") -> "Iterator[RenderableType]":
     """Of one experiment every step and what its claims can decide; of several what each adds, equal steps once."""
     if study.variant:
-        yield f"{study.name}: {NOT_JUDGED}: {variant_words(study.variant)}\n".replace("[", "\\[")
+        yield f"{study.name}: {NOT_JUDGED}: {variant_words(study.variant)}\n"
     if study.across is None:
         from selfimp_bench.runs.decide import decidable_claims
 
@@ -370,7 +273,7 @@ def plan_tables(study: "Study", expected: "Forecast") -> "Iterator[RenderableTyp
     )
     for member in study.across.experiments:
         if member.pending is not None:
-            yield f"left out: {member.name}: {member.pending}".replace("[", "\\[")
+            yield f"left out: {member.name}: {member.pending}"
 
 
 def forecast_tables(expected: "Forecast", claims: "Sequence[Decidability]") -> "Iterator[RenderableType]":

@@ -21,17 +21,15 @@ def show_command(*, name: str, profile: str, resolved: bool, as_json: bool) -> N
         click.echo(study.text, nl=False)
         return
 
-    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.console import show
     from selfimp_bench.cli.screen import across_parts, experiment_parts
 
     if as_json:
         experiments = [_described(each) for each in study.experiments]
         print_json({"study": study.name, "digest": study.digest, "across": study.across, "experiments": experiments})
         return
-    screen = console()
     parts = experiment_parts(**_described(study.experiments[0])) if study.across is None else across_parts(study.across)
-    for part in parts:
-        screen.print(part)
+    show(parts)
 
 
 def _described(experiment: "Experiment") -> dict[str, Any]:

@@ -36,18 +36,16 @@ def verify_command(*, run: str, key: Path | None, home: Path, as_json: bool) -> 
 
 
 def _show(verification: "Verification") -> None:
-    from selfimp_bench.cli.console import console, table
+    from selfimp_bench.cli.console import show, table
 
-    screen = console()
     count = len(verification.mismatches) + verification.more
     if count:
         shown = verification.mismatches[:_ROWS]
         rows = [(each.what, each.where, each.recorded, each.recomputed, each.difference) for each in shown]
-        screen.print(table(None, ("what", "where", "recorded", "recomputed", "difference"), rows))
+        show([table(None, ("what", "where", "recorded", "recomputed", "difference"), rows)])
     lines = [f"and {count - _ROWS} more"] if count > _ROWS else []
     lines += [f"computed again: {words}" for words in verification.recomputed]
     lines += [f"taken as recorded: {words}" for words in verification.taken]
     lines += [] if verification.signed is None else [f"signed: {verification.signed}"]
     result = "everything matches" if not count else f"{count} do not match"
-    for line in (*lines, f"{verification.subject}: {result} ({verification.seconds} s)"):
-        screen.print(line, markup=False)
+    show([*lines, f"{verification.subject}: {result} ({verification.seconds} s)"])

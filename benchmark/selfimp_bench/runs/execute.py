@@ -33,7 +33,7 @@ from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.plan import Places, Plan
 from selfimp_bench.steps.probe import PROBE, Probed
-from selfimp_bench.steps.progress import Progress
+from selfimp_bench.steps.progress import PartOf, Progress
 from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
 from selfimp_bench.steps.runner import Engines, FinishedStep, OpenedEngines, Runner
 from selfimp_bench.steps.store import Store
@@ -73,8 +73,16 @@ def run_study(
     With claims across the experiments the folder holds its record, the file of the claims and the tables they need;
     else it is the one experiment's own.
     """
-    for experiment in study.experiments:
-        execute(experiment, home, progress, training, image_digest=image_digest, before=before)
+    counts = [len(experiment.plan().steps) for experiment in study.experiments]
+    for number, experiment in enumerate(study.experiments, start=1):
+        part = PartOf(
+            whole=progress,
+            before=sum(counts[: number - 1]),
+            steps=sum(counts),
+            experiment=number,
+            experiments=len(counts),
+        )
+        execute(experiment, home, part, training, image_digest=image_digest, before=before)
     folder = study.run_folder(home)
     if study.across is not None:
         write_atomically(folder / study.file, study.text.encode())

@@ -53,14 +53,11 @@ class Forecast:
 
 def forecast(plan: Plan, store: Store) -> Forecast:
     """Look the plan's steps up in the store. A step whose inputs are still to be made is to do."""
-    records: dict[str, StepRecord] = {}
+    records = records_of(plan, store)
     steps = []
     rates = _seconds_per_unit(store)
     for step in plan.steps:
-        record = _find(step, records, store)
-        if record is not None:
-            records[step.id] = record
-        state = State.DONE if record is not None else State.TO_DO
+        state = State.DONE if step.id in records else State.TO_DO
         steps.append(StepForecast(step=step, state=state, seconds=_seconds(step, plan.stage(step), rates)))
     to_do = [made for made in steps if made.state is State.TO_DO]
     tokens = {
@@ -76,6 +73,15 @@ def forecast(plan: Plan, store: Store) -> Forecast:
         disk_bytes=tokens["generated"] * BYTES_PER_SAMPLED_TOKEN + vector_bytes(made.step for made in to_do),
         seconds=sum(known) if len(known) == len(to_do) else None,
     )
+
+
+def records_of(plan: Plan, store: Store) -> dict[str, StepRecord]:
+    """The records of the steps that are done, by ids; one that cannot be read counts as not done."""
+    records: dict[str, StepRecord] = {}
+    for step in plan.steps:
+        if (record := _find(step, records, store)) is not None:
+            records[step.id] = record
+    return records
 
 
 def _find(step: Step, records: Mapping[str, StepRecord], store: Store) -> StepRecord | None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from selfimp_bench.engines.base import Embedder, EmbedderSettings, Sampler, Samp
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.plan import Places, Plan, Step, fingerprint
-from selfimp_bench.steps.progress import Progress
+from selfimp_bench.steps.progress import Place, Progress
 from selfimp_bench.steps.store import SCHEMA, StepFolder, StepRecord, Store
 from selfimp_bench.steps.work import Work
 
@@ -63,7 +64,7 @@ class Runner:
         try:
             with self._store.in_use():
                 for position, step in enumerate(self._plan.steps, start=1):
-                    progress.start(step, position, len(self._plan.steps))
+                    progress.start(step, Place(step=position, steps=len(self._plan.steps)))
                     done = self._do_or_find(step, progress)
                     self._records[step.id] = done.record
                     finished.append(done)
@@ -148,7 +149,8 @@ class Runner:
 
     def _work(self, step: Step, key: str, folder: StepFolder, progress: Progress) -> Work:
         inputs = StepInputs(step=step, plan=self._plan, records=self._records, store=self._store, places=self._places)
-        return Work(inputs=inputs, folder=folder, engines=self._engines, key=key, on_progress=progress.advance)
+        told = partial(progress.advance, step)
+        return Work(inputs=inputs, folder=folder, engines=self._engines, key=key, on_progress=told)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from selfimp_bench.runs.execute import Before, execute
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import Experiment, open_experiment
 from selfimp_bench.steps.plan import Step
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import Place, Silent
 
 GIB = 2**30
 ONE = Needs(cpus=1, memory=GIB, gpus=0, machines=1, engine_gpus=0)
@@ -37,7 +37,7 @@ class Counting(Silent):
         self.now: set[str] = set()
         self.most = 0
 
-    def start(self, step: Step, position: int, total: int) -> None:
+    def start(self, step: Step, place: Place) -> None:
         self.now.add(step.id)
 
     def finish(self, step: Step, seconds: float, reused: bool) -> None:
@@ -49,16 +49,17 @@ class Watched(LocalPool):
     """Two cores; ``at_submit`` is told the pool and every step that has been given to a slot."""
 
     def __init__(self, at_submit: Callable[["Watched", str], None]) -> None:
-        super().__init__(2, (), 64 * GIB, lambda _done, _of: None)
+        super().__init__(2, (), 64 * GIB, lambda _step, _done, _of: None)
         self.at_submit = at_submit
 
     def submit(self, key: str, task: StepTask, needs: Needs) -> None:
         super().submit(key, task, needs)
+        self.last = key
         self.at_submit(self, task.step_ids[0])
 
     def kill(self) -> None:
         """End the process of the task that was given out last."""
-        (slot,) = (each for each in self._slots if each.key == self._last)
+        (slot,) = (each for each in self._slots if each.key == self.last)
         slot.process.send_signal(signal.SIGKILL)
 
 
@@ -123,7 +124,7 @@ def test_a_step_whose_process_is_always_killed_is_given_up_in_words(experiment: 
 def test_what_no_step_may_raise_comes_out_as_it_is_and_ends_every_process(
     experiment: Experiment, tmp_path: Path
 ) -> None:
-    pool = LocalPool(2, (), 64 * GIB, lambda _done, _of: None)
+    pool = LocalPool(2, (), 64 * GIB, lambda _step, _done, _of: None)
     steps = [each.id for each in experiment.plan().steps if each.stage == "select"]
     task = StepTask(experiment=experiment, home=tmp_path, training=PLAIN_TRAINING, step_ids=(steps[0],), inputs={})
     pool.submit("one", task, ONE)
@@ -135,7 +136,7 @@ def test_what_no_step_may_raise_comes_out_as_it_is_and_ends_every_process(
 
 
 def test_a_slot_sees_its_share_of_the_gpus_and_keeps_it(experiment: Experiment, tmp_path: Path) -> None:
-    pool = LocalPool(3, (("3", "4"), ("5", "6")), 64 * GIB, lambda _done, _of: None)
+    pool = LocalPool(3, (("3", "4"), ("5", "6")), 64 * GIB, lambda _step, _done, _of: None)
     on_gpus = replace(ONE, gpus=2)
     task = StepTask(
         experiment=experiment, home=tmp_path, training=PLAIN_TRAINING, step_ids=("problems/train",), inputs={}
@@ -180,4 +181,4 @@ def _visible(process: int) -> str:
 def test_there_is_room_for_what_fits_and_what_does_not_keeps_its_place(
     wanted: Sequence[Needs], expected: Sequence[bool]
 ) -> None:
-    assert LocalPool(2, (("0",),), 4 * GIB, lambda _done, _of: None).room(wanted) == expected
+    assert LocalPool(2, (("0",),), 4 * GIB, lambda _step, _done, _of: None).room(wanted) == expected

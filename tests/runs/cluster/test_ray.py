@@ -25,7 +25,7 @@ from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import Experiment, open_experiment
 from selfimp_bench.steps.plan import Step
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import Place, Silent
 
 pytestmark = [
     pytest.mark.slow,
@@ -105,8 +105,8 @@ class Begun(Silent):
     def __init__(self) -> None:
         self.steps: list[str] = []
 
-    def start(self, step: Step, position: int, total: int) -> None:
-        self.steps.append(f"{position} {step.id}")
+    def start(self, step: Step, place: Place) -> None:
+        self.steps.append(f"{place.step} {step.id}")
 
 
 def test_a_training_that_spans_both_machines_ends_like_one_of_two_processes(

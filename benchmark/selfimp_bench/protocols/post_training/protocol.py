@@ -24,7 +24,7 @@ def _plan(manifest: Manifest, models: tuple[ModelRef, ...], replicates: int, _fo
 
 
 def _size_words(manifest: Manifest) -> str:
-    problems = f"{manifest.datasets.train.rows} + {manifest.datasets.test.rows}"
+    problems = manifest.datasets.train.rows + manifest.datasets.test.rows
     iterations = counted(len(manifest.post_training.schedule), "iteration")
     return f"{counted(len(manifest.models), 'model')} x {iterations} x {problems} problems"
 

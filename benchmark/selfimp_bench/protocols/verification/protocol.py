@@ -30,11 +30,12 @@ def _plan(manifest: VerificationManifest, models: tuple[ModelRef, ...], replicat
 
 
 def _size_words(manifest: VerificationManifest) -> str:
-    problems = " + ".join(str(data.rows) for data in manifest.datasets.by_split().values())
+    problems = sum(data.rows for data in manifest.datasets.by_split().values())
     improvement = manifest.self_improvement
     rounds = "" if improvement is None else f" x {counted(improvement.iterations, 'iteration')}"
-    judges = counted(len(manifest.verification) * len(manifest.verifiers), "verifier")
-    return f"{counted(len(manifest.models), 'model')} x {judges}{rounds} x {problems} problems"
+    count = len(manifest.verification) * len(manifest.verifiers)
+    judges = "" if count == 1 else f" x {count} verifiers"
+    return f"{counted(len(manifest.models), 'model')}{judges}{rounds} x {problems} problems"
 
 
 def _summary_lines(manifest: VerificationManifest) -> Iterator[str]:

@@ -30,7 +30,8 @@ PATIENCE: Final = 20.0
 
 @dataclass(kw_only=True)
 class _Slot:
-    """A process, the GPUs that it sees, and what it holds open; ``key`` and ``needs`` of the task that it does."""
+    """A process, the GPUs that it sees, and what it holds open; ``key``, ``needs`` and ``step`` of the task that it
+    does."""
 
     process: subprocess.Popen[bytes]
     connection: Connection
@@ -39,6 +40,7 @@ class _Slot:
     memory: int = 0
     key: str | None = None
     needs: Needs | None = None
+    step: Step | None = None
 
     def end(self) -> None:
         """Have it end; ``join`` waits for that."""
@@ -57,19 +59,18 @@ class LocalPool:
     """Slots of this machine.
 
     cores: processors for all slots together. shares: GPUs of each slot that has some. memory: bytes for all slots.
-    on_progress: is told what the task that began last has done, and of how much.
+    on_progress: is told what a task's step has done, and of how much.
     """
 
     keeps_engines = True
 
     def __init__(
-        self, cores: int, shares: Sequence[tuple[str, ...]], memory: int, on_progress: Callable[[int, int], None]
+        self, cores: int, shares: Sequence[tuple[str, ...]], memory: int, on_progress: Callable[[Step, int, int], None]
     ) -> None:
         self._cores, self._shares, self._memory = cores, tuple(shares), memory
         self._on_progress = on_progress
         self._slots: list[_Slot] = []
         self._experiments: dict[str, Experiment] = {}
-        self._last: str | None = None
 
     def check(self, needs: Needs) -> None:
         """See ``Pool.check``: a step that wants more than there is does with all of it, or its engine says why not."""
@@ -96,11 +97,12 @@ class LocalPool:
     def submit(self, key: str, task: StepTask, needs: Needs) -> None:
         """See ``Pool.submit``: in the slot that has the engine open, else in one that has none, else in a new one."""
         experiment = self._experiments.setdefault(task.experiment.run_id, task.experiment)
-        engine = _engine(experiment.plan().by_id()[task.step_ids[0]])
+        step = experiment.plan().by_id()[task.step_ids[0]]
+        engine = _engine(step)
         idle = [each for each in self._slots if each.key is None and bool(each.gpus) == self._on_gpus(needs)]
         idle.sort(key=lambda each: (engine is not None and engine not in each.engines, bool(each.engines)))
         slot = idle[0] if idle else self._start(self._on_gpus(needs))
-        slot.key, slot.needs, self._last = key, needs, key
+        slot.key, slot.needs, slot.step = key, needs, step
         if engine is not None:
             slot.engines.add(engine)
         slot.memory = max(slot.memory, needs.memory) if slot.engines else 0
@@ -174,8 +176,8 @@ class LocalPool:
             return Ended(key=key, result=said, loss=None)
         if isinstance(said, BaseException):
             raise said
-        if key == self._last:
-            self._on_progress(*said)
+        assert slot.step is not None
+        self._on_progress(slot.step, *said)
         return None
 
 

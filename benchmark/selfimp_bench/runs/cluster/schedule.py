@@ -14,7 +14,7 @@ from selfimp_bench.runs.cluster.work import StepTask, TaskResult
 from selfimp_bench.runs.hub_needs import refuse_shortfalls
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.plan import Step, fingerprint, plan_keys
-from selfimp_bench.steps.progress import Progress
+from selfimp_bench.steps.progress import Place, Progress
 from selfimp_bench.steps.store import StepRecord, Store
 
 TRIES: Final = 4
@@ -134,6 +134,7 @@ class _Filling:
         self._training, self._pool, self._progress = training, pool, progress
         self._waiting = pieces_of_work(experiments)
         self._total = len(self._waiting)
+        self._numbers = {experiment.run_id: number for number, experiment in enumerate(experiments, start=1)}
         self._needs = {key: needs(work.step, work.experiment.plan(), share) for key, work in self._waiting.items()}
         self._running: dict[str, _Running] = {}
         self._records: dict[str, StepRecord] = {}
@@ -182,7 +183,13 @@ class _Filling:
     def _take(self, key: str) -> Work:
         """A piece of work that waits no longer."""
         work = self._waiting.pop(key)
-        self._progress.start(work.step, self._total - len(self._waiting), self._total)
+        place = Place(
+            step=self._total - len(self._waiting),
+            steps=self._total,
+            experiment=self._numbers[work.experiment.run_id],
+            experiments=len(self._numbers),
+        )
+        self._progress.start(work.step, place)
         return work
 
     def _submit(self, parts: tuple[Work, ...]) -> None:

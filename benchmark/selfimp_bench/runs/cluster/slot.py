@@ -22,6 +22,7 @@ def serve(connection: Connection) -> None:
     from selfimp_bench.engines.open import open_embedder, open_sampler
     from selfimp_bench.runs.cluster.work import StepTask, do_steps
     from selfimp_bench.runs.study import Experiment
+    from selfimp_bench.steps.plan import Step
     from selfimp_bench.steps.progress import Silent
     from selfimp_bench.steps.runner import OpenedEngines
 
@@ -30,7 +31,7 @@ def serve(connection: Connection) -> None:
 
         told = 0.0
 
-        def advance(self, done: int, of: int) -> None:
+        def advance(self, _: Step, done: int, of: int) -> None:
             if time.monotonic() - self.told >= EVERY:
                 self.told = time.monotonic()
                 connection.send((done, of))
