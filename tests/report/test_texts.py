@@ -7,11 +7,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from runs.test_study import _call, _open, _Quiet, study_file
+from runs.test_study import _call, _open, study_file
 
 from selfimp_bench.report.texts import junit, markdown
 from selfimp_bench.runs.execute import run_study
 from selfimp_bench.runs.judge import Judgement, StudyJudgement
+from selfimp_bench.steps.progress import SILENT
 from selfimp_bench.verdict.findings import Findings
 
 __all__ = ["study_file"]
@@ -105,7 +106,7 @@ def test_a_run_without_findings_says_why(
 
 
 def test_the_command_writes_both_of_a_study(study_file: Path, tmp_path: Path) -> None:
-    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    folder = run_study(_open(study_file), tmp_path / "home", SILENT)
     files = tmp_path / "findings.md", tmp_path / "findings.xml"
     shown = _call("report", folder, "--markdown", files[0], "--junit", files[1])
     assert shown.exit_code == 0, shown.output

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from page import read_page, seen_in
-from runs.test_study import MODEL, _call, _open, _Quiet, study_file
+from runs.test_study import MODEL, _call, _open, study_file
 
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.suite_model import Member, Published
@@ -17,6 +17,7 @@ from selfimp_bench.report.across_page import MemberResult, across_page
 from selfimp_bench.report.write_study import write_study_report
 from selfimp_bench.runs.execute import run_study
 from selfimp_bench.runs.judge import Judgement, judge_study, read_run
+from selfimp_bench.steps.progress import SILENT
 from selfimp_bench.verdict.findings import Findings
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 
@@ -26,7 +27,7 @@ __all__ = ["study_file"]
 @pytest.fixture
 def folder(study_file: Path, tmp_path: Path) -> Path:
     """The folder of a finished study."""
-    return run_study(_open(study_file), tmp_path / "home", _Quiet())
+    return run_study(_open(study_file), tmp_path / "home", SILENT)
 
 
 def test_the_page_has_every_experiment_with_a_link_that_leads_to_its_report(folder: Path) -> None:

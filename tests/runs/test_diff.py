@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from gap_support import GapManifestMaker
-from runs.test_study import _open, _Quiet, study_file
+from runs.test_study import _open, study_file
 from support import ManifestMaker
 
 from selfimp_bench.cli.app import cli
@@ -25,7 +25,7 @@ from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.runs.verifying.bundle import write_bundle
 from selfimp_bench.steps import grade as grading
 from selfimp_bench.steps import versions
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import SILENT, Silent
 from selfimp_bench.steps.store import read_table
 from selfimp_bench.tasks.grading.graders import GRADERS
 from selfimp_bench.tasks.grading.outcome import BothGrades, Outcome
@@ -240,7 +240,7 @@ def test_the_other_protocol_is_compared_by_its_verdicts_and_what_is_measured_of_
 
 
 def test_a_study_is_compared_by_its_experiments_and_with_no_single_run(study_file: Path, tmp_path: Path) -> None:
-    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    folder = run_study(_open(study_file), tmp_path / "home", SILENT)
     found = diff_runs(str(folder), str(folder), tmp_path / "home")
     assert len(found) > 1 and all(each.equal for each in found)
     single = tmp_path / "home" / "runs" / found[0].a

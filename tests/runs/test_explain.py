@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs.test_study import MODEL, _open, _Quiet, study_file
+from runs.test_study import MODEL, _open, study_file
 from support import ManifestMaker
 
 from selfimp_bench.errors import InputError
@@ -13,7 +13,7 @@ from selfimp_bench.runs import explain
 from selfimp_bench.runs.execute import execute, run_study
 from selfimp_bench.runs.explain import Explanation
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import SILENT, Silent
 from selfimp_bench.verdict.findings import Kind, Verdict, brief
 
 __all__ = ["study_file"]
@@ -124,7 +124,7 @@ def test_a_claim_that_is_not_made_is_refused_with_those_that_are(
 
 
 def test_a_claim_across_experiments_names_its_comparisons(study_file: Path, tmp_path: Path) -> None:
-    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    folder = run_study(_open(study_file), tmp_path / "home", SILENT)
     found = explain.explain(folder, "dpo-is-better")
     (finding,) = found.findings
     assert found.rule == f"{explain.TOGETHER}\n\n{explain.COMPARED}\n\n{explain.UNDEFINED}"

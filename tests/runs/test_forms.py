@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
-from runs.test_study import _call, _open, _Quiet, study_file
+from runs.test_study import _call, _open, study_file
 from support import ManifestMaker
 
 from selfimp_bench.manifest.model import Profile
@@ -16,7 +16,7 @@ from selfimp_bench.runs.execute import execute, run_study
 from selfimp_bench.runs.forms import FORMS
 from selfimp_bench.runs.judge import RunFiles, read_run
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import SILENT, Silent
 
 __all__ = ["study_file"]
 
@@ -75,7 +75,7 @@ def test_a_card_s_metadata_is_read_back_by_the_hub_s_own_parser(run: RunFiles) -
 def test_the_command_writes_a_run_s_and_a_study_s_files_and_refuses_a_bundle_s_options(
     study_file: Path, tmp_path: Path
 ) -> None:
-    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    folder = run_study(_open(study_file), tmp_path / "home", SILENT)
     for form, name in (("csv", "measurements.csv"), ("lm-eval", "results.json"), ("model-card", "README.md")):
         shown = _call("export", folder, "--format", form, "--out", tmp_path / form)
         assert shown.exit_code == 0, shown.output

@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-from runs.test_study import _call, _open, _Quiet, study_file
+from runs.test_study import _call, _open, study_file
 
 from selfimp_bench.runs.execute import run_study
 from selfimp_bench.runs.folders import FINDINGS
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.listing import listed_runs
+from selfimp_bench.steps.progress import SILENT
 
 __all__ = ["study_file"]
 
@@ -18,7 +19,7 @@ def test_runs_are_listed_with_their_verdicts_as_last_judged(study_file: Path, tm
     assert listed_runs(home) == ()
     shown = _call("runs", "--home", home)
     assert shown.exit_code == 0 and "no finished run" in shown.output
-    folder = run_study(_open(study_file), home, _Quiet())
+    folder = run_study(_open(study_file), home, SILENT)
     assert {each.words for each in listed_runs(home)} == {"not judged yet: `selfimp-bench check` does"}
     judged = judge_study(folder)
     found = {each.run: each for each in listed_runs(home)}
@@ -35,7 +36,7 @@ def test_runs_are_listed_with_their_verdicts_as_last_judged(study_file: Path, tm
 
 def test_a_damaged_run_hides_no_other(study_file: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    folder = run_study(_open(study_file), home, _Quiet())
+    folder = run_study(_open(study_file), home, SILENT)
     judged = judge_study(folder)
     first, second = (Path(each.run) for each in judged.experiments)
     (first / "record.json").write_text("{")

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from gap_support import GapManifestMaker
 from runs.tampering import EDITS, Target, edit_rows, remake
-from runs.test_study import _open, _Quiet, study_file
+from runs.test_study import _open, study_file
 from support import ManifestMaker
 
 from selfimp_bench.canonical import pretty_json
@@ -29,7 +29,7 @@ from selfimp_bench.runs.verifying.found import Found, Verification
 from selfimp_bench.runs.verifying.open import verify
 from selfimp_bench.runs.verifying.verify import _compare_one, _compare_several
 from selfimp_bench.seals import seal_of
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import SILENT, Silent
 from selfimp_bench.steps.store import Store
 
 __all__ = ["study_file"]
@@ -107,7 +107,7 @@ def test_a_run_of_the_other_protocol_matches_and_an_edit_of_a_judgement_is_found
 
 @pytest.mark.slow
 def test_a_study_is_verified_with_all_its_experiments(study_file: Path, tmp_path: Path) -> None:
-    folder = run_study(_open(study_file), tmp_path / "home", _Quiet())
+    folder = run_study(_open(study_file), tmp_path / "home", SILENT)
     judge_study(folder)
     assert verify(str(folder), tmp_path / "home").mismatches == ()
     findings = json.loads((folder / "findings.json").read_bytes())

@@ -40,12 +40,9 @@ def diff_command(*, run_a: str, run_b: str, home: Path, as_json: bool) -> None:
         print_json(found)
         return
 
-    from selfimp_bench.cli.console import console
+    from selfimp_bench.cli.console import show
 
-    screen = console()
-    for each in found:
-        for part in _parts(each):
-            screen.print(part, markup=not isinstance(part, str))
+    show(part for each in found for part in _parts(each))
 
 
 def _parts(found: "Difference") -> "Iterator[str | RenderableType]":
@@ -78,16 +75,12 @@ def _short(value: str | None) -> str:
 
 
 def _cells(found: "Difference") -> "Iterator[str | RenderableType]":
-    from rich.table import Table
+    from selfimp_bench.cli.console import Column, Table
 
-    made = Table(title=f"\nMeasured differently ({len(found.cells)}); points by swapping one alone in A", box=None)
-    made.title_justify, made.padding, made.pad_edge = "left", (0, 1), False
-    made.add_column("measurement", overflow="fold")
-    for name in ("A", "B", "B-A", *found.differing, "rest"):
-        made.add_column(name, justify="right", no_wrap=True)
-    for row in (row for each in found.cells[:_ROWS] for row in _rows(each)):
-        made.add_row(*(cell.replace("[", "\\[") for cell in row))
-    yield made
+    numbers = (Column(name=name, room="whole", right=True) for name in ("A", "B", "B-A", *found.differing, "rest"))
+    title = f"\nMeasured differently ({len(found.cells)}); points by swapping one alone in A"
+    rows = (row for each in found.cells[:_ROWS] for row in _rows(each))
+    yield Table(title, (Column(name="measurement"), *numbers), rows)
     if len(found.cells) > _ROWS:
         yield f"and {len(found.cells) - _ROWS} more (--json has all)"
 

@@ -1,7 +1,7 @@
 """A run while it goes on: lines that stay for steps done and live ones for steps at work, or a log's lines."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.cells import cell_len, set_cell_size
@@ -41,7 +41,7 @@ def lasting(seconds: float) -> str:
 
 
 @dataclass(kw_only=True)
-class AtWork:
+class _AtWork:
     """A step that runs: its place, when it began and was last told of, and what it has done of how much.
 
     first: when it said something for the first time, and what it had done then: an engine starts before that.
@@ -82,22 +82,22 @@ class AtWork:
         return found
 
 
-@dataclass(kw_only=True)
 class Told:
     """What a run has told so far. place: of the step that began last."""
 
-    began: float
-    at_work: list[AtWork] = field(default_factory=list)
-    place: Place | None = None
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.at_work: list[_AtWork] = []
+        self.place: Place | None = None
 
-    def start(self, step: "Step", place: Place) -> AtWork:
+    def start(self, step: "Step", place: Place) -> _AtWork:
         now = time.monotonic()
         self.at_work = [each for each in self.at_work if each.step != step]
-        self.at_work.append(AtWork(step=step, place=place, began=now, told=now))
+        self.at_work.append(_AtWork(step=step, place=place, began=now, told=now))
         self.place = place
         return self.at_work[-1]
 
-    def find(self, step: "Step") -> AtWork | None:
+    def find(self, step: "Step") -> _AtWork | None:
         return next((each for each in self.at_work if each.step == step), None)
 
     def finish(self, step: "Step") -> Place | None:
@@ -128,7 +128,7 @@ class LiveProgress:
     def __init__(self, screen: "Console") -> None:
         self.screen = screen
         self._live: Live | None = None
-        self.told = Told(began=time.monotonic())
+        self.told = Told()
 
     def start(self, step: "Step", place: Place) -> None:
         """Show it at work from now on."""
@@ -169,7 +169,7 @@ class LiveProgress:
         return Text("\n").join(lines)
 
 
-def _live_line(at_work: AtWork, width: int) -> Text:
+def _live_line(at_work: _AtWork, width: int) -> Text:
     """A step's name, what is done, rate and time, and a bar in what room is left."""
     words = "".join(f"  {part}" for part in at_work.words())
     name, since = f"  {at_work.step.id}", f"  {lasting(at_work.seconds)}"
@@ -190,7 +190,7 @@ class LineProgress:
     def __init__(self, screen: "Console", every: float = 15.0) -> None:
         self._screen = screen
         self._every = every
-        self.told = Told(began=time.monotonic())
+        self.told = Told()
 
     def start(self, step: "Step", place: Place) -> None:
         """Remember the step and its place."""
