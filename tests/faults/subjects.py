@@ -18,7 +18,8 @@ from selfimp_bench.runs.cluster.executors import Executor, do_elsewhere
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.grade_files import grade_files
 from selfimp_bench.runs.judge import judge_study
-from selfimp_bench.runs.study import Experiment, open_experiment
+from selfimp_bench.runs.status import STATUS, watched
+from selfimp_bench.runs.study import Experiment, Study, open_study
 from selfimp_bench.steps.store import STEP_FILE
 from selfimp_bench.tasks.toy_math import generate as toy_math
 from selfimp_bench.tasks.toy_mbpp import generate as toy_mbpp
@@ -50,14 +51,19 @@ class Run:
     """A run of an experiment, and its judgement."""
 
     name: str
-    experiment: Experiment
+    study: Study
     seconds: float
     changes: int = 30
     cores: int = 1
 
+    @property
+    def experiment(self) -> Experiment:
+        return self.study.experiments[0]
+
     def run(self, home: Path, telling: Telling) -> None:
-        do_elsewhere(replace(_LOCAL, cores=self.cores), [self.experiment], home, SAVE_ALWAYS, telling)
-        folder = execute(self.experiment, home, telling, SAVE_ALWAYS)
+        with watched(self.study, home, telling) as told:
+            do_elsewhere(replace(_LOCAL, cores=self.cores), [self.experiment], home, SAVE_ALWAYS, told)
+            folder = execute(self.experiment, home, told, SAVE_ALWAYS)
         telling.tell("made record")
         judge_study(folder)
 
@@ -72,7 +78,9 @@ class Run:
         files = {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("record.json", "report.html") and not path.name.startswith(".")
+            if path.is_file()
+            and path.name not in ("record.json", "report.html", STATUS)
+            and not path.name.startswith(".")
         }
         left = sorted(
             path.name
@@ -124,9 +132,9 @@ def subject(name: str, folder: Path) -> Subject:
     if name.startswith("grade-"):
         return _grades(name, place, *_GRADED[name.removeprefix("grade-")])
     path, seconds = _EXPERIMENTS[name](place)
-    opened = open_experiment(str(path), profile=Profile.PAPER, only=None, replicates=1)
-    opened.plan()  # the versions of the stages, once for all
-    return Run(name=name, experiment=opened, seconds=seconds, cores=2 if name in _SIDE_BY_SIDE else 1)
+    opened = open_study(str(path), profile=Profile.PAPER, only=None, replicates=1)
+    opened.experiments[0].plan()  # the versions of the stages, once for all
+    return Run(name=name, study=opened, seconds=seconds, cores=2 if name in _SIDE_BY_SIDE else 1)
 
 
 def _gap(place: Path) -> tuple[Path, float]:

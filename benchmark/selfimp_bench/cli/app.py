@@ -31,6 +31,7 @@ COMMANDS = (
     "runs",
     "sandbox",
     "show",
+    "status",
     "validate",
     "verify",
 )

@@ -148,20 +148,22 @@ def _from_outside(study: "Study", asked: _Asked, volume: Path) -> list[str]:
 def _run_here(study: "Study", asked: _Asked) -> Path:
     from selfimp_bench.runs.cluster.executors import do_elsewhere
     from selfimp_bench.runs.execute import Before, run_study
+    from selfimp_bench.runs.status import watched
 
     named = _refuse_misfits(study, asked.hardware_text)
     training = training_options(asked.save_every, asked.log_to)
     device = {} if named is None else {"device": named.name}
-    before, told = Before.now(), progress(asked.home)
+    before, executor, watching = Before.now(), asked.executor(), progress(asked.home)
     try:
-        made = do_elsewhere(asked.executor(), study.experiments, asked.home, training, told, **device)
-        before = replace(before, made=made)
-        return run_study(study, asked.home, told, training, image_digest=image(), before=before)
+        with watched(study, asked.home, watching, executor=executor.name) as told:
+            made = do_elsewhere(executor, study.experiments, asked.home, training, told, **device)
+            before = replace(before, made=made)
+            return run_study(study, asked.home, told, training, image_digest=image(), before=before)
     except KeyboardInterrupt:
-        told.stop()
-        raise KeyboardInterrupt(_stopped(study, asked, told.told)) from None
+        watching.stop()
+        raise KeyboardInterrupt(_stopped(study, asked, watching.told)) from None
     finally:
-        told.stop()
+        watching.stop()
 
 
 def _stopped(study: "Study", asked: _Asked, told: "Told") -> str:
