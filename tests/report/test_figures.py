@@ -1,6 +1,7 @@
 """Drawings that a reader can read: nothing runs over an edge, and a legend reads line by line."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -21,9 +22,9 @@ def figure(labels: tuple[str, ...], y: str = "share") -> Figure:
         name="f",
         words=Words(title="T", see="", cannot=""),
         source="",
-        axes=Axes(letter="t", y=y, shared=True, scale="places"),
+        axes=Axes(letter="t", shared=True, scale="places"),
         columns=1,
-        panels=(Panel(title="", x=ITERATIONS, curves=tuple(curves)),),
+        panels=(Panel(title="", x=ITERATIONS, y=y, curves=tuple(curves)),),
         notes=(),
     )
 
@@ -52,4 +53,13 @@ def test_labels_too_long_for_two_columns_stand_below_each_other() -> None:
 
 def test_a_long_name_of_an_axis_is_broken_into_lines() -> None:
     svg = draw(figure(("one",), y="Pass@N of M_1 on what M_t improved over M_1 (share)"))
-    assert ">Pass@N of M_1 on what M_t<" in svg and ">improved over M_1 (share)<" in svg
+    assert ">Pass@N of M_1 on what M_t improved<" in svg and ">over M_1 (share)<" in svg
+
+
+def test_every_panel_has_its_own_axis_named_and_a_long_title_is_broken() -> None:
+    one = figure(("one",))
+    long = "Pass@N of M_1 on what M_t solves and M_1 does not: this run"
+    panels = [replace(one.panels[0], title=long, y=y) for y in ("accuracy", "diversity")]
+    svg = draw(replace(one, columns=2, panels=tuple(panels)))
+    assert ">accuracy<" in svg and ">diversity<" in svg
+    assert ">Pass@N of M_1 on what M_t solves and M_1<" in svg

@@ -194,7 +194,7 @@ def test_shares_up_to_each_number_are_drawn_as_the_shares_in_bins(run):
     (curve,) = made.panels[0].curves
     assert [point.x for point in curve.points] == pytest.approx([0.0, 0.1, 0.2, 0.3])
     assert [point.value for point in curve.points] == pytest.approx([0.5, 0.1, 0.4, 0.0])
-    assert (made.axes.scale, made.axes.y) == ("steps", "share of the responses")
+    assert (made.axes.scale, made.panels[0].y) == ("steps", "share of the responses")
     assert "The share of the responses in each bin of width 0.1" in made.words.see
     assert ElementTree.fromstring(draw(made).partition("\n")[2]).tag.endswith("svg")
 

@@ -63,7 +63,7 @@ def test_those_of_other_models_stand_beside_with_their_names(run, table):
 def test_every_model_of_a_run_has_its_own_panel_and_its_own_published_curve(write_run, table):
     run = read_run(write_run(models=("big", "tiny")))
     (figure,) = _drawn(run, table)
-    assert [panel.title for panel in figure.panels] == ["big, pass@1 on test", "tiny, pass@1 on test"]
+    assert [panel.title for panel in figure.panels] == ["big, Accuracy (pass@1)", "tiny, Accuracy (pass@1)"]
     assert [[curve.paper for curve in panel.curves] for panel in figure.panels] == [[False, True], [False]]
 
 

@@ -14,6 +14,7 @@ from page import read_page, seen_in
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.report import figures
+from selfimp_bench.report.names import measured_words
 from selfimp_bench.report.write import REPORT, write_report
 from selfimp_bench.runs.findings_file import keep_findings
 from selfimp_bench.runs.folders import FINDINGS
@@ -25,7 +26,7 @@ _HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'
 def test_every_measurement_is_in_the_page(reported_many, tables):
     seen = seen_in((reported_many / REPORT).read_text())
     for each in tables(("big", "tiny"), 2).measurements:
-        assert f"{each.metric} (share)" in seen
+        assert f"{measured_words(each.metric, each.split)} {each.metric}, share".lower() in seen.lower()
         assert f"n {each.n}, undefined {each.undefined}" in seen
         assert (f"{each.value:.4f} ± {each.standard_error:.4f}" if each.value is not None else each.reason) in seen
 
@@ -50,14 +51,14 @@ def test_every_finding_is_in_the_page_with_its_points_and_terms(reported, findin
         for term in finding.terms:
             assert term.source in seen
     assert "1 of 3 points not reproduced." in seen
-    assert "36.9 to 45.1" in seen
-    assert "0.02, interval -0.01 to 0.05 (60 problems, 3 dropped as undefined)" in seen
+    assert "36.9000 to 45.1000" in seen
+    assert "0.0200 (-0.0100 to 0.0500), 60 problems, 3 dropped as undefined" in seen
     assert "about 140 problems like these would decide" in seen
 
 
 def test_the_first_sentence_counts_the_verdicts(reported):
     seen = seen_in((reported / REPORT).read_text())
-    assert "3 claims judged: 1 not reproduced, 1 inconclusive, 1 reproduced." in seen
+    assert "3 claims judged. 1 not reproduced 1 inconclusive 1 reproduced" in seen
 
 
 def test_a_smoke_run_says_that_it_was_not_judged_and_names_the_claims(write_run):
@@ -76,7 +77,7 @@ def test_undefined_is_a_word_with_its_reason_and_never_zero(reported):
     page = (reported / REPORT).read_text()
     assert "undefined (undefined on all 60 problems)" in seen_in(page)
     assert "0.0000" not in seen_in(page)
-    assert "distinct-n.incorrect of big on test at t = 3: undefined" in seen_in(page)
+    assert "distinct-n of incorrect outputs of big at t = 3: undefined" in seen_in(page)
 
 
 def test_the_case_study_is_in_the_page_with_every_answer_and_outcome(reported_many):
@@ -140,7 +141,7 @@ def test_every_table_has_headers_and_every_figure_alt_text(reported):
     page = (reported / REPORT).read_text()
     assert all("<th scope=" in table for table in page.split("<table>")[1:])
     assert page.count('<svg role="img" aria-label="') == page.count("<figure>") == 6
-    assert "Greedy pass@1. big: test: t 1 0." in page
+    assert "Greedy pass@1. big: on the test problems: t 1 0." in page
 
 
 def test_figures_are_svg_files(reported_many):
@@ -216,7 +217,28 @@ def test_a_run_that_was_not_checked_is_refused_with_what_to_do(write_run):
 def test_several_findings_of_one_claim_are_counted_as_findings(write_run, findings):
     both = (*findings("big").findings, *findings("tiny").findings)
     folder = write_run(models=("big", "tiny"), judged=Findings(schema=2, findings=both))
-    assert "6 findings on 3 claims and 2 models: 2 not reproduced" in seen_in(write_report(folder).read_text())
+    assert "6 findings on 3 claims and 2 models. 2 not reproduced" in seen_in(write_report(folder).read_text())
     reproduced = tuple(replace(each, verdict=Verdict.REPRODUCED) for each in both)
     keep_findings(folder, Findings(schema=2, findings=reproduced), "")
-    assert "2 models: 6 reproduced." in seen_in(write_report(folder).read_text())
+    assert "2 models. 6 reproduced" in seen_in(write_report(folder).read_text())
+
+
+def test_a_claim_of_several_models_stands_once_with_a_mark_and_a_place_for_each(write_run, findings):
+    both = (*findings("big").findings, *findings("tiny").findings[:2])
+    folder = write_run(models=("big", "tiny"), judged=Findings(schema=2, findings=both))
+    page = write_report(folder).read_text()
+    assert seen_in(page).count("DPO raises greedy accuracy over SFT.") == 1
+    read = read_page(page)
+    for model in ("big", "tiny"):
+        assert f"claim-dpo-helps--{model}" in read.ids
+        assert read.targets.count(f"#claim-dpo-helps--{model}") == 2  # the mark, and the link to itself
+    assert "claim-diversity-falls--tiny" not in read.ids
+    assert '<td><span class="soft">·</span></td>' in page
+
+
+def test_the_figures_of_the_paper_stand_before_the_claims_and_the_answer_on_top(reported):
+    page = (reported / REPORT).read_text()
+    order = [
+        page.index(f'<section id="{name}"') for name in ("answer", "matrix", "paper", "findings", "best", "summary")
+    ]
+    assert order == sorted(order)

@@ -12,7 +12,7 @@ from runs.test_study import MODEL, _call, _open, study_file
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.suite_model import Member, Published
 from selfimp_bench.measurement import Measurement, Split
-from selfimp_bench.report.across_figure import across_figure
+from selfimp_bench.report.across_figure import across_figures
 from selfimp_bench.report.across_page import MemberResult, across_page
 from selfimp_bench.report.write_study import write_study_report
 from selfimp_bench.runs.execute import run_study
@@ -33,7 +33,7 @@ def folder(study_file: Path, tmp_path: Path) -> Path:
 def test_the_page_has_every_experiment_with_a_link_that_leads_to_its_report(folder: Path) -> None:
     written = write_study_report(judge_study(folder))
     read = read_page(written.page.read_text())
-    links = [target for target in read.targets if target.startswith("../")]
+    links = [target for target in read.targets if target.startswith("../") and "#" not in target]
     assert [(folder / link).resolve() for link in links] == [path.resolve() for path in written.experiments]
     assert all(path.is_file() for path in written.experiments)
 
@@ -42,9 +42,21 @@ def test_a_claim_has_its_verdict_on_the_runs_and_on_the_papers_numbers(folder: P
     seen = seen_in(write_study_report(judge_study(folder)).page.read_text())
     assert "DPO is better." in seen and "dpo-is-better" in seen
     assert "The paper's own numbers: supported claimed of all 1: 1 yes" in seen
-    assert re.search(r"These runs: (reproduced|inconclusive|not reproduced)", seen)
-    assert "1 claims across 2 experiments:" in seen
+    assert re.search(r"(reproduced|inconclusive|not reproduced) DPO is better.", seen)
+    assert "1 claim across experiments and 2 findings within 2 experiments judged." in seen
+    assert "1 case " in seen and "1 cases" not in seen
     assert "Of 3 findings" in seen and "by chance alone about 0.15 would be" in seen
+
+
+def test_the_marks_of_claims_by_experiments_lead_to_the_claim_on_the_experiments_page(folder: Path) -> None:
+    written = write_study_report(judge_study(folder))
+    marks = [
+        target for target in read_page(written.page.read_text()).targets if "#claim-" in target and "../" in target
+    ]
+    assert len(marks) == 2
+    for mark in marks:
+        page, _, anchor = mark.partition("#")
+        assert anchor in read_page((folder / page).read_text()).ids
 
 
 def test_the_page_is_well_formed_needs_no_network_and_is_the_same_again(folder: Path) -> None:
@@ -157,13 +169,13 @@ def test_without_any_defined_value_nobody_has_won(write_run, study_file) -> None
 
 def test_an_experiment_without_a_run_says_so(write_run, study_file) -> None:
     one, two = _page(study_file, [_result(write_run, "one", "dpo", (0.5,))], _numbers()).members
-    assert (one.link, two.link, two.counts) == ("../../one/0/report.html", None, "not run")
+    assert (one.link, two.link, two.words) == ("../../one/0/report.html", None, "not run")
 
 
 def test_the_figure_has_a_line_for_every_method_and_the_published_one_over_it(write_run) -> None:
     results = [_result(write_run, "one", "dpo", (0.5, 0.75)), _result(write_run, "two", "sft", (0.5, 0.6))]
-    figure = across_figure(results, _numbers(("dpo", 1, "40"), ("dpo", 2, "50")))
-    assert figure is not None
+    (figure,) = across_figures(results, _numbers(("dpo", 1, "40"), ("dpo", 2, "50")), "reference runs")
+    assert figure.dashed == "reference runs"
     (panel,) = figure.panels
     assert [(curve.label, curve.paper, curve.style) for curve in panel.curves] == [
         ("dpo", False, 0),
@@ -177,4 +189,4 @@ def test_the_figure_has_a_line_for_every_method_and_the_published_one_over_it(wr
 
 
 def test_without_any_result_there_is_no_figure() -> None:
-    assert across_figure([], _numbers()) is None
+    assert across_figures([], _numbers(), "as published") == ()

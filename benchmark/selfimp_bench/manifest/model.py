@@ -110,6 +110,11 @@ class Paper:
         """Whose the reference numbers are, in words: what can be read nowhere is no paper, and they are our runs."""
         return "our own reference runs" if self.url is None else "the paper's own numbers"
 
+    @property
+    def published(self) -> str:
+        """What one of those numbers is called beside a measured one: that of our own runs was published by nobody."""
+        return "reference runs" if self.url is None else "published"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:

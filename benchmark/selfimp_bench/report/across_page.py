@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from selfimp_bench.manifest.model import Cell, Metric, Profile
@@ -10,9 +10,11 @@ from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.manifest.variants import NOT_JUDGED as A_VARIANT
 from selfimp_bench.manifest.variants import together, variant_words
 from selfimp_bench.measurement import Split, best_iteration
-from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
-from selfimp_bench.report.verdicts import Badge, badge
+from selfimp_bench.report.answer import Answer, answers, grid_columns, summed_up
+from selfimp_bench.report.summary import UNDEFINED, Series, number, plural, series_of
+from selfimp_bench.report.verdicts import Badge, Matrix, MatrixRow, about_claims, anchor, badge, counted
 from selfimp_bench.report.write import REPORT
+from selfimp_bench.runs.directions import directions
 from selfimp_bench.runs.judge import Judgement, RunFiles
 from selfimp_bench.verdict.comparisons import Amount, Place
 from selfimp_bench.verdict.findings import Finding, Verdict, combine, show
@@ -28,7 +30,8 @@ class MemberRow:
     dataset: str
     method: str
     models: str
-    counts: str
+    words: str
+    counts: tuple[Badge, ...]
     badge: Badge
     link: str | None
 
@@ -46,6 +49,7 @@ class ClaimRow:
     reason: str
     paper: Badge
     paper_reason: str
+    anchor: str
     paper_cases: tuple[str, ...]
 
 
@@ -75,6 +79,12 @@ class AcrossPage:
 
     badge: Badge
     sentence: str
+    counts_across: tuple[Badge, ...]
+    counts_within: tuple[Badge, ...]
+    answers: tuple[Answer, ...]
+    columns: tuple[str, ...]
+    summed_up: str
+    matrix: Matrix | None
     members: tuple[MemberRow, ...]
     methods: tuple[str, ...]
     best: tuple[BestLine, ...]
@@ -112,9 +122,16 @@ def across_page(
     methods = tuple(dict.fromkeys(member.method for member in across.experiments))
     every = [*findings, *(finding for each in results for finding in each.judgement.findings.findings)]
     unjudged = _unjudged(results)
+    moved = tuple(each for result in results for each in _answers(result))
     return AcrossPage(
         badge=_overall(every, unjudged),
         sentence=_sentence(findings, results, unjudged),
+        counts_across=() if unjudged else counted(findings),
+        counts_within=() if unjudged else counted(every[len(findings) :]),
+        answers=moved,
+        columns=grid_columns(moved),
+        summed_up=summed_up(moved),
+        matrix=None if unjudged else _matrix(results),
         members=tuple(_member_row(member, results) for member in across.experiments),
         methods=methods,
         best=tuple(_best_lines(results, methods, numbers)),
@@ -142,17 +159,51 @@ def _sentence(findings: Sequence[Finding], results: Sequence[MemberResult], unju
     if unjudged:
         return unjudged[1]
     own = sum(len(each.judgement.findings.findings) for each in results)
-    inside = [finding for each in results for finding in each.judgement.findings.findings]
-    return (
-        f"{len(findings)} claims across {len(results)} experiments: {_counted(findings)}; "
-        f"{own} findings within them: {_counted(inside)}."
+    within = f"{plural(own, 'finding')} within {plural(len(results), 'experiment')}"
+    return f"{plural(len(findings), 'claim')} across experiments and {within} judged."
+
+
+def _answers(result: MemberResult) -> Iterator[Answer]:
+    """Each called by its experiment, and by its model where there are several."""
+    models = result.run.record.models
+    for each in answers(result.run, directions(result.run)):
+        name = result.member.name if len(models) == 1 else f"{result.member.name}, {each.model}"
+        yield replace(each, model=name)
+
+
+def _matrix(results: Sequence[MemberResult]) -> Matrix | None:
+    """Claims x experiments, of several models the verdict over all; each leads to the claim on the experiment's page.
+
+    None where no experiment has a finding.
+    """
+    judged = [each for each in results if each.judgement.findings.findings]
+    rows: dict[str, dict[str, dict[str, list[Verdict]]]] = {}
+    for result in judged:
+        titles = about_claims(result.run.manifest)
+        for finding in result.judgement.findings.findings:
+            own = rows.setdefault(titles[finding.claim], {}).setdefault(finding.claim, {})
+            own.setdefault(result.member.name, []).append(finding.verdict)
+    names = [each.member.name for each in judged]
+    pages = {each.member.name: _page(each) for each in judged}
+    groups = tuple(
+        (title, tuple(_matrix_row(claim, by_experiment, pages) for claim, by_experiment in claims.items()))
+        for title, claims in rows.items()
+    )
+    return Matrix(columns=tuple(names), groups=groups) if groups else None
+
+
+def _matrix_row(claim: str, by_experiment: Mapping[str, Sequence[Verdict]], pages: Mapping[str, str]) -> MatrixRow:
+    found = {name: badge(combine(verdicts)) for name, verdicts in by_experiment.items()}
+    return MatrixRow(
+        claim=claim,
+        link="",
+        marks=tuple(found.get(name) for name in pages),
+        links=tuple(f"{page}#{quote(anchor(claim))}" if name in found else "" for name, page in pages.items()),
     )
 
 
-def _counted(findings: Sequence[Finding]) -> str:
-    counts = Counter(finding.verdict for finding in findings)
-    order = (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED, Verdict.REPRODUCED)
-    return ", ".join(f"{counts[each]} {badge(each).words}" for each in order if counts[each]) or "none"
+def _page(result: MemberResult) -> str:
+    return quote(f"../../{result.folder}/{REPORT}")
 
 
 def _member_row(member: Member, results: Sequence[MemberResult]) -> MemberRow:
@@ -165,9 +216,10 @@ def _member_row(member: Member, results: Sequence[MemberResult]) -> MemberRow:
         dataset=member.dataset,
         method=member.method,
         models=", ".join(member.models if found is None else found.run.record.models),
-        counts=words if found is None else "" if unjudged else _counted(findings),
+        words=words if found is None else "",
+        counts=() if unjudged else counted(findings),
         badge=Badge(style="none", words="no run") if found is None else _overall(findings, unjudged),
-        link=None if found is None else quote(f"../../{found.folder}/{REPORT}"),
+        link=None if found is None else _page(found),
     )
 
 
@@ -184,6 +236,7 @@ def _claim_row(across: Suite, findings: Sequence[Finding], judged: SelfJudgement
         reason="" if found is None else found.reason,
         paper=Badge(style=_PAPER_STYLES[judged.outcome], words=judged.outcome.value),
         paper_reason=judged.reason,
+        anchor=anchor(judged.claim),
         paper_cases=tuple(f"{case.group}: {case.truth}: {case.detail}" for case in judged.cases),
     )
 
@@ -216,10 +269,10 @@ def _has(result: MemberResult, model: str) -> bool:
     return find_series(result, model, Metric.PASS_AT_1) is not None
 
 
-def find_series(result: MemberResult, model: str, metric: Metric) -> Series | None:
-    """A metric of a model on the test problems, where the run has it."""
+def find_series(result: MemberResult, model: str, metric: str, split: Split = Split.TEST) -> Series | None:
+    """A metric of a model, where the run has it."""
     found = (each for each in series_of(result.run.measurements) if (each.model, each.metric) == (model, metric))
-    return next((each for each in found if each.split is Split.TEST), None)
+    return next((each for each in found if each.split is split), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,14 +308,14 @@ def _at_first(result: MemberResult, model: str, metric: Metric, numbers: Publish
     )
 
 
-def place_of(result: MemberResult, model: str, metric: Metric, iteration: int) -> Place:
+def place_of(result: MemberResult, model: str, metric: str, iteration: int) -> Place:
     """Where a published number for a metric of an experiment's test problems would stand."""
     return Place(
         experiment=result.member.name,
         dataset=result.member.dataset,
         method=result.member.method,
         model=model,
-        cell=Cell(metric=metric.value, split=Split.TEST, iteration=iteration),
+        cell=Cell(metric=metric, split=Split.TEST, iteration=iteration),
     )
 
 

@@ -57,10 +57,11 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One pair of axes. ``x`` is what the horizontal one says, ``level`` a line across that a paper draws."""
+    """One pair of axes. ``x`` and ``y`` are what they say, ``level`` a line across that a paper draws."""
 
     title: str
     x: str
+    y: str
     curves: tuple[Curve, ...]
     level: float | None = None
 
@@ -75,7 +76,6 @@ class Axes:
     """
 
     letter: str
-    y: str
     shared: bool
     scale: Literal["places", "linear", "steps"]
 
@@ -88,6 +88,7 @@ class Figure:
     """One figure. ``name`` is its file's stem; ``source`` is the paper's.
 
     notes: what is not drawn and why. facts: what there is to say in numbers beside the drawing.
+    dashed: what the dashed lines are.
     """
 
     name: str
@@ -98,11 +99,12 @@ class Figure:
     panels: tuple[Panel, ...]
     notes: tuple[str, ...]
     facts: tuple[str, ...] = ()
+    dashed: str = "as published"
 
     @property
     def alt(self) -> str:
         """Every number of the figure in words."""
-        return f"{self.words.title}. " + " ".join(_said(panel, self.axes.letter) for panel in self.panels)
+        return f"{self.words.title}. " + " ".join(_said(panel, self) for panel in self.panels)
 
     @property
     def replicates(self) -> int:
@@ -119,12 +121,13 @@ class Figure:
         return tuple(point for panel in self.panels for curve in panel.curves for point in curve.points)
 
 
-def _said(panel: Panel, letter: str) -> str:
+def _said(panel: Panel, figure: Figure) -> str:
+    letter = figure.axes.letter
     curves = []
     for curve in panel.curves:
         values = ", ".join(
             f"{letter} {point.x:g} {UNDEFINED if point.value is None else number(point.value)}"
             for point in curve.points
         )
-        curves.append(f"{curve.label}{' as published' if curve.paper else ''}: {curve.said or values}")
+        curves.append(f"{curve.label}{f' {figure.dashed}' if curve.paper else ''}: {curve.said or values}")
     return f"{panel.title}: {'; '.join(curves)}."

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from selfimp_bench.measurement import Measurement
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Point, Published, Words
+from selfimp_bench.report.names import axis_words, measured_words, metric_words, split_words, titled
 from selfimp_bench.report.summary import Cell, Series, series_of, undefined
 from selfimp_bench.runs.judge import RunFiles
 from selfimp_bench.verdict.findings import Findings
@@ -136,7 +137,11 @@ def _family(metric: str) -> str:
 
 
 def _words(family: str) -> Words:
-    default = Words(title=family, see=f"{family} after every training iteration.", cannot="Why it changed.")
+    default = Words(
+        title=titled(metric_words(family)),
+        see=f"{titled(metric_words(family))} after every training iteration.",
+        cannot="Why it changed.",
+    )
     return _WORDS.get(family, default)
 
 
@@ -149,31 +154,38 @@ def _file_name(title: str, taken: Mapping[str, Figure]) -> str:
 def _figure(name: str, family: str, every: Sequence[Series], findings: Findings, x: str) -> Figure:
     by_metric = len({series.metric for series in every}) > 1
     labels = list(dict.fromkeys(_label(series, by_metric) for series in every))
+    models = len({series.model for series in every})
     panels: dict[str, list[Curve]] = {}
     for series in every:
         label = _label(series, by_metric)
         curve = curve_of(series, label, labels.index(label), findings)
-        panels.setdefault(f"{series.model}, {series.split}" if by_metric else series.model, []).append(curve)
+        panels.setdefault(_panel_title(series, by_metric, models), []).append(curve)
     words = _words(family)
+    y = axis_words((series.metric for series in every), every[0].unit)
     return Figure(
         name=name,
         words=words,
         source="",
         axes=Axes(
             letter="t",
-            y=f"{words.title} ({', '.join(dict.fromkeys(series.unit for series in every))})",
             shared=True,
             scale="places",
         ),
         columns=min(COLUMNS, len(panels)),
-        panels=tuple(Panel(title=title, x=x, curves=tuple(curves)) for title, curves in panels.items()),
+        panels=tuple(Panel(title=title, x=x, y=y, curves=tuple(curves)) for title, curves in panels.items()),
         notes=tuple(note for series in every for note in _notes(series)),
     )
 
 
+def _panel_title(series: Series, by_metric: bool, models: int) -> str:
+    """The model, where there are several, and the problems, where the lines are not told apart by them."""
+    parts = [series.model] if models > 1 else []
+    return ", ".join([*parts, split_words(series.split)] if by_metric else parts or [series.model])
+
+
 def _label(series: Series, by_metric: bool) -> str:
     if not by_metric:
-        return series.split
+        return split_words(series.split)
     if sized := _SIZED.fullmatch(series.metric):
         return f"N = {sized['size']}" + (f", {sized['estimator']}" if sized["estimator"] else "")
     _, dot, side = series.metric.partition(".")
@@ -219,5 +231,5 @@ def scale_of(unit: str, axis: str) -> Decimal | None:
 def _notes(series: Series) -> Iterator[str]:
     for iteration, cell in series.cells.items():
         if cell.value is None:
-            name = f"{series.metric} of {series.model} on {series.split} at t = {iteration}"
+            name = f"{measured_words(series.metric, series.split)} of {series.model} at t = {iteration}"
             yield f"{name}: {undefined(cell.reason)}, so no point is drawn."

@@ -19,7 +19,9 @@ _INCHES: Final = {1: 6.6, 2: 8.6, 3: 10.4}
 """The width of a figure by its columns."""
 _DODGE: Final = 0.035
 """How far, in iterations, lines stand apart, so that their error bars do not cover each other."""
-_LABEL_LINE: Final = 26
+_TITLE_LINE: Final = {1: 70, 2: 42, 3: 32}
+"""The most characters above a panel in one line, by the figure's columns."""
+_LABEL_LINE: Final = 34
 """The most characters beside a panel."""
 _LEGEND_COLUMNS: Final = 5
 _SPREAD: Final = 0.3
@@ -69,8 +71,6 @@ def draw(figure: Figure) -> str:
             _draw_panel(axis, panel, figure)
         for axis in axes[len(figure.panels) :]:
             axis.set_axis_off()
-        for axis in axes[: len(figure.panels) : columns]:
-            axis.set_ylabel(textwrap.fill(figure.axes.y, _LABEL_LINE))
         _draw_legend(canvas, figure)
         text = io.StringIO()
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -93,12 +93,13 @@ def _draw_panel(axis: Any, panel: Panel, figure: Figure) -> None:
             shift = (position - (len(panel.curves) - 1) / 2) * step
             _draw_curve(axis, curve, places, shift=shift, crowded=len(panel.curves) > _CROWD)
     axis.set_xlabel(panel.x)
+    axis.set_ylabel(textwrap.fill(panel.y, _LABEL_LINE))
     axis.grid(axis="y", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.margins(y=0.12)
     _draw_levels(axis, panel)
     if len(figure.panels) > 1:
-        axis.set_title(panel.title, fontsize=10, loc="left")
+        axis.set_title(textwrap.fill(panel.title, _TITLE_LINE[figure.columns]), fontsize=10, loc="left")
 
 
 def _draw_levels(axis: Any, panel: Panel) -> None:
@@ -171,7 +172,7 @@ def _draw_legend(canvas: Any, figure: Figure) -> None:
     labels = [curve.label for curve in shown.values()]
     if any(curve.paper for curve in every):
         handles.append(Line2D([], [], color=INK, marker="o", markersize=6, linewidth=1.1, **_PAPER))
-        labels.append("as published")
+        labels.append(figure.dashed)
     if figure.replicates > 1:
         handles.append(Line2D([], [], color=INK, **_REPLICATE))
         labels.append("one seed")

@@ -12,6 +12,7 @@ from selfimp_bench.manifest.model import Beside, FigurePanel, PaperFigure
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.report.chart import Point, Published
 from selfimp_bench.report.curves import claimed, point_of, scale_of
+from selfimp_bench.report.names import metric_words
 from selfimp_bench.report.summary import Series
 from selfimp_bench.verdict.compute import Training
 from selfimp_bench.verdict.figure_rows import published, published_at
@@ -72,7 +73,8 @@ class Naming:
         if self.panel.labels is not None:
             return self.panel.labels[position]
         name = self.panel.metrics[position]
-        return name.partition(".")[2] or name if len(self.panel.metrics) > 1 else name
+        words = metric_words(name)
+        return name.partition(".")[2] or words if len(self.panel.metrics) > 1 else words
 
     def is_bare(self, label: str) -> bool:
         """Whether a label says no more than what is measured."""

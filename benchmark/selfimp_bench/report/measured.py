@@ -1,17 +1,15 @@
-"""The progress-or-regress summary: every measurement by iteration, and what changed from the first to the last."""
+"""Every measurement by iteration, and how far it moved from the first to the last."""
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimp_bench.measurement import Measurement, ProblemValue, Split
-from selfimp_bench.report.summary import UNDEFINED, Cell, Series, number, series_of, span, undefined
+from selfimp_bench.measurement import Measurement, Split
+from selfimp_bench.report.answer import change_words
+from selfimp_bench.report.names import measured_words, titled
+from selfimp_bench.report.summary import UNDEFINED, Cell, Series, number, plural, series_of, span, undefined
+from selfimp_bench.runs.assess.results import Change
+from selfimp_bench.runs.directions import Direction
 from selfimp_bench.runs.judge import RunFiles
-from selfimp_bench.verdict.findings import MINIMUM_PROBLEMS
-
-CLEAR = 2.0
-"""A change is called clear when it is more than this many paired standard errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +22,10 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """The last iteration minus the first, each problem compared with itself.
+class Moved:
+    """From the first to the last iteration, in words.
 
-    direction: ``up``, ``down``, ``unclear``, or ``unknown`` where nothing could be compared.
+    direction: of what may be called up or down, where shown; unknown where not compared; else empty.
     """
 
     direction: str
@@ -45,60 +43,48 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A metric on a split."""
+    """A metric on a split, by its name and in words."""
 
     metric: str
+    words: str
     split: str
     unit: str
     lines: tuple[Line, ...]
-    change: Change
+    change: Moved
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelTable:
-    """Everything measured of one model. ``up`` .. ``unknown`` name the rows by direction; several: of several seeds."""
+    """Everything measured of one model. several: of several seeds."""
 
     model: str
     several: bool
     iterations: tuple[int, ...]
     rows: tuple[Row, ...]
-    up: tuple[str, ...]
-    down: tuple[str, ...]
-    unclear: tuple[str, ...]
-    unknown: tuple[str, ...]
 
 
-def model_tables(run: RunFiles) -> tuple[ModelTable, ...]:
-    """A table for every model that was measured, in the order of the run."""
+def model_tables(run: RunFiles, moved: Sequence[Direction]) -> tuple[ModelTable, ...]:
+    """A table for every model that was measured, in the order of the run. moved: what ``directions`` says of it."""
     every = series_of(run.measurements)
-    values = _by_series(run.problem_values)
+    changes = {(found.model, each.metric, each.split): each for found in moved for each in found.changes}
     models = dict.fromkeys([*run.record.models, *(series.model for series in every)])
-    tables = [_table(run, model, [series for series in every if series.model == model], values) for model in models]
+    tables = [_table(run, model, [series for series in every if series.model == model], changes) for model in models]
     return tuple(table for table in tables if table.rows)
 
 
-_Key = tuple[str, str, Split]
-_Values = Mapping[int, Mapping[str, Sequence[float | None]]]
+_Changes = Mapping[tuple[str, str, Split], Change]
 
 
-def _by_series(values: Iterable[ProblemValue]) -> Mapping[_Key, _Values]:
-    """Iteration to problem to its values, one for each replicate."""
-    index: dict[_Key, dict[int, dict[str, list[float | None]]]] = {}
-    for each in values:
-        iterations = index.setdefault((each.model, each.metric, each.split), {})
-        iterations.setdefault(each.iteration, defaultdict(list))[each.problem_id].append(each.value)
-    return index
-
-
-def _table(run: RunFiles, model: str, every: Sequence[Series], values: Mapping[_Key, _Values]) -> ModelTable:
+def _table(run: RunFiles, model: str, every: Sequence[Series], changes: _Changes) -> ModelTable:
     iterations = tuple(sorted({iteration for series in every for iteration in series.cells}))
     rows = tuple(
         Row(
             metric=series.metric,
+            words=titled(measured_words(series.metric, series.split)),
             split=series.split,
             unit=series.unit,
             lines=tuple(_lines(run, series, iterations)),
-            change=_change(series, values.get((model, series.metric, series.split), {})),
+            change=_change(series, changes.get((model, series.metric, series.split))),
         )
         for series in every
     )
@@ -107,15 +93,7 @@ def _table(run: RunFiles, model: str, every: Sequence[Series], values: Mapping[_
         several=any(len(row.lines) > 1 for row in rows),
         iterations=iterations,
         rows=rows,
-        up=_named(rows, "up"),
-        down=_named(rows, "down"),
-        unclear=_named(rows, "unclear"),
-        unknown=_named(rows, "unknown"),
     )
-
-
-def _named(rows: Sequence[Row], direction: str) -> tuple[str, ...]:
-    return tuple(f"{row.metric} on {row.split}" for row in rows if row.change.direction == direction)
 
 
 def _lines(run: RunFiles, series: Series, iterations: Sequence[int]) -> list[Line]:
@@ -166,30 +144,11 @@ def _error(standard_error: float | None) -> str:
     return f"± {UNDEFINED}" if standard_error is None else f"± {number(standard_error)}"
 
 
-def _change(series: Series, values: _Values) -> Change:
-    """Paired over the problems that are defined at both ends in every replicate; replicates are averaged first."""
+def _change(series: Series, change: Change | None) -> Moved:
     first, last = min(series.cells), max(series.cells)
-    between = f"t = {first} to {last}"
     if first == last:
-        return Change(direction="unknown", words="one iteration only", detail="")
-    before, after = _means(values.get(first, {})), _means(values.get(last, {}))
-    differences = [after[problem] - before[problem] for problem in before if problem in after]
-    n = len(differences)
-    if n < MINIMUM_PROBLEMS:
-        words = f"not compared: {n} problems defined at both ends, {MINIMUM_PROBLEMS} needed"
-        return Change(direction="unknown", words=words, detail=between)
-    mean = math.fsum(differences) / n
-    error = math.sqrt(math.fsum((each - mean) ** 2 for each in differences) / (n - 1) / n)
-    direction = "unclear" if abs(mean) <= CLEAR * error else "up" if mean > 0 else "down"
-    sign = "+" if mean > 0 else ""
-    words = f"{'no clear change' if direction == 'unclear' else direction}, {sign}{number(mean)} ± {number(error)}"
-    return Change(direction=direction, words=words, detail=f"{between}, {n} problems")
-
-
-def _means(values: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
-    means = {}
-    for problem, replicates in values.items():
-        defined = [value for value in replicates if value is not None]
-        if len(defined) == len(replicates):
-            means[problem] = math.fsum(defined) / len(defined)
-    return means
+        return Moved(direction="unknown", words="one iteration only", detail="")
+    if change is None:
+        return Moved(direction="unknown", words="not compared", detail="")
+    detail = plural(change.n, "problem") if change.reason is None else change.reason
+    return Moved(direction=change.shown or "", words=change_words(change), detail=detail)

@@ -7,10 +7,12 @@ from typing import Final, Literal
 
 from selfimp_bench.manifest.model import FigurePanel, PaperFigure
 from selfimp_bench.manifest.reference_table import ReferenceTable
+from selfimp_bench.measurement import Split
 from selfimp_bench.report.chart import ITERATIONS, Axes, Curve, Figure, Panel, Words
 from selfimp_bench.report.curves import COLUMNS
 from selfimp_bench.report.histograms import binned, histogram_lines
 from selfimp_bench.report.lines import UNIT, Compute, Line, Naming, PaperRow, paper_lines, paper_rows, run_lines
+from selfimp_bench.report.names import axis_words, common_words, split_words, titled
 from selfimp_bench.report.summary import Series, series_of
 from selfimp_bench.report.trends import trends_of
 from selfimp_bench.runs.judge import RunFiles
@@ -89,7 +91,6 @@ class _Drawing:
             source=self.figure.source,
             axes=Axes(
                 letter=_LETTER.get(form, "at"),
-                y=self._unit(),
                 shared=self.over and form != "by-number",
                 scale="steps" if self.figure.bin_width is not None else _SCALE.get(form, "places"),
             ),
@@ -98,6 +99,7 @@ class _Drawing:
                 Panel(
                     title=each.title,
                     x=each.panel.x or _X[form],
+                    y=self._unit(each.panel),
                     curves=tuple(_curve(line, labels) for line in each.lines),
                     level=each.panel.level,
                 )
@@ -180,9 +182,9 @@ class _Drawing:
 
     # ---- words ----
 
-    def _unit(self) -> str:
+    def _unit(self, panel: FigurePanel) -> str:
         if self.figure.bin_width is None:
-            return UNIT
+            return axis_words(panel.metrics, UNIT)
         return "share of the problems" if self.figure.form == "distribution" else "share of the responses"
 
     def _words(self) -> Words:
@@ -222,9 +224,8 @@ def _columns(panels: int) -> int:
 def _title(panel: FigurePanel) -> str:
     if panel.title is not None:
         return panel.title
-    names = [metric.partition(".")[0] for metric in panel.metrics]
-    name = panel.metrics[0] if len(panel.metrics) == 1 else ", ".join(dict.fromkeys(names))
-    return f"{name} on {panel.split}"
+    words = common_words(panel.metrics)
+    return titled(words if panel.split is Split.TEST else f"{words} {split_words(panel.split)}")
 
 
 def _named(naming: Naming, line: Line, name: str) -> Line:

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from selfimp_bench.measurement import Measurement, Split
 
@@ -71,8 +72,13 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return math.fsum(defined) / len(defined) if len(defined) == len(values) else None
 
 
-def number(value: float) -> str:
-    """Four decimals, for shares; no negative zero."""
+def plural(count: int, noun: str) -> str:
+    """``1 case``, ``2 cases``: of nouns that end in s in the plural."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def number(value: float | Decimal) -> str:
+    """Four decimals, as the terminal prints them; no negative zero."""
     text = f"{value:.4f}"
     return text.removeprefix("-") if float(text) == 0 else text
 

@@ -10,17 +10,21 @@ from markupsafe import Markup
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.reference_table import ReferenceTable
+from selfimp_bench.report.answer import answers, by_name, grid_columns, summed_up
 from selfimp_bench.report.best import best_view
 from selfimp_bench.report.chart import Figure
 from selfimp_bench.report.curves import figures_of
 from selfimp_bench.report.figures import draw, inputs_digest
 from selfimp_bench.report.measured import model_tables
+from selfimp_bench.report.names import titled
 from selfimp_bench.report.paper_figures import paper_figures
 from selfimp_bench.report.paper_tables import PaperTable, paper_tables
 from selfimp_bench.report.provenance import provenance_view
+from selfimp_bench.report.summary import plural
 from selfimp_bench.report.svg import inline, is_current
 from selfimp_bench.report.verdicts import verdict_view, web_link
 from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
+from selfimp_bench.runs.directions import directions
 from selfimp_bench.runs.findings_file import read_findings
 from selfimp_bench.runs.judge import RunFiles, read_run, run_table
 from selfimp_bench.verdict.figure_rows import table_names
@@ -84,18 +88,23 @@ def _render(material: _Material, drawings: Mapping[str, str]) -> str:
     """The page. ``drawings`` holds an SVG for every figure's name."""
     run = material.run
     iterations = {each.iteration for each in run.measurements}
+    moved = directions(run)
+    found = answers(run, moved)
     inlined = {name: Markup(inline(drawing)) for name, drawing in drawings.items()}  # checked or drawn here
     return template("report.html.j2").render(
         manifest=run.manifest,
         paper_link=web_link(run.manifest.paper.url),
         record=run.record,
         verdict=verdict_view(run, material.findings),
+        answers=found,
+        columns=grid_columns(found),
+        summed_up=summed_up(found),
         best=best_view(run, material.tables),
         paper_figures=[(figure, inlined[figure.name]) for figure in material.of_paper],
         paper_tables=material.tables_of_paper,
         iterates=len(iterations) > 1,
         starts_at_0=0 in iterations,
-        tables=model_tables(run),
+        tables=model_tables(run, moved),
         figures=[(figure, inlined[figure.name]) for figure in material.of_metrics],
         studies=material.studies.studies,
         provenance=provenance_view(run),
@@ -131,4 +140,5 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"plural": plural, "by_name": by_name, "sentence": titled}
     return environment.get_template(name)

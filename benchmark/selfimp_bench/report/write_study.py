@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.suite_model import Suite
-from selfimp_bench.report.across_figure import across_figure
+from selfimp_bench.report.across_figure import across_figures
 from selfimp_bench.report.across_page import MemberResult, across_page
 from selfimp_bench.report.chart import Figure
 from selfimp_bench.report.svg import inline
@@ -56,15 +56,14 @@ def _render(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJ
     numbers = PublishedNumbers(across.published, tables)
     results = _results(run, record, across, judgement)
     paper = suite_self_judgement(across, tables)
-    figure = across_figure(results, numbers)
+    figures = across_figures(results, numbers, across.paper.published)
     return template("study.html.j2").render(
         across=across,
         record=record,
         paper_link=web_link(across.paper.url),
         page=across_page(across, results, judgement.findings.findings, paper, numbers),
         together=None if judgement.together is None else in_words(judgement.together),
-        figure=figure,
-        drawing=None if figure is None else _inlined(into, figure),
+        figures=[(figure, _inlined(into, figure)) for figure in figures],
     )
 
 

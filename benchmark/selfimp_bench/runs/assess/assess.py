@@ -1,7 +1,7 @@
 """Assessing generations, from files to the answer."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -12,10 +12,10 @@ from selfimp_bench.engines.base import Embedder, EmbedderSettings
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Split
 from selfimp_bench.runs.assess.collect import Answers, Asked, Collected, collect
-from selfimp_bench.runs.assess.headline import ONE_CHECKPOINT, headline, with_directions
+from selfimp_bench.runs.assess.essentials import accuracy_of, judged
+from selfimp_bench.runs.assess.headline import ONE_CHECKPOINT
 from selfimp_bench.runs.assess.measuring import UNIT, Cell, Found, Material, measured
 from selfimp_bench.runs.assess.of_run import collect_run, is_run
-from selfimp_bench.runs.assess.paired import paired
 from selfimp_bench.runs.assess.results import (
     Assessment,
     Change,
@@ -275,88 +275,15 @@ def _measurement(cell: Cell) -> Measured:
     )
 
 
-_Ends = Mapping[tuple[str, Split], tuple[Cell, Cell]]
-
-
-def _judged(found: Found, checkpoints: int) -> tuple[Headline, list[Change]]:
-    on_test = {str(cell.metric) for cell in found.cells if cell.split is Split.TEST}
-    accuracy = "pass@1" if "pass@1" in on_test else "coverage"
+def _judged(found: Found, checkpoints: int) -> tuple[Headline, Sequence[Change]]:
     if checkpoints < 2:
-        return Headline(direction=Direction.MEASURED, sentence=ONE_CHECKPOINT, accuracy=accuracy), []
+        on_test = {str(cell.metric) for cell in found.cells if cell.split is Split.TEST}
+        return Headline(direction=Direction.MEASURED, sentence=ONE_CHECKPOINT, accuracy=accuracy_of(on_test)), []
     cells = {(str(cell.metric), cell.split, cell.checkpoint): cell for cell in found.cells}
     ends = {
-        (metric, split): (cell, cells[metric, split, checkpoints])
+        (metric, split): (cell.values, cells[metric, split, checkpoints].values)
         for (metric, split, t), cell in cells.items()
         if t == 1 and not metric.startswith("is-pass@")
     }
-    essentials = _essentials(ends, accuracy, found.largest_k)
-    changes = [_change(key, pair, key in essentials, essentials.get(key), checkpoints) for key, pair in ends.items()]
-    primary = next(each for each in changes if (each.metric, each.split) == (accuracy, Split.TEST))
-    place = changes.index(primary)
-    decided = with_directions(changes, primary)
-    unseen = [*_unmeasured(ends, accuracy, found.largest_k), *_undecided(decided)]
-    return headline(decided, decided[place], unseen), decided
-
-
-def _essentials(ends: _Ends, accuracy: str, largest_k: int | None) -> dict[tuple[str, Split], Literal["up", "down"]]:
-    """Those measured, each with its better direction."""
-    wanted = _wanted(accuracy, largest_k)
-    return {(name, split): good for _, name, split, good in wanted if (name, split) in ends}
-
-
-def _wanted(accuracy: str, largest_k: int | None) -> list[tuple[str, str, Split, Literal["up", "down"]]]:
-    """Kind, measurement, split and better direction of every essential."""
-    return [
-        *([("coverage", "coverage", Split.TEST, "up")] if accuracy != "coverage" else []),  # type: ignore[list-item]
-        ("pass@k", f"pass@{largest_k}", Split.TEST, "up"),
-        ("diversity", "distinct-n.correct.equal", Split.TEST, "up"),
-        ("diversity", "distinct-equations.correct.equal", Split.TEST, "up"),
-        ("diversity", "sbert-diversity.correct", Split.TEST, "up"),
-        ("out of distribution", "pass@1", Split.OOD, "up"),
-        ("group disparity", "group-disparity", Split.TEST, "down"),
-        ("group disparity", "group-disparity", Split.OOD, "down"),
-    ]
-
-
-def _unmeasured(ends: _Ends, accuracy: str, largest_k: int | None) -> list[str]:
-    """Kinds of essentials of which nothing was measured."""
-    wanted = _wanted(accuracy, largest_k)
-    seen = {kind for kind, name, split, _ in wanted if (name, split) in ends}
-    return [kind for kind in dict.fromkeys(kind for kind, *_ in wanted) if kind not in seen]
-
-
-def _undecided(changes: Sequence[Change]) -> list[str]:
-    return [f"{each.metric} ({each.reason})" for each in changes if each.essential and each.reason is not None]
-
-
-def _change(
-    key: tuple[str, Split],
-    pair: tuple[Cell, Cell],
-    essential: bool,
-    good: Literal["up", "down"] | None,
-    last: int,
-) -> Change:
-    before, after = pair
-    found = paired(before.values, after.values, reach=_reach(key[0]))
-    return Change(
-        metric=key[0],
-        split=key[1],
-        first=1,
-        last=last,
-        estimate=found.estimate,
-        low=found.low,
-        high=found.high,
-        p_up=found.up,
-        p_down=found.down,
-        n=found.n,
-        essential=essential,
-        good="up" if key[0] in ("pass@1", "coverage") else good,
-        reason=found.few,
-    )
-
-
-def _reach(metric: str) -> float:
-    """From the least that a difference of two values can be to the most."""
-    if metric.startswith(("relative-gap", "group-disparity")):
-        return float("inf")
-    return 4.0 if metric.startswith(("gap", "overconfidence", "ece")) else 2.0
+    answer = judged(ends, first=1, last=checkpoints)
+    return answer.headline, answer.changes

@@ -35,9 +35,8 @@ FAMILY_LEVEL: Final = 0.05
 ONE_CHECKPOINT: Final = "measured: one checkpoint has no direction; give a file for each checkpoint, in order"
 
 
-def with_directions(changes: Sequence[Change], accuracy: Change) -> list[Change]:
-    """The changes, of accuracy and essentials the direction that is shown (rule 3)."""
-    family = [each for each in changes if each is accuracy or each.essential]
+def with_directions(changes: Sequence[Change], family: Sequence[Change]) -> list[Change]:
+    """The changes, of those of the family (accuracy and essentials) the direction that is shown (rule 3)."""
     rejected = holm([p for each in family for p in (each.p_up, each.p_down)], FAMILY_LEVEL)
     shown = {id(each): rejected[2 * place : 2 * place + 2] for place, each in enumerate(family)}
     found = []

@@ -72,7 +72,6 @@ class Found:
 
     cells: tuple[Cell, ...]
     missing: tuple[str, ...]
-    largest_k: int | None
 
 
 def measured(material: Material) -> Found:
@@ -86,7 +85,7 @@ def measured(material: Material) -> Found:
         cells += _equal_numbers(sampled, drawn, spec)
     cells += _by_level(material, missing)
     cells += _gaps(material, missing)
-    return Found(cells=tuple(cells), missing=tuple(missing), largest_k=drawn if drawn >= 2 else None)
+    return Found(cells=tuple(cells), missing=tuple(missing))
 
 
 def _fewest(sampled: Sequence[Sequence[JudgedSample]]) -> int:
