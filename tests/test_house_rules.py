@@ -121,6 +121,29 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
+@pytest.mark.parametrize("recipe", sorted(path.name for path in (PACKAGE.parent / "recipes").glob("*.py")))
+def test_a_recipe_imports_what_there_is(recipe: str) -> None:
+    """They are run by hand, so that nothing else says when a name of theirs went."""
+    for node in ast.walk(ast.parse((PACKAGE.parent / "recipes" / recipe).read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("selfimp_bench"):
+            place = PACKAGE.parent.joinpath(*(node.module or "").split("."))
+            source = (
+                place.with_suffix(".py") if place.with_suffix(".py").is_file() else place / "__init__.py"
+            ).read_text()
+            lacking = {each.name for each in node.names if not (place / f"{each.name}.py").is_file()}
+            assert lacking <= set(_defined(ast.parse(source))), node.module
+
+
+def _defined(module: ast.Module) -> Iterator[str]:
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (each.asname or each.name for each in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            yield from (each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+
+
 def test_help_imports_nothing_heavy() -> None:
     unwanted = sorted(HEAVY | {"scipy", "numpy", "pyarrow", "matplotlib"})
     code = (

@@ -26,7 +26,7 @@ import msgspec
 from math_verify import parse, verify  # type: ignore[import-untyped,unused-ignore]
 
 from selfimp_bench.manifest.model import Grading
-from selfimp_bench.runs.grade_files import OwnSample
+from selfimp_bench.runs.generations.own_rows import OwnSample
 from selfimp_bench.steps.grade import grade
 from selfimp_bench.tasks.grading.gsm8k import grade_gsm8k_both
 from selfimp_bench.tasks.grading.math_equivalence import compare

@@ -14,7 +14,7 @@ import pytest
 
 from selfimp_bench.canonical import LARGE, file_sha256
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.steps.store import STEP_FILE, Chunks, StepRecord, Store, read_table
+from selfimp_bench.steps.store import STEP_FILE, Chunks, StepRecord, Store, iterate_columns, read_table
 
 KEY = "ab" * 32
 
@@ -51,6 +51,22 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
     rows = tuple(Row(name=str(i), value=i) for i in range(1000))
     first, second = _write(Store(tmp_path / "1"), rows), _write(Store(tmp_path / "2"), rows)
     assert first.content_digest() == second.content_digest()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+def test_rows_are_written_and_read_a_few_at_a_time(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfimp_bench.steps.store._ROWS_AT_ONCE", 2)
+
+    def rows() -> Iterator[Row]:
+        for number in range(count):
+            yield Row(name=str(number), value=number)
+
+    with Store(tmp_path).step_folder(KEY) as folder:
+        folder.write_table("rows.parquet", rows(), SCHEMA)
+        path = folder.path / "rows.parquet"
+        assert [each.rows for each in folder.artifacts()] == [count]
+        assert list(iterate_columns(path, ("value", "name"))) == [(each, str(each)) for each in range(count)]
+        assert read_table(path) == [{"name": str(each), "value": each} for each in range(count)]
 
 
 def test_other_rows_give_another_content_digest(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Grading: completions and problems become outcomes."""
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import GRADE_SCHEMA, GRADES, GradeRow
+from selfimp_bench.steps.rows import GRADE_SCHEMA, GRADES, SAMPLES, GradeRow, texts_to_grade
 from selfimp_bench.steps.work import Work
 from selfimp_bench.tasks.grading.graders import CHECKS, GRADERS, LIBRARIES, PARALLEL, Grader
 from selfimp_bench.tasks.grading.outcome import Grade, Outcome
@@ -125,9 +125,16 @@ def _row(sample: Gradable, decides: Grade, other: Grade) -> GradeRow:
 
 
 def _do(block: GradeBlock, work: Work) -> Counts:
-    graded = tuple(grade(block.grading, work.inputs.problems_by_id(), work.inputs.samples("samples")))
-    work.folder.write_table(GRADES, graded, GRADE_SCHEMA)
-    return {outcome: sum(row.outcome == outcome for row in graded) for outcome in {row.outcome for row in graded}}
+    samples = texts_to_grade(work.inputs.artifact("samples", SAMPLES))
+    counts: Counter[Outcome] = Counter()
+
+    def counted() -> Iterator[GradeRow]:
+        for row in grade(block.grading, work.inputs.problems_by_id(), samples):
+            counts[row.outcome] += 1
+            yield row
+
+    work.folder.write_table(GRADES, counted(), GRADE_SCHEMA)
+    return {str(outcome): count for outcome, count in counts.items()}
 
 
 def _libraries(block: GradeBlock) -> tuple[str, ...]:

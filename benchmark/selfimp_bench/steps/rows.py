@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.measurement import Split
-from selfimp_bench.steps.store import read_columns, read_table
+from selfimp_bench.steps.store import iterate_columns, read_columns, read_table
 from selfimp_bench.tasks.grading.outcome import Outcome
 
 Row = TypeVar("Row")
@@ -92,6 +92,18 @@ class AnswerRow:
     finish_reason: FinishReason
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GradedText:
+    """The columns of a ``SampleRow`` that grading reads."""
+
+    problem_id: str
+    sample_index: int
+    completion: str
+    iteration: int
+    role: str
+    finish_reason: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class JudgedAnswer:
     """A completion with its outcome, and that by the rule of extraction that does not decide.
@@ -115,6 +127,12 @@ class JudgedSample(JudgedAnswer):
 def table_rows(path: Path, row: type[Row]) -> tuple[Row, ...]:
     """The rows of a table that a step wrote. Raises ValueError where they are none of these."""
     return tuple(msgspec.convert(read_table(path), list[row]))  # type: ignore[valid-type]
+
+
+def texts_to_grade(samples: Path) -> Iterator[GradedText]:
+    """What is graded of a table that a sampling step wrote, one after the other."""
+    names = [each.name for each in fields(GradedText)]
+    return (GradedText(**dict(zip(names, values, strict=True))) for values in iterate_columns(samples, names))
 
 
 def judge(samples: Iterable[SampleRow], grades: Iterable[GradeRow]) -> tuple[JudgedSample, ...]:

@@ -13,9 +13,10 @@ import contextlib
 import fcntl
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -35,6 +36,7 @@ Row = TypeVar("Row")
 STEP_FILE = "step.json"
 TAKEN_OUT = "taken-out.json"
 SCHEMA: Final = 1
+_ROWS_AT_ONCE: Final = 1 << 16
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0)]
@@ -84,9 +86,17 @@ class StepFolder:
         self.path = path
         self._rows: dict[str, int] = {}
 
-    def write_table(self, name: str, rows: Sequence[Any], schema: pa.Schema) -> None:
-        """Write dataclass rows as Parquet (zstd); the same rows give the same bytes."""
-        self.write_columns(name, pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows], schema=schema))
+    def write_table(self, name: str, rows: Iterable[Any], schema: pa.Schema) -> None:
+        """Write dataclass rows as Parquet (zstd), as they come; the same rows give the same bytes."""
+        left, self._rows[name] = iter(rows), 0
+        with pq.ParquetWriter(self.path / name, schema, compression="zstd") as writer:
+            while True:
+                batch = [msgspec.to_builtins(row) for row in islice(left, _ROWS_AT_ONCE)]
+                if batch or not self._rows[name]:
+                    writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                self._rows[name] += len(batch)
+                if len(batch) < _ROWS_AT_ONCE:
+                    return
 
     def write_columns(self, name: str, table: pa.Table) -> None:
         """Write a table as Parquet (zstd)."""
@@ -305,6 +315,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[st
     with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow's datasets, and pandas with them
         rows: list[dict[str, Any]] = file.read(columns=None if columns is None else list(columns)).to_pylist()
     return rows
+
+
+def iterate_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a Parquet artifact as the values of these columns, in bounded memory."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(names)):
+            yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
 
 def read_columns(path: Path, names: Sequence[str]) -> list[list[Any]]:

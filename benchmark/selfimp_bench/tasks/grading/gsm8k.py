@@ -47,6 +47,8 @@ _TEXT: Final = re.compile(r"\\(?:text(?:bf|it|rm)?|mbox|mathrm|mathbf)\s{0,3}\{(
 _BESIDE_NUMBER: Final = re.compile(r"(?:[ \t\n$%°.,:*_~]|\\[,;:! ]|[^\W\d_]{2,}|\^\{?\\circ\}?)*")
 _SPACED_SIGN: Final = re.compile(rf"([{MINUS}])[ \t]+")
 _LONGEST_REMARK: Final = 80
+_REMEMBERED: Final = 1 << 14
+"""Answer lines, and grades: most samples of a problem end in one of a few."""
 
 
 class _Line(Enum):
@@ -173,8 +175,14 @@ def _without_next_problem(completion: str) -> str:
 
 def grade_number(number: WrittenNumber, gold_value: Fraction) -> Grade:
     """Judge a readable number by its value."""
-    outcome = Outcome.CORRECT if number.value == gold_value else Outcome.WRONG
-    return Grade(outcome=outcome, extracted=number.text, detail=None)
+    value = number.value  # fractions are in lowest terms; comparing them so takes a quarter of the time
+    same = value is not None and (value.numerator, value.denominator) == (gold_value.numerator, gold_value.denominator)
+    return _grade_of(number.text, same)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _grade_of(written: str, correct: bool) -> Grade:
+    return Grade(outcome=Outcome.CORRECT if correct else Outcome.WRONG, extracted=written, detail=None)
 
 
 def unparsed(remark: str | None) -> Grade:
@@ -194,18 +202,23 @@ def _answer_line(completion: str) -> _Answer:
     if marker < 0:
         return _Answer(line=_Line.ABSENT, number=None, remark=f"no {MARKER} in the text", complete=False)
     line, end, _ = completion[marker + len(MARKER) :].lstrip().partition("\n")
+    return (_read if len(line) <= _LONGEST_REMARK else _read.__wrapped__)(line, bool(end))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read(line: str, complete: bool) -> _Answer:
     # "#### - 7": nothing stands before this dash that it could join or subtract from.
     line = _SPACED_SIGN.sub(r"\1", line, count=1) if line[:1] in MINUS else line
     numbers = find_numbers(line)
     if numbers and (denied(line, numbers[0].start, numbers[0].end) or bounded(line, numbers[0].start, numbers[0].end)):
         remark = f"words after {MARKER} take the number back: {shorten(line)}"
-        return _Answer(line=_Line.UNREADABLE, number=None, remark=remark, complete=bool(end))
+        return _Answer(line=_Line.UNREADABLE, number=None, remark=remark, complete=complete)
     if not numbers or any(c.isalnum() for c in line[: numbers[0].start]):
         remark = f"the line after {MARKER} does not begin with a number: {shorten(line)}"
-        return _Answer(line=_Line.ABSENT, number=None, remark=remark, complete=bool(end))
+        return _Answer(line=_Line.ABSENT, number=None, remark=remark, complete=complete)
     values = {number.value for number in numbers}
     if None in values or len(values) > 1:
         what = "an unreadable number" if None in values else "several numbers"
         remark = f"{what} after {MARKER}: {shorten(line)}"
-        return _Answer(line=_Line.UNREADABLE, number=None, remark=remark, complete=bool(end))
-    return _Answer(line=_Line.READ, number=numbers[0], remark=None, complete=bool(end))
+        return _Answer(line=_Line.UNREADABLE, number=None, remark=remark, complete=complete)
+    return _Answer(line=_Line.READ, number=numbers[0], remark=None, complete=complete)

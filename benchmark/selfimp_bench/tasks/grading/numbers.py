@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 # A limit of our own, far below Python's 4,300 digits for int(str): a longer run is written but not readable.
@@ -139,6 +140,7 @@ def _beside_other_numerals(text: str, first: int, last: int) -> bool:
     return any(not c.isascii() and unicodedata.category(c) in ("Nd", "Nl", "No") for c in neighbours)
 
 
+@lru_cache(maxsize=1 << 14)
 def _value(written: str) -> Fraction | None:
     parts = [part.rstrip(".,") for part in written.split("/")]
     values = [_plain_value(part) for part in parts]
