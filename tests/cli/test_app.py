@@ -22,6 +22,9 @@ from selfimp_bench.cli.command import PROFILES
 from selfimp_bench.manifest.catalog import entries, studies
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.places import MANIFESTS
+from selfimp_bench.runs.forecast import forecast
+from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.steps.store import Store
 from selfimp_bench.tasks.grading.graders import GRADERS
 
 
@@ -215,11 +218,55 @@ def test_validate_finds_claims_about_measurements_whose_spread_no_prior_knows(ma
 def test_plan_says_what_is_done_and_what_is_to_do(finished: tuple[str, Path], make_manifest: ManifestMaker) -> None:
     _, home = finished
     manifest = make_manifest(name="other", schedule=("sft-gold", "dpo", "dpo"))
-    forecast = _json(_call("plan", manifest, "--home", home, "--json"))["forecast"]
-    states = {made["step"]["id"].partition("/seed1/")[2]: made["state"] for made in forecast["steps"]}
+    expected = _json(_call("plan", manifest, "--home", home, "--json"))["forecast"]
+    states = {made["step"]["id"].partition("/seed1/")[2]: made["state"] for made in expected["steps"]}
     assert states["t2/train"] == "done" and states["t3/train"] == "to do"
-    assert forecast["tokens_to_generate_at_most"] > 0
-    assert "steps to do" in _call("plan", manifest, "--home", home).stdout
+    assert expected["tokens_to_generate_at_most"] > 0
+    text = _call("plan", manifest, "--home", home).stdout
+    assert re.search(r"^other: \d+ of \d+ steps to do\nGPU hours +0: ", text) and "/t3/train" not in text
+    with_steps = _call("plan", manifest, "--home", home, "--steps").stdout
+    assert all(re.search(rf"/{step} +{state}", with_steps) for step, state in states.items() if step)
+
+
+def test_plan_takes_times_of_the_same_engine_device_and_model_alone(
+    finished: tuple[str, Path], make_manifest: ManifestMaker
+) -> None:
+    _, home = finished
+
+    def times(name: str | Path) -> dict[str, float | None]:
+        experiment = open_experiment(str(name), profile=Profile.PAPER, only=None, replicates=1)
+        steps = forecast(experiment.plan(), Store(home / "store")).steps
+        return {made.step.id.partition("/seed1/")[2]: made.seconds for made in steps}
+
+    longer = times(make_manifest(name="longer", schedule=("sft-gold", "dpo", "dpo")))
+    assert longer["t3/train"] is not None and longer["t3/sample.sample"] is not None
+    by_another_engine = times(make_manifest(name="real", engine="real", schedule=("sft-gold", "dpo")))
+    assert by_another_engine["t2/train"] is None and by_another_engine["t1/sample.train"] is None
+    assert set(times("gsm8k-iter-sft").values()) == {None}
+
+
+def test_plan_and_doctor_say_one_number_of_the_disk(tmp_path: Path) -> None:
+    model = ("--only", "model=llama-2-7b", "--home", tmp_path)
+    disk = _json(_call("plan", "gsm8k-iter-sft", *model, "--json"))["disk"]
+    assert disk["total"] == sum(count for name, count in disk.items() if name != "total")
+    assert disk["checkpoints"] == 5 * 2 * 6_738_415_616 and disk["resuming"] == 2 * 12 * 6_738_415_616
+    assert disk["fetched"] == 2 * 6_738_415_616 and disk["samples"] > 10**9 and disk["vectors"] > 10**9
+    words = f"at most {disk['total'] / 1e9:,.0f} GB"
+    assert f"{words} needed" in _call("doctor", "gsm8k-iter-sft", *model).stdout
+
+
+def test_plan_makes_money_of_gpu_hours_with_a_price(tmp_path: Path) -> None:
+    command = ("plan", "gsm8k-iter-sft", "--only", "model=llama-2-7b", "--home", tmp_path)
+    refused = _call(*command, "--price", "2")
+    assert refused.exit_code == 2 and "--hardware" in refused.stderr
+    text = _call(*command, "--hardware", "8xA100-80GB", "--price", "2").stdout
+    hours = re.search(r"^GPU hours +(\d+) to (\d+) on 8xA100-80GB", text, re.MULTILINE)
+    money = re.search(r"^money +(\d+) to (\d+) at 2 a GPU hour$", text, re.MULTILINE)
+    assert hours is not None and money is not None
+    assert all(abs(int(paid) - 2 * int(used)) <= 1 for used, paid in zip(hours.groups(), money.groups(), strict=True))
+    assert re.search(r"^disk +at most 2\d\d GB \(", text, re.MULTILINE)
+    wall = re.search(r"^wall clock +(\d+) h", text, re.MULTILINE)
+    assert wall is not None and int(wall[1]) == int(hours[1]) // 8
 
 
 def test_plan_of_a_new_home_writes_nothing(make_manifest: ManifestMaker, tmp_path: Path) -> None:
@@ -247,7 +294,8 @@ def test_plan_on_hardware_has_memory_hours_and_disk(make_manifest: ManifestMaker
 def test_plan_without_hardware_says_nothing_of_it(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     result = _call("plan", make_manifest(), "--home", tmp_path, "--json")
     assert _json(result)["hardware"] is None
-    assert "GPU hours" not in _call("plan", make_manifest(), "--home", tmp_path).stdout
+    text = _call("plan", make_manifest(), "--home", tmp_path).stdout
+    assert "\nGPU hours   0: every engine runs on the CPU\n" in text and "peak GB" not in text
 
 
 def test_plan_on_hardware_too_small_says_why_and_exits_with_2(tmp_path: Path) -> None:
@@ -283,7 +331,7 @@ def test_plan_of_a_suite_on_hardware_says_what_sharing_saves(tmp_path: Path) -> 
 
 def test_plan_says_which_claims_can_be_decided_with_how_many_replicates() -> None:
     text = _call("plan", "tiny-iter-sft").stdout
-    assert "K = 1" in text and "K = 5" in text and "yes (20)" in text and "to be told from" in text
+    assert "K = 1" in text and "K = 5" in text and "yes 20" in text and "to be told from" in text
     (planned,) = _json(_call("plan", "tiny-iter-sft", "--json"))["experiments"]
     rises = next(each for each in planned["claims"] if each["claim"] == "accuracy-rises")
     assert [each["reproduced"] for each in rises["prospects"]] == [20, 20, 20]
@@ -421,23 +469,6 @@ def test_report_writes_a_page(finished: tuple[str, Path]) -> None:
     name, home = finished
     path = Path(_json(_call("report", name, "--home", home, "--json"))["report"])
     assert path.name == "report.html" and "</html>" in path.read_text()
-
-
-def test_a_report_has_what_models_wrote_unless_it_is_not_wanted_or_not_there(finished: tuple[str, Path]) -> None:
-    name, home = finished
-
-    def page(*options: str) -> str:
-        return Path(_json(_call("report", name, "--home", home, "--json", *options))["report"]).read_text()
-
-    (run,) = home.glob("runs/*/*")
-    steps = json.loads((run / "record.json").read_text())["steps"]
-    count = sum(step["counts"]["completions"] for step in steps if "/sample." in step["id"])
-    assert f"All {count:,} completions and judgements" in page() and 'id="samples-index"' in page("--samples")
-    assert 'id="samples' not in page("--no-samples")
-    shutil.rmtree(home / "store")
-    assert "No completions here: the store beside this run lacks" in page()
-    result = _call("report", name, "--home", home, "--samples")
-    assert result.exit_code == 2 and "not found; what models wrote lies in the home of a run" in result.stderr
 
 
 def test_a_smoke_run_judges_nothing_and_says_so(make_manifest: ManifestMaker, tmp_path: Path) -> None:

@@ -47,11 +47,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=PLAIN_WIDTH)
 
 
-def show(parts: "Iterable[RenderableType]") -> None:
-    """Print lines, texts and tables on standard output."""
+def show(parts: "Iterable[RenderableType]", *, whole: bool = False) -> None:
+    """Print lines, texts and tables on standard output. whole: lines are not wrapped, for they hold commands."""
     screen = console()
     for part in parts:
-        screen.print(plain(part) if isinstance(part, str) else part)
+        screen.print(plain(part) if isinstance(part, str) else part, soft_wrap=whole)
 
 
 def plain(text: str) -> Text:
@@ -118,7 +118,7 @@ class Table:
 
     def _grid(self, screen: Console, widths: Mapping[int, int]) -> Iterator[Text]:
         heads = [Text(column.name, style="bold") for column in self._columns]
-        for row in (heads, *self._rows):
+        for row in (*([heads] if any(heads) else []), *self._rows):
             cells = [self._fitted(screen, row[place], place, width) for place, width in widths.items()]
             for line in zip_longest(*cells):
                 made = Text()

@@ -35,7 +35,10 @@ def doctor_command(*, name: str | None, profile: str, only: str | None, online: 
     if as_json:
         print_json({"sound": found.sound, "checks": found.checks})
     else:
+        from selfimp_bench.cli.console import STYLES, plain, show
+
         for check in found.checks:
-            advice = "" if check.advice is None else f"\n         -> {check.advice}"
-            click.echo(f"{check.state:8} {check.name}: {check.found}{advice}")
+            line = plain(f"{check.state:8} {check.name}: {check.found}")
+            line.stylize(STYLES[check.state], 0, len(check.state))
+            show([line] if check.advice is None else [line, f"         -> {check.advice}"], whole=True)
     return 0 if found.sound else 2

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 
-from selfimp_bench.cli.console import table
+from selfimp_bench.cli.console import Column, Table, table
 from selfimp_bench.runs.cluster.simulate import Simulation
 from selfimp_bench.runs.hardware.cost import Range, StepCost, total
 from selfimp_bench.runs.hardware.fit import gigabytes
@@ -15,8 +15,12 @@ from selfimp_bench.runs.hardware.training import CORRECT_SHARE
 from selfimp_bench.runs.hardware.waiting import DISK
 from selfimp_bench.runs.study import Study
 
-_COLUMNS = ("model", "step", "steps", "GPUs", "rows", "accumulation", "peak GB", "fits", "M tokens", "GPU hours")
-_AMOUNTS = ("M tokens", "GPU hours", "GB on disk")
+_COLUMNS = (
+    *(Column(name=name, room="whole") for name in ("model", "step")),
+    *(Column(name=name, room="whole", right=True) for name in ("peak GB", "fits", "GPU hours")),
+    Column(name="M tokens", room="cut", right=True),
+    *(Column(name=name, room="cut", at_least=4, right=True) for name in ("steps", "GPUs", "rows", "accumulation")),
+)
 
 
 _SHOWN = 8
@@ -50,7 +54,7 @@ def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
     for cost in found.costs:
         groups.setdefault((cost.model, cost.kind), []).append(cost)
     rows = [_row(model, kind, costs) for (model, kind), costs in groups.items()]
-    yield table(f"\nOn {found.hardware}", _COLUMNS, rows)
+    yield Table(f"\nOn {found.hardware}", _COLUMNS, rows)
     yield (
         "\nrows: in training, of a pass on each GPU (accumulation: passes to an optimiser step); in sampling, what an "
         "engine has at a time if all are the longest, on its GPUs together. The other GPUs have engines of their own. "
@@ -62,21 +66,23 @@ def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
 def _row(model: str, kind: str, costs: Sequence[StepCost]) -> tuple[str, ...]:
     """``rows`` and ``accumulation`` are of the step that fills a device most."""
     fullest = max(costs, key=lambda cost: cost.footprint.total)
+    tokens, hours, _ = _amounts(costs)
     return (
         model,
         kind,
+        f"{fullest.footprint.total / 1e9:,.1f}",
+        "no" if any(cost.misfits for cost in costs) else "yes",
+        hours,
+        tokens,
         str(len(costs)),
         str(fullest.devices),
         str(fullest.per_device),
         str(fullest.accumulation or ""),
-        f"{fullest.footprint.total / 1e9:,.1f}",
-        "no" if any(cost.misfits for cost in costs) else "yes",
-        *_amounts(costs)[:2],
     )
 
 
 def _amounts(costs: Sequence[StepCost]) -> tuple[str, str, str]:
-    """Those of ``_AMOUNTS``: hours are of the steps that can run."""
+    """Millions of tokens, GPU hours, of the steps that can run, and GB on disk."""
     able = [cost for cost in costs if not cost.misfits]
     return (
         spread(total(cost.tokens for cost in costs) * 1e-6),
@@ -90,11 +96,7 @@ def _closing(found: Outlook) -> Iterator[RenderableType]:
     rates = found.rates
     yield (
         f"\n{spread(found.gpu_hours)} GPU hours{' of what can run' if found.misfits else ''}, "
-        f"{spread(found.gpu_hours_to_do)} of them to do; "
-        f"{spread(found.disk_bytes * 1e-9)} GB on disk (samples, embeddings, and a checkpoint of every training "
-        f"step), and "
-        f"{gigabytes(found.resume.peak_bytes)} of checkpoints to resume from while training goes on; "
-        f"peak {gigabytes(found.peak_bytes)} on a device"
+        f"{spread(found.gpu_hours_to_do)} of them to do; peak {gigabytes(found.peak_bytes)} on a device"
     )
     yield (
         f"\nThe first number expects answers as long as gold ones, {CHARACTERS_PER_TOKEN} characters a token, and "
@@ -149,19 +151,25 @@ def _shared_outlook(found: StudyOutlook) -> Iterator[RenderableType]:
     rows = [
         (
             each.experiment,
-            str(each.runs),
             f"{each.peak_bytes / 1e9:,.1f}",
             "yes" if each.fits else "no",
-            spread(each.tokens * 1e-6),
             spread(each.gpu_hours),
             spread(each.own_gpu_hours),
+            str(each.runs),
+            spread(each.tokens * 1e-6),
             spread(each.disk_bytes * 1e-9),
         )
         for each in found.experiments
     ]
-    tokens, hours, disk = _AMOUNTS
-    columns = ("experiment", "runs", "peak GB", "fits", tokens, hours, "after those above", disk)
-    yield table(f"\nOn {found.whole.hardware}, each experiment by itself", columns, rows)
+    columns = (
+        Column(name="experiment", room="whole"),
+        *(
+            Column(name=name, room="whole", right=True)
+            for name in ("peak GB", "fits", "GPU hours", "after those above")
+        ),
+        *(Column(name=name, room="cut", at_least=4, right=True) for name in ("runs", "M tokens", "GB on disk")),
+    )
+    yield Table(f"\nOn {found.whole.hardware}, each experiment by itself", columns, rows)
     by_model: dict[str, list[StepCost]] = {}
     for cost in found.whole.costs:
         by_model.setdefault(cost.model, []).append(cost)

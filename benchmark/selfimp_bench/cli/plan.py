@@ -1,6 +1,7 @@
 """`plan`: what a run would do and cost."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,12 @@ from selfimp_bench.cli.command import (
     seeds_option,
     vary_option,
 )
+from selfimp_bench.errors import InputError
 
 if TYPE_CHECKING:
+    from selfimp_bench.cli.plan_tables import Planned
     from selfimp_bench.runs.cluster.simulate import Simulation
+    from selfimp_bench.runs.decide import Decidability
     from selfimp_bench.runs.forecast import Forecast
     from selfimp_bench.runs.hardware.outlook import StudyOutlook
     from selfimp_bench.runs.prompt_fits import PromptFit
@@ -37,6 +41,10 @@ if TYPE_CHECKING:
 @home_option
 @hardware_option
 @click.option(
+    "--price", type=click.FloatRange(min=0), metavar="PER_GPU_HOUR", help="Of one GPU of --hardware, in any currency."
+)
+@click.option("--steps", is_flag=True, help="Every step, too.")
+@click.option(
     "--nodes", "nodes_text", metavar="4x8xA100-80GB", help="Simulate --executor on so many machines of so many GPUs."
 )
 def plan_command(
@@ -48,31 +56,52 @@ def plan_command(
     vary: tuple[str, ...],
     home: Path,
     hardware_text: str | None,
+    price: float | None,
+    steps: bool,
     nodes_text: str | None,
     as_json: bool,
 ) -> int:
-    """The steps, which are done already, what they cost, and which claims this size can decide.
+    """What a run costs, what is in its way, and which claims this size can decide; with --steps every step, too.
 
-    With --hardware also GPU hours, memory, batch and disk there, and exit code 2 when a step cannot run there.
+    With --hardware also GPU hours, memory and batch there, and exit code 2 when a step cannot run there; --price makes
+    money of the hours.
     Prompts that do not fit a model are named with what becomes of them, and counted here where model and data are.
     With --nodes also how long a cluster takes for all of it, what lies idle meanwhile, and in which order it goes.
     """
     hardware = parsed_hardware(hardware_text)
+    if price is not None and hardware is None:
+        raise InputError("--price is of a GPU hour: say on which GPUs (--hardware 8xA100-80GB)")
     study = open_study(name, profile, only, seeds, vary)
 
+    from selfimp_bench.runs.disk import disk_use
     from selfimp_bench.runs.forecast import forecast
     from selfimp_bench.runs.hardware.outlook import study_outlook
+    from selfimp_bench.runs.hub_needs import hub_needs, shortfalls
     from selfimp_bench.runs.prompt_fits import prompt_fits
     from selfimp_bench.steps.store import Store
 
     expected = forecast(study.plan().plan, Store(home / "store"))
     found = None if hardware is None else study_outlook(study, hardware, done=expected.done())
     prompts = prompt_fits(study.experiments, home)
+    missing = shortfalls(hub_needs(study.experiments), home)
+    disk = disk_use(study.experiments, missing, home)
     simulated = None if nodes_text is None else _simulated(study, nodes_text)
     if as_json:
-        print_json(_document(study, expected, prompts, found) | {"nodes": simulated})
+        room = {"total": disk.total, **asdict(disk)}
+        print_json(_document(study, expected, prompts, found) | {"nodes": simulated, "disk": room, "price": price})
     else:
-        _show(study, expected, prompts, found)
+        from selfimp_bench.cli.plan_tables import Planned
+
+        planned = Planned(
+            study=study,
+            expected=expected,
+            disk=disk,
+            missing=missing,
+            outlook=found,
+            price=price,
+            claims=_claims(study),
+        )
+        _show(planned, prompts, steps=steps)
         if simulated is not None:
             _show_simulation(simulated)
     return 2 if found is not None and found.whole.misfits else 0
@@ -114,16 +143,22 @@ def _document(
     }
 
 
-def _show(study: "Study", expected: "Forecast", prompts: "Sequence[PromptFit]", found: "StudyOutlook | None") -> None:
-    from selfimp_bench.cli.console import console
+def _claims(study: "Study") -> "Sequence[Decidability] | None":
+    """What one experiment can decide; None of several, which takes too long for all of them."""
+    from selfimp_bench.runs.decide import decidable_claims
+
+    if study.across is not None or study.variant:
+        return None
+    return decidable_claims(study.experiments[0])
+
+
+def _show(planned: "Planned", prompts: "Sequence[PromptFit]", *, steps: bool) -> None:
+    from selfimp_bench.cli.console import show
     from selfimp_bench.cli.hardware_tables import study_outlook_tables
-    from selfimp_bench.cli.screen import plan_tables
+    from selfimp_bench.cli.plan_tables import plan_tables
     from selfimp_bench.runs.prompt_fits import fit_lines
 
-    for part in plan_tables(study, expected):
-        console().print(part)
-    console().print("\nDo the prompts fit the models?")
-    for line in fit_lines(prompts):
-        console().print(line.words, markup=False)
-    for part in () if found is None else study_outlook_tables(study, found):
-        console().print(part)
+    show(plan_tables(planned, steps=steps))
+    show(["\nDo the prompts fit the models?", *(line.words for line in fit_lines(prompts))])
+    if planned.outlook is not None:
+        show(study_outlook_tables(planned.study, planned.outlook))

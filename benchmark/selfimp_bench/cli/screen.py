@@ -23,12 +23,9 @@ if TYPE_CHECKING:
     from selfimp_bench.manifest.model import Claim
     from selfimp_bench.manifest.suite_model import Suite, SuiteClaim
     from selfimp_bench.protocols.protocol import AnyManifest
-    from selfimp_bench.runs.decide import Decidability, Prospect
     from selfimp_bench.runs.describe import Assumption
     from selfimp_bench.runs.explain import Explanation
-    from selfimp_bench.runs.forecast import Forecast
     from selfimp_bench.runs.judge import Judgement, StudyJudgement
-    from selfimp_bench.runs.study import Study
     from selfimp_bench.runs.validate import PaperJudgement, Validation
     from selfimp_bench.tasks.sandbox.selftest import SelfTest
     from selfimp_bench.verdict.panel import Paneled
@@ -252,119 +249,30 @@ def _interval(finding: Finding) -> str:
     return f"{_few(found.mean)} ({_few(found.low)} to {_few(found.high)})"
 
 
-def plan_tables(study: "Study", expected: "Forecast") -> "Iterator[RenderableType]":
-    """Of one experiment every step and what its claims can decide; of several what each adds, equal steps once."""
-    if study.variant:
-        yield f"{study.name}: {NOT_JUDGED}: {variant_words(study.variant)}\n"
-    if study.across is None:
-        from selfimp_bench.runs.decide import decidable_claims
-
-        yield from forecast_tables(expected, () if study.variant else decidable_claims(study.experiments[0]))
-        return
-    parts = study.plan().experiments
-    rows = [(each.experiment, str(each.steps), str(each.shared), str(each.steps - each.shared)) for each in parts]
-    yield table(None, ("experiment", "steps", "shared with one above", "its own"), rows)
-    yield (
-        f"\n{len(expected.steps)} steps in all, {expected.to_do} to do; at most "
-        f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
-        f"{expected.tokens_to_train_at_most:,} to train on; samples and embeddings about "
-        f"{on_disk(expected.disk_bytes)} on "
-        "disk, checkpoints on top (equal steps of several experiments counted once)"
-    )
-    for member in study.across.experiments:
-        if member.pending is not None:
-            yield f"left out: {member.name}: {member.pending}"
-
-
-def forecast_tables(expected: "Forecast", claims: "Sequence[Decidability]") -> "Iterator[RenderableType]":
-    """A plan's steps, what is still to do, and which claims can be decided."""
-    rows = [
-        (
-            made.step.id,
-            made.state,
-            str(made.step.rows_at_most or ""),
-            str(made.step.tokens_at_most or ""),
-            _duration(made.seconds) if made.state == "to do" else "",
-        )
-        for made in expected.steps
-    ]
-    yield table(None, ("step", "state", "rows at most", "tokens at most", "time"), rows)
-    time_left = "unknown until steps of each kind have run in this home"
-    if expected.seconds is not None:
-        time_left = f"about {_duration(expected.seconds)} at rates measured in this home"
-    yield (
-        f"\n{expected.to_do} of {len(expected.steps)} steps to do; at most "
-        f"{expected.tokens_to_generate_at_most:,} tokens to generate and "
-        f"{expected.tokens_to_train_at_most:,} to train on; samples and embeddings about "
-        f"{on_disk(expected.disk_bytes)} on "
-        f"disk, checkpoints on top; time: {time_left}"
-    )
-    if claims:
-        yield from _decidable(claims)
-
-
-def _decidable(claims: "Sequence[Decidability]") -> "Iterator[RenderableType]":
-    """With each number of replicates: of so many faithful runs how many decide it, and what they can tell apart."""
-    from selfimp_bench.runs.decide import DRAWS, REPLICATES
-
-    yield (
-        f"\nCan this size decide the claims? Of {DRAWS} faithful runs, simulated from the published numbers and the "
-        "expected spread over seeds, so many reproduce a claim with K replicates; the smallest effect is what 80 of "
-        "100 runs would tell from what is named last."
-    )
-    rows = [
-        (
-            f"{each.claim} ({each.model})",
-            *(_prospect(one) for one in each.prospects),
-            " / ".join(_effect(one.smallest_effect) for one in each.prospects) + f" {each.unit}",
-            each.untold,
-        )
-        if each.prospects
-        else (f"{each.claim} ({each.model})", *("" for _ in REPLICATES), "nothing published", each.untold)
-        for each in claims
-    ]
-    columns = ("claim", *(f"K = {count}" for count in REPLICATES), "smallest effect", "to be told from")
-    yield table(None, columns, rows)
-
-
-def _prospect(found: "Prospect") -> str:
-    against = f", {found.contradicted} against" if found.contradicted else ""
-    return f"{'yes' if found.decided else 'no'} ({found.reproduced}{against})"
-
-
-def _effect(effect: float | None) -> str:
-    return "-" if effect is None else brief(effect)
-
-
-def on_disk(count: int) -> str:
-    """Bytes in units of 10^6 or 10^9, as datasheets count."""
-    return f"{count / 1e9:,.0f} GB" if count >= 10**10 else f"{count / 1e6:,.0f} MB"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+_ATTACKS = (
+    Column(name="", room="whole"),
+    Column(name="attack", room="whole"),
+    Column(name="ended", room="cut"),
+    Column(name="what it tries", room="cut", at_least=20),
+    Column(name="because", room="cut", at_least=20),
+)
 
 
 def selftest_lines(tested: "SelfTest") -> "Iterator[RenderableType]":
-    """A self-test: each attack and what became of it, then the sum."""
+    """A self-test: a line for each attack and what became of it, all that is known of one that got through, the sum."""
     if tested.missing is not None:
         yield f"{tested.mechanism} cannot be had here: {tested.missing}"
         return
-    rows = [
-        (
-            "held" if result.held else "BROKEN",
-            result.name,
-            result.what,
-            str(result.found) if result.held else f"{result.found} instead of {result.expected}",
-            "; ".join((*result.traces, result.remark or "")),
-        )
-        for result in tested.results
-    ]
-    yield table(f"{tested.mechanism}", ("", "attack", "what it tries", "ended", "because"), rows)
-    held = sum(result.held for result in tested.results)
-    yield f"{tested.mechanism}: {held} of {len(tested.results)} attacks ended as they should"
+    rows, broken = [], []
+    for result in tested.results:
+        ended = str(result.found) if result.held else f"{result.found} instead of {result.expected}"
+        because = "; ".join((*result.traces, result.remark or ""))
+        rows.append(("held" if result.held else "BROKEN", result.name, ended, result.what, because))
+        if not result.held:
+            broken.append(f"BROKEN {result.name} ({result.what}): {ended}; {because}")
+    yield Table(f"{tested.mechanism}", _ATTACKS, rows)
+    yield from broken
+    yield f"{tested.mechanism}: {len(rows) - len(broken)} of {len(rows)} attacks ended as they should"
 
 
 def validation_lines(report: "Validation", *, verbose: bool) -> Iterator[str]:

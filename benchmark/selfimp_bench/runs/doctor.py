@@ -14,16 +14,14 @@ from selfimp_bench.engines.open import engine_version, not_installed
 from selfimp_bench.errors import InputError
 from selfimp_bench.locks import on_network
 from selfimp_bench.machine import ready_home
-from selfimp_bench.manifest.model import Encoder, Engines, ModelRef
+from selfimp_bench.manifest.model import Encoder, Engines
 from selfimp_bench.mounts import file_system
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.runs.compilers import missing_compiler
-from selfimp_bench.runs.forecast import BYTES_PER_SAMPLED_TOKEN, forecast
-from selfimp_bench.runs.hardware.cost import sources
+from selfimp_bench.runs.disk import disk_use, in_bytes, parameters_of
 from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.runs.hardware.footprint import ADAM_BYTES
-from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.hardware.training import STORED_BYTES
 from selfimp_bench.runs.hub_needs import Shortfall, fetch_command, hub_needs, shortfalls
 from selfimp_bench.runs.own_files import own_files
@@ -32,8 +30,7 @@ from selfimp_bench.runs.record import driver
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.model import ModelBlock
-from selfimp_bench.steps.plan import Plan, Step, plan_keys
-from selfimp_bench.steps.store import Store
+from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.train import TrainBlock
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
@@ -193,48 +190,21 @@ def _memory(steps: Sequence[Step]) -> Check:
     found = machine.available_memory()
     on_cpu = any(isinstance(step.block, TrainBlock) and step.block.device == "cpu" for step in steps)
     each = ADAM_BYTES if on_cpu else STORED_BYTES
-    needed = max((each * (_parameters(step) or 0) for step in steps), default=0)
+    models = (step.block.model for step in steps if isinstance(step.block, ModelBlock))
+    needed = max((each * parameters_of(model) for model in models), default=0)
     words = f"{gigabytes(found)} available"
     if needed > found:
         return _problem("memory", f"{words}; the largest model needs {gigabytes(needed)}", "run on a larger machine")
     return _ok("memory", f"{words}{f', at least {gigabytes(needed)} needed' if needed else ''}")
 
 
-def _parameters(step: Step) -> int | None:
-    """The size of the base model that a step finds; None for another step, and where its size is not known."""
-    if not isinstance(step.block, ModelBlock):
-        return None
-    try:
-        return architecture_of(step.block.model).parameters
-    except InputError:
-        return None
-
-
-def _disk(experiments: Iterable[Experiment], missing: Iterable[Shortfall], home: Path) -> Check:
+def _disk(experiments: Sequence[Experiment], missing: Sequence[Shortfall], home: Path) -> Check:
     """Room for what is still to be sampled, trained (each piece of work once) and fetched, where sizes are known."""
-    store = Store(home / "store")
-    work: dict[str, int] = {}
-    for experiment in experiments:
-        plan = experiment.plan()
-        keys, done = plan_keys(plan), forecast(plan, store).done()
-        work |= {keys[step.id]: _bytes_on_disk(step, plan) for step in plan.steps if step.id not in done}
-    models = [short.need.ref for short in missing if isinstance(short.need.ref, ModelRef)]
-    fetched = sum(STORED_BYTES * model.architecture.parameters for model in models if model.architecture is not None)
-    needed, found = sum(work.values()) + fetched, machine.free_disk(home)
-    words = f"{gigabytes(found)} free under {home.absolute()}, at most about {gigabytes(needed)} needed"
+    needed, found = disk_use(experiments, missing, home).total, machine.free_disk(home)
+    words = f"{in_bytes(found)} free under {home.absolute()}, at most {in_bytes(needed)} needed"
     if needed > found:
         return _problem("disk", words, "make room, choose another --home, or run one model at a time (--only model=M)")
     return _ok("disk", words)
-
-
-def _bytes_on_disk(step: Step, plan: Plan) -> int:
-    """What a step writes at most: its samples or judgements, or a checkpoint, stored like the base model."""
-    if plan.stage(step).tokens == "generated":
-        return step.tokens_at_most * BYTES_PER_SAMPLED_TOKEN
-    if isinstance(step.block, TrainBlock):
-        nearest = sources(step, ModelBlock, plan.by_id())[0]
-        return STORED_BYTES * (_parameters(nearest) or 0)
-    return 0
 
 
 def _fetched(experiments: Sequence[Experiment], missing: Sequence[Shortfall], home: Path) -> Iterator[Check]:

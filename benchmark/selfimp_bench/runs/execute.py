@@ -26,7 +26,7 @@ from selfimp_bench.runs.case_studies import case_studies
 from selfimp_bench.runs.compilers import missing_compiler
 from selfimp_bench.runs.evidence import files_of
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, TABLES
-from selfimp_bench.runs.forecast import forecast
+from selfimp_bench.runs.forecast import records_of
 from selfimp_bench.runs.hub_needs import missing_words
 from selfimp_bench.runs.record import driver, make_record, make_study_record
 from selfimp_bench.runs.study import Experiment, Study
@@ -177,7 +177,7 @@ def table_names(experiment: Experiment) -> tuple[str, ...]:
 
 def _lack_of_libraries(experiment: Experiment, plan: Plan, store: Store) -> Iterator[str]:
     """What to install when engines of steps that are to do lack a library."""
-    done = forecast(plan, store).done()
+    done = records_of(plan, store)
     engines = {plan.stage(step).engine(step.block): step.id for step in reversed(plan.steps) if step.id not in done}
     for name, first in sorted((name, first) for name, first in engines.items() if name is not None):
         if words := not_installed(name):
@@ -190,7 +190,7 @@ def _lack_of_devices(experiment: Experiment, plan: Plan, store: Store) -> Iterat
     compiler = missing_compiler(engines)
     if engines.device == "cpu" and compiler is None:
         return
-    done = forecast(plan, store).done()
+    done = records_of(plan, store)
     to_do = [step.id for step in plan.steps if plan.stage(step).on_device and step.id not in done]
     if not to_do:
         return

@@ -1,6 +1,6 @@
 """What a plan will cost on this home: what is done already, and how long the rest takes at rates measured here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from selfimp_bench.errors import InputError
-from selfimp_bench.protocols.post_training.embed import vector_bytes
 from selfimp_bench.steps.plan import Plan, Stage, Step, fingerprint
 from selfimp_bench.steps.store import STEP_FILE, StepRecord, Store
 
@@ -27,7 +26,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StepForecast:
-    """A step with its state and upper bounds. ``seconds`` is None where no step of its kind has run in this home."""
+    """A step with its state and upper bounds. ``seconds`` is None where no such step has run in this home: of the same
+    stage and method, with the same engine and device, on the same models and problems."""
 
     step: Step
     state: State
@@ -36,14 +36,12 @@ class StepForecast:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """A plan's steps, and totals over those still to do. ``disk_bytes`` is for samples and the
-    vectors of their texts; checkpoints come on top."""
+    """A plan's steps, and totals over those still to do; ``seconds`` is None where those of any step are not known."""
 
     steps: tuple[StepForecast, ...]
     to_do: int
     tokens_to_generate_at_most: int
     tokens_to_train_at_most: int
-    disk_bytes: int
     seconds: float | None
 
     def done(self) -> frozenset[str]:
@@ -55,10 +53,12 @@ def forecast(plan: Plan, store: Store) -> Forecast:
     """Look the plan's steps up in the store. A step whose inputs are still to be made is to do."""
     records = records_of(plan, store)
     steps = []
-    rates = _seconds_per_unit(store)
+    rates, kinds = _seconds_per_unit(store), _kinds(plan)
     for step in plan.steps:
         state = State.DONE if step.id in records else State.TO_DO
-        steps.append(StepForecast(step=step, state=state, seconds=_seconds(step, plan.stage(step), rates)))
+        steps.append(
+            StepForecast(step=step, state=state, seconds=_seconds(step, plan.stage(step), rates.get(kinds[step.id])))
+        )
     to_do = [made for made in steps if made.state is State.TO_DO]
     tokens = {
         kind: sum(made.step.tokens_at_most for made in to_do if plan.stage(made.step).tokens == kind)
@@ -70,7 +70,6 @@ def forecast(plan: Plan, store: Store) -> Forecast:
         to_do=len(to_do),
         tokens_to_generate_at_most=tokens["generated"],
         tokens_to_train_at_most=tokens["trained on"],
-        disk_bytes=tokens["generated"] * BYTES_PER_SAMPLED_TOKEN + vector_bytes(made.step for made in to_do),
         seconds=sum(known) if len(known) == len(to_do) else None,
     )
 
@@ -94,22 +93,61 @@ def _find(step: Step, records: Mapping[str, StepRecord], store: Store) -> StepRe
         return None
 
 
-def _seconds_per_unit(store: Store) -> Mapping[str, float]:
-    """The median seconds per row bound of each stage's steps in this home: a rate that includes start-up."""
-    seen: dict[str, list[float]] = {}
+_Kind = tuple[object, ...]
+"""What a step's time depends on besides its rows, all but the machine: a home lies on one, or on equal ones."""
+
+
+def _kind(stage: str, block: Mapping[str, Any], roots: frozenset[str]) -> _Kind:
+    settings = block.get("settings")
+    device = settings.get("device") if isinstance(settings, Mapping) else block.get("device")
+    return stage, block.get("engine"), device, block.get("method"), roots
+
+
+def _kinds(plan: Plan) -> Mapping[str, _Kind]:
+    """Of every step of a plan, by id. Roots are the models and problems that all it reads was made from."""
+    roots: dict[str, frozenset[str]] = {}
+    found = {}
+    for step in plan.steps:
+        read = [roots[source] for source in step.inputs.values()]
+        roots[step.id] = frozenset().union(*read) if read else frozenset([fingerprint(step, {})])
+        found[step.id] = _kind(step.stage, msgspec.to_builtins(step.block, str_keys=True), roots[step.id])
+    return found
+
+
+def _seconds_per_unit(store: Store) -> Mapping[_Kind, float]:
+    """The median seconds per row of each kind's steps in this home: a rate that includes start-up."""
+    records: list[StepRecord] = []
     for path in store.root.glob(f"*/{STEP_FILE}"):
         with suppress(ValueError, OSError):  # said by the run that needs it
-            record = msgspec.json.decode(path.read_bytes(), type=StepRecord)
-            seen.setdefault(record.stage, []).append(record.seconds / max(1, _units(record.counts)))
-    return {stage: median(values) for stage, values in seen.items()}
+            records.append(msgspec.json.decode(path.read_bytes(), type=StepRecord))
+    roots = _roots(records)
+    seen: dict[_Kind, list[float]] = {}
+    for record in records:
+        if (own := roots.get(record.content_digest())) is not None:
+            seconds = record.seconds / max(1, _units(record.counts))
+            seen.setdefault(_kind(record.stage, record.block, own), []).append(seconds)
+    return {kind: median(values) for kind, values in seen.items()}
+
+
+def _roots(records: Iterable[StepRecord]) -> Mapping[str, frozenset[str]]:
+    """By what a step wrote, the fingerprints of those steps without inputs that it goes back to; none where one is
+    missing."""
+    found: dict[str, frozenset[str]] = {}
+    waiting = list(records)
+    while waiting:
+        able = [each for each in waiting if all(source in found for source in each.inputs.values())]
+        for record in able:
+            read = [found[source] for source in record.inputs.values()]
+            found[record.content_digest()] = frozenset().union(*read) if read else frozenset([record.fingerprint])
+        waiting = [each for each in waiting if each.content_digest() not in found] if able else []
+    return found
 
 
 def _units(counts: Mapping[str, int]) -> int:
     return next((counts[name] for name in ("completions", "rows", "judgements", "matches") if counts.get(name)), 1)
 
 
-def _seconds(step: Step, stage: Stage[Any], rates: Mapping[str, float]) -> float | None:
-    if step.stage not in rates:
+def _seconds(step: Step, stage: Stage[Any], rate: float | None) -> float | None:
+    if rate is None:
         return None
-    units = step.rows_at_most if stage.rated_by_rows else 1
-    return rates[step.stage] * max(1, units)
+    return rate * max(1, step.rows_at_most if stage.rated_by_rows else 1)

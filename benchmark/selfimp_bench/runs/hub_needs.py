@@ -18,7 +18,7 @@ from selfimp_bench.errors import InputError, NotReady
 from selfimp_bench.manifest.catalog import entries, is_of_several
 from selfimp_bench.manifest.model import DatasetRef, Encoder, ModelRef, Profile
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
-from selfimp_bench.runs.forecast import forecast
+from selfimp_bench.runs.forecast import records_of
 from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.dataset import ProblemsBlock
 from selfimp_bench.steps.model import ModelBlock
@@ -78,7 +78,8 @@ def missing_words(experiment: Experiment, home: Path) -> str | None:
     Nothing is missing where every step is done already.
     """
     missing = shortfalls(hub_needs((experiment,)), home)
-    if not missing or not forecast(experiment.plan(), Store(home / "store")).to_do:
+    plan = experiment.plan()
+    if not missing or len(records_of(plan, Store(home / "store"))) == len(plan.steps):
         return None
     return "\n".join(
         [

@@ -47,7 +47,8 @@ class Misfit:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """costs: of the steps that use a GPU. gpu_hours: of those that can run; to_do: without those that are done.
+    """count: of the hardware's GPUs. costs: of the steps that use one. gpu_hours: of those that can run; to_do: without
+    those that are done.
 
     waits: what all GPUs wait for, beside those hours. all_hours: both. disk_bytes: samples, the vectors of their texts,
     and a checkpoint of every training step; resume: what is there besides while training goes on. peak_bytes: of the
@@ -56,6 +57,7 @@ class Outlook:
     """
 
     hardware: str
+    count: int
     rates: Rates
     costs: tuple[StepCost, ...]
     gpu_hours: Range
@@ -113,6 +115,7 @@ def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
     kept = vector_bytes(plan.steps)
     return Outlook(
         hardware=str(hardware),
+        count=hardware.count,
         rates=setting.rates,
         costs=costs,
         gpu_hours=total(cost.gpu_hours for cost in able),
