@@ -58,7 +58,7 @@ JOB = {
     "micro_batch_size": same("per_device_train_batch_size", 11),
     "gradient_checkpointing": same("gradient_checkpointing", True),
 }
-# What says where from, and what the worker itself uses (see test_trl.py).
+# What says where from, and what the worker itself uses (see test_trl.py; pair_loss in test_trl_worker.py).
 PROVENANCE = {"source", "assumed"}
 USED_BY_THE_WORKER = {"method", "start", "reference", "training_set", "threads", "distributed"}
 NESTED = {"optimisation", "preference", "lora"}
@@ -83,7 +83,7 @@ def names(kind: type) -> set[str]:
 
 def test_every_field_has_a_sentinel() -> None:
     assert names(Optimisation) == OPTIMISATION.keys() | PROVENANCE
-    assert names(PreferenceOptimisation) == PREFERENCE.keys() | PROVENANCE | {"optimisation"}
+    assert names(PreferenceOptimisation) == PREFERENCE.keys() | PROVENANCE | {"optimisation", "pair_loss"}
     assert names(TrainJob) == JOB.keys() | USED_BY_THE_WORKER | NESTED
 
 

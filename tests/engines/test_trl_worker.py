@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from own_packages import install
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn import functional
@@ -21,7 +22,7 @@ from selfimp_bench.engines.trl.training_set import read_training_set
 from selfimp_bench.engines.trl.worker import EngineCheck, check_engine, make_trainer
 from selfimp_bench.engines.trl.worker import run as run_worker
 from selfimp_bench.errors import InputError, StepFailed
-from selfimp_bench.manifest.model import Lora, Quantisation
+from selfimp_bench.manifest.model import Lora, OwnCode, Quantisation
 
 from .conftest import MakeJob, Rows, dpo_rows, folders_in, sft_rows, worker_job
 
@@ -37,6 +38,7 @@ FOUR_BITS = Lora(
     source="test",
 )
 Loss = Callable[[Any], torch.Tensor]
+EXAMPLE = Path(__file__).parents[2] / "benchmark" / "examples" / "own-method"
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +172,30 @@ def test_rpo_is_dpo_plus_the_weighted_sft_loss_of_the_chosen_completions(
     preference, likelihood = dpo_loss(rows, reference, 0.05), row_loss([row[:2] for row in rows])
     by_hand = train_by_hand(model, lambda policy: preference(policy) + 0.7 * likelihood(policy), job, steps=3)
     assert by_hand[0][0] > math.log(2) + 1  # the term is there
+    assert_same_training(run(job), by_hand, model)
+
+
+def test_a_loss_of_another_package_is_trained_by_as_dpo_s_own(
+    make_job: MakeJob, run: Callable[[TrainJob], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IPO of the example, a tenth of it by an option, against the same written out."""
+    name = "a-tenth-of-ipo"
+    source = (EXAMPLE / "selfimp_example_method" / "losses.py").read_text()
+    source += "\n\ndef tenth(pairs, *, beta, part):\n    return part * ipo(pairs, beta=beta)\n"
+    install(tmp_path, name, {"tenth.py": source}, {"selfimp_bench.pair_losses": {"tenth": "tenth:tenth"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = dpo_rows(5)
+    job = make_job(rows, batch_size=6, epochs=3, beta=0.3)
+    assert job.preference is not None
+    own = OwnCode(package=name, version="1.0", name="tenth", options={"part": 0.1}, source="test")
+    job = replace(job, preference=replace(job.preference, loss="own", pair_loss=own))
+    model, reference = load_model(job.start), load_model(job.start)
+    with torch.no_grad():
+        frozen = margins(reference, rows)
+    by_hand = train_by_hand(
+        model, lambda policy: 0.1 * ((margins(policy, rows) - frozen - 1 / 0.6) ** 2).mean(), job, steps=3
+    )
+    assert by_hand[0][0] == pytest.approx(0.1 / 0.36)
     assert_same_training(run(job), by_hand, model)
 
 

@@ -278,6 +278,7 @@ def selftest_lines(tested: "SelfTest") -> "Iterator[RenderableType]":
 def validation_lines(report: "Validation", *, verbose: bool) -> Iterator[str]:
     """What is wrong, and a summary; ``verbose`` also has what is assumed and what the papers contradict, and where."""
     yield from (str(flaw) for flaw in report.flaws)
+    yield from report.unchecked
     if verbose:
         yield from report.notes
         yield from paper_lines(report.papers)

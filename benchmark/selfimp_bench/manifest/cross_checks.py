@@ -23,7 +23,9 @@ from selfimp_bench.manifest.model import (
     ModelRef,
     Optimisation,
     OrderClaim,
+    OwnCode,
     PaperFigure,
+    PreferenceOptimisation,
     PromptTokens,
     Sampling,
     TrendClaim,
@@ -284,6 +286,31 @@ def _vllm_on_device(vllm: VllmSettings, device: str, path: JsonPath) -> Iterator
         yield Fault(path=(*path, "batch_invariant"), message=message)
 
 
+_LEFT_OUT_OF_FINGERPRINTS = ("source", "assumed", "architecture", "characters", "prompt_tokens")
+
+
+def _option_names(own: OwnCode, path: JsonPath) -> Iterator[Fault]:
+    for name in own.options or {}:
+        if name in _LEFT_OUT_OF_FINGERPRINTS:
+            message = f"an option called {shown(name)} would not count in fingerprints; call it something else"
+            yield Fault(path=(*path, "options", name), message=message, on_key=True)
+        elif not name.isidentifier():
+            message = f"expected the name of a Python argument, found {shown(name)}"
+            yield Fault(path=(*path, "options", name), message=message, on_key=True)
+
+
+def _pair_loss(dpo: PreferenceOptimisation, path: JsonPath) -> Iterator[Fault]:
+    """A loss of another package exactly with ``loss: own``, and no term beside it."""
+    if (dpo.loss == "own") != (dpo.pair_loss is not None):
+        expected = (
+            "own, for there is a pair_loss" if dpo.pair_loss is not None else "sigmoid, for there is no pair_loss"
+        )
+        yield Fault(path=(*path, "loss"), message=f"expected {expected}, found {dpo.loss}")
+    if dpo.pair_loss is not None and dpo.sft_coefficient is not None:
+        message = "the pair_loss is the whole loss; remove 'sft_coefficient'"
+        yield Fault(path=(*path, "sft_coefficient"), message=message, on_key=True)
+
+
 def _figure_keys(figure: PaperFigure, path: JsonPath) -> Iterator[Fault]:
     """Published numbers or why there are none; what a form needs and no other has."""
     if (figure.beside is None) is (figure.unpublished is None):
@@ -324,6 +351,8 @@ BLOCK_RULES: BlockRules = {
     Claim: (_claim_form,),
     OrderClaim: (_order_cells,),
     TrendClaim: (_trend_iterations,),
+    OwnCode: (_option_names,),
+    PreferenceOptimisation: (_pair_loss,),
     Engines: (_vllm_block, _distributed_trainer),
     PaperFigure: (_figure_keys, _panel_keys),
 }

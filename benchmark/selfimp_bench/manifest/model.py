@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
+from selfimp_bench.installed import Brought
 from selfimp_bench.manifest.kinds import (
     FILLED,
     SOME,
@@ -29,6 +30,7 @@ from selfimp_bench.manifest.kinds import (
     GraderName,
     Name,
     NotNegative,
+    Package,
     PathInside,
     Positive,
     PriorSetting,
@@ -45,6 +47,7 @@ from selfimp_bench.manifest.kinds import (
     means,
 )
 from selfimp_bench.measurement import Split
+from selfimp_bench.methods import Kind
 
 
 class Profile(StrEnum):
@@ -411,6 +414,32 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnCode:
+    """A function that another installed package brings, by an entry point (``selfimp_bench.methods`` has its form).
+
+    ``package`` is the distribution, ``version`` the one that must be installed, ``name`` the entry point. The group of
+    the entry point follows from where it is named. Its code, and the versions of what the package requires, are a part
+    of the steps' fingerprints.
+    """
+
+    package: Package
+    """The distribution that brings it, as pip knows it."""
+    version: Text
+    """The version of the distribution that must be installed."""
+    name: Name
+    """The entry point's name."""
+    options: dict[str, Scalar] | None = None
+    """Further keyword arguments of the function; absent: none."""
+    source: Source | None = None
+    assumed: Assumed | None = None
+
+    def brought(self, kind: Kind) -> Brought:
+        """What is to be looked for among the installed packages."""
+        options = tuple(sorted((self.options or {}).items()))
+        return Brought(kind=kind, package=self.package, version=self.version, name=self.name, options=options)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resample:
     """More samples where a model rarely succeeds: difficulty-aware sampling (2411.00750, without its guidance).
 
@@ -482,6 +511,8 @@ class PostTraining:
     without_pair: a DPO problem without a correct or without a wrong sample is dropped, or the run stops.
     empty_training_set: M_t is M_{t-1} unchanged (``keep-previous``), or the run stops.
     resample, balance, majority: how a follow-up departs from the algorithm, at most one; absent: not at all.
+    sample_rule, pair_rule: a function of another package that says which samples SFT, which pairs DPO trains on, in
+        the place of the rules above; at most ``max_correct_per_problem`` and ``pairs_per_problem`` of a problem.
     """
 
     schedule: Annotated[tuple[Method, ...], SOME]
@@ -513,6 +544,10 @@ class PostTraining:
     """
     majority: Majority | None = None
     """A vote says which answers are right; absent: the gold answers do."""
+    sample_rule: OwnCode | None = None
+    """A function of another package chooses the samples that SFT trains on; absent: the correct ones, first come."""
+    pair_rule: OwnCode | None = None
+    """A function of another package chooses the pairs that DPO trains on; absent: as pairing says."""
     source: Source | None = None
     assumed: Assumed | None = None
 
@@ -567,13 +602,15 @@ class PreferenceOptimisation:
 
     beta: Positive
     """Weight of the KL term."""
-    loss: Literal["sigmoid"]
-    """Form of the loss."""
+    loss: Literal["sigmoid", "own"]
+    """Form of the loss; own is that of pair_loss."""
     label_smoothing: BelowHalf
     """0 for plain DPO."""
     sft_coefficient: Positive | None = None
     """Weight of the SFT loss on the chosen completions that is added to DPO's (RPO), each completion's negative
     log-likelihood divided by its length in tokens (2404.19733); absent: no such term."""
+    pair_loss: OwnCode | None = None
+    """A function of another package that is the loss of a pair, given beta; exactly with loss own."""
     optimisation: Optimisation
     """The training run itself."""
     source: Source | None = None

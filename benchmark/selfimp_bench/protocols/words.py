@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from selfimp_bench.manifest.model import Optimisation, PreferenceOptimisation
+from selfimp_bench.manifest.model import Optimisation, OwnCode, PreferenceOptimisation
 
 
 class AnySampling(Protocol):
@@ -31,7 +31,8 @@ def sampling_words(sampling: AnySampling) -> str:
 def preference_words(dpo: PreferenceOptimisation) -> str:
     """``beta 0.1, ...``, and the optimisation."""
     term = "" if dpo.sft_coefficient is None else f", SFT term {dpo.sft_coefficient}"
-    return f"beta {dpo.beta}{term}, {optimisation_words(dpo.optimisation)}"
+    loss = "" if dpo.pair_loss is None else f"loss {own_code_words(dpo.pair_loss)}, "
+    return f"{loss}beta {dpo.beta}{term}, {optimisation_words(dpo.optimisation)}"
 
 
 def optimisation_words(block: Optimisation) -> str:
@@ -41,6 +42,12 @@ def optimisation_words(block: Optimisation) -> str:
         f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
         f"batch {block.batch_size}, {length}, {block.precision}"
     )
+
+
+def own_code_words(own: OwnCode) -> str:
+    """``ipo of my-package 0.1.0``, with its options."""
+    options = "".join(f", {name} {value}" for name, value in (own.options or {}).items())
+    return f"{own.name} of the package {own.package} {own.version}{options}"
 
 
 def counted(number: int, what: str) -> str:

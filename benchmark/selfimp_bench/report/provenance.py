@@ -199,6 +199,9 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
     yield Fact(name="Wall time of all steps", value=seconds(sum(step.seconds for step in record.steps)))
     yield Fact(name="Tokens generated", value=count(record.generated_tokens))
     yield Fact(name="Tokens trained on", value=count(record.trained_tokens))
+    for each in record.methods:
+        what = f"{each.name} of {', '.join([f'{each.package} {each.version}', *each.requires])}, code {each.code}"
+        yield Fact(name=each.kind.capitalize(), value=what)
     for model, probed in record.probes.items():
         yield Fact(name=f"Determinism of {model}", value=probe_words(probed))
     for model, uses in record.prompts.items():

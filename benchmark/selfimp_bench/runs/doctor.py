@@ -24,7 +24,7 @@ from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.runs.hardware.footprint import ADAM_BYTES
 from selfimp_bench.runs.hardware.training import STORED_BYTES
 from selfimp_bench.runs.hub_needs import Shortfall, fetch_command, hub_needs, shortfalls
-from selfimp_bench.runs.own_files import own_files
+from selfimp_bench.runs.own_files import method_words, own_files, own_methods
 from selfimp_bench.runs.prompt_fits import fit_lines, prompt_fits
 from selfimp_bench.runs.record import driver
 from selfimp_bench.runs.study import Experiment
@@ -92,6 +92,7 @@ def diagnose(
         (_disk(experiments, missing, home),),
         _fetched(experiments, missing, home),
         _own_files(experiments),
+        _own_methods(experiments),
         _prompts(experiments, home),
         _hub(missing, endpoint) if online else (),
         _sandbox(steps, machine_alone=not experiments),
@@ -237,6 +238,13 @@ def _own_files(experiments: Iterable[Experiment]) -> Iterator[Check]:
     for experiment in experiments:
         for own in own_files(experiment.plan(), experiment.path.parent):
             yield _ok(own.kind, own.words) if own.sound else _problem(own.kind, own.words)
+
+
+def _own_methods(experiments: Iterable[Experiment]) -> Iterator[Check]:
+    """The functions of other packages that manifests name: whether they are installed, and can be called."""
+    found = dict.fromkeys(each for experiment in experiments for each in own_methods(experiment.plan()))
+    for wanted in found:
+        yield _tried("method", partial(method_words, wanted))
 
 
 def _prompts(experiments: Sequence[Experiment], home: Path) -> Iterator[Check]:

@@ -17,7 +17,7 @@ from selfimp_bench.engines.base import PLAIN_TRAINING, TrainOptions
 from selfimp_bench.engines.device_probe import probe_devices, why_none
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.engines.open import not_installed, open_embedder, open_sampler, open_trainer
-from selfimp_bench.errors import NotReady
+from selfimp_bench.errors import InputError, NotReady
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.priors import FILE
 from selfimp_bench.manifest.reference_table import read_table
@@ -28,6 +28,7 @@ from selfimp_bench.runs.evidence import files_of
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, TABLES
 from selfimp_bench.runs.forecast import records_of
 from selfimp_bench.runs.hub_needs import missing_words
+from selfimp_bench.runs.own_files import method_words, own_methods
 from selfimp_bench.runs.record import driver, make_record, make_study_record
 from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
@@ -160,6 +161,7 @@ def refuse_lacks(experiment: Experiment, home: Path) -> None:
     store, plan = Store(home / "store"), experiment.plan()
     lacking = (
         *_lack_of_libraries(experiment, plan, store),
+        *_lack_of_methods(experiment, plan, store),
         *_lack_of_devices(experiment, plan, store),
         missing_words(experiment, home),
     )
@@ -182,6 +184,19 @@ def _lack_of_libraries(experiment: Experiment, plan: Plan, store: Store) -> Iter
     for name, first in sorted((name, first) for name, first in engines.items() if name is not None):
         if words := not_installed(name):
             yield f"{experiment.manifest.name}: {first}: {words}"
+
+
+def _lack_of_methods(experiment: Experiment, plan: Plan, store: Store) -> Iterator[str]:
+    """What to install when steps that are to do call functions of packages that are not there, or not as named."""
+    if not own_methods(plan):
+        return
+    done = records_of(plan, store)
+    to_do = Plan(steps=tuple(step for step in plan.steps if step.id not in done), stages=plan.stages)
+    for wanted in own_methods(to_do):
+        try:
+            method_words(wanted)
+        except InputError as error:
+            yield f"{experiment.manifest.name}: {error}"
 
 
 def _lack_of_devices(experiment: Experiment, plan: Plan, store: Store) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""Models and data in the user's own files, beside a manifest: what the first steps of a run would say of them."""
+"""What is the user's own: models and data in files beside a manifest, and functions in packages that are installed.
+
+What the first steps of a run would say of them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +10,12 @@ from pathlib import Path
 
 from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
+from selfimp_bench.installed import Brought, entry_point, load
 from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.steps.dataset import ProblemsBlock, load_dataset
 from selfimp_bench.steps.model import ModelBlock, examine_model, locate_model
 from selfimp_bench.steps.plan import Plan
+from selfimp_bench.steps.versions import brought_code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,17 @@ def own_files(plan: Plan, base: Path) -> Iterator[OwnFile]:
             yield OwnFile(kind=kind, sound=True, words=look())
         except InputError as error:
             yield OwnFile(kind=kind, sound=False, words=str(error))
+
+
+def own_methods(plan: Plan) -> tuple[Brought, ...]:
+    """Every function of other packages that the plan's steps call, each once, in order."""
+    return tuple(dict.fromkeys(each for step in plan.steps for each in plan.stage(step).brings(step.block)))
+
+
+def method_words(wanted: Brought) -> str:
+    """What a function of another package is, and its code. Raises InputError, NotInstalled."""
+    load(wanted)
+    return f"{wanted}: {entry_point(wanted).value}, code {brought_code(wanted)[:16]}"
 
 
 def _model(block: ModelBlock, base: Path) -> str:

@@ -16,10 +16,11 @@ from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import PROTOCOLS, measured_cells, protocol_of
 from selfimp_bench.runs.evidence import named
 from selfimp_bench.runs.folders import RECORD, TABLES
+from selfimp_bench.runs.own_files import own_methods
 from selfimp_bench.runs.record import RunRecord
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
-from selfimp_bench.steps.plan import fingerprint
+from selfimp_bench.steps.plan import Plan, fingerprint
 from selfimp_bench.steps.versions import source_digest
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.verdict.evidence import Evidence
@@ -77,6 +78,20 @@ def by_manifest(record: RunRecord, manifest: AnyManifest) -> dict[str, Any]:
     }
 
 
+def _method_faults(record: RunRecord, plan: Plan) -> Iterator[str]:
+    """The functions of other packages are those that the manifest names, of the code that its steps were done by."""
+    named = {str(each) for each in own_methods(plan)}
+    told = {f"{each.kind} {each.name} of {each.package} {each.version}": each.code for each in record.methods}
+    if named != told.keys():
+        by = shortened(record.manifest_file)
+        yield f"'methods' is {_words(sorted(told))}; expected {_words(sorted(named))}, by {by}"
+    for step, row in zip(plan.steps, record.steps, strict=True):
+        for each in plan.stage(step).brings(step.block):
+            said = told.get(str(each))
+            if said is not None and f"{each.package} {each.version} code {said[:16]}" not in row.version:
+                yield f"step {step.id} was done by {shortened(row.version)}; 'methods' has {each} with the code {said}"
+
+
 def _measured_faults(record: RunRecord, evidence: Evidence) -> Iterator[str]:
     """Every model and seed of the record has measurements, and no other model or seed has any."""
     measured = {(each.model, each.replicate) for several in evidence.measurements.values() for each in several}
@@ -131,6 +146,7 @@ def _plan_faults(folder: Path, record: RunRecord, manifest: AnyManifest) -> Iter
         others = sorted({*planned} ^ {*recorded}) or ["another order"]
         yield f"'steps' are not those that {shortened(record.manifest_file)} plans: {shortened(', '.join(others), 200)}"
         return
+    yield from _method_faults(record, plan)
     made = {step.id: step.content_digest() for step in record.steps}
     for step, row in zip(plan.steps, record.steps, strict=True):
         inputs = {name: made[source] for name, source in step.inputs.items()}

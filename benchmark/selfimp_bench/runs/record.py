@@ -15,11 +15,13 @@ from msgspec import Meta
 
 from selfimp_bench.canonical import digest, pretty_json
 from selfimp_bench.errors import InputError
+from selfimp_bench.installed import Brought, requirements
 from selfimp_bench.machine import Image, describe_image
 from selfimp_bench.manifest.model import Variation
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.places import PACKAGE
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD
+from selfimp_bench.runs.own_files import own_methods
 from selfimp_bench.runs.study import Experiment, Study
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.grade import GradeBlock
@@ -27,7 +29,7 @@ from selfimp_bench.steps.probe import Probed
 from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.store import Artifact, Count, Seconds, Sha256, StepRecord, artifacts_digest
-from selfimp_bench.steps.versions import source_digest
+from selfimp_bench.steps.versions import brought_code, source_digest
 from selfimp_bench.tasks.grading.graders import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
@@ -72,6 +74,22 @@ class Environment:
     gpus: tuple[str, ...]
     driver: str | None
     packages: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnMethod:
+    """A function of another package that a part of the steps was done by.
+
+    kind: what it does, and ``name`` its entry point. package, version: the distribution. code: sha256 over its code
+    (``versions.brought_code``). requires: what the package requires, with the versions that were installed.
+    """
+
+    kind: str
+    name: str
+    package: str
+    version: str
+    code: Sha256
+    requires: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +145,8 @@ class RunRecord:
     """What replaying found, by model (``engines.probe``); empty where the manifest asks for no probe."""
     prompts: Mapping[str, tuple[PromptLengths, ...]] = field(default_factory=dict)
     """The lengths of all prompts, by model, and those that did not fit; empty where a protocol does not count them."""
+    methods: tuple[OwnMethod, ...] = ()
+    """The functions of other packages that did a part of the steps; empty where none did."""
     variant: tuple[Variation, ...] = ()
     """What is varied; empty where it is the experiment itself."""
 
@@ -233,9 +253,21 @@ def make_record(
         prompts=prompts,
         files=files,
         seal="",
+        methods=tuple(dict.fromkeys(_own_method(each) for each in own_methods(experiment.plan()))),
         variant=experiment.variant,
     )
     return replace(made, seal=seal_of(pretty_json(made)))
+
+
+def _own_method(wanted: Brought) -> OwnMethod:
+    return OwnMethod(
+        kind=wanted.kind.words,
+        name=wanted.name,
+        package=wanted.package,
+        version=wanted.version,
+        code=brought_code(wanted),
+        requires=requirements(wanted),
+    )
 
 
 def read_record(run_folder: Path) -> RunRecord:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfimp_bench.errors import Flaw, InputError
+from selfimp_bench.installed import NotInstalled
 from selfimp_bench.manifest import priors
 from selfimp_bench.manifest import reference_table as reference
 from selfimp_bench.manifest.catalog import Place, find, find_member, find_path, find_table
@@ -23,7 +24,7 @@ from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import measured_cells, protocol_of
 from selfimp_bench.runs.describe import assumptions
 from selfimp_bench.runs.lock import lock_flaws
-from selfimp_bench.runs.own_files import own_files
+from selfimp_bench.runs.own_files import method_words, own_files, own_methods
 from selfimp_bench.runs.panel import panel_across, panel_within
 from selfimp_bench.verdict.check import find_claim_flaws, find_row, tables_of
 from selfimp_bench.verdict.comparisons import expand
@@ -52,12 +53,14 @@ class Validation:
     """What was looked at and found.
 
     notes: for information: assumed values of sound manifests, experiments of a suite that are not there (yet).
+    unchecked: what could not be looked at here, because a package that a manifest names is not installed.
     papers: the claims of every sound manifest and suite against the paper's own numbers; no contradiction is a flaw.
     """
 
     files: int
     flaws: tuple[Flaw, ...]
     notes: tuple[str, ...]
+    unchecked: tuple[str, ...]
     papers: tuple[PaperJudgement, ...]
 
 
@@ -65,6 +68,7 @@ class Validation:
 class _Found:
     flaws: tuple[Flaw, ...] = ()
     notes: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     numbers: str = ""
     judgements: tuple[SelfJudgement, ...] = ()
     conflicts: tuple[RecordedConflict, ...] = ()
@@ -85,6 +89,7 @@ def validate(names: Sequence[str], *, judged: bool = False) -> Validation:
         files=len(places),
         flaws=tuple(flaw for each in found.values() for flaw in each.flaws),
         notes=tuple(note for each in found.values() for note in each.notes),
+        unchecked=tuple(dict.fromkeys(words for each in found.values() for words in each.unchecked)),
         papers=tuple(
             PaperJudgement(
                 file=str(file),
@@ -131,6 +136,7 @@ def _joined(found: Sequence[_Found]) -> _Found:
     return _Found(
         flaws=tuple(dict.fromkeys(flaw for each in found for flaw in each.flaws)),
         notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
+        unchecked=tuple(dict.fromkeys(words for each in found for words in each.unchecked)),
         numbers=next((each.numbers for each in found if each.judgements), ""),
         judgements=tuple(judgement for each in found for judgement in each.judgements),
         conflicts=tuple(conflict for each in found for conflict in each.conflicts),
@@ -161,13 +167,15 @@ def _manifest(file: Path, manifest: AnyManifest, judged: bool) -> _Found:
     models = [model.id for model in manifest.models]
     flaws += tuple(_figure_flaws(file, manifest.figures or (), models))
     flaws += tuple(_prior_flaws(file, manifest.priors, [claimed_cells(claim) for claim in manifest.claims]))
-    flaws += tuple(_own_flaws(file, manifest))
+    methods = _own_methods(file, manifest)
+    flaws += (*_own_flaws(file, manifest), *methods.flaws)
     if flaws:
-        return _Found(flaws=flaws, notes=notes)
+        return _Found(flaws=flaws, notes=notes, unchecked=methods.unchecked)
     seen = panel_within(manifest, tables, _setting(manifest.priors, file) if judged else None)
     return _Found(
         flaws=tuple(_say_nothing(file, [claim.id for claim in manifest.claims], seen)),
         notes=notes,
+        unchecked=methods.unchecked,
         numbers=manifest.paper.numbers,
         judgements=self_judgement(manifest.claims, models, tables),
         panel=seen,
@@ -182,6 +190,19 @@ def _own_flaws(file: Path, manifest: AnyManifest) -> Iterator[Flaw]:
     for own in own_files(plan, file.parent):
         if not own.sound:
             yield _flaw(file, "$.models" if own.kind == "model" else "$.datasets", own.words)
+
+
+def _own_methods(file: Path, manifest: AnyManifest) -> _Found:
+    """What is wrong with functions of other packages; one that is not installed cannot be looked at, and is no flaw."""
+    flaws, unchecked = [], []
+    for wanted in own_methods(protocol_of(manifest).plan(manifest, manifest.models, 1, file.parent)):
+        try:
+            method_words(wanted)
+        except NotInstalled as error:
+            unchecked.append(f"{file}: not checked: {error}")
+        except InputError as error:
+            flaws.append(_flaw(file, "$", str(error)))
+    return _Found(flaws=tuple(flaws), unchecked=tuple(unchecked))
 
 
 def _setting(name: str | None, file: Path) -> priors.Priors | None:

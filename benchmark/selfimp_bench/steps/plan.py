@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 import msgspec
 
 from selfimp_bench.canonical import digest
+from selfimp_bench.installed import Brought
 
 if TYPE_CHECKING:
     from selfimp_bench.steps.work import Work
@@ -55,12 +56,18 @@ def _no_libraries(_block: object) -> tuple[str, ...]:
     return ()
 
 
+def _nothing_brought(_block: object) -> tuple[Brought, ...]:
+    """The stage needs no code of other packages."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage(Generic[Block]):
     """How steps with this block are done: read the inputs, do it, write artifacts, and say what was counted.
 
     name: of the stage, a part of fingerprints; two stages may share it. engine: the name of the engine that does the
-    step. libraries: those whose versions decide what comes out. on_device: it wants the GPU, where the manifest says
+    step. libraries: those whose versions decide what comes out. brings: functions of other packages that do a part of
+    it. on_device: it wants the GPU, where the manifest says
     so. tokens: what a step's ``tokens_at_most`` are, where a model reads or writes them. rated_by_rows: its time grows
     with its rows. checkpoint: where the checkpoint lies that a step makes or finds, given the step's own folder.
     again: does a finished step again without its engine or what only its machine has, from what it wrote (the folder
@@ -72,6 +79,7 @@ class Stage(Generic[Block]):
     do: "Callable[[Block, Work], Counts]"
     engine: Callable[[Block], str | None] = field(default=_no_engine)
     libraries: Callable[[Block], tuple[str, ...]] = field(default=_no_libraries)
+    brings: Callable[[Block], tuple[Brought, ...]] = field(default=_nothing_brought)
     on_device: bool = False
     tokens: Literal["generated", "trained on"] | None = None
     rated_by_rows: bool = False

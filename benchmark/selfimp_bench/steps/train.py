@@ -7,7 +7,9 @@ from typing import Final, Literal
 from selfimp_bench.engines.base import Checkpoint, TrainFolders, TrainJob
 from selfimp_bench.engines.trl.training_set import read_training_set, training_work
 from selfimp_bench.errors import StepFailed
+from selfimp_bench.installed import Brought
 from selfimp_bench.manifest.model import Lora, Method, Optimisation, PreferenceOptimisation
+from selfimp_bench.methods import Kind
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.plan import Counts, Places, Stage
 from selfimp_bench.steps.training_rows import TRAINING_SET
@@ -119,11 +121,17 @@ def _checkpoint(_block: TrainBlock, own: Path, _places: Places) -> Path:
     return own
 
 
+def _brings(block: TrainBlock) -> tuple[Brought, ...]:
+    loss = None if block.preference is None else block.preference.pair_loss
+    return () if loss is None else (loss.brought(Kind.PAIR_LOSS),)
+
+
 STAGE: Final = Stage(
     name="train",
     block=TrainBlock,
     do=_do,
     engine=_engine,
+    brings=_brings,
     on_device=True,
     tokens="trained on",
     rated_by_rows=True,

@@ -17,7 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.open import engine_module, engine_version
+from selfimp_bench.errors import InputError
+from selfimp_bench.installed import Brought, entry_point, requirements
 from selfimp_bench.places import PACKAGE
 from selfimp_bench.steps.plan import Block, Stage, Stages, Step
 
@@ -44,7 +47,8 @@ def step_of(
 
 def version_of(stage: Stage[Block], block: Block) -> str:
     """The version of what does a step with this block: its engine and libraries, and the code that it can reach."""
-    return _version(modules_of(stage), stage.engine(block), stage.libraries(block))
+    own = _version(modules_of(stage), stage.engine(block), stage.libraries(block))
+    return ", ".join([own, *(brought_version(each) for each in stage.brings(block))])
 
 
 def modules_of(stage: Stage[Block]) -> tuple[str, ...]:
@@ -59,6 +63,41 @@ def _version(modules: tuple[str, ...], engine: str | None, libraries: tuple[str,
     parts = [] if engine is None else [engine_version(engine)]
     parts += [f"source {code_digest(*modules)[:16]}", *(f"{name} {_installed(name)}" for name in libraries)]
     return ", ".join(parts)
+
+
+def brought_version(wanted: Brought) -> str:
+    """A function of another package in a version string: distribution, version, digest of its code, what it requires.
+
+    Where it is not installed as the manifest names it, this says so: a plan can be looked at without it.
+    """
+    try:
+        code = brought_code(wanted)
+    except InputError:
+        return f"{wanted.package} {wanted.version} not installed"
+    return ", ".join([f"{wanted.package} {wanted.version} code {code[:16]}", *requirements(wanted)])
+
+
+@cache
+def brought_code(wanted: Brought) -> str:
+    """sha256 over the code of another package's function: all that its module can reach in its own top-level package,
+    and the files there that are no Python. Raises InputError where it is not installed, or has no such files."""
+    module = entry_point(wanted).module
+    total = hashlib.sha256()
+    if _source(module) is not None:
+        own = sorted(name for name in reachable(module) if name.partition(".")[0] != _NAME)
+        for name in own:
+            total.update(f"{name}\0{_code(name)}\0".encode())
+    top = module.partition(".")[0]
+    for root in _roots(top):
+        for file in sorted((root / top).rglob("*")):
+            if file.is_file() and file.suffix not in _PYTHON and "__pycache__" not in file.parts:
+                total.update(f"{file.relative_to(root)}\0{file_sha256(file)}\0".encode())
+    if total.digest() == hashlib.sha256().digest():
+        raise InputError(f"{wanted}: no file of the module {module} was found; install the package anew")
+    return total.hexdigest()
+
+
+_PYTHON = frozenset({".py", ".pyc", ".pyi"})
 
 
 def _installed(library: str) -> str:
@@ -104,20 +143,25 @@ def source_digest(*parts: str) -> str:
 def _source(module: str) -> Path | None:
     """The file of a module that is Python code; None for any other name."""
     top, *rest = module.split(".")
-    root = _PACKAGE.parent if top == _NAME else _root(top)
-    if root is None:
-        return None
-    path = root.joinpath(top, *rest)
-    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+    for root in (_PACKAGE.parent,) if top == _NAME else _roots(top):
+        path = root.joinpath(top, *rest)
+        for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
 
 
-def _root(top: str) -> Path | None:
-    """The folder that a package or module of this name lies in."""
-    spec = find_spec(top)
-    if spec is None or spec.origin is None:
-        return None
-    file = Path(spec.origin)
-    return file.parent.parent if spec.submodule_search_locations else file.parent
+def _roots(top: str) -> tuple[Path, ...]:
+    """The folders that a package or module of this name lies in; a package without ``__init__`` may have several."""
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return ()
+    if spec is None:
+        return ()
+    if spec.submodule_search_locations is not None:
+        return tuple(Path(folder).parent for folder in spec.submodule_search_locations)
+    return () if spec.origin is None else (Path(spec.origin).parent,)
 
 
 @cache

@@ -62,7 +62,7 @@ def dpo_config(work: WorkerJob) -> DPOConfig:
     return DPOConfig(
         **_common(work),
         beta=preference.beta,
-        loss_type=[preference.loss] if coefficient is None else [preference.loss, "sft"],
+        loss_type=["sigmoid"] if coefficient is None else ["sigmoid", "sft"],  # one of another package is ours to call
         label_smoothing=preference.label_smoothing,  # TRL's sigmoid loss ignores it; TrlTrainer refuses all but 0
         loss_weights=[1.0] if coefficient is None else [1.0, coefficient],
         disable_dropout=True,

@@ -11,6 +11,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from selfimp_bench.engines.trl.order import PADDING_LOGP, PaddedOrder
+from selfimp_bench.engines.trl.own_loss import OwnLoss
 from selfimp_bench.engines.trl.resume import LeastCheckpoint
 
 
@@ -32,6 +33,7 @@ class TokenDPOTrainer(LeastCheckpoint, DPOTrainer):  # type: ignore[misc]
 
     order: PaddedOrder | None = None
     sft_coefficient: float | None = None
+    own_loss: OwnLoss | None = None
     loss_is_scaled_for_ga = True  # says to transformers: divide by no number of passes
     _pairs: float
 
@@ -61,6 +63,8 @@ class TokenDPOTrainer(LeastCheckpoint, DPOTrainer):  # type: ignore[misc]
             use_cache=False,
             fused_lm_head=True,
         ).log_probs[:, 1 - mask.size(1) :]
+        if self.own_loss is not None:
+            return self.own_loss.part(logps, inputs, _real_pairs(inputs)) / self._pairs * self.accelerator.num_processes
         losses = pair_losses(logps, inputs, beta=self.beta, sft_coefficient=self.sft_coefficient)
         # DDP and ZeRO take the mean over devices, whose number undoes it
         return (losses * _real_pairs(inputs)).sum() / self._pairs * self.accelerator.num_processes

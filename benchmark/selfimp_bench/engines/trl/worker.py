@@ -32,6 +32,7 @@ from selfimp_bench.engines.trl.log import StepLog
 from selfimp_bench.engines.trl.masters import GiveMasters, take_masters
 from selfimp_bench.engines.trl.model import load_model, stored_dtypes, write_checkpoint
 from selfimp_bench.engines.trl.order import LengthGroups, PaddedOrder, dpo_dataset, pair_dataset, sft_dataset
+from selfimp_bench.engines.trl.own_loss import own_loss
 from selfimp_bench.engines.trl.resume import ResumePoints, last_whole_checkpoint, step_of
 from selfimp_bench.engines.trl.trainers import TokenDPOTrainer, TokenSFTTrainer
 from selfimp_bench.engines.trl.training_set import TrainingRow, read_training_set, training_work
@@ -160,6 +161,7 @@ def make_trainer(work: WorkerJob, rows: list[TrainingRow]) -> Trainer:
             peft_config=adapters_of(work),
         )
         trainer.sft_coefficient = job.preference.sft_coefficient
+        trainer.own_loss = own_loss(job.preference)
     # One process alone may take fewer rows in an epoch's last pass; several must each have theirs.
     multiple = work.share.rows_per_pass * work.processes if work.processes > 1 else 1
     trainer.order = PaddedOrder(rows=len(rows), seed=job.seed, multiple=multiple, groups=groups_of(work, rows))

@@ -173,6 +173,25 @@ def _follow_up(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
         yield Fault(path=where, message="expected sft, for balance is a rule of what SFT takes, found dpo")
 
 
+def _own_rules(rules: PostTraining, path: JsonPath) -> Iterator[Fault]:
+    """A rule of another package has a method to choose for, and nothing else chooses beside it."""
+    for key, method, also in (
+        ("sample_rule", Method.SFT, "without_correct"),
+        ("pair_rule", Method.DPO, "without_pair"),
+    ):
+        if getattr(rules, key) is None:
+            continue
+        if method not in rules.schedule:
+            message = f"no {method} in the schedule, so that nothing would use it; remove '{key}', or schedule {method}"
+            yield Fault(path=(*path, key), message=message, on_key=True)
+        for other in ("balance", "majority"):
+            if getattr(rules, other) is not None:
+                yield Fault(path=(*path, key), message=f"{other} chooses already; remove one of the two", on_key=True)
+        if getattr(rules, also) != "drop":
+            message = f"expected drop with {key}, which chooses what is trained on, found {getattr(rules, also)}"
+            yield Fault(path=(*path, also), message=message)
+
+
 def _diversity_samples_with_a_metric(measure: Measure, path: JsonPath) -> Iterator[Fault]:
     if measure.diversity_samples is not None and not set(measure.metrics) & set(DIVERSITIES):
         message = f"metrics names none of {', '.join(DIVERSITIES)}; remove 'diversity_samples'"
@@ -192,7 +211,7 @@ POST_TRAINING_BLOCK_RULES: Final[BlockRules] = {
     Datasets: (_generator_splits,),
     Prompt: (_prompt_template, _canaries_fill_the_template),
     Rationales: (_rationale_template,),
-    PostTraining: (_schedule, _pairing, _follow_up),
+    PostTraining: (_schedule, _pairing, _follow_up, _own_rules),
     Encoder: (_encoder_origin,),
     Measure: (_k_with_its_metric, _extras_with_their_metrics, _diversity_samples_with_a_metric),
 }

@@ -30,6 +30,7 @@ from selfimp_bench.protocols.post_training.choose import ChooseBlock, ChosenSamp
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.measure import MeasureBlock
 from selfimp_bench.protocols.post_training.more import MoreBlock
+from selfimp_bench.protocols.post_training.own_rules import OwnSelectBlock
 from selfimp_bench.protocols.post_training.stages import STAGES
 from selfimp_bench.protocols.post_training.unlabelled import RewardSelectBlock, RowForm, VoteSelectBlock
 from selfimp_bench.protocols.post_training.weigh import WeighBlock
@@ -252,8 +253,10 @@ class _Replicate:
             rows_at_most=rows,
         )
 
-    def _selection(self, method: Method, iteration: int) -> SelectBlock | VoteSelectBlock | RewardSelectBlock:
-        """What makes the training set of an iteration: gold answers, unless a vote or a reward does."""
+    def _selection(
+        self, method: Method, iteration: int
+    ) -> SelectBlock | VoteSelectBlock | RewardSelectBlock | OwnSelectBlock:
+        """What makes the training set of an iteration: gold answers, unless a vote, a reward or another's rule does."""
         prompt, rules = self.manifest.prompt, self.manifest.post_training
         max_length = optimisation_of(self.manifest, method, self.model).max_length
         seed = derive_seed(self._seed, "pairs", iteration)
@@ -264,6 +267,18 @@ class _Replicate:
             max_correct_per_problem=rules.max_correct_per_problem,
             max_length=max_length,
         )
+        own = {Method.SFT: rules.sample_rule, Method.DPO: rules.pair_rule}.get(method)
+        if own is not None:
+            return OwnSelectBlock(
+                prompt_template=prompt.template,
+                add_bos=prompt.add_bos,
+                deduplicate=rules.deduplicate,
+                max_length=max_length,
+                rule=own,
+                pairs=method is Method.DPO,
+                most=rules.pairs_per_problem if method is Method.DPO else rules.max_correct_per_problem,
+                seed=derive_seed(self._seed, "rule", iteration),
+            )
         if rules.majority is not None and iteration > 1:
             return VoteSelectBlock(prompt_template=prompt.template, form=form, majority=rules.majority, pairs=pairs)
         if rules.balance is not None and iteration > 1:

@@ -11,7 +11,7 @@ from selfimp_bench.protocols.post_training.checks import POST_TRAINING_BLOCK_RUL
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks, post_training_blocks_cells
 from selfimp_bench.protocols.protocol import Protocol, StudyForm
-from selfimp_bench.protocols.words import counted, optimisation_words, preference_words, sampling_words
+from selfimp_bench.protocols.words import counted, optimisation_words, own_code_words, preference_words, sampling_words
 
 if TYPE_CHECKING:
     from selfimp_bench.steps.plan import Plan
@@ -37,6 +37,12 @@ def _summary_lines(manifest: Manifest) -> Iterator[str]:
     yield f"sampling   {sampling_words(manifest.sampling)}"
     yield f"training   {optimisation_words(manifest.sft)}"
     yield from _follow_up_lines(manifest.post_training)
+    for what, own in (
+        ("SFT takes", manifest.post_training.sample_rule),
+        ("DPO takes", manifest.post_training.pair_rule),
+    ):
+        if own is not None:
+            yield f"{what:<10} {own_code_words(own)}"
     if manifest.dpo is not None:
         yield f"DPO        {preference_words(manifest.dpo)}"
 

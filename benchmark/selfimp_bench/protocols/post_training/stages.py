@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from selfimp_bench.protocols.post_training import choose, embed, measure, more, unlabelled, weigh
+from selfimp_bench.protocols.post_training import choose, embed, measure, more, own_rules, unlabelled, weigh
 from selfimp_bench.steps import dataset, grade, model, probe, prompts, sample, select, train
 from selfimp_bench.steps.plan import stages_by_block
 
@@ -21,6 +21,7 @@ STAGES: Final = stages_by_block(
     select.STAGE,
     unlabelled.VOTE,
     unlabelled.REWARD,
+    own_rules.STAGE,
     train.STAGE,
     measure.STAGE,
 )

@@ -211,7 +211,8 @@ def _training(data: Mapping[str, Any], rules: Mapping[str, Any], toy: Toy) -> di
         improvement["pairs"] = dict(rules["pairs"]) | {"pairs_per_problem": 2}
     if rules["method"] == "rejection":
         return {"self_improvement": improvement, "sft": _OPTIMISATION}
-    kept = {key: data["dpo"][key] for key in ("beta", "loss", "label_smoothing", "sft_coefficient")}
+    own = ("beta", "loss", "label_smoothing", "sft_coefficient", "pair_loss")
+    kept = {key: data["dpo"][key] for key in own if key in data["dpo"]}
     dpo: dict[str, Json] = {**kept, "optimisation": _OPTIMISATION, "assumed": "as in the paper profile"}
     return {"self_improvement": improvement, "dpo": dpo}
 

@@ -1,7 +1,7 @@
 """The steps of a run: their records and hashes against the plan, and every one that can be done again done again."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import digest, file_sha256, pretty_json
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.installed import Brought, entry_point
 from selfimp_bench.runs.record import RecordedStep, is_fingerprint
 from selfimp_bench.runs.verifying.compare import compare_files, compare_json
 from selfimp_bench.runs.verifying.found import Found
@@ -196,6 +197,9 @@ class _Again:
             if isinstance(step.block, TrainBlock):
                 self._recount(step, step.block, record)
             return
+        if lacking := _lacking(stage.brings(step.block)):
+            self.found.taken.append(f"{stage.name}: what {lacking}: those steps' files by their hashes alone")
+            return
         try:
             self.now[step.id] = self._do(step, record, source)
         except Exception as error:  # of a stranger's data nothing is known
@@ -245,6 +249,16 @@ class _Again:
                 self.found.differs(words, where, "there", "not made")
             elif path.is_file() and hashes[artifact.path] != file_sha256(path):
                 compare_files(self.found, words, where, path, self.store.folder(now.fingerprint) / artifact.path)
+
+
+def _lacking(brought: Iterable[Brought]) -> str | None:
+    """The first function of another package that is not here, in words; None where all are."""
+    for wanted in brought:
+        try:
+            entry_point(wanted)
+        except InputError as error:
+            return str(error)
+    return None
 
 
 class _NoEngines:
