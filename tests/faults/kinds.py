@@ -25,6 +25,7 @@ _KILLS: Final = {
     "grade-programs": (0, 2, 1),
     "real-post-training": (0, 2, 0),
     "real-gap": (0, 0, 2),
+    "keeping": (6, 20, 6),
     "side-by-side": (8, 0, 12),
     "real-side-by-side": (0, 0, 2),
 }

@@ -12,12 +12,14 @@ from support import ManifestMaker
 
 from faults.forked import Telling
 from selfimp_bench.engines.base import PLAIN_TRAINING
+from selfimp_bench.engines.fake import MEMORY_FILE
 from selfimp_bench.manifest.model import Grading, Profile
 from selfimp_bench.measurement import Split
 from selfimp_bench.runs.cluster.executors import Executor, do_elsewhere
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.grade_files import grade_files
 from selfimp_bench.runs.judge import judge_study
+from selfimp_bench.runs.keep import KeepingLast
 from selfimp_bench.runs.status import STATUS, watched
 from selfimp_bench.runs.study import Experiment, Study, open_study
 from selfimp_bench.steps.store import STEP_FILE
@@ -55,13 +57,16 @@ class Run:
     seconds: float
     changes: int = 30
     cores: int = 1
+    keeps: bool = True
+    """All checkpoints, or the last ones only."""
 
     @property
     def experiment(self) -> Experiment:
         return self.study.experiments[0]
 
     def run(self, home: Path, telling: Telling) -> None:
-        with watched(self.study, home, telling) as told:
+        with watched(self.study, home, telling) as seen:
+            told = seen if self.keeps else KeepingLast([self.experiment], home, seen)
             do_elsewhere(replace(_LOCAL, cores=self.cores), [self.experiment], home, SAVE_ALWAYS, told)
             folder = execute(self.experiment, home, told, SAVE_ALWAYS)
         telling.tell("made record")
@@ -94,7 +99,8 @@ class Run:
             for path in (home / "store").iterdir()
             if len(path.name) == 64 and not (path / STEP_FILE).is_file()
         )
-        return steps | files | {"left in partial": left, "without a record": unfinished}
+        weights = [] if self.keeps else sorted(path.parent.name for path in (home / "store").glob(f"*/{MEMORY_FILE}"))
+        return steps | files | {"left in partial": left, "without a record": unfinished, "weights": weights}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +140,8 @@ def subject(name: str, folder: Path) -> Subject:
     path, seconds = _EXPERIMENTS[name](place)
     opened = open_study(str(path), profile=Profile.PAPER, only=None, replicates=1)
     opened.experiments[0].plan()  # the versions of the stages, once for all
-    return Run(name=name, study=opened, seconds=seconds, cores=2 if name in _SIDE_BY_SIDE else 1)
+    keeps = name != "keeping"
+    return Run(name=name, keeps=keeps, study=opened, seconds=seconds, cores=2 if name in _SIDE_BY_SIDE else 1)
 
 
 def _gap(place: Path) -> tuple[Path, float]:
@@ -156,6 +163,7 @@ _EXPERIMENTS: Final[Mapping[str, Callable[[Path], tuple[Path, float]]]] = {
     "gap": _gap,
     "real-post-training": _real_post_training,
     "real-gap": _real_gap,
+    "keeping": lambda place: (ManifestMaker(folder=place)(), 0.05),
     "side-by-side": lambda place: (ManifestMaker(folder=place)(), 2.0),
     "real-side-by-side": _real_post_training,
 }

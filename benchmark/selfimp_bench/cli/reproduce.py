@@ -53,7 +53,17 @@ class _Asked:
     hardware_text: str | None
     save_every: float
     log_to: "Tracker | None"
+    keep: str
     executor: "Callable[[], Executor]"
+
+
+_keep_option = click.option(
+    "--keep",
+    type=click.Choice(("all", "last")),
+    default="all",
+    show_default=True,
+    help="Checkpoints that stay: all, or the last of each chain (weights go once no step needs them; see gc).",
+)
 
 
 def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +83,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         hardware_option,
         save_every_option,
         log_to_option,
+        _keep_option,
         executor_options,
     )
     for option in reversed(options):
@@ -140,7 +151,17 @@ def _from_outside(study: "Study", asked: _Asked, volume: Path) -> list[str]:
     docker, image = ["docker", "run", "--rm"], [f"--volume=selfimp-bench:{volume}", "selfimp-bench"]
     commands = [[*docker, "--env=HF_TOKEN", *image, "fetch", *words]] if hub_needs(study.experiments) else []
     gpus = ["--gpus=all", "--ipc=host"] if on_gpus else []
-    commands.append([*docker, "--network=none", *gpus, *image, "reproduce", *words])
+    commands.append(
+        [
+            *docker,
+            "--network=none",
+            *gpus,
+            *image,
+            "reproduce",
+            *words,
+            *(["--keep", asked.keep] if asked.keep != "all" else []),
+        ]
+    )
     where = " on a machine with GPUs (NVIDIA container toolkit; image: `ci/build-image cuda`)" if on_gpus else ""
     return [f"from outside the container{where}:", *(f"  {shlex.join(command)}" for command in commands)]
 
@@ -148,14 +169,17 @@ def _from_outside(study: "Study", asked: _Asked, volume: Path) -> list[str]:
 def _run_here(study: "Study", asked: _Asked) -> Path:
     from selfimp_bench.runs.cluster.executors import do_elsewhere
     from selfimp_bench.runs.execute import Before, run_study
+    from selfimp_bench.runs.keep import KeepingLast
     from selfimp_bench.runs.status import watched
 
     named = _refuse_misfits(study, asked.hardware_text)
     training = training_options(asked.save_every, asked.log_to)
     device = {} if named is None else {"device": named.name}
     before, executor, watching = Before.now(), asked.executor(), progress(asked.home)
+    _tell_of_what_is_made_again(study, asked.home)
     try:
-        with watched(study, asked.home, watching, executor=executor.name) as told:
+        with watched(study, asked.home, watching, executor=executor.name) as seen:
+            told = KeepingLast(study.experiments, asked.home, seen) if asked.keep == "last" else seen
             made = do_elsewhere(executor, study.experiments, asked.home, training, told, **device)
             before = replace(before, made=made)
             return run_study(study, asked.home, told, training, image_digest=image(), before=before)
@@ -164,6 +188,18 @@ def _run_here(study: "Study", asked: _Asked) -> Path:
         raise KeyboardInterrupt(_stopped(study, asked, watching.told)) from None
     finally:
         watching.stop()
+
+
+def _tell_of_what_is_made_again(study: "Study", home: Path) -> None:
+    """Say before it is done which trainings are done a second time, for steps that read weights that were taken out."""
+    from selfimp_bench.runs.keep import made_again
+    from selfimp_bench.steps.store import Store
+
+    for experiment in study.experiments:
+        for step in made_again(experiment.plan(), Store(home / "store")):
+            click.echo(
+                f"{experiment.manifest.name}: {step}: its weights were taken out and are needed: again", err=True
+            )
 
 
 def _stopped(study: "Study", asked: _Asked, told: "Told") -> str:

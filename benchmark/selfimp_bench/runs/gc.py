@@ -6,6 +6,7 @@ are out counts as done, and is done again where a new step wants them. What no f
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,13 +43,18 @@ def collect(home: Path, *, dry: bool) -> Collected:
     if not store.root.is_dir():
         raise InputError(f"{home}: no results there; name the folder of your runs with --home")
     with store.alone():
-        weights = _weights(store, [_read(path) for path in sorted(home.glob(f"runs/*/*/{RECORD}"))])
+        weights = _weights(store, finished_runs(home))
         freed = sum(_size(store.folder(key) / name) for key, names in weights.items() for name in names)
         if not dry:
             for key, names in weights.items():
                 store.take_out(key, names)
         leftovers = 0 if dry else store.remove_leftovers() + _remove_half_written(home)
     return Collected(checkpoints=len(weights), bytes=freed, leftovers=leftovers)
+
+
+def finished_runs(home: Path) -> list[RunRecord]:
+    """The records of a home's finished runs. Raises InputError for one that cannot be read."""
+    return [_read(path) for path in sorted(home.glob(f"runs/*/*/{RECORD}"))]
 
 
 def _read(path: Path) -> RunRecord:
@@ -61,21 +67,40 @@ def _read(path: Path) -> RunRecord:
 
 def _weights(store: Store, records: list[RunRecord]) -> dict[str, list[str]]:
     """The weight files that can go, by their steps' fingerprints; those that are out already are left out."""
+    runs = [[(step.id, step.fingerprint) for step in record.steps if step.stage == STAGE.name] for record in records]
+    found = {key: weight_files(store, key) for key in sorted(trained_further(runs))}
+    return {key: names for key, names in found.items() if names}
+
+
+def trained_further(runs: Iterable[Iterable[tuple[str, str]]]) -> frozenset[str]:
+    """Of the trainings of runs, by step id and key, the keys of those that are the last of no chain."""
+    last, others = _chains(runs)
+    return others - last
+
+
+def last_of_chains(runs: Iterable[Iterable[tuple[str, str]]]) -> frozenset[str]:
+    """The keys of the others."""
+    return _chains(runs)[0]
+
+
+def _chains(runs: Iterable[Iterable[tuple[str, str]]]) -> tuple[frozenset[str], frozenset[str]]:
+    """The keys of the trainings that are the last of a chain, and of those that are not."""
     last, others = set[str](), set[str]()
-    for record in records:
+    for run in runs:
         chains: dict[str, list[tuple[int, str]]] = {}
-        for step in record.steps:
-            if step.stage == STAGE.name and (found := _TRAINING.fullmatch(step.id)):
-                chains.setdefault(found["chain"], []).append((int(found["iteration"]), step.fingerprint))
+        for name, key in run:
+            if found := _TRAINING.fullmatch(name):
+                chains.setdefault(found["chain"], []).append((int(found["iteration"]), key))
         for chain in chains.values():
             *before, (_, final) = sorted(chain)
             last.add(final)
             others |= {key for _, key in before}
-    files = {
-        key: sorted(path.name for name in _WEIGHTS for path in store.folder(key).glob(name))
-        for key in sorted(others - last)
-    }
-    return {key: names for key, names in files.items() if names}
+    return frozenset(last), frozenset(others)
+
+
+def weight_files(store: Store, key: str) -> list[str]:
+    """The files with weights that are there of a finished training."""
+    return sorted(path.name for name in _WEIGHTS for path in store.folder(key).glob(name))
 
 
 def _remove_half_written(home: Path) -> int:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,18 +96,28 @@ class Runner:
         with self._store.lock(key):
             if record := self._store.find(key):
                 return FinishedStep(step=step, record=record, reused=True)
-            self._bring_back(step, progress)
-            return FinishedStep(step=step, record=self._do(step, key, inputs, progress), reused=False)
+            with self._checkpoints(step, progress):
+                return FinishedStep(step=step, record=self._do(step, key, inputs, progress), reused=False)
 
-    def _bring_back(self, step: Step, progress: Progress) -> None:
-        """Do again what a step reads and ``gc`` took out. Raises StepFailed where it comes out otherwise."""
-        for source in step.inputs.values():
-            record = self._record(source)
-            if self._store.taken_out(record.fingerprint):
-                made = self._plan.by_id()[source]
-                self._bring_back(made, progress)
-                with self._store.lock(record.fingerprint):
-                    if self._store.taken_out(record.fingerprint):
+    @contextmanager
+    def _checkpoints(self, step: Step, progress: Progress) -> Iterator[None]:
+        """Meanwhile nobody takes weights out of what a step reads; those that were taken out are made again first.
+
+        Raises StepFailed where they come out otherwise.
+        """
+        with ExitStack() as stack:
+            for source in step.inputs.values():
+                made, record = self._plan.by_id()[source], self._record(source)
+                if self._plan.stage(made).checkpoint is not None:
+                    stack.enter_context(self._store.reading(record.fingerprint))
+                    self._bring_back(made, record, progress)
+            yield
+
+    def _bring_back(self, made: Step, record: StepRecord, progress: Progress) -> None:
+        if self._store.taken_out(record.fingerprint):
+            with self._store.lock(record.fingerprint):
+                if self._store.taken_out(record.fingerprint):
+                    with self._checkpoints(made, progress):
                         self._do(made, record.fingerprint, record.inputs, progress, before=record)
 
     def _record(self, step_id: str) -> StepRecord:
@@ -142,9 +153,12 @@ class Runner:
             )
             if before is not None and record.artifacts != before.artifacts:
                 raise StepFailed(
-                    f"step {step.id}: `gc` took its weights out, and made again they are others; delete "
-                    f"{self._store.folder(key)} to go on with these"
+                    f"step {step.id}: its weights were taken out (`gc`, --keep), and made again they are others; "
+                    f"delete {self._store.folder(key)} to go on with these"
                 )
+            if before is not None:
+                self._store.put_back(folder, before)
+                return before
             return self._store.finish(folder, record)
 
     def _work(self, step: Step, key: str, folder: StepFolder, progress: Progress) -> Work:

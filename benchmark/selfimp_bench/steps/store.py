@@ -1,11 +1,12 @@
 """The store: results by fingerprint. Only this module writes artifacts.
 
 store/<fingerprint>/     artifacts, and step.json, written last: its existence means the step finished
-store/<fingerprint>/taken-out.json  names of artifacts that `gc` took out: the step still counts as done
+store/<fingerprint>/taken-out.json  names of artifacts that `gc` or `--keep` took out: the step still counts as done
 store/partial/           what running steps write; renamed into place when they finish
 store/partial/<fingerprint>/    what a step that was killed resumes from; gone when it finishes
 store/logs/<fingerprint>/       what a step says of its speed and memory: no artifact, no part of any digest
-store/locks/             one file lock a fingerprint, so that two runs on one home never do a step twice at a time
+store/locks/             one file lock a fingerprint, so that two runs on one home never do a step twice at a time, and
+                         one that those hold together who read its checkpoint, so that its weights stay meanwhile
 store/in-use             locked by whoever does steps, together, and by `gc`, alone
 """
 
@@ -259,11 +260,47 @@ class Store:
             raise InputError(f"{path}: cannot be read ({error}); delete {folder} to have the step done again") from None
 
     def take_out(self, fingerprint: str, names: Sequence[str]) -> None:
-        """Remove artifacts of a finished step, which counts as done all the same. To be called ``alone``."""
-        folder = self.folder(fingerprint)
-        write_atomically(folder / TAKEN_OUT, pretty_json(sorted(names)))  # first: what is missing is meant to be
+        """Remove artifacts of a finished step, which counts as done all the same. To be called ``alone``, or by
+        ``take_out_unread``."""
+        folder, gone = self.folder(fingerprint), {*names, *self.taken_out(fingerprint)}
+        write_atomically(folder / TAKEN_OUT, pretty_json(sorted(gone)))  # first: what is missing is meant to be
         for name in names:
             (folder / name).unlink(missing_ok=True)
+
+    def take_out_unread(self, fingerprint: str, names: Sequence[str]) -> bool:
+        """``take_out`` while runs are at work; False, and nothing removed, where somebody reads the step's checkpoint,
+        or nobody can know."""
+        try:
+            with self._readers(fingerprint, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                self.take_out(fingerprint, names)
+        except OSError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def reading(self, fingerprint: str) -> Iterator[None]:
+        """Read a step's checkpoint: meanwhile nobody takes anything out of it."""
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # a file system without locks, on which nothing is taken out
+                stack.enter_context(self._readers(fingerprint, fcntl.LOCK_SH))
+            yield
+
+    @contextlib.contextmanager
+    def _readers(self, fingerprint: str, kind: int) -> Iterator[None]:
+        path = self.root / "locks" / f"{fingerprint}.read"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as stream:
+            fcntl.flock(stream, kind)
+            yield
+
+    def put_back(self, folder: StepFolder, record: StepRecord) -> None:
+        """What was taken out of a finished step, made again, goes back beside the rest; the step counts as done all the
+        while. Hold ``lock``."""
+        target = self.folder(record.fingerprint)
+        for name in sorted(self.taken_out(record.fingerprint)):
+            put_in_place(folder.path / name, target / name)
+        (target / TAKEN_OUT).unlink()
+        shutil.rmtree(self.root / "partial" / record.fingerprint, ignore_errors=True)
 
     def remove_leftovers(self) -> int:
         """Remove what killed runs left that no step goes on from; how many things. To be called ``alone``."""
@@ -295,7 +332,7 @@ class Store:
         record = replace(record, seal=seal_of(pretty_json(record)))
         folder.write_json(STEP_FILE, record)
         target = self.folder(record.fingerprint)
-        if target.exists() and (not (target / STEP_FILE).exists() or (target / TAKEN_OUT).exists()):
+        if target.exists() and not (target / STEP_FILE).exists():
             shutil.rmtree(target)
         if not target.exists():  # else another finished the same, having taken this process for dead (``locks.py``)
             put_in_place(folder.path, target)

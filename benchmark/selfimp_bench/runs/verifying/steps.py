@@ -115,7 +115,7 @@ def _check_files(found: Found, plan: Plan, step: Step, record: StepRecord, kept:
         where = f"{step.id}: {artifact.path}"
         if artifact.path not in there:
             if artifact.path in taken_out and is_left_out(plan, step, artifact.path, with_data=True):
-                found.taken.append("weights that `gc` took out, by their hashes")
+                found.taken.append("weights that were taken out (`gc`, `--keep last`), by their hashes")
             elif not kept.left_out(plan, step, artifact.path):
                 found.differs("file", where, f"{artifact.bytes} bytes", "not there")
             continue
