@@ -102,7 +102,9 @@ def test_a_run_without_findings_says_why(
     nothing = judged(findings=Findings(schema=2, findings=()), **given)
     assert words in markdown(nothing)
     (suite,) = ElementTree.fromstring(junit(nothing)).findall("testsuite")
-    assert suite.get("tests") == "0"
+    names = [case.get("name") for case in suite.findall("testcase")]
+    assert names == (["every step works"] if "judged" in given else [])
+    assert suite.get("tests") == str(len(names))
 
 
 def test_the_command_writes_both_of_a_study(study_file: Path, tmp_path: Path) -> None:

@@ -198,7 +198,8 @@ save_every_option = click.option(
 log_to_option = click.option(
     "--log-to",
     type=click.Choice(("tensorboard", "wandb")),
-    help="Write training's losses for TensorBoard or Weights & Biases too (offline, in store/logs/).",
+    help="Write training's losses, and what is measured and found, for TensorBoard or Weights & Biases too (offline, "
+    "in store/logs/).",
 )
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from selfimp_bench.engines.base import Tracker
     from selfimp_bench.runs.cluster.executors import Executor
     from selfimp_bench.runs.hardware.device import Hardware
+    from selfimp_bench.runs.judge import StudyJudgement
     from selfimp_bench.runs.study import Study
 
 
@@ -96,6 +97,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def run_command(*, asked: _Asked, as_json: bool) -> None:
     """Run or resume a study, and measure it; `check` then judges."""
     folder = _run(_open(asked), asked)
+    _track(asked, folder)
     if as_json:
         print_json({"run": str(folder)})
     else:
@@ -117,6 +119,7 @@ def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
     judgement = judge_study(folder)
     show_findings(judgement, as_json=as_json)
     written = write_study_report(judgement)
+    _track(asked, folder, judgement)
     if not as_json:
         click.echo()
         for page in dict.fromkeys((*written.experiments, written.page)):
@@ -125,7 +128,23 @@ def reproduce_command(*, asked: _Asked, as_json: bool) -> int:
     return judgement.exit_code
 
 
+def _track(asked: _Asked, folder: Path, judgement: "StudyJudgement | None" = None) -> None:
+    """For the tracker that was asked for, if one was."""
+    if asked.log_to is None:
+        return
+
+    from selfimp_bench.report.texts import markdown
+    from selfimp_bench.runs.trackers.write import write_tracked
+
+    findings = None if judgement is None else markdown(judgement)
+    write_tracked(asked.log_to, folder, asked.home / "store" / "logs" / "runs" / folder.name, judgement, findings)
+
+
 def _open(asked: _Asked) -> "Study":
+    if asked.log_to is not None:
+        from selfimp_bench.runs.trackers.tracked import refuse_missing
+
+        refuse_missing(asked.log_to, "--log-to")
     return open_study(asked.name, asked.profile, asked.only, asked.seeds, asked.vary)
 
 

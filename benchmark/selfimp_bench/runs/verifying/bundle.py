@@ -3,10 +3,11 @@
 import hashlib
 import io
 import shutil
+import tempfile
 import uuid
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -101,6 +102,18 @@ def write_bundle(folder: Path, home: Path, out: Path, *, key: Path | None, with_
         left_out=len(left_out),
         signed=key is not None,
     )
+
+
+def write_crate(folder: Path, home: Path, out: Path, *, key: Path | None, with_data: bool) -> Written:
+    """The same as a folder, which is an RO-Crate as it lies there. Raises InputError for a folder that holds files."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is there already; expected a new or an empty folder: a crate lists all of its files")
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch) / "bundle.zip"
+        written = write_bundle(folder, home, packed, key=key, with_data=with_data)
+        with zipfile.ZipFile(packed) as archive:
+            archive.extractall(out)
+    return replace(written, path=str(out), size=written.bytes)
 
 
 def _digest(content: bytes) -> str:

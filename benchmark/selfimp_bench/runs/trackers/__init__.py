@@ -1,0 +1,1 @@
+"""Runs for trackers of experiments (TensorBoard, Weights & Biases, MLflow): measurements by iteration, and verdicts."""
