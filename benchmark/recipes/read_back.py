@@ -248,7 +248,7 @@ def wandb(run: Path, out: Path, measured: Measured, python: str) -> None:
     into, numbers = export(run, "wandb", out, python), {}
     for path in sorted(into.glob("wandb/offline-run-*/run-*.wandb")):
         history, verdicts = json.loads(call([python, "-c", READ_WANDB, path]))
-        say(f"wandb: {path.name}: {len(history)} iterations, verdicts {sorted(set(verdicts.values()))}")
+        say(f"wandb: {path.name}: {len(history)} rows, verdicts {sorted(set(verdicts.values()))}")
         for row in history:
             for name, value in row.items():
                 split, _, metric = name.partition("/")

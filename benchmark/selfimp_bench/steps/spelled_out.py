@@ -14,7 +14,9 @@ def bytes_at_least(table: Path, enough: int) -> int:
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
     chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
     size: int = max(sum(8 * chunk.num_values for chunk in chunks), sum(group.total_byte_size for group in groups))
-    return size if size > enough else max(size, text_bytes(table, chunks, enough))
+    if size <= enough:
+        size = max(size, text_bytes(table, chunks, enough))
+    return size
 
 
 def text_bytes(table: Path, chunks: list[pq.ColumnChunkMetaData], enough: int) -> int:

@@ -3,8 +3,9 @@
 import os
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from selfimp_bench.runs.trackers.tracked import Tracked
 
@@ -22,11 +23,11 @@ def write_mlflow(runs: Sequence[Tracked], findings: str | None, into: Path) -> l
     --backend-store-uri sqlite:///INTO/mlflow.db`` shows it; artifacts are found while the folder stays where it is.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing here talks to anybody
-    from mlflow import MlflowClient
+    mlflow = import_module("mlflow")
 
     into.mkdir(parents=True, exist_ok=True)
     place = into.resolve()
-    client = MlflowClient(tracking_uri=f"sqlite:///{place / STORE}")
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{place / STORE}")
     for run in runs:
         known = client.get_experiment_by_name(run.experiment)
         artifacts = (place / "artifacts" / run.experiment).as_uri()
@@ -41,20 +42,19 @@ def write_mlflow(runs: Sequence[Tracked], findings: str | None, into: Path) -> l
     return [place / STORE]
 
 
-def _log(client: "MlflowClient", experiment: str, run: Tracked, findings: str | None) -> None:  # type: ignore[name-defined]  # noqa: F821
-    from mlflow.entities import Metric, Param
-
+def _log(client: Any, experiment: str, run: Tracked, findings: str | None) -> None:
+    entities = import_module("mlflow.entities")
     tags = {_ID: run.id, "model": run.model, "seed": str(run.seed)}
     tags |= {f"verdict.{each.claim}": str(each.verdict) for each in run.findings}
     tags |= {f"reason.{each.claim}": each.reason[:_LONGEST] for each in run.findings}
     made = client.create_run(experiment, run_name=run.name, tags=tags).info.run_id
     now = int(time.time() * 1000)
     metrics = [
-        Metric(name.replace("@", "_at_"), value, now, iteration)
+        entities.Metric(name.replace("@", "_at_"), value, now, iteration)
         for iteration, values in run.points
         for name, value in values.items()
     ]
-    params = [Param(name[:250], value[:_LONGEST]) for name, value in run.params.items()]
+    params = [entities.Param(name[:250], value[:_LONGEST]) for name, value in run.params.items()]
     for start in range(0, len(metrics), 500):  # at most 1000 a call, with 100 params and tags
         client.log_batch(made, metrics=metrics[start : start + 500])
     for start in range(0, len(params), 100):

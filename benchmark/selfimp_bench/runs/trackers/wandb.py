@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from selfimp_bench.runs.trackers.tracked import PROJECT, Tracked
@@ -16,7 +17,7 @@ def write_wandb(runs: Sequence[Tracked], into: Path) -> list[Path]:
     Its id is the evidence's, so that it is one run there, however often it is sent.
     """
     os.environ.update(_QUIET)
-    import wandb
+    wandb = import_module("wandb")
 
     into.mkdir(parents=True, exist_ok=True)
     written = []
