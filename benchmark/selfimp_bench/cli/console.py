@@ -48,10 +48,12 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def show(parts: "Iterable[RenderableType]", *, whole: bool = False) -> None:
-    """Print lines, texts and tables on standard output. whole: lines are not wrapped, for they hold commands."""
+    """Print lines, texts and tables on standard output. whole: lines are not wrapped, for they hold commands; into a
+    file or a pipe none is, but for COLUMNS."""
     screen = console()
+    whole = whole or not (screen.is_terminal or "COLUMNS" in os.environ)
     for part in parts:
-        screen.print(plain(part) if isinstance(part, str) else part, soft_wrap=whole)
+        screen.print(plain(part) if isinstance(part, str) else part, soft_wrap=whole and not isinstance(part, Table))
 
 
 def plain(text: str) -> Text:

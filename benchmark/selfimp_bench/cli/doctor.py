@@ -40,5 +40,7 @@ def doctor_command(*, name: str | None, profile: str, only: str | None, online: 
         for check in found.checks:
             line = plain(f"{check.state:8} {check.name}: {check.found}")
             line.stylize(STYLES[check.state], 0, len(check.state))
-            show([line] if check.advice is None else [line, f"         -> {check.advice}"], whole=True)
+            show([line])
+            if check.advice is not None:
+                show([f"         -> {check.advice}"], whole=True)
     return 0 if found.sound else 2
