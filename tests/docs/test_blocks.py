@@ -7,10 +7,7 @@ import subprocess
 import click
 import pytest
 import yaml
-from click.testing import CliRunner
 from docs_pages import ALL_BLOCKS, COMMAND_LANGUAGES, FOR, PAGES, ROOT, Block, parse
-
-from selfimp_bench.cli.app import cli
 
 NAMED = [block for block in ALL_BLOCKS if block.mark == "run"]
 
@@ -75,16 +72,3 @@ def test_the_kubernetes_job_runs_the_image_as_it_is_built() -> None:
     assert parse(container["args"]).params["only"]
     assert job["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [1, 2, 3]
     assert pod["restartPolicy"] == "Never"  # with another one Kubernetes takes no podFailurePolicy
-
-
-def test_the_assessment_shown_is_what_the_command_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = [each for each in ALL_BLOCKS if each.language == "console"]
-    command, *shown = block.text.splitlines()
-    words = shlex.split(command.removeprefix("$ selfimp-bench "))
-    folder = words.pop().removesuffix("{1,2,3}")
-    monkeypatch.chdir(ROOT)
-    said = CliRunner().invoke(cli, [*words, *(f"{folder}{t}" for t in (1, 2, 3))]).stdout.splitlines()
-    assert [line for line in shown if line and not line.startswith("[")] == [
-        line for line in said if line in shown and line
-    ]
-    assert sum(line in said for line in shown) > 8
