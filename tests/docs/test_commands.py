@@ -30,12 +30,22 @@ def in_blocks() -> Iterator[Shown]:
 
 
 def in_text() -> Iterator[Shown]:
-    """`selfimp-bench ...` in running text; `[...]`, what may be left out, is taken to be there."""
-    for page in PAGES:
-        for line, part in inline(page):
-            if part.type == "code_inline" and part.content.startswith(("selfimp-bench ", ".venv/bin/selfimp-bench ")):
-                for words in of_the_kit(re.sub(r"[\[\]]", "", part.content)):
-                    yield f"{name_of(page)}:{line}", tuple(words)
+    """`selfimp-bench ...` in running text, and in blocks of text up to two spaces; `[...]`, what may be left out, is
+    taken to be there. The page of commands has each command's own words.
+    """
+    said = [
+        (f"{name_of(page)}:{line}", part.content)
+        for page in PAGES
+        for line, part in inline(page)
+        if part.type == "code_inline"
+    ]
+    for block in ALL_BLOCKS:
+        if block.language == "text" and block.page != "docs/reference/commands.md":
+            said += [(block.place, line.partition("  ")[0]) for line in block.text.splitlines()]
+    for place, text in said:
+        if text.startswith(("selfimp-bench ", ".venv/bin/selfimp-bench ")):
+            for words in of_the_kit(re.sub(r"[\[\]]", "", text)):
+                yield place, tuple(words)
 
 
 IN_BLOCKS, IN_TEXT = tuple(in_blocks()), tuple(in_text())
