@@ -55,6 +55,7 @@
     if (!sought) return visible(text);
     const nodes = [];
     let end = 0;
+    sought.lastIndex = 0; // where a test for it has left it
     for (const found of text.matchAll(sought)) {
       nodes.push(...visible(text.slice(end, found.index)), make("mark", {}, ...visible(found[0])));
       end = found.index + found[0].length;
