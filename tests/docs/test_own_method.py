@@ -7,7 +7,7 @@ from docs_pages import ROOT
 
 EXAMPLE = ROOT / "benchmark" / "examples" / "own-method"
 PAGE = ROOT / "docs" / "how-to" / "own-method.md"
-PAIRS = [("own-most-different", "own-sft")]
+PAIRS = [("own-most-different", "own-sft"), ("own-ipo", "own-dpo")]
 
 
 def _recipe() -> ModuleType:
@@ -22,7 +22,7 @@ def _recipe() -> ModuleType:
 def test_what_the_page_says_is_what_ten_seeds_gave() -> None:
     recipe = _recipe()
     values = recipe.read(EXAMPLE / "ten-seeds.csv")
-    assert len(values) == 4
+    assert len(values) == 5
     for cells in values.values():
         assert {len(seeds) for seeds in cells.values()} == {10}
     text = PAGE.read_text(encoding="utf-8")
