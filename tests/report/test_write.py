@@ -1,5 +1,7 @@
 """The page and the files of a report, as a reader gets them."""
 
+import base64
+import csv
 import html
 import re
 import shutil
@@ -18,7 +20,7 @@ from selfimp_bench.report.names import measured_words
 from selfimp_bench.report.write import REPORT, write_report
 from selfimp_bench.runs.findings_file import keep_findings
 from selfimp_bench.runs.folders import FINDINGS
-from selfimp_bench.verdict.findings import Findings, Verdict
+from selfimp_bench.verdict.findings import Findings, Verdict, to_json
 
 _HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'
 
@@ -125,7 +127,7 @@ def test_hostile_text_is_shown_and_not_run(write_run, findings, tables):
 def test_a_link_that_is_no_web_address_is_shown_as_text(reported):
     read = read_page((reported / REPORT).read_text())
     assert "https://arxiv.org/abs/2407.05013" in read.targets
-    assert all(target.startswith(("#", "https://", "reference_results/")) for target in read.targets)
+    assert all(target.startswith(("#", "https://", "reference_results/", "data:")) for target in read.targets)
 
 
 def test_the_page_is_well_formed_and_needs_no_network(reported_many):
@@ -146,8 +148,8 @@ def test_every_table_has_headers_and_every_figure_alt_text(reported):
 
 def test_figures_are_svg_files(reported_many):
     files = sorted((reported_many / "figures").iterdir())
-    assert [file.suffix for file in files] == [".svg"] * 6
-    for file in files:
+    assert [file.suffix for file in files] == [".png", ".svg"] * 6
+    for file in files[1::2]:
         assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
@@ -197,6 +199,28 @@ def test_a_figure_that_somebody_changed_is_drawn_again(reported, write_run, plan
     path.write_bytes(honest.replace(b"</svg>", planted.encode() + b"</svg>"))
     assert write_report(folder).read_bytes() == page
     assert path.read_bytes() == honest
+
+
+def test_what_can_be_taken_away_lies_in_the_page_itself(reported, tables, findings):
+    """Every figure as SVG and PNG, every table as CSV, the measurements and the findings; the page may be moved."""
+    page = (reported / REPORT).read_text()
+    files = dict(re.findall(r'download="([^"]+)" href="data:[^,"]+,([^"]+)"', page))
+    for drawn in (reported / "figures").iterdir():
+        assert base64.b64decode(files[drawn.name]) == drawn.read_bytes()
+    assert page.count("<table") == len(re.findall(r'download="[^"]+" href="data:text/csv', page)) - 1
+    measured = list(csv.DictReader(base64.b64decode(files["measurements.csv"]).decode().splitlines()))
+    assert [row["metric"] for row in measured] == [each.metric for each in tables(("big",), 1).measurements]
+    assert base64.b64decode(files["findings.json"]) == to_json(findings("big"))
+
+
+def test_a_png_that_somebody_changed_or_that_is_of_other_numbers_is_drawn_again(reported, write_run):
+    folder = _with_figures(write_run(), reported)
+    path = folder / "figures" / "reward.png"
+    honest = path.read_bytes()
+    for planted in (b"<svg/>", b"", (folder / "figures" / "distinct-n.png").read_bytes()):
+        path.write_bytes(planted)
+        write_report(folder)
+        assert path.read_bytes() == honest
 
 
 def test_a_reference_is_in_the_legend_where_there_is_one(reported):

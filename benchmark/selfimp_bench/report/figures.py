@@ -4,7 +4,8 @@ import io
 import math
 import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ _TITLE_LINE: Final = {1: 70, 2: 42, 3: 32}
 """The most characters above a panel in one line, by the figure's columns."""
 _LABEL_LINE: Final = 34
 """The most characters beside a panel."""
+_DOTS: Final = 150
+"""Of a PNG, to the inch."""
 _LEGEND_COLUMNS: Final = 5
 _SPREAD: Final = 0.3
 """How far apart all of them are at most, together."""
@@ -56,8 +59,39 @@ def inputs_digest(figure: Figure) -> str:
 
 def draw(figure: Figure) -> str:
     """The figure as SVG; the same figure gives the same text."""
-    import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    text = io.StringIO()
+    with _drawn(figure) as canvas:
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        FigureCanvasSVG(canvas).print_svg(text, metadata=no_metadata)
+    return finish(text.getvalue(), name=figure.name, alt=figure.alt, digest=inputs_digest(figure))
+
+
+def draw_png(figure: Figure) -> bytes:
+    """The figure as PNG, ``_DOTS`` to the inch; the same figure gives the same bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    image = io.BytesIO()
+    with _drawn(figure) as canvas:
+        canvas.set_dpi(_DOTS)
+        FigureCanvasAgg(canvas).print_png(image, metadata={"Software": None, "Comment": _mark(figure)})
+    return image.getvalue()
+
+
+def is_current_png(found: bytes, figure: Figure) -> bool:
+    """Whether a file on disk is what ``draw_png`` would give again: a PNG that says so."""
+    return found.startswith(b"\x89PNG\r\n\x1a\n") and _mark(figure).encode() in found[:500]
+
+
+def _mark(figure: Figure) -> str:
+    return f"selfimp-bench figure, inputs sha256 {inputs_digest(figure)}"
+
+
+@contextmanager
+def _drawn(figure: Figure) -> Iterator[Any]:
+    """Matplotlib's own figure, with the settings under which it is to be written."""
+    import matplotlib
     from matplotlib.figure import Figure as Canvas
 
     columns = figure.columns
@@ -72,10 +106,7 @@ def draw(figure: Figure) -> str:
         for axis in axes[len(figure.panels) :]:
             axis.set_axis_off()
         _draw_legend(canvas, figure)
-        text = io.StringIO()
-        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(canvas).print_svg(text, metadata=no_metadata)
-    return finish(text.getvalue(), name=figure.name, alt=figure.alt, digest=inputs_digest(figure))
+        yield canvas
 
 
 def _draw_panel(axis: Any, panel: Panel, figure: Figure) -> None:

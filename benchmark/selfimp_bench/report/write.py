@@ -2,56 +2,50 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.reference_table import ReferenceTable
-from selfimp_bench.report.answer import answers, grid_columns, summed_up
+from selfimp_bench.report.answer import answers, by_name, grid_columns, summed_up
 from selfimp_bench.report.best import best_view
 from selfimp_bench.report.chart import Figure
 from selfimp_bench.report.curves import figures_of
-from selfimp_bench.report.figures import draw, inputs_digest
+from selfimp_bench.report.figures import draw, draw_png, inputs_digest, is_current_png
 from selfimp_bench.report.measured import model_tables
+from selfimp_bench.report.names import titled
 from selfimp_bench.report.paper_figures import paper_figures
 from selfimp_bench.report.paper_tables import PaperTable, paper_tables
 from selfimp_bench.report.provenance import provenance_view
-from selfimp_bench.report.samples import Place, Samples, samples_of
+from selfimp_bench.report.summary import plural
 from selfimp_bench.report.svg import inline, is_current
-from selfimp_bench.report.templates import template
+from selfimp_bench.report.takeaway import csv_of, file_stem, file_url
 from selfimp_bench.report.verdicts import verdict_view, web_link
 from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
-from selfimp_bench.runs.completions import completions_of
 from selfimp_bench.runs.directions import directions
 from selfimp_bench.runs.findings_file import read_findings
+from selfimp_bench.runs.forms import csv_form
 from selfimp_bench.runs.judge import RunFiles, read_run, run_table
 from selfimp_bench.verdict.figure_rows import table_names
-from selfimp_bench.verdict.findings import Findings
+from selfimp_bench.verdict.findings import Findings, to_json
 
 REPORT = "report.html"
 FIGURES = "figures"
 
 
-def write_report(
-    folder: Path, findings: Findings | None = None, into: Path | None = None, *, samples: bool | None = None
-) -> Path:
-    """Write the report of a run and return its path; the same run gives the same bytes.
+def write_report(folder: Path, findings: Findings | None = None, into: Path | None = None) -> Path:
+    """Write the report of a run and return its path; the same run folder gives the same bytes.
 
     findings: as just judged; None: those that the last check left. into: where page and figures go; None: the run's.
-    samples: whether what models wrote is there to browse; None: where it is little (``samples.py``).
     Raises InputError when the folder is no finished run, or was not checked.
     """
     into = folder if into is None else into
     material = _read(folder, findings)
+    page = _render(material, {figure.name: drawing(into, figure) for figure in material.figures})
     path = into / REPORT
-    manifest = material.run.manifest
-    place = Place(report=path, title=manifest.title, command=f"`selfimp-bench report {manifest.name} --samples`")
-    page = _render(
-        material,
-        {figure.name: drawing(into, figure) for figure in material.figures},
-        samples_of(lambda: completions_of(folder), place, samples),
-    )
     write_atomically(path, page.encode())
     return path
 
@@ -92,13 +86,12 @@ def _read(folder: Path, findings: Findings | None) -> _Material:
     )
 
 
-def _render(material: _Material, drawings: Mapping[str, str], samples: Samples | None) -> str:
-    """The page. ``drawings`` holds an SVG for every figure's name."""
+def _render(material: _Material, drawings: Mapping[str, "Drawing"]) -> str:
+    """The page. ``drawings`` holds a drawing for every figure's name."""
     run = material.run
     iterations = {each.iteration for each in run.measurements}
     moved = directions(run)
     found = answers(run, moved)
-    inlined = {name: Markup(inline(drawing)) for name, drawing in drawings.items()}  # checked or drawn here
     return template("report.html.j2").render(
         manifest=run.manifest,
         paper_link=web_link(run.manifest.paper.url),
@@ -108,15 +101,15 @@ def _render(material: _Material, drawings: Mapping[str, str], samples: Samples |
         columns=grid_columns(found),
         summed_up=summed_up(found),
         best=best_view(run, material.tables),
-        paper_figures=[(figure, inlined[figure.name]) for figure in material.of_paper],
+        paper_figures=[(figure, drawings[figure.name]) for figure in material.of_paper],
         paper_tables=material.tables_of_paper,
         iterates=len(iterations) > 1,
         starts_at_0=0 in iterations,
         tables=model_tables(run, moved),
-        figures=[(figure, inlined[figure.name]) for figure in material.of_metrics],
+        figures=[(figure, drawings[figure.name]) for figure in material.of_metrics],
         studies=material.studies.studies,
-        samples=samples,
         provenance=provenance_view(run),
+        files=_files(material),
     )
 
 
@@ -125,15 +118,60 @@ def _last_findings(folder: Path) -> Findings:
     return Findings(schema=found.schema, findings=found.findings)
 
 
-def drawing(folder: Path, figure: Figure) -> str:
-    """A figure's SVG, which lies in figures/: the file there when it shows these numbers, else a new one.
+def _files(material: _Material) -> Mapping[str, str]:
+    """The run's numbers and findings as files: name to address."""
+    whole = csv_form(material.run)
+    return {
+        **{name: file_url(text, "csv") for name, text in whole.items()},
+        "findings.json": file_url(to_json(material.findings), "json"),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A figure for a page: inside of it, themed; and as files, their addresses."""
+
+    inlined: Markup
+    svg: str
+    png: str
+
+
+def drawing(folder: Path, figure: Figure) -> Drawing:
+    """A figure's drawing, which lies in figures/: the files there when they show these numbers, else new ones.
 
     Drawing takes longer than all the rest.
     """
     path = folder / FIGURES / f"{figure.name}.svg"
-    found = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if is_current(found, inputs_digest(figure)):
-        return found
-    drawn = draw(figure)
-    write_atomically(path, drawn.encode())
-    return drawn
+    svg = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not is_current(svg, inputs_digest(figure)):
+        svg = draw(figure)
+        write_atomically(path, svg.encode())
+    path = folder / FIGURES / f"{figure.name}.png"
+    png = path.read_bytes() if path.is_file() else b""
+    if not is_current_png(png, figure):
+        png = draw_png(figure)
+        write_atomically(path, png)
+    return as_drawing(svg, png)
+
+
+def as_drawing(svg: str, png: bytes) -> Drawing:
+    """For a page, from an SVG that was checked or drawn here."""
+    return Drawing(inlined=Markup(inline(svg)), svg=file_url(svg, "svg"), png=file_url(png, "png"))
+
+
+@cache
+def template(name: str) -> Template:
+    """A page's template, beside this module."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"plural": plural, "by_name": by_name, "sentence": titled, "csv": _csv, "stem": file_stem}
+    return environment.get_template(name)
+
+
+def _csv(html: str) -> str:
+    return file_url(csv_of(html), "csv")

@@ -1,22 +1,18 @@
 """The page of an assessment: one self-contained file in the style of a run's."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from markupsafe import Markup
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Measurement
 from selfimp_bench.report.curves import curves_of
-from selfimp_bench.report.figures import draw
-from selfimp_bench.report.samples import Place, Samples, samples_of
+from selfimp_bench.report.figures import draw, draw_png
 from selfimp_bench.report.summary import UNDEFINED, number, undefined
-from selfimp_bench.report.svg import inline
-from selfimp_bench.report.templates import template
-from selfimp_bench.runs.assess.assess import Read
-from selfimp_bench.runs.assess.completions import completions_of
+from selfimp_bench.report.takeaway import file_url
+from selfimp_bench.report.write import as_drawing, template
 from selfimp_bench.runs.assess.measuring import MODEL
 from selfimp_bench.runs.assess.results import Assessment, Change, Direction, Measured
 from selfimp_bench.verdict.findings import Findings
@@ -41,29 +37,20 @@ class Row:
     detail: str
 
 
-def write_assessment(found: Assessment, path: Path, read: Read | None = None, *, samples: bool | None = None) -> None:
-    """Write the page.
-
-    read: the generations, to browse; None: without them. samples: whether they are wanted (``samples_of``).
-    Raises InputError for a name that is none of a page, or a place that cannot be written to.
-    """
+def write_assessment(found: Assessment, path: Path) -> None:
+    """Write the page. Raises InputError for a name that is none of a page, or a place that cannot be written to."""
     if path.suffix not in (".html", ".htm"):
         raise InputError(f"--report {path}: expected a name ending in .html")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        browsed = None
-        if read is not None:
-            place = Place(report=path, title="Generations", command="`--samples` with `--report`")
-            collected = [each for each in (read.test, read.ood) if each is not None]
-            browsed = samples_of(lambda: completions_of(collected), place, samples)
-        write_atomically(path, page(found, browsed).encode())
+        write_atomically(path, page(found).encode())
     except OSError as error:
         raise InputError(
             f"--report {path}: {error.strerror}; expected a file in a folder that can be written to"
         ) from None
 
 
-def page(found: Assessment, samples: Samples | None = None) -> str:
+def page(found: Assessment) -> str:
     """The page; equal assessments give equal pages."""
     changes = {(each.metric, each.split): each for each in found.changes}
     essential = [
@@ -78,8 +65,8 @@ def page(found: Assessment, samples: Samples | None = None) -> str:
         style=_STYLES[found.headline.direction],
         essential=[_row(found, key, changes.get(key)) for key in [(each.metric, each.split) for each in essential]],
         rows=[_row(found, key, changes.get(key)) for key in keys],
-        figures=[(figure, Markup(inline(draw(figure)))) for figure in figures],  # drawn here
-        samples=samples,
+        figures=[(figure, as_drawing(draw(figure), draw_png(figure))) for figure in figures],
+        files={"assessment.json": file_url(json.dumps(found.as_json(), indent=2) + "\n", "json")},
     )
 
 

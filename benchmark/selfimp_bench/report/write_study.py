@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.report.across_figure import across_figures
 from selfimp_bench.report.across_page import MemberResult, across_page
-from selfimp_bench.report.chart import Figure
-from selfimp_bench.report.svg import inline
-from selfimp_bench.report.templates import template
+from selfimp_bench.report.takeaway import file_url
 from selfimp_bench.report.verdicts import web_link
-from selfimp_bench.report.write import REPORT, drawing, write_report
+from selfimp_bench.report.write import REPORT, drawing, template, write_report
 from selfimp_bench.runs.judge import StudyJudgement, StudyRun, read_run, read_study_run, run_table
 from selfimp_bench.runs.record import StudyRecord
+from selfimp_bench.verdict.findings import to_json
 from selfimp_bench.verdict.paper_check import suite_self_judgement, suite_tables
 from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 from selfimp_bench.verdict.together import in_words
@@ -30,15 +27,13 @@ class StudyReport:
     experiments: tuple[Path, ...]
 
 
-def write_study_report(
-    judgement: StudyJudgement, out: Path | None = None, *, samples: bool | None = None
-) -> StudyReport:
+def write_study_report(judgement: StudyJudgement, out: Path | None = None) -> StudyReport:
     """Write the report of a study that was just judged, and those of its experiments: into the run folders, or under
-    ``out`` into folders NAME/ID like theirs. samples: as of ``write_report``."""
+    ``out`` into folders NAME/ID like theirs."""
     folder = Path(judgement.run)
     run = read_study_run(folder)
     pages = tuple(
-        write_report(each, own.findings, _into(each, out), samples=samples)
+        write_report(each, own.findings, _into(each, out))
         for each, own in zip(run.experiments, judgement.experiments, strict=True)
     )
     if run.record is None or run.across is None:
@@ -66,7 +61,8 @@ def _render(run: StudyRun, record: StudyRecord, across: Suite, judgement: StudyJ
         paper_link=web_link(across.paper.url),
         page=across_page(across, results, judgement.findings.findings, paper, numbers),
         together=None if judgement.together is None else in_words(judgement.together),
-        figures=[(figure, _inlined(into, figure)) for figure in figures],
+        files={"findings.json": file_url(to_json(judgement.findings), "json")},
+        figures=[(figure, drawing(into, figure)) for figure in figures],
     )
 
 
@@ -82,7 +78,3 @@ def _results(run: StudyRun, record: StudyRecord, across: Suite, judgement: Study
         )
         for named, folder, own in zip(record.runs, run.experiments, judgement.experiments, strict=True)
     ]
-
-
-def _inlined(folder: Path, figure: Figure) -> Markup:
-    return Markup(inline(drawing(folder, figure)))  # checked or drawn by it

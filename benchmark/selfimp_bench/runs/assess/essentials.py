@@ -107,7 +107,7 @@ def _change(
     first: int,
     last: int,
 ) -> Change:
-    found = paired(*pair, reach=_reach(key[0]))
+    found = paired(*pair, reach=reach_of(key[0]))
     return Change(
         metric=key[0],
         split=key[1],
@@ -125,7 +125,7 @@ def _change(
     )
 
 
-def _reach(metric: str) -> float:
+def reach_of(metric: str) -> float:
     """From the least that a difference of two values can be to the most."""
     if metric.startswith(("relative-gap", "group-disparity")):
         return float("inf")
