@@ -68,7 +68,12 @@ def table(values: Values) -> Iterator[str]:
     yield "|---|---|" + "---|" * len(names)
     for words, metric in ROWS.items():
         cells = [values[names[0]][metric, 1], *(values[name][metric, last] for name in names)]
-        yield f"| {words} | {' | '.join(f'{fmean(c.values()):.3f} ± {stdev(c.values()):.3f}' for c in cells)} |"
+        yield f"| {words} | {' | '.join(map(_spread, cells))} |"
+
+
+def _spread(cell: Mapping[int, float]) -> str:
+    """To five digits first, as reference tables have it."""
+    return f"{round(fmean(cell.values()), 5):.3f} ± {round(stdev(cell.values()), 5):.3f}"
 
 
 def differences(values: Values, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:

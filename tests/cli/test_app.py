@@ -471,6 +471,23 @@ def test_report_writes_a_page(finished: tuple[str, Path]) -> None:
     assert path.name == "report.html" and "</html>" in path.read_text()
 
 
+def test_a_report_has_what_models_wrote_unless_it_is_not_wanted_or_not_there(finished: tuple[str, Path]) -> None:
+    name, home = finished
+
+    def page(*options: str) -> str:
+        return Path(_json(_call("report", name, "--home", home, "--json", *options))["report"]).read_text()
+
+    (run,) = home.glob("runs/*/*")
+    steps = json.loads((run / "record.json").read_text())["steps"]
+    count = sum(step["counts"]["completions"] for step in steps if "/sample." in step["id"])
+    assert f"All {count:,} completions and judgements" in page() and 'id="samples-index"' in page("--samples")
+    assert 'id="samples' not in page("--no-samples")
+    shutil.rmtree(home / "store")
+    assert "No completions here: the store beside this run lacks" in page()
+    result = _call("report", name, "--home", home, "--samples")
+    assert result.exit_code == 2 and "not found; what models wrote lies in the home of a run" in result.stderr
+
+
 def test_a_smoke_run_judges_nothing_and_says_so(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     def smoke(data: dict[str, Any]) -> None:
         data["profiles"] = {"smoke": {"sampling": data["sampling"] | {"samples_per_problem": 2}}}

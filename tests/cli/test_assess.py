@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import resource
 import time
 from pathlib import Path
@@ -34,8 +35,8 @@ def test_the_answer_fits_eighty_columns_and_begins_with_the_headline():
 
 
 def test_the_json_holds_what_the_screen_says_and_the_page_is_whole(tmp_path):
-    result = call("assess", *SAMPLED, "--json", "--report", tmp_path / "new" / "page.html")
-    found = json.loads(result.stdout)
+    page_of = ("--report", tmp_path / "new" / "page.html", "--no-samples")
+    found = json.loads(call("assess", *SAMPLED, "--json", *page_of).stdout)
     assert (found["schema"], found["headline"]["direction"], found["common"]) == (1, "progress", 40)
     page = (tmp_path / "new" / "page.html").read_text()
     read = read_page(page)
@@ -46,6 +47,21 @@ def test_the_json_holds_what_the_screen_says_and_the_page_is_whole(tmp_path):
     for each in found["measurements"]:
         assert each["value"] is None or f"{each['value']:.4f}".replace("-0.0000", "0.0000") in text, each["metric"]
     assert call("assess", *SAMPLED, "--report", tmp_path / "page.txt").exit_code == 2
+
+
+def test_the_page_has_every_generation_to_browse(tmp_path):
+    assert call("assess", *SAMPLED, "--report", tmp_path / "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "All 480 completions and judgements" in seen_in(page)
+    (index,) = re.findall(r'id="samples-index">([^<]*)<', page)
+    codes = ["".join(problem[4:]) for problem in json.loads(index)["problems"]]
+    assert len(codes) == 40 and set(map(len, codes)) == {12}
+    (part,) = re.findall(r'id="samples-part-0">([^<]*)<', page)
+    files = [path for each in SAMPLED for path in each.glob("*.jsonl")]
+    rows = [(path, json.loads(line)) for path in files for line in path.read_text().splitlines()]
+    once = {(path, row["doc_id"]): row["resps"][0] for path, row in rows}  # a row a filter
+    wrote = sorted(text for texts in once.values() for text in texts)
+    assert sorted(each[0] for problem in json.loads(part) for own in problem["said"] for each in own) == wrote
 
 
 def test_files_after_one_flag_are_all_taken(tmp_path):

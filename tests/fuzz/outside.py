@@ -8,7 +8,7 @@ import json
 import math
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,9 +97,9 @@ def _told(source: Source) -> Iterator[Any]:
         assert len({(str(each["id"]), each.get("epoch", 1)) for each in found}) == len(names), (
             "members that say the same"
         )
-        yield from found
+        yield from _answers(found)
     elif source.format == INSPECT:
-        yield from json.loads(content, object_pairs_hook=twice_refused)["samples"]
+        yield from _answers(json.loads(content, object_pairs_hook=twice_refused)["samples"])
     elif source.path.suffix == ".parquet":
         yield from pq.read_table(source.path).to_pylist()
     elif source.format == LM_EVAL:
@@ -109,6 +109,14 @@ def _told(source: Source) -> Iterator[Any]:
         for row in json_lines(source.path):
             choices = _choices(row)
             yield from choices if source.format == BATCH and choices else [row]
+
+
+def _answers(samples: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+    """Every choice of every sample; of one without any, which failed, itself."""
+    for sample in samples:
+        output = sample.get("output") if sample.get("error") is None else None
+        choices = output.get("choices") if isinstance(output, dict) else None
+        yield from choices if isinstance(choices, list) and choices else [sample]
 
 
 def _choices(row: Mapping[str, Any]) -> list[Any]:

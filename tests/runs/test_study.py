@@ -38,11 +38,16 @@ def _member(name: str, method: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def study_file(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
+def study_file(make_manifest: ManifestMaker) -> Path:
     """The file of two experiments that share everything up to the second training."""
+    return study_of(make_manifest)
+
+
+def study_of(make_manifest: ManifestMaker) -> Path:
+    """The same, in the folder of what makes manifests."""
     make_manifest(name="one", schedule=("sft-gold", "dpo"))
     make_manifest(name="two", schedule=("sft-gold", "sft"))
-    (tmp_path / "numbers.csv").write_text(TABLE)
+    (make_manifest.folder / "numbers.csv").write_text(TABLE)
     at = {"metric": "pass@1", "split": "test", "dataset": "toy", "model": MODEL}
     claim = {
         "id": "dpo-is-better",
@@ -67,7 +72,7 @@ def study_file(make_manifest: ManifestMaker, tmp_path: Path) -> Path:
         "priors": "tiny-trained",
         "claims": [claim],
     }
-    path = tmp_path / "both.suite.v1.yaml"
+    path = make_manifest.folder / "both.suite.v1.yaml"
     with path.open("w", encoding="utf-8") as stream:
         writer = YAML(typ="safe", pure=True)
         writer.representer.ignore_aliases = lambda *_: True

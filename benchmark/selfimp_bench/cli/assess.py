@@ -32,6 +32,11 @@ _file = click.Path(path_type=Path)
 @click.option("--encoder", metavar="FOLDER", type=_file, help="A sentence-transformers model, for its diversity.")
 @click.option("--only", metavar="KEY=VALUE", multiple=True, help="Of a run: model=M, seed=S or temperature=X.")
 @click.option("--report", metavar="FILE.html", type=click.Path(dir_okay=False, path_type=Path), help="Write the page.")
+@click.option(
+    "--samples/--no-samples",
+    default=None,
+    help="In the page: the generations, to browse.  [default: up to 4 MB; with --samples any size, in files beside it]",
+)
 def assess_command(
     *,
     files: tuple[Path, ...],
@@ -45,12 +50,13 @@ def assess_command(
     encoder: Path | None,
     only: tuple[str, ...],
     report: Path | None,
+    samples: bool | None,
     as_json: bool,
 ) -> None:
     """Progress or regress, of anybody's generations."""
-    from selfimp_bench.runs.assess.assess import assess
+    from selfimp_bench.runs.assess.assess import assess_read, read_generations
 
-    found = assess(
+    read = read_generations(
         files,
         problems=problems,
         task=task,
@@ -59,14 +65,14 @@ def assess_command(
         ood_task=ood_task,
         extraction="flexible" if extraction == "flexible" else "strict",
         stops=stops,
-        encoder=encoder,
         only=only,
         told=told_now(),
     )
+    found = assess_read(read, encoder)
     if report is not None:
         from selfimp_bench.report.write_assessment import write_assessment
 
-        write_assessment(found, report)
+        write_assessment(found, report, read, samples=samples)
     if as_json:
         print_json(found.as_json() | ({} if report is None else {"report": str(report)}))
         return

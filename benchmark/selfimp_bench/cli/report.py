@@ -14,9 +14,22 @@ from selfimp_bench.cli.command import command, home_option, print_json
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the pages go.  [default: the run]")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="The findings as Markdown, too.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="The findings as JUnit's XML, too.")
+@click.option(
+    "--samples/--no-samples",
+    default=None,
+    help="What models wrote, to browse.  [default: up to 4 MB of it, in the report; with --samples any size, in files "
+    "beside it]",
+)
 @home_option
 def report_command(
-    *, runs: tuple[str, ...], out: Path | None, markdown: Path | None, junit: Path | None, home: Path, as_json: bool
+    *,
+    runs: tuple[str, ...],
+    out: Path | None,
+    markdown: Path | None,
+    junit: Path | None,
+    samples: bool | None,
+    home: Path,
+    as_json: bool,
 ) -> None:
     """Write report.html and figures/ of a finished run, and of every experiment in it. Needs no GPU.
 
@@ -40,7 +53,7 @@ def report_command(
     written = (folder, *(Path(each.run) for each in judgement.experiments))
     if out is None and not all(os.access(each, os.W_OK) for each in written):
         out = home / "reports"
-    path = write_study_report(judgement, out).page
+    path = write_study_report(judgement, out, samples=samples).page
     for file, form in ((markdown, texts.markdown), (junit, texts.junit)):
         if file is not None:
             write_atomically(file, form(judgement).encode())

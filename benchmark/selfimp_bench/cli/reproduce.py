@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from selfimp_bench.runs.cluster.executors import Executor
     from selfimp_bench.runs.hardware.device import Hardware
     from selfimp_bench.runs.judge import StudyJudgement
+    from selfimp_bench.runs.status import Status
     from selfimp_bench.runs.study import Study
 
 
@@ -55,6 +56,7 @@ class _Asked:
     save_every: float
     log_to: "Tracker | None"
     keep: str
+    live: bool
     executor: "Callable[[], Executor]"
 
 
@@ -64,6 +66,11 @@ _keep_option = click.option(
     default="all",
     show_default=True,
     help="Checkpoints that stay: all, or the last of each chain (weights go once no step needs them; see gc).",
+)
+
+
+_live_option = click.option(
+    "--live", is_flag=True, help="Keep up a page of what there is so far, live.html in the run folder."
 )
 
 
@@ -85,6 +92,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         save_every_option,
         log_to_option,
         _keep_option,
+        _live_option,
         executor_options,
     )
     for option in reversed(options):
@@ -197,7 +205,8 @@ def _run_here(study: "Study", asked: _Asked) -> Path:
     before, executor, watching = Before.now(), asked.executor(), progress(asked.home)
     _tell_of_what_is_made_again(study, asked.home)
     try:
-        with watched(study, asked.home, watching, executor=executor.name) as seen:
+        page = _live_page(study, asked.home) if asked.live else _no_page
+        with watched(study, asked.home, watching, executor=executor.name, on_news=page) as seen:
             told = KeepingLast(study.experiments, asked.home, seen) if asked.keep == "last" else seen
             made = do_elsewhere(executor, study.experiments, asked.home, training, told, **device)
             before = replace(before, made=made)
@@ -207,6 +216,18 @@ def _run_here(study: "Study", asked: _Asked) -> Path:
         raise KeyboardInterrupt(_stopped(study, asked, watching.told)) from None
     finally:
         watching.stop()
+
+
+def _no_page(_: "Status") -> None:
+    """Nobody asked for one."""
+
+
+def _live_page(study: "Study", home: Path) -> "Callable[[Status], None]":
+    from selfimp_bench.report.live import LivePage
+
+    page = LivePage(study, home)
+    click.echo(f"live: {page.path.resolve().as_uri()}", err=True)
+    return page
 
 
 def _tell_of_what_is_made_again(study: "Study", home: Path) -> None:

@@ -14,8 +14,9 @@ from selfimp_bench.report.chart import ITERATIONS, Axes, Figure, Panel, Words
 from selfimp_bench.report.curves import curve_of
 from selfimp_bench.report.names import axis_words, measured_words, titled
 from selfimp_bench.report.summary import UNDEFINED, Series, number, plural, series_of
+from selfimp_bench.report.templates import template
 from selfimp_bench.report.verdicts import Badge, Matrix, MatrixRow, about_claims, badge, counted
-from selfimp_bench.report.write import drawing, template
+from selfimp_bench.report.write import drawing
 from selfimp_bench.runs.assess.essentials import reach_of
 from selfimp_bench.runs.assess.paired import paired
 from selfimp_bench.runs.directions import Direction, directions, problem_means

@@ -2,29 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.manifest.reference_table import ReferenceTable
-from selfimp_bench.report.answer import answers, by_name, grid_columns, summed_up
+from selfimp_bench.report.answer import answers, grid_columns, summed_up
 from selfimp_bench.report.best import best_view
 from selfimp_bench.report.chart import Figure
 from selfimp_bench.report.curves import figures_of
 from selfimp_bench.report.figures import draw, draw_png, inputs_digest, is_current_png
 from selfimp_bench.report.measured import model_tables
-from selfimp_bench.report.names import titled
 from selfimp_bench.report.paper_figures import paper_figures
 from selfimp_bench.report.paper_tables import PaperTable, paper_tables
 from selfimp_bench.report.provenance import provenance_view
-from selfimp_bench.report.summary import plural
+from selfimp_bench.report.samples import Place, Samples, samples_of
 from selfimp_bench.report.svg import inline, is_current
-from selfimp_bench.report.takeaway import csv_of, file_stem, file_url
+from selfimp_bench.report.takeaway import file_url
+from selfimp_bench.report.templates import template
 from selfimp_bench.report.verdicts import verdict_view, web_link
 from selfimp_bench.runs.case_studies import CaseStudies, read_case_studies
+from selfimp_bench.runs.completions import completions_of
 from selfimp_bench.runs.directions import directions
 from selfimp_bench.runs.findings_file import read_findings
 from selfimp_bench.runs.forms import csv_form
@@ -36,16 +35,25 @@ REPORT = "report.html"
 FIGURES = "figures"
 
 
-def write_report(folder: Path, findings: Findings | None = None, into: Path | None = None) -> Path:
-    """Write the report of a run and return its path; the same run folder gives the same bytes.
+def write_report(
+    folder: Path, findings: Findings | None = None, into: Path | None = None, *, samples: bool | None = None
+) -> Path:
+    """Write the report of a run and return its path; the same run gives the same bytes.
 
     findings: as just judged; None: those that the last check left. into: where page and figures go; None: the run's.
+    samples: whether what models wrote is there to browse; None: where it is little (``samples.py``).
     Raises InputError when the folder is no finished run, or was not checked.
     """
     into = folder if into is None else into
     material = _read(folder, findings)
-    page = _render(material, {figure.name: drawing(into, figure) for figure in material.figures})
     path = into / REPORT
+    manifest = material.run.manifest
+    place = Place(report=path, title=manifest.title, command=f"`selfimp-bench report {manifest.name} --samples`")
+    page = _render(
+        material,
+        {figure.name: drawing(into, figure) for figure in material.figures},
+        samples_of(lambda: completions_of(folder), place, samples),
+    )
     write_atomically(path, page.encode())
     return path
 
@@ -86,7 +94,7 @@ def _read(folder: Path, findings: Findings | None) -> _Material:
     )
 
 
-def _render(material: _Material, drawings: Mapping[str, "Drawing"]) -> str:
+def _render(material: _Material, drawings: Mapping[str, "Drawing"], samples: Samples | None) -> str:
     """The page. ``drawings`` holds a drawing for every figure's name."""
     run = material.run
     iterations = {each.iteration for each in run.measurements}
@@ -108,6 +116,7 @@ def _render(material: _Material, drawings: Mapping[str, "Drawing"]) -> str:
         tables=model_tables(run, moved),
         figures=[(figure, drawings[figure.name]) for figure in material.of_metrics],
         studies=material.studies.studies,
+        samples=samples,
         provenance=provenance_view(run),
         files=_files(material),
     )
@@ -157,21 +166,3 @@ def drawing(folder: Path, figure: Figure) -> Drawing:
 def as_drawing(svg: str, png: bytes) -> Drawing:
     """For a page, from an SVG that was checked or drawn here."""
     return Drawing(inlined=Markup(inline(svg)), svg=file_url(svg, "svg"), png=file_url(png, "png"))
-
-
-@cache
-def template(name: str) -> Template:
-    """A page's template, beside this module."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"plural": plural, "by_name": by_name, "sentence": titled, "csv": _csv, "stem": file_stem}
-    return environment.get_template(name)
-
-
-def _csv(html: str) -> str:
-    return file_url(csv_of(html), "csv")

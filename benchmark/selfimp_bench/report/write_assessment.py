@@ -10,9 +10,13 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Measurement
 from selfimp_bench.report.curves import curves_of
 from selfimp_bench.report.figures import draw, draw_png
+from selfimp_bench.report.samples import Place, Samples, samples_of
 from selfimp_bench.report.summary import UNDEFINED, number, undefined
 from selfimp_bench.report.takeaway import file_url
-from selfimp_bench.report.write import as_drawing, template
+from selfimp_bench.report.templates import template
+from selfimp_bench.report.write import as_drawing
+from selfimp_bench.runs.assess.assess import Read
+from selfimp_bench.runs.assess.completions import completions_of
 from selfimp_bench.runs.assess.measuring import MODEL
 from selfimp_bench.runs.assess.results import Assessment, Change, Direction, Measured
 from selfimp_bench.verdict.findings import Findings
@@ -37,20 +41,29 @@ class Row:
     detail: str
 
 
-def write_assessment(found: Assessment, path: Path) -> None:
-    """Write the page. Raises InputError for a name that is none of a page, or a place that cannot be written to."""
+def write_assessment(found: Assessment, path: Path, read: Read | None = None, *, samples: bool | None = None) -> None:
+    """Write the page.
+
+    read: the generations, to browse; None: without them. samples: whether they are wanted (``samples_of``).
+    Raises InputError for a name that is none of a page, or a place that cannot be written to.
+    """
     if path.suffix not in (".html", ".htm"):
         raise InputError(f"--report {path}: expected a name ending in .html")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, page(found).encode())
+        browsed = None
+        if read is not None:
+            place = Place(report=path, title="Generations", command="`--samples` with `--report`")
+            collected = [each for each in (read.test, read.ood) if each is not None]
+            browsed = samples_of(lambda: completions_of(collected), place, samples)
+        write_atomically(path, page(found, browsed).encode())
     except OSError as error:
         raise InputError(
             f"--report {path}: {error.strerror}; expected a file in a folder that can be written to"
         ) from None
 
 
-def page(found: Assessment) -> str:
+def page(found: Assessment, samples: Samples | None = None) -> str:
     """The page; equal assessments give equal pages."""
     changes = {(each.metric, each.split): each for each in found.changes}
     essential = [
@@ -67,6 +80,7 @@ def page(found: Assessment) -> str:
         rows=[_row(found, key, changes.get(key)) for key in keys],
         figures=[(figure, as_drawing(draw(figure), draw_png(figure))) for figure in figures],
         files={"assessment.json": file_url(json.dumps(found.as_json(), indent=2) + "\n", "json")},
+        samples=samples,
     )
 
 

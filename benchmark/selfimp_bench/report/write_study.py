@@ -9,8 +9,9 @@ from selfimp_bench.manifest.suite_model import Suite
 from selfimp_bench.report.across_figure import across_figures
 from selfimp_bench.report.across_page import MemberResult, across_page
 from selfimp_bench.report.takeaway import file_url
+from selfimp_bench.report.templates import template
 from selfimp_bench.report.verdicts import web_link
-from selfimp_bench.report.write import REPORT, drawing, template, write_report
+from selfimp_bench.report.write import REPORT, drawing, write_report
 from selfimp_bench.runs.judge import StudyJudgement, StudyRun, read_run, read_study_run, run_table
 from selfimp_bench.runs.record import StudyRecord
 from selfimp_bench.verdict.findings import to_json
@@ -27,13 +28,15 @@ class StudyReport:
     experiments: tuple[Path, ...]
 
 
-def write_study_report(judgement: StudyJudgement, out: Path | None = None) -> StudyReport:
+def write_study_report(
+    judgement: StudyJudgement, out: Path | None = None, *, samples: bool | None = None
+) -> StudyReport:
     """Write the report of a study that was just judged, and those of its experiments: into the run folders, or under
-    ``out`` into folders NAME/ID like theirs."""
+    ``out`` into folders NAME/ID like theirs. samples: as of ``write_report``."""
     folder = Path(judgement.run)
     run = read_study_run(folder)
     pages = tuple(
-        write_report(each, own.findings, _into(each, out))
+        write_report(each, own.findings, _into(each, out), samples=samples)
         for each, own in zip(run.experiments, judgement.experiments, strict=True)
     )
     if run.record is None or run.across is None:

@@ -32,7 +32,7 @@ from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.model import ModelBlock
 from selfimp_bench.steps.plan import Step
 from selfimp_bench.steps.train import TrainBlock
-from selfimp_bench.tasks.grading.graders import UNTRUSTED
+from selfimp_bench.tasks.grading.kinds import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
 
 SHARED_BYTES = 10**9

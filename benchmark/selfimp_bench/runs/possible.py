@@ -22,7 +22,7 @@ from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.plan import Plan, fingerprint
 from selfimp_bench.steps.versions import source_digest
-from selfimp_bench.tasks.grading.graders import UNTRUSTED
+from selfimp_bench.tasks.grading.kinds import UNTRUSTED
 from selfimp_bench.verdict.evidence import Evidence
 from selfimp_bench.verdict.findings import describe
 from selfimp_bench.verdict.impossible import copied_replicates, impossible_means, impossible_numbers, other_problems

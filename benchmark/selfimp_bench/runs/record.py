@@ -30,7 +30,7 @@ from selfimp_bench.steps.prompts import PromptLengths
 from selfimp_bench.steps.runner import FinishedStep
 from selfimp_bench.steps.store import Artifact, Count, Seconds, Sha256, StepRecord, artifacts_digest
 from selfimp_bench.steps.versions import brought_code, source_digest
-from selfimp_bench.tasks.grading.graders import UNTRUSTED
+from selfimp_bench.tasks.grading.kinds import UNTRUSTED
 from selfimp_bench.tasks.sandbox.cells import sandbox_status
 from selfimp_bench.tasks.sandbox.selftest import SandboxStatus
 

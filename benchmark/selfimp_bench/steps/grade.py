@@ -13,7 +13,8 @@ from selfimp_bench.manifest.model import Grading
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import GRADE_SCHEMA, GRADES, SAMPLES, GradeRow, texts_to_grade
 from selfimp_bench.steps.work import Work
-from selfimp_bench.tasks.grading.graders import CHECKS, GRADERS, LIBRARIES, PARALLEL, Grader
+from selfimp_bench.tasks.grading.graders import CHECKS, GRADERS, LIBRARIES, Grader
+from selfimp_bench.tasks.grading.kinds import PARALLEL
 from selfimp_bench.tasks.grading.outcome import Grade, Outcome
 from selfimp_bench.tasks.problem import Problem
 

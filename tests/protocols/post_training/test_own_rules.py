@@ -24,6 +24,7 @@ from selfimp_bench.places import ASSETS
 from selfimp_bench.protocols.load import InvalidManifest
 from selfimp_bench.protocols.post_training.own_rules import OwnSelectBlock, chosen_by, offered, select_by_rule
 from selfimp_bench.protocols.post_training.rule_worker import Refusal, Rows, RuleJob, ask
+from selfimp_bench.runs.validate import validate
 from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.training_rows import PairRow, RowMaker, SftRow
 from selfimp_bench.steps.versions import brought_version
@@ -411,7 +412,9 @@ def test_an_installed_rule_is_run_recorded_judged_and_done_again_when_its_code_c
     assert shop.call("verify", bundle).returncode == 0
     alone = shop.call("verify", bundle, site=False)
     assert alone.returncode == 0, alone.stdout
-    assert "is not installed" in alone.stdout
+    words = " ".join(alone.stdout.split())
+    assert "select: steps of the sample rule most-different of selfimp-example-method 0.1.0, which" in words
+    assert "select: 1," in words  # that on gold solutions
     assert shop.call("check", str(shop.only_run()), site=False).returncode == run.returncode
     assert shop.call("report", str(shop.only_run()), site=False).returncode == 0
     assert shop.call("explain", str(shop.only_run()), "accuracy-rises", site=False).returncode == 0
@@ -488,3 +491,12 @@ def test_the_example_s_rule_takes_new_equations_first_and_then_the_farthest_word
     problem = ProblemSamples(problem_id="p", question="?", answer=None, level=None, samples=samples)
     assert [each.sample_index for each in most_different([problem], most=3, seed=1)] == [0, 2, 1]
     assert len(list(most_different([problem], most=None, seed=1))) == 4
+
+
+def test_the_example_s_study_is_sound_and_says_what_could_not_be_looked_at() -> None:
+    found = validate([str(EXAMPLE / "own-method.v1.yaml")])
+    assert (found.files, found.flaws) == (1, ())
+    assert [each.partition("not checked: ")[2].partition(" is not")[0] for each in found.unchecked] == [
+        "sample rule most-different of selfimp-example-method 0.1.0",
+        "pair loss ipo of selfimp-example-method 0.1.0",
+    ]

@@ -45,7 +45,7 @@ from selfimp_bench.manifest.model import (
 )
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.post_training.cells import DIVERSITIES, cells_of
-from selfimp_bench.tasks.grading.graders import UNTRUSTED
+from selfimp_bench.tasks.grading.kinds import UNTRUSTED
 
 FOLLOW_UPS = ("resample", "balance", "majority")
 PROMPT_FIELDS = ("question", "choices", "tests")

@@ -59,6 +59,43 @@ def assess(
 
     Raises InputError, with file and line, for what cannot be used.
     """
+    read = read_generations(
+        files,
+        problems=problems,
+        task=task,
+        ood=ood,
+        ood_problems=ood_problems,
+        ood_task=ood_task,
+        extraction=extraction,
+        stops=stops,
+        only=only,
+        told=told,
+    )
+    return assess_read(read, encoder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """Generations, read and graded: of the test problems, and of other files out of distribution, if there are any."""
+
+    test: Collected
+    ood: Collected | None
+
+
+def read_generations(
+    files: Sequence[File],
+    *,
+    problems: File | None = None,
+    task: str | None = None,
+    ood: Sequence[File] = (),
+    ood_problems: File | None = None,
+    ood_task: str | None = None,
+    extraction: Literal["strict", "flexible"] = "strict",
+    stops: str = USUAL_STOPS,
+    only: Sequence[str] = (),
+    told: Callable[[int], None] | None = None,
+) -> Read:
+    """The first half of ``assess``, which says what it takes and raises."""
     hear = told or _nothing
     if any(is_run(each) for each in _paths(files)):
         given: dict[str, object] = {
@@ -69,7 +106,7 @@ def assess(
         }
         given |= {"--ood-task": ood_task, "--extraction": extraction != "strict", "--stops": stops != USUAL_STOPS}
         test, other = _of_run(_paths(files), [name for name, value in given.items() if value], only)
-        return _assessed(test, other, _encoder(_path(encoder)))
+        return Read(test=test, ood=other)
     if only:
         raise InputError(f"--only {only[0]}: only a run of this kit has several models, seeds or temperatures")
     asked = Asked(files=_paths(files), problems=_path(problems), task=task, extraction=extraction, stops=stops)
@@ -90,7 +127,12 @@ def assess(
                 f"--ood: {len(other.answers)} checkpoints, and {len(test.answers)} of the others; expected one "
                 "out-of-distribution file for each checkpoint, in the same order"
             )
-    return _assessed(test, other, _encoder(_path(encoder)))
+    return Read(test=test, ood=other)
+
+
+def assess_read(read: Read, encoder: File | None = None) -> Assessment:
+    """The second half of ``assess``."""
+    return _assessed(read.test, read.ood, _encoder(_path(encoder)))
 
 
 def _of_run(paths: Sequence[Path], given: Sequence[str], only: Sequence[str]) -> tuple[Collected, Collected | None]:

@@ -19,7 +19,7 @@ from selfimp_bench.runs.study import Experiment
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.plan import Plan, Step
 from selfimp_bench.steps.train import TrainBlock
-from selfimp_bench.tasks.grading.graders import PARALLEL
+from selfimp_bench.tasks.grading.kinds import PARALLEL
 
 
 @dataclass(frozen=True, kw_only=True)

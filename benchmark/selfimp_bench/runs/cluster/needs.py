@@ -16,7 +16,7 @@ from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.model import ModelBlock
 from selfimp_bench.steps.plan import Plan, Step
 from selfimp_bench.steps.train import TrainBlock
-from selfimp_bench.tasks.grading.graders import PARALLEL
+from selfimp_bench.tasks.grading.kinds import PARALLEL
 from selfimp_bench.tasks.sandbox.policy import MEMORY_BYTES
 
 BASE_BYTES: Final = 2 * 2**30

@@ -14,7 +14,7 @@ from selfimp_bench.runs.hardware.device import Hardware
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.plan import Plan, Step
 from selfimp_bench.steps.train import TrainBlock
-from selfimp_bench.tasks.grading.graders import PARALLEL
+from selfimp_bench.tasks.grading.kinds import PARALLEL
 
 START_SECONDS: Final = 60.0
 """From a command to the first pass, without weights: imports, compilation, CUDA graphs, DeepSpeed's buffers."""

@@ -197,8 +197,10 @@ class _Again:
             if isinstance(step.block, TrainBlock):
                 self._recount(step, step.block, record)
             return
-        if lacking := _lacking(stage.brings(step.block)):
-            self.found.taken.append(f"{stage.name}: what {lacking}: those steps' files by their hashes alone")
+        if (lacking := _lacking(stage.brings(step.block))) is not None:
+            self.found.taken.append(
+                f"{stage.name}: steps of the {lacking}, which is not installed here; their files by their hashes alone"
+            )
             return
         try:
             self.now[step.id] = self._do(step, record, source)
@@ -251,13 +253,13 @@ class _Again:
                 compare_files(self.found, words, where, path, self.store.folder(now.fingerprint) / artifact.path)
 
 
-def _lacking(brought: Iterable[Brought]) -> str | None:
-    """The first function of another package that is not here, in words; None where all are."""
+def _lacking(brought: Iterable[Brought]) -> Brought | None:
+    """The first function of another package that is not here; None where all are."""
     for wanted in brought:
         try:
             entry_point(wanted)
-        except InputError as error:
-            return str(error)
+        except InputError:
+            return wanted
     return None
 
 
@@ -284,6 +286,7 @@ def done_words(plan: Plan) -> Iterator[str]:
     counted: dict[str, int] = {}
     for step in plan.steps:
         stage = plan.stage(step)
-        if stage.again is not None or stage.engine(step.block) is None:
+        engineless = stage.again is not None or stage.engine(step.block) is None
+        if engineless and _lacking(stage.brings(step.block)) is None:
             counted[stage.name] = counted.get(stage.name, 0) + 1
     yield from (f"{name}: {count}" for name, count in counted.items())

@@ -57,12 +57,6 @@ def with_stops(stops: str) -> Mapping[str, Grader]:
     return {**GRADERS, "mbpp": partial(grade_code, stops=stops)}
 
 
-UNTRUSTED: Final = frozenset({"mbpp"})
-"""Tasks whose answers are programs, which run in the sandbox."""
-
-PARALLEL: Final = UNTRUSTED | {"math", "minerva_math"}
-"""Tasks whose grader may be asked from several threads at once with profit: the work is done in other processes."""
-
 CHECKS: Final[Mapping[str, Callable[[Problem], object]]] = MappingProxyType(
     {"gsm8k": gsm8k.gold_answer, "gsm8k_cot": gsm8k.gold_answer, "mbpp": usable_tests}
 )
