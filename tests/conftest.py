@@ -9,6 +9,10 @@ from support import ManifestMaker
 
 # A small run is over before processes for its steps have started; tests of these say how many cores there are.
 os.environ.setdefault("SELFIMP_BENCH_CORES", "1")
+# Readline, which pytest loads, tells whatever it starts how large its terminal is; tests speak to files and pipes.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+    os.unsetenv(name)
 settings.register_profile("any-machine", deadline=None)  # a busy one is no failure
 settings.load_profile("any-machine")
 

@@ -42,14 +42,21 @@ def test_accuracy_up_and_an_essential_down_is_reversal_with_the_numbers(answered
     assert by_name["Accuracy (pass@1) out of distribution"].tone == ""
 
 
-def test_diversity_that_is_not_of_equal_numbers_has_a_direction_and_decides_nothing(answered):
+def test_a_fall_of_diversity_that_is_not_of_equal_numbers_is_not_called_progress(answered):
     (found,) = answered(left_out=[("pass@16", Split.TEST)])
-    assert found.word == "Progress"
+    assert found.word == "Undecided"
     (distinct,) = [each for each in found.capabilities if each.name == "Distinct-n of correct outputs"]
     assert (distinct.direction, distinct.tone) == ("down", "")
     assert "decides nothing" in distinct.note
-    assert "Moved, which decides nothing by itself: distinct-n of correct outputs 0.7967 to 0.4234." in found.rest
+    fell = "Distinct-n of correct outputs 0.7967 to 0.4234: more correct outputs alone make it fall"
+    assert found.rest.startswith(fell) and "`selfimp-bench assess RUN` measures it" in found.rest
     assert "distinct-n.correct.equal (not measured)" in found.unseen
+
+
+def test_a_run_without_diversity_may_be_progress(answered):
+    measured = [(f"{name}.correct", Split.TEST) for name in ("distinct-n", "distinct-equations")]
+    (found,) = answered(left_out=[("pass@16", Split.TEST), *measured])
+    assert found.word == "Progress"
 
 
 def test_diversity_of_equal_numbers_decides_where_a_run_has_it(answered):

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from selfimp_bench.measurement import Split
 from selfimp_bench.report.names import measured_words, titled
 from selfimp_bench.report.summary import UNDEFINED, Series, number, plural, series_of
+from selfimp_bench.runs.assess.headline import OPEN
 from selfimp_bench.runs.assess.results import Change
 from selfimp_bench.runs.assess.results import Direction as Word
 from selfimp_bench.runs.directions import Direction
@@ -107,6 +108,10 @@ def _rest(found: Direction, series: Mapping[_Key, Series]) -> str:
         able = sum(each.essential and each.reason is None for each in others)
         none = "Nothing else could be compared, so that a reversal could not have been seen."
         parts.insert(0, f"Of {plural(able, 'other')} compared none is shown to be worse." if able else none)
+    if found.headline.direction is Word.UNDECIDED:
+        fallen = [each for each in beside if each.shown == "down"]
+        parts.insert(0, f"{titled(_listed(fallen, found, series))}: {OPEN} (`selfimp-bench assess RUN` measures it).")
+        return " ".join(part for part in parts if not part.startswith(kinds[2][0]))
     return " ".join(parts)
 
 

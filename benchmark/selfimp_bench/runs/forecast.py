@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
 from selfimp_bench.steps.plan import Plan, Stage, Step, fingerprint
 from selfimp_bench.steps.store import STEP_FILE, StepRecord, Store
@@ -109,9 +110,15 @@ def _kinds(plan: Plan) -> Mapping[str, _Kind]:
     found = {}
     for step in plan.steps:
         read = [roots[source] for source in step.inputs.values()]
-        roots[step.id] = frozenset().union(*read) if read else frozenset([fingerprint(step, {})])
-        found[step.id] = _kind(step.stage, msgspec.to_builtins(step.block, str_keys=True), roots[step.id])
+        block = msgspec.to_builtins(step.block, str_keys=True)
+        roots[step.id] = frozenset().union(*read) if read else _root(step.stage, block)
+        found[step.id] = _kind(step.stage, block, roots[step.id])
     return found
+
+
+def _root(stage: str, block: Mapping[str, Any]) -> frozenset[str]:
+    """What a step without inputs brings: a model or problems, whichever code brought them."""
+    return frozenset([digest([stage, block])])
 
 
 def _seconds_per_unit(store: Store) -> Mapping[_Kind, float]:
@@ -130,7 +137,7 @@ def _seconds_per_unit(store: Store) -> Mapping[_Kind, float]:
 
 
 def _roots(records: Iterable[StepRecord]) -> Mapping[str, frozenset[str]]:
-    """By what a step wrote, the fingerprints of those steps without inputs that it goes back to; none where one is
+    """By what a step wrote, what the steps without inputs brought that it goes back to; none where one of them is
     missing."""
     found: dict[str, frozenset[str]] = {}
     waiting = list(records)
@@ -138,7 +145,7 @@ def _roots(records: Iterable[StepRecord]) -> Mapping[str, frozenset[str]]:
         able = [each for each in waiting if all(source in found for source in each.inputs.values())]
         for record in able:
             read = [found[source] for source in record.inputs.values()]
-            found[record.content_digest()] = frozenset().union(*read) if read else frozenset([record.fingerprint])
+            found[record.content_digest()] = frozenset().union(*read) if read else _root(record.stage, record.block)
         waiting = [each for each in waiting if each.content_digest() not in found] if able else []
     return found
 

@@ -42,7 +42,8 @@ def judged(ends: Ends, *, first: int, last: int) -> Judged:
     """Every change with its direction, where one is shown, and what they say together.
 
     Diversities of correct outputs that were measured, but not of equal numbers of them, are in the family of what may
-    be called up or down, and decide nothing. Raises KeyError where no accuracy was measured.
+    be called up or down; a fall of theirs leaves undecided what else were progress. Raises KeyError where no accuracy
+    was measured.
     """
     accuracy = accuracy_of(metric for metric, split in ends if split is Split.TEST)
     wanted = _wanted(accuracy, ends)
@@ -61,7 +62,9 @@ def judged(ends: Ends, *, first: int, last: int) -> Judged:
     decided = dict(zip(changes, given, strict=True))
     unseen = [*_unmeasured(ends, wanted), *_undecided(given), *(f"{name}{_EQUAL} (not measured)" for name, _ in beside)]
     return Judged(
-        headline=headline(given, decided[primary], unseen),
+        headline=headline(
+            given, decided[primary], unseen, [decided[key] for key in beside if decided[key].shown == "down"]
+        ),
         changes=tuple(given),
         family=tuple(decided[key] for key in family),
     )
