@@ -61,9 +61,9 @@ def _reasons(value: object) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("tiny-iter-sft", "1 model x 5 iterations x 240 + 200 problems"),
+        ("tiny-iter-sft", "1 model x 5 iterations x 440 problems"),
         ("gsm8k-cross-verification", "7 models x 14 verifiers x 1319 problems"),
-        ("gsm8k-iter-rpo", "1 model x 1 verifier x 3 iterations x 7473 + 1319 problems"),
+        ("gsm8k-iter-rpo", "1 model x 3 iterations x 8792 problems"),
     ],
 )
 def test_the_size_of_an_experiment_is_in_plain_words(name: str, words: str) -> None:

@@ -249,10 +249,9 @@ def test_a_study_is_compared_by_its_experiments_and_with_no_single_run(study_fil
 
 
 def test_the_command_says_it_in_eighty_columns_and_refuses_what_was_edited(
-    base: Path, older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path, older: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("selfimp_bench.cli.console.PLAIN_WIDTH", 80)
-    done = CliRunner().invoke(cli, ["diff", str(older), str(base)])
+    done = CliRunner().invoke(cli, ["diff", str(older), str(base)], env={"COLUMNS": "80"})
     assert done.exit_code == 0 and max(map(len, done.output.splitlines())) <= 80
     assert "swapped in B" in done.output and "grader: the whole difference of" in done.output
     plain = CliRunner().invoke(cli, ["diff", str(older), str(base), "--json"])

@@ -174,8 +174,8 @@ def _variant(judgement: "Judgement") -> "Iterator[RenderableType]":
         for each in judgement.beside
     ]
     if rows:
-        title = f"{judgement.experiment}: measured, beside the published numbers"
-        yield table(title, ("number", "model", "measured", "published"), rows)
+        title = f"{judgement.experiment}: measured, beside the reference of the experiment itself"
+        yield table(title, ("number", "model", "measured", "reference"), rows)
     yield from _too_long(judgement)
 
 

@@ -83,6 +83,7 @@ def test_the_characters_in_manifests_are_those_of_the_real_rows(
 
 def test_a_data_set_is_as_long_in_every_shipped_manifest() -> None:
     manifests = [load_experiment(entry.place).manifest for entry in entries()]
-    found = {(data.id, data.characters) for each in manifests for data in each.datasets.by_split().values()}
-    assert len({name for name, _ in found}) == len(found)
-    assert all(characters is not None for name, characters in found if not name.startswith("tiny"))
+    sets = [data for each in manifests for data in each.datasets.by_split().values()]
+    found = {(data.id, data.rows, data.characters) for data in sets}
+    assert len({(name, rows) for name, rows, _ in found}) == len(found)
+    assert all(characters is not None for name, _, characters in found if not name.startswith("tiny"))
