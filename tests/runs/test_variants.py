@@ -88,7 +88,7 @@ def test_a_variant_is_run_resumed_recorded_and_shown_and_never_judged(experiment
     found = _call("reproduce", *asked)
     assert found.exit_code == 3, found.stderr
     assert WORDS in found.stdout
-    assert "measured, beside the published numbers" in " ".join(found.stdout.split())
+    assert "measured, beside the reference of the experiment itself" in " ".join(found.stdout.split())
     assert not {"REPRODUCED", "NOT_REPRODUCED", "INCONCLUSIVE", "NOT_MEASURED"} & set(found.stdout.split())
 
     (folder,) = (home / "runs" / f"small+{FIELD}=1").iterdir()
