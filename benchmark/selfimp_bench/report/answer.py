@@ -110,7 +110,7 @@ def _rest(found: Direction, series: Mapping[_Key, Series]) -> str:
         parts.insert(0, f"Of {plural(able, 'other')} compared none is shown to be worse." if able else none)
     if found.headline.direction is Word.UNDECIDED:
         fallen = [each for each in beside if each.shown == "down"]
-        parts.insert(0, f"{titled(_listed(fallen, found, series))}: {OPEN} (`selfimp-bench assess RUN` measures it).")
+        parts.insert(0, f"{titled(_listed(fallen, found, series))}: {OPEN} (selfimp-bench assess RUN measures it).")
         return " ".join(part for part in parts if not part.startswith(kinds[2][0]))
     return " ".join(parts)
 
