@@ -47,7 +47,7 @@ def test_a_fall_of_diversity_that_is_not_of_equal_numbers_is_not_called_progress
     assert found.word == "Undecided"
     (distinct,) = [each for each in found.capabilities if each.name == "Distinct-n of correct outputs"]
     assert (distinct.direction, distinct.tone) == ("down", "")
-    assert "decides nothing" in distinct.note
+    assert "makes no reversal" in distinct.note
     fell = "Distinct-n of correct outputs 0.7967 to 0.4234: more correct outputs alone make it fall"
     assert found.rest.startswith(fell) and "selfimp-bench assess RUN measures it" in found.rest
     assert "distinct-n.correct.equal (not measured)" in found.unseen

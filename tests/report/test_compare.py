@@ -38,6 +38,8 @@ def test_methods_of_a_study_are_compared_by_their_run_folders(study_file: Path, 
     assert "2 runs side by side" in seen_in((tmp_path / "x" / "comparison.html").read_text())
     refused = _call("report", "one", "two", "--home", home, "--junit", tmp_path / "j.xml")
     assert refused.exit_code == 2 and "give one RUN" in refused.output
+    refused = _call("report", "one", "two", "--home", home, "--samples")
+    assert refused.exit_code == 2 and "give one RUN" in refused.output
 
 
 # ---- by hand ----
@@ -113,6 +115,14 @@ def test_a_difference_is_of_the_same_problems_with_its_interval(runs, tmp_path):
     assert "0.1000" not in accuracy[1]
     # equal on all 60 problems: the interval is what may be unseen of so many, 2 x (1 - 0.025^(1/60)) = 0.1193
     assert rows[1][2].endswith("0.0000 (-0.1193 to 0.1193), 60 problems")
+
+
+def test_runs_of_one_request_in_two_homes_are_told_apart(runs, tmp_path, monkeypatch):
+    folders = runs(_same, _higher)
+    monkeypatch.setattr(compare, "_name", lambda *_: "example")
+    page = write_comparison(folders, tmp_path).read_text()
+    assert {"example (1)", "example (2)"} <= set(re.findall(r"example \(\d\)", page))
+    assert "+0.1000 (0.1000 to 0.1000)" in page
 
 
 def test_models_of_one_run_are_compared_as_runs_are(runs, tmp_path):

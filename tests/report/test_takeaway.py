@@ -20,6 +20,11 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers():
     assert csv_of(html) == "'=1+1,'@x,'-cmd,-0.5 (-1 to 0),+.2\n"
 
 
+def test_a_formula_that_begins_like_a_number_is_none_and_a_name_that_may_break_is_one_word():
+    html = "<table><tr><td>-2+3+cmd|' /C calc'!A0</td><td>+1e-05</td><td>distinct-n.<wbr>correct</td></tr></table>"
+    assert csv_of(html) == "'-2+3+cmd|' /C calc'!A0,+1e-05,distinct-n.correct\n"
+
+
 def test_an_address_is_the_file_itself():
     assert file_url("a,b\n", "csv") == "data:text/csv;charset=utf-8;base64," + base64.b64encode(b"a,b\n").decode()
 

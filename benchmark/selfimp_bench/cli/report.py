@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from selfimp_bench.cli.command import command, home_option, print_json
+from selfimp_bench.errors import InputError
 
 
 @command("report")
@@ -40,7 +41,9 @@ def report_command(
 
     folders = [find_run(run, home) for run in runs]
     if len(folders) > 1:
-        _compare(folders, out, home, (markdown, junit), as_json)
+        if any(each is not None for each in (markdown, junit, samples)):
+            raise InputError("--markdown, --junit and --samples are of one run; give one RUN, or leave them out")
+        _compare(folders, out, home, as_json)
         return
     (folder,) = folders
 
@@ -63,16 +66,11 @@ def report_command(
         click.echo(str(path))
 
 
-def _compare(
-    folders: Sequence[Path], out: Path | None, home: Path, texts: Sequence[Path | None], as_json: bool
-) -> None:
+def _compare(folders: Sequence[Path], out: Path | None, home: Path, as_json: bool) -> None:
     from selfimp_bench.canonical import digest
-    from selfimp_bench.errors import InputError
     from selfimp_bench.report.compare import write_comparison
 
-    if any(each is not None for each in texts):
-        raise InputError("--markdown and --junit are of one run; give one RUN, or leave them out")
-    names = ["/".join(each.resolve().parts[-2:]) for each in folders]
+    names = [str(each.resolve()) for each in folders]
     path = write_comparison(folders, home / "reports" / f"comparison-{digest(names)[:12]}" if out is None else out)
     if as_json:
         print_json({"report": str(path)})

@@ -102,7 +102,7 @@ def _rest(found: Direction, series: Mapping[_Key, Series]) -> str:
     worse = [each for each in others if each.essential and each.shown not in (None, each.good)]
     better = [each for each in others if each.essential and each.shown is not None and each.shown == each.good]
     beside = [each for each in others if not each.essential and each.shown is not None]
-    kinds = (("Worse", worse), ("Better", better), ("Moved, which decides nothing by itself", beside))
+    kinds = (("Worse", worse), ("Better", better), ("Moved, which makes no reversal", beside))
     parts = [f"{words}: {_listed(every, found, series)}." for words, every in kinds if every]
     if accuracy.shown == "up" and not worse:
         able = sum(each.essential and each.reason is None for each in others)
@@ -145,7 +145,7 @@ def _brief(value: float | None) -> str:
 def _capability(change: Change, found: Direction, series: Mapping[_Key, Series]) -> Capability:
     first, last = _ends(change, found, series)
     decides = change.essential or change is found.family[0]
-    note = change.reason or ("" if decides else "decides nothing: it falls also where more outputs are correct")
+    note = change.reason or ("" if decides else "makes no reversal: it falls also where more outputs are correct")
     return Capability(
         name=titled(measured_words(change.metric, change.split)),
         first=UNDEFINED if first is None else number(first),

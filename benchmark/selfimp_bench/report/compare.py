@@ -130,11 +130,15 @@ def _entries(folders: Sequence[Path]) -> Sequence[_Entry]:
         found += [_Entry(name="", model=model, run=run, judgement=own) for model in run.record.models]
     if len(found) < _FEWEST:
         raise InputError(f"{folders[0]}: one run of one model; expected at least two runs, or models, to compare")
-    return [replace(each, name=_name(each, found)) for each in found]
+    names = [_name(each, found) for each in found]
+    return [
+        replace(each, name=name if names.count(name) == 1 else f"{name} ({names[: at + 1].count(name)})")
+        for at, (each, name) in enumerate(zip(found, names, strict=True))
+    ]
 
 
 def _name(entry: _Entry, every: Sequence[_Entry]) -> str:
-    """By as much as tells it apart: the experiment, the model, the run."""
+    """By as much as tells it apart: the experiment, the model, the run; runs of one request have the same name."""
     experiment = entry.judgement.experiment
     parts = [experiment] if len({each.judgement.experiment for each in every}) > 1 else []
     parts += [entry.model] if len({each.model for each in every}) > 1 else []

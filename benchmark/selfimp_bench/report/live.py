@@ -12,7 +12,6 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Measurement
 from selfimp_bench.report.summary import number, seconds, undefined
 from selfimp_bench.report.templates import template
-from selfimp_bench.report.write import REPORT
 from selfimp_bench.runs.so_far import Growing
 from selfimp_bench.runs.status import Status
 from selfimp_bench.runs.study import Study
@@ -42,7 +41,6 @@ class LivePage:
                 status=status,
                 experiments=found,
                 every=EVERY,
-                report=REPORT,
                 number=number,
                 shown=_shown,
                 elapsed=seconds(status.elapsed),

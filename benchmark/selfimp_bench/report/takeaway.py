@@ -17,8 +17,8 @@ _TYPES: Final = {
     "svg": "image/svg+xml",
     "png": "image/png",
 }
-_FORMULA: Final = re.compile(r"[=@\t\r]|[+-](?![\d.])")
-"""How a cell begins that a spreadsheet would calculate."""
+_FORMULA: Final = re.compile(r"[=@]|[+-](?!\d*\.?\d+(?:e[+-]?\d+)?(?: |$))")
+"""How a cell begins that a spreadsheet would calculate: a sign before anything but one number, alone or with words."""
 
 
 def file_url(content: str | bytes, ending: str) -> str:
@@ -54,7 +54,7 @@ class _Cell:
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.parts).split())
+        return " ".join("".join(self.parts).split())
 
 
 class _TableReader(HTMLParser):
@@ -77,6 +77,8 @@ class _TableReader(HTMLParser):
             given = dict(attrs)
             self._cell = _Cell(rows=int(given.get("rowspan") or 1), columns=int(given.get("colspan") or 1))
             self._rows[-1].append(self._cell)
+        elif self._cell is not None and tag != "wbr":
+            self._cell.parts.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "details":
