@@ -45,6 +45,15 @@ def test_the_json_holds_what_the_screen_says_and_the_page_is_whole(tmp_path):
     assert not {"script", "img", "link"} & read.tags
     text = seen_in(page)
     assert found["headline"]["sentence"] in text
+    assert '<p class="sentence">Progress: coverage rose, 0.3875 to 0.675, by 0.2875 (0.1558 to 0.4192).</p>' in page
+    answer, every = (
+        page.partition(f'<section id="{name}"')[2].partition("</section>")[0] for name in ("answer", "all")
+    )
+    assert answer.index(">Shown<") < answer.index(">Measured<")
+    assert "Not seen: out of distribution, distinct-n of correct outputs, in equal numbers (of 14 problems;" in answer
+    assert 'class="up better"' in answer and 'class="unclear' in answer
+    assert 'class="up"' in every and 'class="unclear' not in every
+    assert re.search(r'rowgroup"[^>]*>Distinct-n of correct outputs, in equal numbers <', every)
     for each in found["measurements"]:
         assert each["value"] is None or f"{each['value']:.4f}".replace("-0.0000", "0.0000") in text, each["metric"]
     assert call("assess", *SAMPLED, "--report", tmp_path / "page.txt").exit_code == 2
@@ -83,6 +92,14 @@ def test_the_screen_of_one_checkpoint_has_no_direction():
     result = call("assess", GREEDY[0])
     assert result.stdout.startswith("measured: one checkpoint has no direction")
     assert "pass@1.level-5" in result.stdout
+
+
+def test_the_page_of_one_checkpoint_has_no_answer_and_every_number(tmp_path):
+    assert call("assess", GREEDY[0], "--report", tmp_path / "page.html", "--no-samples").exit_code == 0
+    page = (tmp_path / "page.html").read_text()
+    assert '<p class="sentence">Measured: one checkpoint has no direction;' in page
+    assert 'id="answer"' not in page and "First to last" not in page
+    assert "1 checkpoint, gsm8k, measured on 40 problems" in seen_in(page) and "Accuracy (pass@1), level 5" in page
 
 
 def test_errors_are_words_and_exit_code_2(tmp_path):

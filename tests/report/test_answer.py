@@ -7,7 +7,8 @@ import pytest
 
 from selfimp_bench.measurement import Split
 from selfimp_bench.report.answer import answers, summed_up
-from selfimp_bench.report.names import axis_words, capability, measured_words
+from selfimp_bench.report.names import axis_words, capability, measured_words, reworded
+from selfimp_bench.runs.assess.essentials import family_of
 from selfimp_bench.runs.directions import directions
 from selfimp_bench.runs.judge import read_run
 
@@ -24,7 +25,9 @@ def answered(write_run, tables):
 
         made = replace(made, measurements=kept(made.measurements), problem_values=kept(made.problem_values))
         run = read_run(write_run(models=models, tables=made))
-        return answers(run, directions(run))
+        for found in directions(run):
+            assert family_of(found.changes) == found.family
+        return answers(run.measurements, directions(run))
 
     return answer
 
@@ -47,10 +50,10 @@ def test_a_fall_of_diversity_that_is_not_of_equal_numbers_is_not_called_progress
     assert found.word == "Undecided"
     (distinct,) = [each for each in found.capabilities if each.name == "Distinct-n of correct outputs"]
     assert (distinct.direction, distinct.tone) == ("down", "")
-    assert "makes no reversal" in distinct.note
+    assert "makes no reversal" in distinct.detail
     fell = "Distinct-n of correct outputs 0.7967 to 0.4234: more correct outputs alone make it fall"
-    assert found.rest.startswith(fell) and "selfimp-bench assess RUN measures it" in found.rest
-    assert "distinct-n.correct.equal (not measured)" in found.unseen
+    assert found.rest.startswith(fell)
+    assert "distinct-n of correct outputs, in equal numbers (not measured)" in found.unseen
 
 
 def test_a_run_without_diversity_may_be_progress(answered):
@@ -103,3 +106,11 @@ def test_what_a_measurement_is_about():
     assert capability("pass@1", Split.OOD) == "Out of distribution"
     assert capability("gap-spread.mc", Split.TEST) == "Generation-verification gap"
     assert capability("something-new", Split.TEST) == "Other measurements"
+
+
+def test_what_a_headline_names_is_put_in_words():
+    assert reworded("pass@1 on ood (of 3 problems; fewer than 20 decide nothing)") == (
+        "accuracy (pass@1) out of distribution (of 3 problems; fewer than 20 decide nothing)"
+    )
+    assert reworded("out of distribution") == "out of distribution"
+    assert reworded("distinct-n.correct.equal (not measured)").startswith("distinct-n of correct outputs, in equal")

@@ -101,20 +101,31 @@ def _other_problems(run):
     return replace(run, manifest=replace(run.manifest, datasets=replace(datasets, **changed)))
 
 
+def _table(page, name):
+    """The first table of that name, as its file has it."""
+    found = re.search(rf'download="{name}[^"]*" href="data:[^,"]+,([^"]+)"', page)
+    return list(csv.reader(base64.b64decode(found[1]).decode().splitlines()))
+
+
 def test_a_difference_is_of_the_same_problems_with_its_interval(runs, tmp_path):
     page = write_comparison(runs(_same, _higher), tmp_path).read_text()
-    table = next(
-        base64.b64decode(found).decode()
-        for found in re.findall(r'download="measured-after[^"]*" href="data:[^,"]+,([^"]+)"', page)
-    )
-    header, *rows = csv.reader(table.splitlines())
+    header, *rows = _table(page, "measured-after")
     assert header == ["Measured", "0", "1"]
     accuracy = rows[0]
     assert accuracy[0] == "Accuracy (pass@1) pass@1"
-    assert accuracy[2].endswith("+0.1000 (0.1000 to 0.1000), 60 problems")
+    assert accuracy[2].endswith("difference +0.1000 (0.1000 to 0.1000) 60 problems")
     assert "0.1000" not in accuracy[1]
     # equal on all 60 problems: the interval is what may be unseen of so many, 2 x (1 - 0.025^(1/60)) = 0.1193
-    assert rows[1][2].endswith("0.0000 (-0.1193 to 0.1193), 60 problems")
+    assert rows[1][2].endswith("difference 0.0000 (-0.1193 to 0.1193) 60 problems")
+
+
+def test_of_runs_and_measurements_the_more_go_down_the_page(runs, tmp_path):
+    header, *rows = _table(write_comparison(runs(_same, _higher), tmp_path).read_text(), "from-the-first")
+    assert (
+        header == ["Measured", "Reversal 0 t = 1 to 3", "Reversal 1 t = 1 to 3"] and rows[0][0] == "Accuracy (pass@1)"
+    )
+    header, *rows = _table(write_comparison(runs(*[_same] * 9), tmp_path).read_text(), "from-the-first")
+    assert header[:2] == ["Run", "Accuracy (pass@1)"] and rows[8][0] == "Reversal 8 t = 1 to 3"
 
 
 def test_runs_of_one_request_in_two_homes_are_told_apart(runs, tmp_path, monkeypatch):

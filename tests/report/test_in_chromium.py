@@ -47,13 +47,15 @@ def _call(*arguments: object) -> None:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The pages of a study, of a run of it, of an assessment, and of completions that have a page of their own."""
+    """The pages of a study, of a run of it, of its runs side by side, of an assessment, and of completions alone."""
     folder = tmp_path_factory.mktemp("pages")
     _call("reproduce", study_of(ManifestMaker(folder=folder)), "--home", folder / "home")
+    _call("report", "one", "two", "--home", folder / "home", "--out", folder)
     _call("assess", *(MADE / "lm-eval-sampled" / f"t{t}" for t in (1, 2, 3)), "--report", folder / "assessed.html")
     _written(lambda: many(50, samples=4), folder)
     (study,), (run,) = ((folder / "home" / "runs" / name).glob("*/report.html") for name in ("both", "one"))
-    return {"study": study, "run": run, "assessment": folder / "assessed.html", "samples": folder / "samples.html"}
+    own = {name: folder / f"{name}.html" for name in ("comparison", "assessed", "samples")}
+    return {"study": study, "run": run, **own}
 
 
 def _written(read: Callable[[], module.Completions], folder: Path) -> Path:
@@ -65,7 +67,7 @@ def _written(read: Callable[[], module.Completions], folder: Path) -> Path:
     return place.page
 
 
-PAGES = ("study", "run", "assessment", "samples")
+PAGES = ("study", "run", "comparison", "assessed", "samples")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -40,7 +40,7 @@ def _measurement(iteration, replicate=0, value=0.5):
 
 
 def _tables(run):
-    return model_tables(run, directions(run))
+    return model_tables(run.measurements, directions(run), models=run.record.models, seeds=run.record.seeds)
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ def _sentence(findings: Sequence[Finding], results: Sequence[MemberResult], unju
 def _answers(result: MemberResult) -> Iterator[Answer]:
     """Each called by its experiment, and by its model where there are several."""
     models = result.run.record.models
-    for each in answers(result.run, directions(result.run)):
+    for each in answers(result.run.measurements, directions(result.run)):
         name = result.member.name if len(models) == 1 else f"{result.member.name}, {each.model}"
         yield replace(each, model=name)
 

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from selfimp_bench.measurement import Split
-from selfimp_bench.report.names import measured_words, titled
+from selfimp_bench.measurement import Measurement, Split
+from selfimp_bench.report.names import measured_words, reworded, titled
 from selfimp_bench.report.summary import UNDEFINED, Series, number, plural, series_of
 from selfimp_bench.runs.assess.headline import OPEN
 from selfimp_bench.runs.assess.results import Change
 from selfimp_bench.runs.assess.results import Direction as Word
 from selfimp_bench.runs.directions import Direction
-from selfimp_bench.runs.judge import RunFiles
 from selfimp_bench.verdict.findings import brief
 
 _VERBS: Final[Mapping[str | None, str]] = {"up": "rose", "down": "fell", None: "is not shown to change"}
@@ -23,7 +22,7 @@ class Capability:
     """One measurement from the first to the last model.
 
     direction: ``up``, ``down``, ``unclear`` or ``unknown``. tone: whether that is better or worse; empty where neither
-    is shown, or better as such. note: why nothing could be shown, or that it decides nothing; else empty.
+    is shown, or better as such. detail: of how many problems, or why nothing could be shown; and if it decides nothing.
     """
 
     name: str
@@ -32,15 +31,14 @@ class Capability:
     change: str
     direction: str
     tone: Literal["better", "worse", ""]
-    problems: int
-    note: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What became of one model. word: ``Reversal``. lead: that of accuracy, with the numbers; rest: of all else.
 
-    unseen: essentials that were not.
+    unseen: essentials that were not, in words.
     """
 
     model: str
@@ -56,9 +54,9 @@ class Answer:
 _Key = tuple[str, str, Split]
 
 
-def answers(run: RunFiles, moved: Sequence[Direction]) -> tuple[Answer, ...]:
-    """One for every model of several iterations. moved: what ``directions`` says of the run."""
-    series = {(each.model, each.metric, each.split): each for each in series_of(run.measurements)}
+def answers(measurements: Iterable[Measurement], moved: Sequence[Direction]) -> tuple[Answer, ...]:
+    """One for every model of several iterations. moved: what ``directions`` says of the run that measured these."""
+    series = {(each.model, each.metric, each.split): each for each in series_of(measurements)}
     return tuple(_answer(each, series) for each in moved)
 
 
@@ -92,7 +90,7 @@ def _answer(found: Direction, series: Mapping[_Key, Series]) -> Answer:
         first=found.first,
         last=found.last,
         capabilities=tuple(_capability(each, found, series) for each in found.family),
-        unseen=found.headline.unseen,
+        unseen=tuple(map(reworded, found.headline.unseen)),
     )
 
 
@@ -110,7 +108,7 @@ def _rest(found: Direction, series: Mapping[_Key, Series]) -> str:
         parts.insert(0, f"Of {plural(able, 'other')} compared none is shown to be worse." if able else none)
     if found.headline.direction is Word.UNDECIDED:
         fallen = [each for each in beside if each.shown == "down"]
-        parts.insert(0, f"{titled(_listed(fallen, found, series))}: {OPEN} (selfimp-bench assess RUN measures it).")
+        parts.insert(0, f"{titled(_listed(fallen, found, series))}: {OPEN}.")
         return " ".join(part for part in parts if not part.startswith(kinds[2][0]))
     return " ".join(parts)
 
@@ -145,7 +143,9 @@ def _brief(value: float | None) -> str:
 def _capability(change: Change, found: Direction, series: Mapping[_Key, Series]) -> Capability:
     first, last = _ends(change, found, series)
     decides = change.essential or change is found.family[0]
-    note = change.reason or ("" if decides else "makes no reversal: it falls also where more outputs are correct")
+    detail = change.reason or plural(change.n, "problem")
+    if not decides and change.reason is None:
+        detail += "; makes no reversal: it falls also where more outputs are correct"
     return Capability(
         name=titled(measured_words(change.metric, change.split)),
         first=UNDEFINED if first is None else number(first),
@@ -153,8 +153,7 @@ def _capability(change: Change, found: Direction, series: Mapping[_Key, Series])
         change=change_words(change),
         direction=direction_of(change),
         tone=_tone(change),
-        problems=change.n,
-        note=note,
+        detail=detail,
     )
 
 

@@ -55,11 +55,15 @@ class _Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A measurement of one entry: after its last iteration, and against the first entry that has it."""
+    """A measurement of one entry: after its last iteration, and against the first entry that has it.
+
+    difference: empty of that one. over: of how many problems it is.
+    """
 
     value: str
     detail: str
     difference: str
+    over: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +182,7 @@ def _direction(entry: _Entry) -> Direction | None:
 
 
 def _named(entry: _Entry, moved: Direction | None) -> Answer | None:
-    return None if moved is None else replace(answers(entry.run, [moved])[0], model=entry.name)
+    return None if moved is None else replace(answers(entry.run.measurements, [moved])[0], model=entry.name)
 
 
 def _run_row(entry: _Entry) -> RunRow:
@@ -229,15 +233,17 @@ def _cell(key: _Key, entry: _Entry, base: _Entry) -> Compared:
     last = max(series.cells)
     cell = series.cells[last]
     error = "" if cell.standard_error is None else f"± {number(cell.standard_error)}, "
+    difference, over = ("", "") if entry is base else _difference(key, entry, base)
     return Compared(
         value=UNDEFINED if cell.value is None else number(cell.value),
         detail=f"{error}t = {last}",
-        difference="" if entry is base else _difference(key, entry, base),
+        difference=difference,
+        over=over,
     )
 
 
-def _difference(key: _Key, entry: _Entry, base: _Entry) -> str:
-    """This one less the first, each problem compared with itself: the data are the same."""
+def _difference(key: _Key, entry: _Entry, base: _Entry) -> tuple[str, str]:
+    """This one less the first, each problem compared with itself: the data are the same; and over how many."""
     metric, split, _ = key
     ends = []
     for each in (base, entry):
@@ -245,10 +251,10 @@ def _difference(key: _Key, entry: _Entry, base: _Entry) -> str:
         ends.append(by_iteration.get(max(each.series[key].cells), {}))
     found = paired(ends[0], ends[1], reach=reach_of(metric))
     if found.estimate is None:
-        return "not compared: no values by problem in common"
+        return "not compared", "no values by problem in common"
     sign = "+" if found.estimate > 0 else ""
     interval = "" if found.low is None or found.high is None else f" ({number(found.low)} to {number(found.high)})"
-    return f"{sign}{number(found.estimate)}{interval}, {plural(found.n, 'problem')}"
+    return f"{sign}{number(found.estimate)}{interval}", plural(found.n, "problem")
 
 
 def _figure(at: int, key: _Key, entries: Sequence[_Entry]) -> Figure | None:

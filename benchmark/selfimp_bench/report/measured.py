@@ -1,6 +1,6 @@
 """Every measurement by iteration, and how far it moved from the first to the last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from selfimp_bench.measurement import Measurement, Split
@@ -9,7 +9,6 @@ from selfimp_bench.report.names import measured_words, titled
 from selfimp_bench.report.summary import UNDEFINED, Cell, Series, number, plural, series_of, span, undefined
 from selfimp_bench.runs.assess.results import Change
 from selfimp_bench.runs.directions import Direction
-from selfimp_bench.runs.judge import RunFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,10 @@ class Moved:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of a row: the mean over the seeds, or one seed. ``entries`` are by iteration, None: not measured."""
+    """One line of a row: the mean over the seeds, or one seed; nobody (empty) where no seed is known.
+
+    ``entries`` are by iteration, None: not measured.
+    """
 
     who: str
     entries: tuple[Entry | None, ...]
@@ -63,19 +65,24 @@ class ModelTable:
     rows: tuple[Row, ...]
 
 
-def model_tables(run: RunFiles, moved: Sequence[Direction]) -> tuple[ModelTable, ...]:
-    """A table for every model that was measured, in the order of the run. moved: what ``directions`` says of it."""
-    every = series_of(run.measurements)
+def model_tables(
+    measurements: Iterable[Measurement], moved: Sequence[Direction], *, models: Sequence[str], seeds: Sequence[int]
+) -> tuple[ModelTable, ...]:
+    """A table for every model that was measured, first those of ``models``, in their order.
+
+    moved: what ``directions`` says of them. seeds: those of the replicates; none where they are not known.
+    """
+    every = series_of(measurements)
     changes = {(found.model, each.metric, each.split): each for found in moved for each in found.changes}
-    models = dict.fromkeys([*run.record.models, *(series.model for series in every)])
-    tables = [_table(run, model, [series for series in every if series.model == model], changes) for model in models]
+    named = dict.fromkeys([*models, *(series.model for series in every)])
+    tables = [_table(seeds, model, [series for series in every if series.model == model], changes) for model in named]
     return tuple(table for table in tables if table.rows)
 
 
 _Changes = Mapping[tuple[str, str, Split], Change]
 
 
-def _table(run: RunFiles, model: str, every: Sequence[Series], changes: _Changes) -> ModelTable:
+def _table(seeds: Sequence[int], model: str, every: Sequence[Series], changes: _Changes) -> ModelTable:
     iterations = tuple(sorted({iteration for series in every for iteration in series.cells}))
     rows = tuple(
         Row(
@@ -83,7 +90,7 @@ def _table(run: RunFiles, model: str, every: Sequence[Series], changes: _Changes
             words=titled(measured_words(series.metric, series.split)),
             split=series.split,
             unit=series.unit,
-            lines=tuple(_lines(run, series, iterations)),
+            lines=tuple(_lines(seeds, series, iterations)),
             change=_change(series, changes.get((model, series.metric, series.split))),
         )
         for series in every
@@ -96,18 +103,18 @@ def _table(run: RunFiles, model: str, every: Sequence[Series], changes: _Changes
     )
 
 
-def _lines(run: RunFiles, series: Series, iterations: Sequence[int]) -> list[Line]:
+def _lines(seeds: Sequence[int], series: Series, iterations: Sequence[int]) -> list[Line]:
     replicates = sorted({each.replicate for cell in series.cells.values() for each in cell.replicates})
-    seeds = [_seed(run, replicate) for replicate in replicates]
-    own = [_replicate_line(series, iterations, *pair) for pair in zip(replicates, seeds, strict=True)]
+    own = [_replicate_line(series, iterations, each, _seed(seeds, each)) for each in replicates]
     if len(own) == 1:
         return own
     entries = tuple(_mean_entry(series.cells.get(iteration)) for iteration in iterations)
     return [Line(who=f"mean of {len(own)}", entries=entries), *own]
 
 
-def _seed(run: RunFiles, replicate: int) -> str:
-    seeds = run.record.seeds
+def _seed(seeds: Sequence[int], replicate: int) -> str:
+    if not seeds:
+        return ""
     return f"seed {seeds[replicate]}" if 0 <= replicate < len(seeds) else f"replicate {replicate}"
 
 

@@ -83,6 +83,13 @@ def measured_words(metric: str, split: Split) -> str:
     return words if split is Split.TEST else f"{words} {_SPLITS[split]}"
 
 
+def reworded(named: str) -> str:
+    """``distinct-n.correct.equal (not measured)`` or ``pass@1 on ood (why)``, as a headline has them, in words."""
+    name, bracket, why = named.partition(" (")
+    metric, _, split = name.partition(" on ")
+    return measured_words(metric, Split(split or Split.TEST)) + bracket + why
+
+
 def split_words(split: Split) -> str:
     """On which problems."""
     return _SPLITS[split]

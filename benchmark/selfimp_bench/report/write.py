@@ -99,7 +99,7 @@ def _render(material: _Material, drawings: Mapping[str, "Drawing"], samples: Sam
     run = material.run
     iterations = {each.iteration for each in run.measurements}
     moved = directions(run)
-    found = answers(run, moved)
+    found = answers(run.measurements, moved)
     return template("report.html.j2").render(
         manifest=run.manifest,
         paper_link=web_link(run.manifest.paper.url),
@@ -113,7 +113,7 @@ def _render(material: _Material, drawings: Mapping[str, "Drawing"], samples: Sam
         paper_tables=material.tables_of_paper,
         iterates=len(iterations) > 1,
         starts_at_0=0 in iterations,
-        tables=model_tables(run, moved),
+        tables=model_tables(run.measurements, moved, models=run.record.models, seeds=run.record.seeds),
         figures=[(figure, drawings[figure.name]) for figure in material.of_metrics],
         studies=material.studies.studies,
         samples=samples,

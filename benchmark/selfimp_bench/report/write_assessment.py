@@ -1,24 +1,26 @@
 """The page of an assessment: one self-contained file in the style of a run's."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Measurement
+from selfimp_bench.report.answer import answers
 from selfimp_bench.report.curves import curves_of
 from selfimp_bench.report.figures import draw, draw_png
+from selfimp_bench.report.measured import model_tables
 from selfimp_bench.report.samples import Place, Samples, samples_of
-from selfimp_bench.report.summary import UNDEFINED, number, undefined
 from selfimp_bench.report.takeaway import file_url
 from selfimp_bench.report.templates import template
 from selfimp_bench.report.write import as_drawing
 from selfimp_bench.runs.assess.assess import Read
 from selfimp_bench.runs.assess.completions import completions_of
+from selfimp_bench.runs.assess.essentials import family_of
 from selfimp_bench.runs.assess.measuring import MODEL
-from selfimp_bench.runs.assess.results import Assessment, Change, Direction, Measured
+from selfimp_bench.runs.assess.results import Assessment, Direction
+from selfimp_bench.runs.directions import Direction as Moved
 from selfimp_bench.verdict.findings import Findings
 
 _STYLES: Final = {
@@ -29,17 +31,6 @@ _STYLES: Final = {
     Direction.NO_CHANGE_SHOWN: "inconclusive",
     Direction.MEASURED: "none",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A metric: its values by checkpoint, and the change from the first to the last."""
-
-    name: str
-    values: tuple[tuple[str, str], ...]
-    direction: str
-    change: str
-    detail: str
 
 
 def write_assessment(found: Assessment, path: Path, read: Read | None = None, *, samples: bool | None = None) -> None:
@@ -66,23 +57,27 @@ def write_assessment(found: Assessment, path: Path, read: Read | None = None, *,
 
 def page(found: Assessment, samples: Samples | None = None) -> str:
     """The page; equal assessments give equal pages."""
-    changes = {(each.metric, each.split): each for each in found.changes}
-    essential = [
-        each
-        for each in found.changes
-        if each.essential or (each.metric, each.split) == (found.headline.accuracy, "test")
-    ]
-    keys = dict.fromkeys((each.metric, each.split) for each in found.measurements)
-    figures = curves_of(_measurements(found), Findings(schema=2, findings=()), x="checkpoint")
+    measurements = _measurements(found)
+    moved = _directions(found)
+    tables = model_tables(measurements, moved, models=[MODEL], seeds=[])
+    figures = curves_of(measurements, Findings(schema=2, findings=()), x="checkpoint")
     return template("assessment.html.j2").render(
         found=found,
         style=_STYLES[found.headline.direction],
-        essential=[_row(found, key, changes.get(key)) for key in [(each.metric, each.split) for each in essential]],
-        rows=[_row(found, key, changes.get(key)) for key in keys],
+        answers=answers(measurements, moved),
+        tables=tables,
         figures=[(figure, as_drawing(draw(figure), draw_png(figure))) for figure in figures],
         files={"assessment.json": file_url(json.dumps(found.as_json(), indent=2) + "\n", "json")},
         samples=samples,
     )
+
+
+def _directions(found: Assessment) -> list[Moved]:
+    """As a run of one model has it; none of one checkpoint."""
+    if not found.changes:
+        return []
+    family, last = family_of(found.changes), len(found.checkpoints)
+    return [Moved(model=MODEL, first=1, last=last, headline=found.headline, changes=found.changes, family=family)]
 
 
 def _measurements(found: Assessment) -> list[Measurement]:
@@ -102,36 +97,3 @@ def _measurements(found: Assessment) -> list[Measurement]:
         )
         for each in found.measurements
     ]
-
-
-def _row(found: Assessment, key: tuple[str, str], change: Change | None) -> Row:
-    by_checkpoint = {each.checkpoint: each for each in found.measurements if (each.metric, each.split) == key}
-    direction, words, detail = _moved(change)
-    return Row(
-        name=key[0] if key[1] == "test" else f"{key[0]} on {key[1]}",
-        values=tuple(_entry(by_checkpoint.get(each.number)) for each in found.checkpoints),
-        direction=direction,
-        change=words,
-        detail=detail,
-    )
-
-
-def _entry(measured: Measured | None) -> tuple[str, str]:
-    if measured is None:
-        return "not measured", ""
-    if measured.value is None:
-        return undefined(measured.reason), f"n {measured.n}"
-    error = UNDEFINED if measured.standard_error is None else number(measured.standard_error)
-    return number(measured.value), f"± {error}, n {measured.n}"
-
-
-def _moved(change: Change | None) -> tuple[str, str, str]:
-    """Direction, the change in words, and what is to be said of it."""
-    if change is None or change.estimate is None:
-        return "unknown", "not compared", "" if change is None else change.reason or ""
-    interval = ""
-    if change.low is not None and change.high is not None:
-        interval = f" ({number(change.low)} to {number(change.high)})"
-    sign = "+" if change.estimate > 0 else ""
-    detail = change.reason or f"{change.n} problems"
-    return change.shown or "unclear", f"{sign}{number(change.estimate)}{interval}", detail

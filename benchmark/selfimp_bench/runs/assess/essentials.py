@@ -4,12 +4,12 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from selfimp_bench.measurement import Split
-from selfimp_bench.runs.assess.headline import headline, with_directions
+from selfimp_bench.runs.assess.headline import headline, named, with_directions
 from selfimp_bench.runs.assess.paired import paired
 from selfimp_bench.runs.assess.results import Change, Headline
 
@@ -45,18 +45,13 @@ def judged(ends: Ends, *, first: int, last: int) -> Judged:
     be called up or down; a fall of theirs leaves undecided what else were progress. Raises KeyError where no accuracy
     was measured.
     """
-    accuracy = accuracy_of(metric for metric, split in ends if split is Split.TEST)
-    wanted = _wanted(accuracy, ends)
+    primary = _primary(ends)
+    wanted = _wanted(primary[0], ends)
     essentials = {(name, split): good for _, name, split, good in wanted if (name, split) in ends}
     changes = {
         key: _change(key, pair, key in essentials, essentials.get(key), first, last) for key, pair in ends.items()
     }
-    primary = (accuracy, Split.TEST)
-    beside = [
-        (name.removesuffix(_EQUAL), split)
-        for _, name, split, _ in wanted
-        if name.endswith(_EQUAL) and (name, split) not in ends and (name.removesuffix(_EQUAL), split) in ends
-    ]
+    beside = _beside(ends, wanted)
     family = (primary, *essentials, *beside)
     given = with_directions(list(changes.values()), [changes[key] for key in family])
     decided = dict(zip(changes, given, strict=True))
@@ -70,12 +65,35 @@ def judged(ends: Ends, *, first: int, last: int) -> Judged:
     )
 
 
+def family_of(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Those of all changes that may be called up or down, as ``judged`` has them; none of no changes."""
+    every = {(each.metric, each.split): each for each in changes}
+    primary = _primary(every)
+    wanted = _wanted(primary[0], every)
+    keys = (primary, *((name, split) for _, name, split, _ in wanted), *_beside(every, wanted))
+    return tuple(every[key] for key in keys if key in every)
+
+
+_Key = tuple[str, Split]
 _Wanted = tuple[str, str, Split, Literal["up", "down"]]
 
 
-def _wanted(accuracy: str, ends: Ends) -> Sequence[_Wanted]:
+def _primary(measured: Collection[_Key]) -> _Key:
+    return accuracy_of(metric for metric, split in measured if split is Split.TEST), Split.TEST
+
+
+def _beside(measured: Collection[_Key], wanted: Sequence[_Wanted]) -> list[_Key]:
+    """Diversities of correct outputs that were not measured of equal numbers of them."""
+    return [
+        (name.removesuffix(_EQUAL), split)
+        for _, name, split, _ in wanted
+        if name.endswith(_EQUAL) and (name, split) not in measured and (name.removesuffix(_EQUAL), split) in measured
+    ]
+
+
+def _wanted(accuracy: str, measured: Collection[_Key]) -> Sequence[_Wanted]:
     """Kind, measurement, split and better direction of every essential."""
-    sizes = [int(found[1]) for name, split in ends if split is Split.TEST and (found := _PASS_AT.fullmatch(name))]
+    sizes = [int(found[1]) for name, split in measured if split is Split.TEST and (found := _PASS_AT.fullmatch(name))]
     coverage: _Wanted = ("coverage", "coverage", Split.TEST, "up")
     return (
         *([coverage] if accuracy == "pass@1" else []),
@@ -92,14 +110,14 @@ def _wanted(accuracy: str, ends: Ends) -> Sequence[_Wanted]:
 _PASS_AT: Final = re.compile(r"pass@([2-9]|[1-9][0-9]+)")
 
 
-def _unmeasured(ends: Ends, wanted: Sequence[_Wanted]) -> list[str]:
+def _unmeasured(measured: Collection[_Key], wanted: Sequence[_Wanted]) -> list[str]:
     """Kinds of essentials of which nothing was measured."""
-    seen = {kind for kind, name, split, _ in wanted if (name, split) in ends}
+    seen = {kind for kind, name, split, _ in wanted if (name, split) in measured}
     return [kind for kind in dict.fromkeys(kind for kind, *_ in wanted) if kind not in seen]
 
 
 def _undecided(changes: Iterable[Change]) -> list[str]:
-    return [f"{each.metric} ({each.reason})" for each in changes if each.essential and each.reason is not None]
+    return [f"{named(each)} ({each.reason})" for each in changes if each.essential and each.reason is not None]
 
 
 def _change(
