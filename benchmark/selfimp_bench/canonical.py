@@ -8,6 +8,9 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+NOT_IDENTITY: Final = ("source", "assumed", "architecture", "characters", "prompt_tokens")
+"""Keys that are no part of what a step is: remarks on where a value is from, and what only a forecast reads."""
+
 
 def canonical_bytes(value: Any) -> bytes:
     """JSON with sorted keys and no spaces, UTF-8; dataclasses, enums and tuples become plain data first.

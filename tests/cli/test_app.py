@@ -120,6 +120,20 @@ def test_an_unknown_experiment_is_refused_with_the_nearest_names() -> None:
     assert "did you mean" in result.stderr and "tiny-iter-sft" in result.stderr
 
 
+def test_a_file_where_a_folder_is_to_be_and_the_like_are_refused_with_advice(
+    finished: tuple[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_text("")
+    for words, place in (
+        (("export", "done", "--format", "csv", "--out", tmp_path / "x"), "x"),
+        (("report", "done", "--markdown", tmp_path / "x" / "f.md"), "x"),
+        (("report", "done", "--markdown", tmp_path / ("n" * 300)), "nnn"),
+    ):
+        refused = _call(*words, "--home", finished[1])
+        assert (refused.exit_code, "name another file or folder" in refused.stderr) == (2, True), words
+        assert place in refused.stderr.partition(": ")[2]
+
+
 NAMING = ("check", "doctor", "fetch", "plan", "report", "reproduce", "run", "show", "validate")
 
 
@@ -259,11 +273,19 @@ def test_plan_takes_times_of_the_same_engine_device_and_model_alone(
 def test_plan_and_doctor_say_one_number_of_the_disk(tmp_path: Path) -> None:
     model = ("--only", "model=llama-2-7b", "--home", tmp_path)
     disk = _json(_call("plan", "gsm8k-iter-sft", *model, "--json"))["disk"]
+    assert set(disk.pop("unknown")) == {
+        *(f"dataset {name}" for name in ("gsm8k-train", "gsm8k-test", "math-algebra")),
+        "encoder stsb-bert-large",
+    }
     assert disk["total"] == sum(count for name, count in disk.items() if name != "total")
     assert disk["checkpoints"] == 5 * 2 * 6_738_415_616 and disk["resuming"] == 2 * 12 * 6_738_415_616
     assert disk["fetched"] == 2 * 6_738_415_616 and disk["samples"] > 10**9 and disk["vectors"] > 10**9
     words = f"at most {disk['total'] / 1e9:,.0f} GB"
-    assert f"{words} needed" in _call("doctor", "gsm8k-iter-sft", *model).stdout
+    said = " ".join(_call("doctor", "gsm8k-iter-sft", *model).stdout.split())
+    assert f"{words} needed, and 4 models or data sets of unknown size" in said
+    assert "and 4 models or data sets of unknown size" in " ".join(
+        _call("plan", "gsm8k-iter-sft", *model).stdout.split()
+    )
 
 
 def test_plan_makes_money_of_gpu_hours_with_a_price(tmp_path: Path) -> None:

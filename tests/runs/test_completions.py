@@ -15,6 +15,7 @@ from selfimp_bench.runs.completions import Column, Said, completions_of
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import open_experiment
+from selfimp_bench.steps import store
 from selfimp_bench.steps.progress import Silent
 
 
@@ -144,4 +145,18 @@ def test_a_run_whose_store_is_not_there_or_was_changed_is_refused(trained: Path,
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(InputError, match="was changed since its step finished"):
+        completions_of(home / "runs" / "trained" / trained.name)
+
+
+def test_a_table_too_large_to_be_proved_at_once_is_refused_where_it_cannot_be_read(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LARGE", 0)
+    home = shutil.copytree(trained.parents[2], tmp_path / "home")
+    step = next(step for step in read_record(trained).steps if step.id.endswith("sample.greedy"))
+    path = home / "store" / step.fingerprint / "samples.parquet"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 0xFF  # of the footer's length
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{path}: was changed since its step finished"):
         completions_of(home / "runs" / "trained" / trained.name)

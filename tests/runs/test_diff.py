@@ -18,8 +18,10 @@ from support import ManifestMaker
 from selfimp_bench.cli.app import cli
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.runs.diff.diff import Compared, Difference, diff_runs
+from selfimp_bench.runs.diff.diff import Compared, Difference, _words, diff_runs
+from selfimp_bench.runs.diff.pins import differing_fields
 from selfimp_bench.runs.execute import execute, run_study
+from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.judge import judge_study, read_run
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.runs.verifying.bundle import write_bundle
@@ -106,6 +108,17 @@ def test_two_equal_runs_are_equal_whatever_the_home(base: Path, tmp_path: Path) 
     found = compared(base, home / base.relative_to(base.parents[2]))
     assert found.equal and found.words == (f"equal: the same pins, and all {found.same} measurements",)
     assert found.cells == found.pins == found.records == found.cannot == ()
+
+
+def test_runs_with_no_measurement_in_common_are_not_called_equal(base: Path) -> None:
+    found = replace(compared(base, base), equal=False, same=0, only_a=3, only_b=2)
+    assert list(_words(found)) == ["no measurement in common: nothing was compared"]
+
+
+def test_what_is_no_part_of_a_fingerprint_is_not_compared(base: Path) -> None:
+    model = read_run(base).manifest.models[0]
+    assert differing_fields(model, replace(model, architecture=architecture_of(model))) == ()
+    assert differing_fields(model, replace(model, id="other")) == ("id",)
 
 
 def test_runs_that_differ_in_seeds_differ_in_what_their_models_wrote_and_nothing_else(base: Path, place: Path) -> None:

@@ -84,6 +84,7 @@ def test_what_is_not_fetched_is_a_problem_with_the_command_the_page_and_the_vari
     assert "problem  hub: small needs model tiny-gsm-base: org/tiny at revision aaaa" in result.stdout
     assert "https://huggingface.co/org/tiny and set HF_TOKEN (is not set)" in result.stdout
     assert result.stdout.count("problem ") == 3
+    assert "needed, and 3 models or data sets of unknown size" in " ".join(result.stdout.split())
 
 
 def test_what_several_experiments_need_is_named_once_with_a_command_that_brings_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -25,7 +26,7 @@ from selfimp_bench.runs.execute import run_study
 from selfimp_bench.runs.status import Seen, Status, statuses, watched
 from selfimp_bench.runs.study import Study, open_study
 from selfimp_bench.steps.plan import Step
-from selfimp_bench.steps.progress import Silent
+from selfimp_bench.steps.progress import SILENT, Place, Silent
 
 __all__ = ["study_file"]
 
@@ -172,6 +173,27 @@ def test_steps_side_by_side_are_counted_as_those_in_turn(study: Study, tmp_path:
     seen = only(home)
     assert seen.state == "finished" and seen.status is not None and seen.status.done == seen.status.steps
     assert most[0] > 1
+
+
+@pytest.mark.parametrize("executor", ["local", "slurm"])
+def test_time_left_counts_what_is_at_work(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    """A run that goes on from a store does a step of 2 s, then is 600 s into one that took 1,200 s before."""
+    now = [0.0]
+    monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    told = status._Reported(study, tmp_path, executor, SILENT)
+    *before, quick, long = [step for step in study.plan().plan.steps if step.stage == "sample"]
+    (like,) = [step for step in before if (step.id[-5:], step.rows_at_most) == (long.id[-5:], long.rows_at_most)]
+    for step in study.plan().plan.steps:
+        if step not in (quick, long):
+            told.finish(step, 1200.0 if step is like else 1.0, True)
+    told.start(quick, Place(step=1, steps=2))
+    now[0] = 2.0
+    told.finish(quick, 2.0, False)
+    told.start(long, Place(step=2, steps=2))
+    now[0] = 602.0
+    assert told.status("running").left == 600
 
 
 def test_a_disk_that_takes_no_status_stops_no_run(

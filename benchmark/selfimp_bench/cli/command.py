@@ -97,10 +97,13 @@ def _guard(action: Callable[[], int | None], *, as_json: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; so the flush at exit is quiet
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            advice = "nothing finished is lost: name another file or folder"
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            advice = "nothing finished is lost: make room or choose another --home, and run the same command again"
+        else:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        advice = "nothing finished is lost: make room or choose another --home, and run the same command again"
         return _fail(f"{place}{error.strerror}; {advice}", 2, as_json=as_json)
 
 

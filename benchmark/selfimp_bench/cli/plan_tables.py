@@ -117,7 +117,7 @@ def _disk(use: DiskUse) -> str:
         "to fetch": use.fetched,
     }
     parts = ", ".join(f"{in_bytes(count)} {name}" for name, count in kinds.items() if count)
-    return f"at most {in_bytes(use.total)}{f' ({parts})' if parts else ''}"
+    return f"at most {in_bytes(use.total)}{f' ({parts})' if parts else ''}{use.besides}"
 
 
 def _obstacles(planned: Planned, on_gpus: bool) -> Iterator[str]:

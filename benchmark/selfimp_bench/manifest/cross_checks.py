@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+from selfimp_bench.canonical import NOT_IDENTITY
 from selfimp_bench.manifest.fault import Fault, JsonPath, listed, nearest, shown
 from selfimp_bench.manifest.model import (
     Architecture,
@@ -286,12 +287,9 @@ def _vllm_on_device(vllm: VllmSettings, device: str, path: JsonPath) -> Iterator
         yield Fault(path=(*path, "batch_invariant"), message=message)
 
 
-_LEFT_OUT_OF_FINGERPRINTS = ("source", "assumed", "architecture", "characters", "prompt_tokens")
-
-
 def _option_names(own: OwnCode, path: JsonPath) -> Iterator[Fault]:
     for name in own.options or {}:
-        if name in _LEFT_OUT_OF_FINGERPRINTS:
+        if name in NOT_IDENTITY:
             message = f"an option called {shown(name)} would not count in fingerprints; call it something else"
             yield Fault(path=(*path, "options", name), message=message, on_key=True)
         elif not name.isidentifier():

@@ -3,10 +3,12 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfimp_bench.errors import InputError
@@ -124,9 +126,21 @@ class _Files:
         """A table that a step wrote, whose content is proved."""
         return self.store.proved(self.records[step], name)
 
+    @contextmanager
+    def look(self, step: str, name: str) -> Iterator[pq.ParquetFile]:
+        """A table whose content is not proved. Raises InputError where it cannot be read."""
+        path = self.store.folder(self.records[step].fingerprint) / name
+        try:
+            with pq.ParquetFile(path) as file:
+                yield file
+        except (OSError, pa.ArrowException) as error:
+            again = f"delete {path.parent} to have the step done again"
+            raise InputError(f"{path}: was changed since its step finished ({error}); {again}") from None
+
     def weight(self, step: str, name: str, column: str) -> tuple[int, int]:
         """Rows of a table, and about how many bytes a column of it has."""
-        found = pq.read_metadata(self.store.folder(self.records[step].fingerprint) / name)
+        with self.look(step, name) as file:
+            found = file.metadata
         groups = [found.row_group(number) for number in range(found.num_row_groups)]
         columns = [group.column(place) for group in groups for place in range(group.num_columns)]
         return found.num_rows, sum(
@@ -185,7 +199,7 @@ def _sources(plan: Plan, files: _Files) -> Iterator[_Source]:
 
 def _column(samples: str, problems: str, files: _Files, judge: str = "") -> Column | None:
     """The column of a table of samples, or of what ``judge`` says of them; None where it is empty."""
-    with pq.ParquetFile(files.store.folder(files.records[samples].fingerprint) / SAMPLES) as file:
+    with files.look(samples, SAMPLES) as file:
         first = next(file.iter_batches(batch_size=1, columns=["iteration", "role"]), None)
     if first is None or not first.num_rows:
         return None

@@ -29,7 +29,7 @@ class DiskUse:
 
     samples: completions and judgements. vectors: of their texts. checkpoints: one of every training step. resuming:
     what the largest training goes on from after a kill, gone when it ends. fetched: models that are still to come.
-    Models of unknown sizes count as nothing.
+    unknown: what counts as nothing, for its size is not known: ``model ID``, and what else is still to come.
     """
 
     samples: int
@@ -37,11 +37,17 @@ class DiskUse:
     checkpoints: int
     resuming: int
     fetched: int
+    unknown: tuple[str, ...]
 
     @property
     def total(self) -> int:
         """All of it at a time."""
         return self.samples + self.vectors + self.checkpoints + self.resuming + self.fetched
+
+    @property
+    def besides(self) -> str:
+        """What to say after the total: of how much the size is not known."""
+        return f", and {len(self.unknown)} models or data sets of unknown size" if self.unknown else ""
 
 
 def in_bytes(count: int) -> str:
@@ -60,12 +66,15 @@ def disk_use(experiments: Sequence[Experiment], missing: Sequence[Shortfall], ho
     tokens = sum(step.tokens_at_most for step, plan in work.values() if plan.stage(step).tokens == "generated")
     trained = [(step.block, _base(step, plan)) for step, plan in work.values() if isinstance(step.block, TrainBlock)]
     models = [short.need.ref for short in missing if isinstance(short.need.ref, ModelRef)]
+    unknown = [f"model {model.id}" for model in (*(base for _, base in trained), *models) if not parameters_of(model)]
+    others = [short.need.pinned for short in missing if not isinstance(short.need.ref, ModelRef)]
     return DiskUse(
         samples=tokens * BYTES_PER_SAMPLED_TOKEN,
         vectors=vector_bytes(step for step, _ in work.values()),
         checkpoints=sum(STORED_BYTES * parameters_of(base) for _, base in trained),
         resuming=_AT_A_TIME * max((_resuming(block, base) for block, base in trained), default=0),
         fetched=sum(STORED_BYTES * parameters_of(model) for model in models),
+        unknown=tuple(dict.fromkeys([*unknown, *(f"{each.kind} {each.id}" for each in others)])),
     )
 
 

@@ -201,9 +201,9 @@ def _memory(steps: Sequence[Step]) -> Check:
 
 def _disk(experiments: Sequence[Experiment], missing: Sequence[Shortfall], home: Path) -> Check:
     """Room for what is still to be sampled, trained (each piece of work once) and fetched, where sizes are known."""
-    needed, found = disk_use(experiments, missing, home).total, machine.free_disk(home)
-    words = f"{in_bytes(found)} free under {home.absolute()}, at most {in_bytes(needed)} needed"
-    if needed > found:
+    needed, found = disk_use(experiments, missing, home), machine.free_disk(home)
+    words = f"{in_bytes(found)} free under {home.absolute()}, at most {in_bytes(needed.total)} needed{needed.besides}"
+    if needed.total > found:
         return _problem("disk", words, "make room, choose another --home, or run one model at a time (--only model=M)")
     return _ok("disk", words)
 

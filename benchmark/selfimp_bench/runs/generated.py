@@ -1,8 +1,11 @@
 """What the models of a finished run wrote, set by set: found by the plan, read from the store, proved by the record."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.errors import InputError
@@ -40,12 +43,30 @@ class GeneratedSet:
 def generated_sets(folder: Path, store: Path) -> tuple[GeneratedSet, ...]:
     """The answers to test and out-of-distribution problems of the run in ``folder``, whose steps lie in ``store``.
 
-    Raises InputError where a file is missing, or is not the one that the run's record names.
+    Raises InputError where a file is missing, or is not the one that the run's record names, and for a run of other
+    code, which planned other steps.
     """
     plan = plan_of(folder)
     steps, done = plan.by_id(), {step.id: step for step in read_record(folder).steps}
-    found = (_set(step, steps, done, store) for step in plan.steps if isinstance(step.block, GradeBlock))
+    graded = [step for step in plan.steps if isinstance(step.block, GradeBlock)]
+    if lacking := [name for step in graded for name in (*step.inputs.values(), step.id) if name not in done]:
+        raise InputError(
+            f"{folder}: its record lacks {len(lacking)} steps that the installed version plans, {lacking[0]} first; "
+            "install the version that did the run, or run it again"
+        )
+    found = (_set(step, steps, done, store) for step in graded)
     return tuple(each for each in found if each is not None)
+
+
+@contextmanager
+def reading(of: GeneratedSet, run: Path) -> Iterator[None]:
+    """While the tables of ``run`` are read. Raises InputError for such as no run writes, or that do not go together."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        words = f"are no samples with their grades ({type(error).__name__}: {error})"
+        files = f"{of.samples.parent.name}/{of.samples.name} and {of.grades.parent.name}/{of.grades.name}"
+        raise InputError(f"{run}: {of.name}: {files} {words}; `selfimp-bench verify {run}` says more") from None
 
 
 def _set(step: Step, steps: Mapping[str, Step], done: Mapping[str, RecordedStep], store: Path) -> GeneratedSet | None:

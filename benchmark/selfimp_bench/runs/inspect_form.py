@@ -16,7 +16,7 @@ from selfimp_bench.canonical import digest
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Measurement, mean_over_problems, pass_at_k
-from selfimp_bench.runs.generated import GeneratedSet, generated_sets
+from selfimp_bench.runs.generated import GeneratedSet, generated_sets, reading
 from selfimp_bench.runs.judge import RunFiles
 from selfimp_bench.steps.dataset import problem_row, read_problems
 from selfimp_bench.steps.sample import render_prompt
@@ -39,7 +39,9 @@ def write_inspect_logs(run: RunFiles, store: Path, into: Path) -> list[Path]:
             raise InputError(f"{each.name}: the rows of its problems are not kept; export the run where it was made")
         path = into / each.name / each.split / f"{each.role}.eval"
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(run, each, {one.problem_id: one for one in read_problems(each.problems)}, path)
+        problems = {one.problem_id: one for one in read_problems(each.problems)}
+        with reading(each, run.folder):
+            _write(run, each, problems, path)
         written.append(path)
     return written
 

@@ -121,6 +121,7 @@ class _Reported:
         self._begun: dict[str, _Begun] = {}
         self._seconds: dict[object, list[tuple[float, int]]] = {}
         self._did, self._clock = 0.0, time.monotonic()
+        self._last = self._clock
         self._current = 0
         self._run = str(study.run_folder(home).relative_to(home / "runs"))
         self._executor, self._started = executor, _now()
@@ -154,7 +155,8 @@ class _Reported:
                 self._begun.pop(key, None)
                 self._done.add(key)
                 self._seconds.setdefault(_kind(step), []).append((seconds, self._units[key]))
-                self._did += 0.0 if reused else seconds
+                if not reused:
+                    self._did, self._last = self._did + seconds, time.monotonic()
         self.changed.set()
         self._told.finish(step, seconds, reused)
 
@@ -188,7 +190,10 @@ class _Reported:
             )
 
     def _left(self, now: float) -> float | None:
-        """The steps to do at the rates of those of their kind that are done, side by side as those were."""
+        """The steps to do at the rates of those of their kind that are done, side by side as steps were so far.
+
+        Of a cluster that is known only until the last one ended: what has begun since may be queued.
+        """
         expected = 0.0
         for key, (experiment, step) in self._owners.items():
             seen = self._seconds.get(_kind(step))
@@ -198,9 +203,10 @@ class _Reported:
                 continue
             whole = sum(seconds for seconds, _ in seen) / max(1, sum(units for _, units in seen)) * self._units[key]
             expected += max(0.0, whole - (now - self._begun[key].clock if key in self._begun else 0.0))
-        if not self._did:
-            return None
-        return round(expected * (now - self._clock) / self._did, 1)
+        did, until = self._did, self._last
+        if self._executor == "local":
+            did, until = did + sum(now - each.clock for each in self._begun.values()), now
+        return round(expected * (until - self._clock) / did, 1) if did else None
 
 
 def _pieces(experiments: Sequence[Experiment]) -> tuple[dict[int, str], dict[str, tuple[Experiment, Step]]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from selfimp_bench.canonical import digest
+from selfimp_bench.canonical import NOT_IDENTITY, digest
 from selfimp_bench.installed import Brought
 
 if TYPE_CHECKING:
@@ -129,9 +129,6 @@ def plan_keys(plan: Plan) -> dict[str, str]:
     return keys
 
 
-_NOT_IDENTITY = ("source", "assumed", "architecture", "characters", "prompt_tokens")
-
-
 def _identity(value: object) -> object:
     """A block as plain data without its provenance remarks and what only a forecast reads: they change no result."""
     return _without_remarks(msgspec.to_builtins(value, str_keys=True))
@@ -139,7 +136,7 @@ def _identity(value: object) -> object:
 
 def _without_remarks(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _without_remarks(inner) for key, inner in value.items() if key not in _NOT_IDENTITY}
+        return {key: _without_remarks(inner) for key, inner in value.items() if key not in NOT_IDENTITY}
     if isinstance(value, list):
         return [_without_remarks(inner) for inner in value]
     return value

@@ -1,5 +1,6 @@
 """What `assess` measures of a run's own samples is what the run measured: every value, error and count."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -10,14 +11,17 @@ from gap_support import GapManifestMaker
 from support import ManifestMaker
 
 from selfimp_bench import assess
+from selfimp_bench.canonical import file_sha256, pretty_json
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.execute import execute
+from selfimp_bench.runs.inspect_form import write_inspect_logs
 from selfimp_bench.runs.judge import judge_study, read_run
 from selfimp_bench.runs.study import open_experiment
-from selfimp_bench.runs.verifying.bundle import write_bundle
+from selfimp_bench.runs.verifying.bundle import _step_files, write_bundle
+from selfimp_bench.seals import seal_of
 from selfimp_bench.steps.progress import Silent
-from selfimp_bench.steps.rows import PROBLEMS, SAMPLES
+from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES
 
 _NEEDS_AN_ENCODER = "sbert-diversity"
 
@@ -135,3 +139,54 @@ def test_models_that_only_verify_gaps_give_their_answers(tmp_path):
     ]
     assert found.value("coverage", 1) == own
     assert "the checkpoints are t = 0 of the run" in found.left_out
+
+
+def _forged(finished, place, end, name, change, *, keep=True):
+    """The run with one table changed, which its record names; with ``keep`` false, without the step."""
+    home = finished.folder.parent.parent.parent
+    folder = shutil.copytree(home, place / "home") / finished.folder.relative_to(home)
+    record = json.loads((folder / "record.json").read_bytes())
+    (step,) = [each for each in record["steps"] if each["id"].endswith(end)]
+    path = place / "home" / "store" / step["fingerprint"] / name
+    pq.write_table(change(pq.read_table(path)), path)
+    for each in step["artifacts"]:
+        each |= {"sha256": file_sha256(path), "bytes": path.stat().st_size} if each["path"] == name else {}
+    if not keep:
+        record["steps"].remove(step)
+    record["seal"] = seal_of(pretty_json(record))
+    (folder / "record.json").write_bytes(pretty_json(record))
+    return folder
+
+
+def _foo(table):
+    return table.set_column(table.column_names.index("outcome"), "outcome", pa.array(["foo"] * len(table)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table.slice(1), "KeyError"),
+        (_foo, "'foo' is not a valid Outcome"),
+        (lambda table: table.drop_columns(["extracted"]), "extracted"),
+    ],
+)
+def test_grades_that_are_not_of_the_samples_are_refused_whatever_the_record_says(finished, tmp_path, change, said):
+    first = finished.record.seeds[0]
+    folder = _forged(finished, tmp_path, f"seed{first}/t2/grade.greedy", GRADES, change)
+    with pytest.raises(InputError, match=rf"{folder}: .*seed{first}/t2: .*/grades.parquet are no .*{said}.*verify"):
+        assess([folder], only=[f"seed={first}"])
+
+
+def test_a_run_of_other_code_that_planned_other_steps_is_refused(finished, tmp_path):
+    first = finished.record.seeds[0]
+    end = f"seed{first}/t2/grade.greedy"
+    folder = _forged(finished, tmp_path, end, GRADES, lambda table: table, keep=False)
+    with pytest.raises(InputError, match=rf"its record lacks 1 steps that the installed version plans, .*{end} first"):
+        assess([folder], only=[f"seed={first}"])
+    with pytest.raises(InputError, match="its record lacks 1 steps"):
+        write_inspect_logs(read_run(folder), tmp_path / "home" / "store", tmp_path / "logs")
+    record = json.loads((folder / "record.json").read_bytes())
+    record["steps"][-1]["id"] = "of/another/version"
+    (folder / "record.json").write_bytes(pretty_json(record | {"seal": seal_of(pretty_json(record))}))
+    with pytest.raises(InputError, match="its record has step of/another/version, which the installed version does"):
+        list(_step_files(folder, tmp_path / "home", with_data=True))

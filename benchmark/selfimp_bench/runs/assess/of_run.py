@@ -12,7 +12,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Split
 from selfimp_bench.runs.assess.collect import Answers, Collected
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, is_of_several
-from selfimp_bench.runs.generated import GeneratedSet, generated_sets
+from selfimp_bench.runs.generated import GeneratedSet, generated_sets, reading
 from selfimp_bench.runs.judge import read_run
 from selfimp_bench.runs.verifying.found import Found
 from selfimp_bench.runs.verifying.open import home_of
@@ -110,7 +110,8 @@ def _one_series(path: Path, sets: Sequence[GeneratedSet], only: Sequence[str]) -
 def _collected(path: Path, sets: Sequence[GeneratedSet]) -> Collected:
     (grading,) = {each.grading for each in sets}
     iterations = sorted({each.iteration for each in sets})
-    problems, notes = _problems(sets[0])
+    with reading(sets[0], path):
+        problems, notes = _problems(sets[0])
     answers = []
     for iteration in iterations:
         of_this = [each for each in sets if each.iteration == iteration]
@@ -119,7 +120,7 @@ def _collected(path: Path, sets: Sequence[GeneratedSet]) -> Collected:
                 files=(f"{path}: {of_this[0].name}",),
                 formats=(FORMAT,),
                 graded_by=f"{grading.task}, {grading.extraction}, by the run",
-                judged={each.role: _judged(each) for each in of_this},
+                judged={each.role: _judged(each, path) for each in of_this},
                 scores={},
             )
         )
@@ -142,7 +143,12 @@ def _problems(of: GeneratedSet) -> tuple[dict[str, Problem], list[str]]:
     return {name: Problem(problem_id=name, question="") for name in names}, [note]
 
 
-def _judged(of: GeneratedSet) -> list[JudgedSample]:
+def _judged(of: GeneratedSet, path: Path) -> list[JudgedSample]:
+    with reading(of, path):
+        return _read(of)
+
+
+def _read(of: GeneratedSet) -> list[JudgedSample]:
     """By problem and number, without token ids, which nothing here is measured of."""
     rows = zip(*read_columns(of.samples, ["problem_id", "sample_index", "completion", "finish_reason"]), strict=True)
     graded = zip(

@@ -235,6 +235,9 @@ def _words(found: Difference) -> Iterator[str]:
     if found.equal:
         yield f"equal: the same pins, and all {found.same} measurements"
         return
+    if not found.same and not found.cells:
+        yield "no measurement in common: nothing was compared"
+        return
     if not found.cells:
         yield f"equal: all {found.same} measurements that both have"
         return

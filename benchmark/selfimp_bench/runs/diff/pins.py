@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
+from selfimp_bench.canonical import NOT_IDENTITY
 from selfimp_bench.runs.diff.sides import Side
 from selfimp_bench.runs.record import RunRecord
 
-_NOT_COMPARED: Final = frozenset({"source", "assumed", "profiles"})
-"""Remarks on where a value is from, and what other profiles would have replaced."""
+_NOT_COMPARED: Final = frozenset({*NOT_IDENTITY, "profiles"})
+"""What is no part of a fingerprint, and what other profiles would have replaced."""
 
 _COMPONENTS: Final[Mapping[str, str]] = {
     "models": "models",
@@ -53,7 +54,7 @@ class Pin:
 
 
 def differing_pins(a: Side, b: Side) -> tuple[Pin, ...]:
-    """Every field of the resolved manifests that differs, but for remarks on where a value is from."""
+    """Every field of the resolved manifests that differs, but for what changes no result."""
     ours, theirs = (_fields(msgspec.to_builtins(side.run.manifest, str_keys=True)) for side in (a, b))
     return tuple(
         Pin(component=component_of(name), field=name, a=ours.get(name), b=theirs.get(name))

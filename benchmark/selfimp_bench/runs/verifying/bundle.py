@@ -144,6 +144,9 @@ def _step_files(folder: Path, home: Path, *, with_data: bool) -> Iterator[tuple[
     plan, record = plan_of(folder), read_record(folder)
     steps = plan.by_id()
     for row in record.steps:
+        if row.id not in steps:
+            words = f"its record has step {row.id}, which the installed version does not plan"
+            raise InputError(f"{folder}: {words}; install the version that did the run, or run it again")
         own = home / "store" / row.fingerprint
         for artifact in row.artifacts:
             name = f"store/{row.fingerprint}/{artifact.path}"
