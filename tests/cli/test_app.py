@@ -193,7 +193,7 @@ def test_validate_prints_what_is_wrong_and_a_summary_and_the_rest_only_when_aske
         and re.match(r"\d+ claims on the paper's own numbers: \d+ supported", short[0])
         and re.match(r"\d+ claims, models apart, in worlds of which the truth is known; true in: published", short[1])
         and re.fullmatch(r"\d+ notes \(-v has all of it\)", short[2])
-        and short[3] == "1 files, 0 problems"
+        and short[3] == "1 file, 0 problems"
     )
     assert long[-1] == short[-1] and len(long) > len(short)
     report = _json(_call("validate", "nq-gv-gap", "--json"))

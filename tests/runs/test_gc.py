@@ -58,7 +58,7 @@ def test_the_last_checkpoint_stays_and_every_step_still_counts_as_done(
     (home / "store" / "partial" / ("ab" * 32 + ".12345678")).mkdir(parents=True)
     assert collect(home, dry=True).checkpoints == 2
     done = CliRunner().invoke(cli, ["gc", "--home", str(home)])
-    assert done.exit_code == 0 and "removed the weights of 2 checkpoints" in done.output and "1 things" in done.output
+    assert done.exit_code == 0 and "removed the weights of 2 checkpoints" in done.output and "1 thing " in done.output
     keys = trained(experiment, home)
     there = {name: (home / "store" / key / WEIGHTS).is_file() for name, key in keys.items()}
     assert there == {"t1": False, "t2": False, "t3": True}

@@ -250,13 +250,13 @@ def test_validate_holds_the_claims_across_against_the_published_numbers(study_fi
     (tmp_path / "numbers.csv").write_text(turned)
     against = _call("validate", "-v", study_file)
     assert against.exit_code == 0, "what a paper contradicts is no flaw"
-    assert "1 claims on the paper's own numbers: 1 contradicted" in against.stdout
+    assert "1 claim on the paper's own numbers: 1 contradicted" in against.stdout
     assert "numbers.csv#d1" in against.stdout and "numbers.csv#s1" in against.stdout
 
 
 def test_numbers_of_what_can_be_read_nowhere_are_called_our_own_runs(study_file: Path) -> None:
     study_file.write_text(re.sub(r",? ?url: [^,}\n]+", "", study_file.read_text()))
-    assert "1 claims on our own reference runs: 1 supported" in _call("validate", "-v", study_file).stdout
+    assert "1 claim on our own reference runs: 1 supported" in _call("validate", "-v", study_file).stdout
 
 
 def test_an_experiment_that_is_not_there_is_noted_and_cannot_run(study_file: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from selfimp_bench.cli.command import command, print_json
 from selfimp_bench.cli.grade import told_now
+from selfimp_bench.plural import plural
 from selfimp_bench.tasks.fields import FORMATS, LAYOUTS, TASK_FIELDS
 from selfimp_bench.tasks.grading.stops import STOPS, STOPS_HELP, USUAL_STOPS
 
@@ -109,9 +110,10 @@ def screen(found: "Assessment") -> Iterator[str]:
     yield from textwrap.wrap(found.headline.sentence, _WIDTH, break_on_hyphens=False)
     yield ""
     for each in found.checkpoints:
-        counts = f"{each.samples} samples of {each.problems} problems, {each.format}, graded by {each.graded_by}"
-        yield from _wrapped(f"{each.number}  {_files(each.files)}: {counts}", "   ")
-    yield from _wrapped(f"compared on {found.common} problems" + (
+        counts = f"{plural(each.samples, 'sample')} of {plural(each.problems, 'problem')}"
+        how = f"{counts}, {each.format}, graded by {each.graded_by}"
+        yield from _wrapped(f"{each.number}  {_files(each.files)}: {how}", "   ")
+    yield from _wrapped(f"compared on {plural(found.common, 'problem')}" + (
         f" and {found.ood_common} out of distribution" if found.ood_common else ""), "   ")  # fmt: skip
     yield ""
     yield from _tables(found)

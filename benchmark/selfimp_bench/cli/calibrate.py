@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selfimp_bench.cli.command import command, name_argument, only_option, open_study, print_json
+from selfimp_bench.plural import plural
 
 if TYPE_CHECKING:
     from selfimp_bench.cli.console import Table
@@ -63,8 +64,8 @@ def _show(found: "Calibration") -> None:
     from selfimp_bench.cli.console import show
 
     lead = (
-        f"{found.study}: {found.draws} simulated runs of every world; {found.cells} cells, of {found.assumed} no "
-        f"number is published and a neighbour's is taken, of {found.missing} there is none\n"
+        f"{found.study}: {plural(found.draws, 'simulated run')} of every world; {plural(found.cells, 'cell')}, "
+        f"of {found.assumed} no number is published and a neighbour's is taken, of {found.missing} there is none\n"
     )
     show([lead, _by_kind(found.rates), "", _by_claim(found.rates), "", *_missed(found)])
 
@@ -131,6 +132,6 @@ def _missed(found: "Calibration") -> Iterator[str]:
         yield "Both bars are met: at most 1 of 100 REPRODUCED where false, and 5 of 100 honest ones NOT_REPRODUCED."
     for miss in found.misses:
         yield (
-            f"{miss.claim}: {miss.verdict} in {miss.count} of {miss.findings} findings ({miss.column}, K = "
+            f"{miss.claim}: {miss.verdict} in {miss.count} of {plural(miss.findings, 'finding')} ({miss.column}, K = "
             f"{miss.replicates}); at most {100 * miss.allowed:g} of 100 are allowed"
         )

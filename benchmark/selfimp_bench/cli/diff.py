@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selfimp_bench.cli.command import command, home_option, print_json
+from selfimp_bench.plural import plural
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,7 +53,7 @@ def _parts(found: "Difference") -> "Iterator[str | RenderableType]":
     if found.cells:
         yield from _cells(found)
     for cause in found.causes:
-        yield f"other texts: {cause.component}: {cause.what} ({cause.steps} steps, first {cause.first})"
+        yield f"other texts: {cause.component}: {cause.what} ({plural(cause.steps, 'step')}, first {cause.first})"
     yield from (f"not swapped: {words}" for words in found.cannot)
     alone = [f"{count} only in {name}" for count, name in ((found.only_a, "A"), (found.only_b, "B")) if count]
     yield f"measurements: {len(found.cells)} differ, {found.same} equal{''.join(f', {each}' for each in alone)}"

@@ -7,6 +7,7 @@ import click
 
 from selfimp_bench.cli.command import command, home_option, print_json
 from selfimp_bench.errors import InputError
+from selfimp_bench.plural import plural
 
 _CRATES = ("bundle", "ro-crate")
 _TEXTS = ("csv", "lm-eval", "model-card")
@@ -74,8 +75,8 @@ def _write_crate(
         return
     signed = ", signed" if written.signed else ""
     click.echo(
-        f"{form}: {written.path}: {written.files} files, {written.size / 1e6:.1f} MB "
-        f"({written.left_out} files of weights and the like left out, by their hashes){signed}"
+        f"{form}: {written.path}: {plural(written.files, 'file')}, {written.size / 1e6:.1f} MB "
+        f"({plural(written.left_out, 'file')} of weights and the like left out, by their hashes){signed}"
     )
 
 

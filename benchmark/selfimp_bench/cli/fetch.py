@@ -14,6 +14,7 @@ from selfimp_bench.cli.command import (
     profile_option,
     volume,
 )
+from selfimp_bench.plural import plural
 
 
 @command("fetch")
@@ -50,5 +51,5 @@ def fetch_command(
     for each in report.fetched:
         origin = "" if each.mirror is None else f", from {each.mirror}"
         how = "there already" if each.downloaded == 0 else "fetched"
-        click.echo(f"{how}: {each.pinned}: {each.files} files, {each.bytes / 1e6:,.1f} MB{origin}")
+        click.echo(f"{how}: {each.pinned}: {plural(each.files, 'file')}, {each.bytes / 1e6:,.1f} MB{origin}")
     click.echo(f"all that {name} needs is under {report.folder}" if needs else f"{name} needs nothing from the hub")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from selfimp_bench.cli.command import command, home_option, print_json
+from selfimp_bench.plural import plural
 
 
 @command("gc")
@@ -23,6 +24,6 @@ def gc_command(*, home: Path, dry: bool, as_json: bool) -> None:
         return
     would = "would remove" if dry else "removed"
     click.echo(
-        f"{would} the weights of {collected.checkpoints} checkpoints, {collected.bytes / 1e9:.2f} GB"
-        + ("" if dry else f", and {collected.leftovers} things that killed runs left")
+        f"{would} the weights of {plural(collected.checkpoints, 'checkpoint')}, {collected.bytes / 1e9:.2f} GB"
+        + ("" if dry else f", and {plural(collected.leftovers, 'thing')} that killed runs left")
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 
 from selfimp_bench.cli.console import Column, Table, table
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.cluster.simulate import Simulation
 from selfimp_bench.runs.hardware.cost import Range, StepCost, total
 from selfimp_bench.runs.hardware.fit import gigabytes
@@ -30,8 +31,8 @@ _SHOWN = 8
 def simulation_lines(found: Simulation) -> Iterator[str]:
     """A cluster's hours in a few lines."""
     yield (
-        f"\nOn {found.nodes}, {found.tasks} tasks on GPUs: {spread(found.makespan)} hours from the first step to the "
-        f"last, {spread(found.idle_gpu_hours)} GPU hours idle; the longest chain of steps takes "
+        f"\nOn {found.nodes}, {plural(found.tasks, 'task')} on GPUs: {spread(found.makespan)} hours from the first "
+        f"step to the last, {spread(found.idle_gpu_hours)} GPU hours idle; the longest chain of steps takes "
         f"{spread(found.chain)} hours"
     )
     yield (
@@ -42,7 +43,8 @@ def simulation_lines(found: Simulation) -> Iterator[str]:
         rest = f", and {len(found.order) - _SHOWN} more" if len(found.order) > _SHOWN else ""
         yield f"it begins with {', '.join(found.order[:_SHOWN])}{rest}"
     if found.left_out:
-        yield f"left out: {found.left_out} steps that one such machine cannot do, or that read theirs (see --hardware)"
+        left = plural(found.left_out, "step")
+        yield f"left out: {left} that one such machine cannot do, or that read theirs (see --hardware)"
 
 
 def outlook_tables(found: Outlook) -> Iterator[RenderableType]:
@@ -181,7 +183,8 @@ def _shared_outlook(found: StudyOutlook) -> Iterator[RenderableType]:
     )
     runs = sum(each.runs for each in found.experiments)
     yield (
-        f"\n{runs} runs: {spread(found.alone)} GPU hours if each ran alone; sharing saves {spread(found.saved)} of them"
+        f"\n{plural(runs, 'run')}: {spread(found.alone)} GPU hours if each ran alone; sharing saves "
+        f"{spread(found.saved)} of them"
     )
     yield from (f"published: {row.printed} {row.unit} ({row.source})" for row in found.published)
     yield from _closing(found.whole)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from selfimp_bench.cli.command import command, complete_name, print_json
+from selfimp_bench.plural import plural
 
 
 @command("init")
@@ -55,7 +56,7 @@ def init_command(
     for note in made.notes:
         click.echo(f"  {note}")
     click.echo(
-        f"{len(made.kept)} claims kept: {', '.join(made.kept)}"
+        f"{plural(len(made.kept), 'claim')} kept: {', '.join(made.kept)}"
         if made.kept
         else "no claim kept: measured, nothing claimed"
     )

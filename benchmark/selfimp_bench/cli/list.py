@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selfimp_bench.cli.command import command, print_json
+from selfimp_bench.plural import plural
 
 if TYPE_CHECKING:
     from selfimp_bench.cli.console import Table
@@ -29,7 +30,7 @@ def list_command(*, as_json: bool) -> None:
         print_json([*alone, *(_entry(each, [m.name for m in each.experiments], _models(each)) for each in several)])
         return
     listed: list[tuple[AnyManifest | Suite, str]] = [(each, size_words(each)) for each in manifests]
-    listed += [(each, f"{len(each.experiments)} experiments") for each in several]
+    listed += [(each, plural(len(each.experiments), "experiment")) for each in several]
     papers = dict.fromkeys((each.paper.id, each.paper.title) for each, _ in listed)
     tables = [[each for each in listed if (each[0].paper.id, each[0].paper.title) == paper] for paper in papers]
     show(_table(of_paper) for of_paper in sorted(tables, key=_place))

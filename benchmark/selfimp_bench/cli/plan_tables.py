@@ -8,6 +8,7 @@ from selfimp_bench.cli.console import Column, Table
 from selfimp_bench.cli.hardware_tables import spread
 from selfimp_bench.cli.watching import lasting
 from selfimp_bench.manifest.variants import NOT_JUDGED, variant_words
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.decide import DRAWS, REPLICATES, Decidability, Prospect
 from selfimp_bench.runs.disk import DiskUse, in_bytes
 from selfimp_bench.runs.forecast import Forecast
@@ -46,7 +47,7 @@ def plan_tables(planned: Planned, *, steps: bool) -> "Iterator[RenderableType]":
     study, expected = planned.study, planned.expected
     if study.variant:
         yield f"{study.name}: {NOT_JUDGED}: {variant_words(study.variant)}\n"
-    yield f"{study.name}: {expected.to_do} of {len(expected.steps)} steps to do"
+    yield f"{study.name}: {expected.to_do:,} of {plural(len(expected.steps), 'step')} to do"
     yield Table(None, (Column(name="", room="whole"), Column(name="")), list(_totals(planned)))
     if planned.claims:
         yield from _decidable(planned.claims)
@@ -100,7 +101,7 @@ def _wall_clock(planned: Planned) -> str:
     if expected.seconds is not None:
         return f"{lasting(expected.seconds)} at rates measured in this home, one step after the other"
     unknown = sum(made.seconds is None and made.state == "to do" for made in expected.steps)
-    return f"? ({unknown} steps are of a kind that has not run in this home)"
+    return f"? ({plural(unknown, 'step')} of a kind that has not run in this home)"
 
 
 def _lasting(hours: Range) -> str:
@@ -128,7 +129,7 @@ def _obstacles(planned: Planned, on_gpus: bool) -> Iterator[str]:
         if each.pending is not None:
             yield f"left out: {each.name}: {each.pending}"
     if planned.missing:
-        yield f"{len(planned.missing)} models or data sets are not fetched (`selfimp-bench fetch {planned.study.name}`)"
+        yield f"{len(planned.missing)} of the sources not fetched (`selfimp-bench fetch {planned.study.name}`)"
     if on_gpus and planned.outlook is None:
         yield "? (what does not fit GPUs: --hardware; what is missing on this machine: `selfimp-bench doctor`)"
 
@@ -153,7 +154,7 @@ def _can_decide(planned: Planned) -> str:
     counts = [sum(each.prospects[place].decided for each in judged) for place in range(len(REPLICATES))]
     by_count = ", ".join(f"{found} with {count}" for found, count in zip(counts, REPLICATES, strict=True))
     rest = f"; of {len(claims) - len(judged)} more nothing is published" if len(judged) < len(claims) else ""
-    return f"of {len(judged)} findings so many by replicates: {by_count}{rest}"
+    return f"of {plural(len(judged), 'finding')} so many by replicates: {by_count}{rest}"
 
 
 def _steps(expected: Forecast) -> Table:

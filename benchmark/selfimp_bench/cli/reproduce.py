@@ -31,6 +31,7 @@ from selfimp_bench.cli.command import (
     vary_option,
     volume,
 )
+from selfimp_bench.plural import plural
 
 if TYPE_CHECKING:
     from selfimp_bench.cli.watching import Told
@@ -252,7 +253,7 @@ def _stopped(study: "Study", asked: _Asked, told: "Told") -> str:
     at_work = dict.fromkeys(each.step.id for each in told.at_work)
     lines = [
         f"selfimp-bench: stopped after {lasting(told.seconds)}",
-        f"kept: {len(found.finished)} of {found.steps} steps, in {asked.home / 'store'}",
+        f"kept: {len(found.finished):,} of {plural(found.steps, 'step')}, in {asked.home / 'store'}",
         *(f"goes on from what it saved: {step}" for step in found.begun),
         *(f"begins anew: {step}" for step in at_work if not found.has(step)),
     ]

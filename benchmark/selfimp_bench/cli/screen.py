@@ -12,6 +12,7 @@ from rich.text import Text
 
 from selfimp_bench.cli.console import STYLES, Column, Table, plain, table
 from selfimp_bench.manifest.variants import NOT_JUDGED, sensitivity_of, variant_words
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.verdict.comparisons import Truth
 from selfimp_bench.verdict.findings import Finding, Kind, Term, Verdict, brief, tail_text
@@ -49,7 +50,8 @@ def manifest_lines(manifest: "AnyManifest") -> Iterator[str]:
     engines = manifest.engines
     yield f"engines    {engines.sampler} samples, {engines.trainer} trains, on {engines.device}"
     if (probe := engines.probe) is not None:
-        yield f"probe      {probe.prompts} test problems x {probe.samples} samples, replayed in other batches"
+        size = f"{plural(probe.prompts, 'test problem')} x {plural(probe.samples, 'sample')}"
+        yield f"probe      {size}, replayed in other batches"
 
 
 def experiment_parts(
@@ -272,7 +274,7 @@ def selftest_lines(tested: "SelfTest") -> "Iterator[RenderableType]":
             broken.append(f"BROKEN {result.name} ({result.what}): {ended}; {because}")
     yield Table(f"{tested.mechanism}", _ATTACKS, rows)
     yield from broken
-    yield f"{tested.mechanism}: {len(rows) - len(broken)} of {len(rows)} attacks ended as they should"
+    yield f"{tested.mechanism}: {len(rows) - len(broken)} of {plural(len(rows), 'attack')} ended as they should"
 
 
 def validation_lines(report: "Validation", *, verbose: bool) -> Iterator[str]:
@@ -287,14 +289,14 @@ def validation_lines(report: "Validation", *, verbose: bool) -> Iterator[str]:
         counts = by_numbers.setdefault(paper.numbers, Counter())
         counts.update(judged.outcome for judged in paper.judgements)
     for numbers, counts in by_numbers.items():
-        yield f"{counts.total()} claims on {numbers}: {_outcomes(counts)}"
+        yield f"{plural(counts.total(), 'claim')} on {numbers}: {_outcomes(counts)}"
     if seen := [each for paper in report.papers for each in paper.panel]:
         true_in = Counter(world for each in seen for world in each.holds_in)
         listed = ", ".join(f"{world} {count}" for world, count in true_in.items())
-        yield f"{len(seen)} claims, models apart, in worlds of which the truth is known; true in: {listed}"
+        yield f"{plural(len(seen), 'claim')}, models apart, in worlds of which the truth is known; true in: {listed}"
     if report.papers:
-        yield f"{len(report.notes)} notes{'' if verbose else ' (-v has all of it)'}"
-    yield f"{report.files} files, {len(report.flaws)} problems"
+        yield f"{plural(len(report.notes), 'note')}{'' if verbose else ' (-v has all of it)'}"
+    yield f"{plural(report.files, 'file')}, {plural(len(report.flaws), 'problem')}"
 
 
 def _outcomes(counts: "Counter[Outcome]") -> str:
@@ -309,7 +311,7 @@ def paper_lines(papers: "Sequence[PaperJudgement]") -> Iterator[str]:
 
     for paper in papers:
         counted = _outcomes(Counter(judged.outcome for judged in paper.judgements))
-        yield f"{paper.file}: {len(paper.judgements)} claims on {paper.numbers}: {counted}"
+        yield f"{paper.file}: {plural(len(paper.judgements), 'claim')} on {paper.numbers}: {counted}"
         for judged in paper.judgements:
             if judged.outcome is Outcome.CONTRADICTED:
                 yield from _contradiction(judged, paper.numbers)

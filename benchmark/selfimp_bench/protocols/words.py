@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from selfimp_bench.manifest.model import Optimisation, OwnCode, PreferenceOptimisation
+from selfimp_bench.plural import plural
 
 
 class AnySampling(Protocol):
@@ -37,7 +38,7 @@ def preference_words(dpo: PreferenceOptimisation) -> str:
 
 def optimisation_words(block: Optimisation) -> str:
     """``adamw, learning rate 1e-05, ...``."""
-    length = f"{block.epochs} epochs" if block.steps is None else f"{block.steps} steps"
+    length = plural(block.epochs or 0, "epoch") if block.steps is None else plural(block.steps, "step")
     return (
         f"{block.optimizer}, learning rate {block.learning_rate}, {block.scheduler}, warm-up {block.warmup_ratio}, "
         f"batch {block.batch_size}, {length}, {block.precision}"
@@ -48,8 +49,3 @@ def own_code_words(own: OwnCode) -> str:
     """``ipo of my-package 0.1.0``, with its options."""
     options = "".join(f", {name} {value}" for name, value in (own.options or {}).items())
     return f"{own.name} of the package {own.package} {own.version}{options}"
-
-
-def counted(number: int, what: str) -> str:
-    """``1 model``, ``2 models``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

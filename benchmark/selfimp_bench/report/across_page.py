@@ -10,8 +10,9 @@ from selfimp_bench.manifest.suite_model import Member, Suite
 from selfimp_bench.manifest.variants import NOT_JUDGED as A_VARIANT
 from selfimp_bench.manifest.variants import together, variant_words
 from selfimp_bench.measurement import Split, best_iteration
+from selfimp_bench.plural import plural
 from selfimp_bench.report.answer import Answer, answers, grid_columns, summed_up
-from selfimp_bench.report.summary import UNDEFINED, Series, number, plural, series_of
+from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
 from selfimp_bench.report.verdicts import Badge, Matrix, MatrixRow, about_claims, anchor, badge, counted
 from selfimp_bench.report.write import REPORT
 from selfimp_bench.runs.directions import directions

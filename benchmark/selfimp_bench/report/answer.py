@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from selfimp_bench.measurement import Measurement, Split
+from selfimp_bench.plural import plural
 from selfimp_bench.report.names import measured_words, reworded, titled
-from selfimp_bench.report.summary import UNDEFINED, Series, number, plural, series_of
+from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
 from selfimp_bench.runs.assess.headline import OPEN
 from selfimp_bench.runs.assess.results import Change
 from selfimp_bench.runs.assess.results import Direction as Word

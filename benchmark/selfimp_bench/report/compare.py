@@ -9,11 +9,12 @@ from typing import Final
 from selfimp_bench.durable import write_atomically
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Split
+from selfimp_bench.plural import plural
 from selfimp_bench.report.answer import Answer, answers, grid_columns, summed_up
 from selfimp_bench.report.chart import ITERATIONS, Axes, Figure, Panel, Words
 from selfimp_bench.report.curves import curve_of
 from selfimp_bench.report.names import axis_words, measured_words, titled
-from selfimp_bench.report.summary import UNDEFINED, Series, number, plural, series_of
+from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
 from selfimp_bench.report.templates import template
 from selfimp_bench.report.verdicts import Badge, Matrix, MatrixRow, about_claims, badge, counted
 from selfimp_bench.report.write import drawing

@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
 from selfimp_bench.measurement import ProblemValue
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.verification.metrics.distribution import Histogram, even_edges, histogram
 from selfimp_bench.report.chart import Point
 from selfimp_bench.report.lines import Line, Naming
@@ -71,7 +72,7 @@ def _said(made: Histogram) -> str:
     total, most = sum(made.counts), max(made.counts)
     fullest = made.counts.index(most)
     return (
-        f"{total} values, {sum(count > 0 for count in made.counts)} bins with any, most of them "
+        f"{plural(total, 'value')}, {plural(sum(count > 0 for count in made.counts), 'bin')} with any, most of them "
         f"({number(most / total)}) from {made.edges[fullest]:g} to {made.edges[fullest + 1]:g}"
     )
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from selfimp_bench.measurement import Measurement, Split
+from selfimp_bench.plural import plural
 from selfimp_bench.report.answer import change_words
 from selfimp_bench.report.names import measured_words, titled
-from selfimp_bench.report.summary import UNDEFINED, Cell, Series, number, plural, series_of, span, undefined
+from selfimp_bench.report.summary import UNDEFINED, Cell, Series, number, series_of, span, undefined
 from selfimp_bench.runs.assess.results import Change
 from selfimp_bench.runs.directions import Direction
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from selfimp_bench.manifest.variants import variant_words, vary_options
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.registry import protocol_of
 from selfimp_bench.report.summary import count, seconds
 from selfimp_bench.runs.describe import Assumption, assumptions
@@ -210,10 +211,10 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
 
 def _environment_facts(run: RunFiles) -> Iterator[Fact]:
     record, environment, code = run.record, run.record.environment, run.record.code
-    yield Fact(name="Device", value=f"{record.device}, {record.threads} threads per process")
+    yield Fact(name="Device", value=f"{record.device}, {plural(record.threads, 'thread')} per process")
     yield Fact(name="GPUs", value="; ".join(environment.gpus) or "none")
     yield Fact(name="Driver", value=environment.driver or "none")
-    yield Fact(name="Processor", value=f"{environment.processor}, {environment.cores} cores")
+    yield Fact(name="Processor", value=f"{environment.processor}, {plural(environment.cores, 'core')}")
     yield Fact(name="Platform", value=environment.platform)
     yield Fact(name="Python", value=environment.python)
     yield Fact(name="selfimp-bench", value=f"{code.version}, source sha256 {code.source_digest}")

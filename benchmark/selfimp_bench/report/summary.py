@@ -72,11 +72,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return math.fsum(defined) / len(defined) if len(defined) == len(values) else None
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 case``, ``2 cases``: of nouns that end in s in the plural."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def number(value: float | Decimal) -> str:
     """Four decimals, as the terminal prints them; no negative zero."""
     text = f"{value:.4f}"

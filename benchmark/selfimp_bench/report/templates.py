@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from selfimp_bench.plural import plural
 from selfimp_bench.report.answer import by_name
 from selfimp_bench.report.names import titled
-from selfimp_bench.report.summary import plural
 from selfimp_bench.report.takeaway import csv_of, file_stem, file_url
 
 _FOLDER = Path(__file__).parent

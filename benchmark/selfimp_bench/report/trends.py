@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from selfimp_bench.plural import plural
 from selfimp_bench.report.lines import Line
 from selfimp_bench.report.summary import UNDEFINED, number
 from selfimp_bench.verdict.scaling import FamilyTrend, ScalePoint, family_trends
@@ -27,11 +28,13 @@ def _words(trend: FamilyTrend) -> str:
     fit = trend.fit
     assert fit is not None  # the caller has looked
     falls = sum(step.rise <= 0 for step in trend.steps)
-    rises = "rises at every step" if trend.monotone else f"does not rise at {falls} of {len(trend.steps)} steps"
+    rises = (
+        "rises at every step" if trend.monotone else f"does not rise at {falls} of {plural(len(trend.steps), 'step')}"
+    )
     sign = "+" if fit.slope > 0 else ""
     return (
         f"{sign}{number(fit.slope)} a decade, R² {_number(fit.r_squared)}, rank correlation {_number(fit.spearman)}, "
-        f"{rises} ({fit.n} models)"
+        f"{rises} ({plural(fit.n, 'model')})"
     )
 
 

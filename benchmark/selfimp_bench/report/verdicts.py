@@ -12,9 +12,10 @@ from selfimp_bench.manifest.model import Claim, Profile
 from selfimp_bench.manifest.prior_checks import claimed_cells
 from selfimp_bench.manifest.variants import NOT_JUDGED as A_VARIANT
 from selfimp_bench.manifest.variants import variant_of, variant_words
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.report.names import capability, measured_words, titled
-from selfimp_bench.report.summary import UNDEFINED, number, plural
+from selfimp_bench.report.summary import UNDEFINED, number
 from selfimp_bench.runs.folders import TABLES
 from selfimp_bench.runs.judge import RunFiles, beside_of
 from selfimp_bench.verdict.findings import Finding, Findings, Kind, PointFinding, Term, Verdict, combine

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Split
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.verification.score import SCORES, ScoreBlock
 from selfimp_bench.protocols.verification.tournament import MATCHES, TournamentBlock
 from selfimp_bench.protocols.verification.verify import JUDGEMENTS
@@ -106,7 +107,7 @@ def completions_of(folder: Path) -> Completions:
             raise InputError(f"{store.folder(row.fingerprint)}: not found; what models wrote lies in the home of a run")
         records[row.id] = found
     if lacking := [step.id for step in plan.steps if step.id not in records]:
-        raise InputError(f"{folder}: its record lacks {len(lacking)} steps of its plan, {lacking[0]} first")
+        raise InputError(f"{folder}: its record lacks {plural(len(lacking), 'step')} of its plan, {lacking[0]} first")
     files = _Files(store=store, records=records)
     sources = sorted(_sources(plan, files), key=_order(plan))
     return Completions(

@@ -16,6 +16,7 @@ from selfimp_bench.locks import on_network
 from selfimp_bench.machine import ready_home
 from selfimp_bench.manifest.model import Encoder, Engines
 from selfimp_bench.mounts import file_system
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.post_training.embed import EmbedBlock
 from selfimp_bench.protocols.post_training.encoder import locate_encoder
 from selfimp_bench.runs.compilers import missing_compiler
@@ -217,7 +218,7 @@ def _fetched(experiments: Sequence[Experiment], missing: Sequence[Shortfall], ho
             yield _absent(short, fetch_command(by_name[need.experiment], home))
         else:
             record = locate_fetched(need.pinned, hub_folder(home))
-            yield _ok("hub", f"{need.pinned}: {len(record.files)} files, {gigabytes(record.bytes)}")
+            yield _ok("hub", f"{need.pinned}: {plural(len(record.files), 'file')}, {gigabytes(record.bytes)}")
 
 
 def _absent(short: Shortfall, command: str) -> Check:

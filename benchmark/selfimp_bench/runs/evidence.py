@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from selfimp_bench.canonical import file_sha256, pretty_json
 from selfimp_bench.plain_json import shortened
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, is_inside
 from selfimp_bench.runs.record import (
@@ -153,7 +154,7 @@ def _row_faults(folder: Path, record: RunRecord) -> Iterator[str]:
         except (OSError, ValueError, pa.ArrowException):
             continue  # said of the file itself
         if record.steps and (rows := sum(each or 0 for each in wrote)) != found:
-            yield f"its steps wrote {rows} rows of {name}; found {found} there"
+            yield f"its steps wrote {plural(rows, 'row')} of {name}; found {found} there"
 
 
 def _member_faults(folder: Path, record: StudyRecord) -> Iterator[str]:

@@ -21,6 +21,7 @@ from selfimp_bench.errors import InputError, NotReady
 from selfimp_bench.manifest.catalog import find_table
 from selfimp_bench.manifest.priors import FILE
 from selfimp_bench.manifest.reference_table import read_table
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.case_studies import FILE as CASE_STUDY
 from selfimp_bench.runs.case_studies import case_studies
 from selfimp_bench.runs.compilers import missing_compiler
@@ -213,8 +214,8 @@ def _lack_of_devices(experiment: Experiment, plan: Plan, store: Store) -> Iterat
     if report is not None and not report.gpus:
         found, advice = why_none(report, driver())
         yield (
-            f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: {len(to_do)} steps need one "
-            f"({to_do[0]} first): {found}; {advice}"
+            f"{experiment.manifest.name}: no GPU here, and engines.device is cuda: "
+            f"{plural(len(to_do), 'step')} to do on one ({to_do[0]} first): {found}; {advice}"
         )
     elif compiler is not None:
         yield f"{experiment.manifest.name}: {compiler}"

@@ -17,6 +17,7 @@ from typing import Any, Final
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import DatasetRef, ModelRef
 from selfimp_bench.measurement import Measurement, Split
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.judge import RunFiles
 
 RESULTS: Final = "results.json"
@@ -73,9 +74,9 @@ def model_card_form(run: RunFiles) -> dict[str, str]:
         data = ModelCardData(base_model=model.repo, model_name=name, eval_results=results, tags=["selfimp-bench"])
         text = [
             f"# {name}",
-            f"{_origin(model)}, after {iteration} iterations of {run.manifest.name} v{run.manifest.version} "
+            f"{_origin(model)}, after {plural(iteration, 'iteration')} of {run.manifest.name} v{run.manifest.version} "
             f"({run.manifest.paper.title}).",
-            f"Measured by selfimp-bench over {len(run.record.seeds)} runs; the manifest has the sha256 "
+            f"Measured by selfimp-bench over {plural(len(run.record.seeds), 'run')}; the manifest has the sha256 "
             f"{run.record.manifest_digest}.",
         ]
         found[f"{model.id}/t{iteration}/{CARD}"] = str(ModelCard(f"---\n{data}\n---\n\n" + "\n\n".join(text) + "\n"))

@@ -26,6 +26,7 @@ from selfimp_bench.manifest.yaml_scalar import Json
 from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.places import ASSETS
 from selfimp_bench.plain_json import shortened
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.load import load_experiment
 from selfimp_bench.protocols.load_resolved import resolved_faults
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
@@ -168,7 +169,8 @@ class _Made:
             target = self.folder / f"{self.name}.{split}.jsonl"
             self._files[target] = b"".join(msgspec.json.encode(problem_row(each)) + b"\n" for each in problems)
             self.notes.append(
-                f"{target}: the {len(problems)} problems of {file}" + ("" if are_ours else f" as {task}'s, with ids")
+                f"{target}: the {plural(len(problems), 'problem')} of {file}"
+                + ("" if are_ours else f" as {task}'s, with ids")
             )
             path = target.name
         self._problems[split] = problems

@@ -11,6 +11,7 @@ from pathlib import Path
 from selfimp_bench.engines.weights import weight_files
 from selfimp_bench.errors import InputError
 from selfimp_bench.installed import Brought, entry_point, load
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.steps.dataset import ProblemsBlock, load_dataset
 from selfimp_bench.steps.model import ModelBlock, examine_model, locate_model
@@ -59,9 +60,9 @@ def _model(block: ModelBlock, base: Path) -> str:
     examine_model(block, folder, {})
     files = weight_files(folder)
     size = gigabytes(sum(file.stat().st_size for file in files))
-    return f"{block.model.id}: {len(files)} file{'s' if len(files) > 1 else ''} of weights, {size}, in {folder}"
+    return f"{block.model.id}: {plural(len(files), 'file')} of weights, {size}, in {folder}"
 
 
 def _problems(block: ProblemsBlock, base: Path) -> str:
     found = load_dataset(block.dataset, block.task, base, Path())
-    return f"{block.dataset.id}: {len(found)} problems in {base / str(block.dataset.path)}"
+    return f"{block.dataset.id}: {plural(len(found), 'problem')} in {base / str(block.dataset.path)}"

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from selfimp_bench.manifest.model import Cell, ValuePoint
+from selfimp_bench.plural import plural
 
 MINIMUM_PROBLEMS: Final = 20
 """Of fewer problems Student's t covers visibly less than it says, so that nothing is decided from them."""
@@ -167,7 +168,7 @@ def too_few(problems: int) -> str | None:
     """Why a number over so many problems decides nothing, or None."""
     if problems >= MINIMUM_PROBLEMS:
         return None
-    return f"of {problems} problems; fewer than {MINIMUM_PROBLEMS} decide nothing"
+    return f"of {plural(problems, 'problem')}; fewer than {MINIMUM_PROBLEMS} decide nothing"
 
 
 def describe(cell: Cell | ValuePoint) -> str:

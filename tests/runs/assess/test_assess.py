@@ -246,7 +246,7 @@ def test_a_fall_out_of_distribution_is_a_reversal(tmp_path, problems):
     found = assess(files, problems=problems, ood=ood, ood_problems=problems)
     assert (found.headline.direction, found.headline.worse) == ("reversal", ("pass@1 on ood",))
     assert [found.value("pass@1", t, "ood") for t in (1, 2)] == [0.6, 0.3]
-    with pytest.raises(InputError, match=r"--ood: 1 checkpoints, and 2 of the others"):
+    with pytest.raises(InputError, match=r"--ood: 1 checkpoint, and 2 of the others"):
         assess(files, problems=problems, ood=ood[:1], ood_problems=problems)
 
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from selfimp_bench.manifest.model import Cell, Manifest, ModelRef, PostTraining, ProfileBlocks
 from selfimp_bench.manifest.schema_check import SCHEMA_FILE
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.post_training.cells import completions_behind, post_training_cells, scale_of
 from selfimp_bench.protocols.post_training.checks import POST_TRAINING_BLOCK_RULES, POST_TRAINING_RULES
 from selfimp_bench.protocols.post_training.smoke import smoke_blocks
 from selfimp_bench.protocols.post_training.study import BLOCKS, post_training_blocks, post_training_blocks_cells
 from selfimp_bench.protocols.protocol import Protocol, StudyForm
-from selfimp_bench.protocols.words import counted, optimisation_words, own_code_words, preference_words, sampling_words
+from selfimp_bench.protocols.words import optimisation_words, own_code_words, preference_words, sampling_words
 
 if TYPE_CHECKING:
     from selfimp_bench.steps.plan import Plan
@@ -25,8 +26,8 @@ def _plan(manifest: Manifest, models: tuple[ModelRef, ...], replicates: int, _fo
 
 def _size_words(manifest: Manifest) -> str:
     problems = manifest.datasets.train.rows + manifest.datasets.test.rows
-    iterations = counted(len(manifest.post_training.schedule), "iteration")
-    return f"{counted(len(manifest.models), 'model')} x {iterations} x {problems} problems"
+    iterations = plural(len(manifest.post_training.schedule), "iteration")
+    return f"{plural(len(manifest.models), 'model')} x {iterations} x {problems} problems"
 
 
 def _summary_lines(manifest: Manifest) -> Iterator[str]:

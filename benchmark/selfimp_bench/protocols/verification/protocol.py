@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from selfimp_bench.manifest.model import ModelRef
 from selfimp_bench.manifest.schema_check import VERIFICATION_SCHEMA_FILE
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.protocol import Protocol, StudyForm
 from selfimp_bench.protocols.verification.cells import scale_of, selection_name, verification_cells
 from selfimp_bench.protocols.verification.checks import VERIFICATION_BLOCK_RULES, VERIFICATION_RULES
@@ -17,7 +18,7 @@ from selfimp_bench.protocols.verification.manifest import (
 from selfimp_bench.protocols.verification.prompt_files import prompt_file_faults, prompt_places, read_prompts
 from selfimp_bench.protocols.verification.smoke import verification_smoke
 from selfimp_bench.protocols.verification.study import BLOCKS, verification_blocks, verification_blocks_cells
-from selfimp_bench.protocols.words import counted, optimisation_words, preference_words, sampling_words
+from selfimp_bench.protocols.words import optimisation_words, preference_words, sampling_words
 
 if TYPE_CHECKING:
     from selfimp_bench.steps.plan import Plan
@@ -32,10 +33,10 @@ def _plan(manifest: VerificationManifest, models: tuple[ModelRef, ...], replicat
 def _size_words(manifest: VerificationManifest) -> str:
     problems = sum(data.rows for data in manifest.datasets.by_split().values())
     improvement = manifest.self_improvement
-    rounds = "" if improvement is None else f" x {counted(improvement.iterations, 'iteration')}"
+    rounds = "" if improvement is None else f" x {plural(improvement.iterations, 'iteration')}"
     count = len(manifest.verification) * len(manifest.verifiers)
     judges = "" if count == 1 else f" x {count} verifiers"
-    return f"{counted(len(manifest.models), 'model')}{judges}{rounds} x {problems} problems"
+    return f"{plural(len(manifest.models), 'model')}{judges}{rounds} x {problems} problems"
 
 
 def _summary_lines(manifest: VerificationManifest) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from selfimp_bench.engines.base import Embedder, EmbedderSettings
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Split
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.assess.collect import Answers, Asked, Collected, collect
 from selfimp_bench.runs.assess.essentials import accuracy_of, judged
 from selfimp_bench.runs.assess.headline import ONE_CHECKPOINT
@@ -124,8 +125,8 @@ def read_generations(
         other = collect(asked_ood, hear)
         if len(other.answers) != len(test.answers):
             raise InputError(
-                f"--ood: {len(other.answers)} checkpoints, and {len(test.answers)} of the others; expected one "
-                "out-of-distribution file for each checkpoint, in the same order"
+                f"--ood: {plural(len(other.answers), 'checkpoint')}, and {len(test.answers)} of the others; expected "
+                "one out-of-distribution file for each checkpoint, in the same order"
             )
     return Read(test=test, ood=other)
 
@@ -262,10 +263,10 @@ def _in_common(collected: Collected, roles: Sequence[Role], what: str) -> _Kept:
         )
     for number, (own, one) in enumerate(zip(having_all, answers, strict=True), start=1):
         if more := len(own - common):
-            left_out.append(f"{what}{more} problems of checkpoint {number} that not all checkpoints have")
+            left_out.append(f"{what}{plural(more, 'problem')} of checkpoint {number} that not all checkpoints have")
         trained = len(one.judged.get(Role.TRAIN, ()))
         if trained and not what:
-            left_out.append(f"{trained} samples of checkpoint {number} for training (role train)")
+            left_out.append(f"{plural(trained, 'sample')} of checkpoint {number} for training (role train)")
     return _Kept(
         answers=tuple(_only(one, shared, common) for one in answers), problems=common, left_out=tuple(left_out)
     )

@@ -11,6 +11,7 @@ import msgspec
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.generations.look import sources_at
 from selfimp_bench.runs.generations.problem_files import checked, problems_of
 from selfimp_bench.runs.generations.source import Generation, Source, shown
@@ -89,7 +90,7 @@ def collect(asked: Asked, told: Callable[[int], None]) -> Collected:
 
     answers = tuple(_judged(asked, grading, problems, sources, part, counted) for sources, part in parts)
     failed = [failure for source in every for failure in source.failed()]
-    lost = [f"{len(failed)} requests that failed, the first: {failed[0]}"] if failed else []
+    lost = [f"{plural(len(failed), 'request')} that failed, the first: {failed[0]}"] if failed else []
     return Collected(
         task=task,
         extraction=asked.extraction,

@@ -13,6 +13,7 @@ from selfimp_bench.engines.trl.machines import Left, Meeting
 from selfimp_bench.engines.trl.trainer import take_part
 from selfimp_bench.engines.worker.child import SOURCE_ROOT
 from selfimp_bench.errors import InputError, MachineLost
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.cluster.needs import Needs
 from selfimp_bench.runs.cluster.schedule import Ended, Loss
 from selfimp_bench.runs.cluster.work import StepTask, TaskResult, do_steps
@@ -81,8 +82,8 @@ class RayPool:
         able = sum(gpus >= needs.gpus for gpus in found)
         if able < needs.machines:
             raise InputError(
-                f"--executor ray: a step takes {needs.machines} machine(s) with {needs.gpus} GPUs, and the cluster has "
-                f"{able}; start more (`ray start`), or lower --machines-per-step or --gpus-per-step"
+                f"--executor ray: a step takes {plural(needs.machines, 'machine')} with {plural(needs.gpus, 'GPU')}, "
+                f"and the cluster has {able}; start more (`ray start`), or lower --machines-per-step or --gpus-per-step"
             )
         if sum(found) < needs.engine_gpus:
             raise InputError(

@@ -12,6 +12,7 @@ from math import fsum, isclose
 from pathlib import Path
 from typing import Final
 
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.diff.causes import Cause, causes_of
 from selfimp_bench.runs.diff.mixing import COMPONENTS, CannotSwapError, Cell, Mix, Mixer, means
 from selfimp_bench.runs.diff.pins import Pin, differing_pins, differing_records
@@ -233,20 +234,20 @@ def _close(one: float | None, other: float | None) -> bool:
 
 def _words(found: Difference) -> Iterator[str]:
     if found.equal:
-        yield f"equal: the same pins, and all {found.same} measurements"
+        yield f"equal: the same pins, and all {plural(found.same, 'measurement')}"
         return
     if not found.same and not found.cells:
         yield "no measurement in common: nothing was compared"
         return
     if not found.cells:
-        yield f"equal: all {found.same} measurements that both have"
+        yield f"equal: all {plural(found.same, 'measurement')} that both have"
         return
     whole, of = Counter(each.whole() for each in found.cells), len(found.cells)
     for component in COMPONENTS:
         if whole[component]:
-            yield f"{component}: the whole difference of {whole[component]} of {of} measurements"
+            yield f"{component}: the whole difference of {whole[component]} of {plural(of, 'measurement')}"
     if whole[None]:
-        yield f"{whole[None]} of {of} measurements: of no component alone"
+        yield f"{whole[None]} of {plural(of, 'measurement')}: of no component alone"
     behind = tuple(dict.fromkeys(cause.component for cause in found.causes))
     if behind:
         yield f"behind the generations: {', '.join(behind)}"

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.measurement import Measurement, Split
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.post_training.embed import VECTORS
 from selfimp_bench.runs.diff.causes import same_work
 from selfimp_bench.runs.diff.sides import Side
@@ -380,7 +381,9 @@ class Mixer:
                 for one, other in zip(before, after, strict=False)
             )
             if differing or len(before) != len(after):
-                raise CannotSwapError(f"{words}, which gives {differing} of {len(before)} rows of {step.id} otherwise")
+                raise CannotSwapError(
+                    f"{words}, which gives {differing} of {plural(len(before), 'row')} of {step.id} otherwise"
+                )
 
     def _needed(self, side: Side) -> frozenset[str]:
         """The steps that measure, those that they rest on without an engine, and what those read."""

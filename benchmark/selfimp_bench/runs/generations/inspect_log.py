@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.plain_json import plain_json, shortened
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.generations.source import Generation, Source, shown
 from selfimp_bench.tasks.fields import INSPECT
 from selfimp_bench.tasks.problem import Problem
@@ -93,7 +94,7 @@ def _refuse_fewer(path: Path, header: Mapping[str, Any], there: int) -> None:
     completed = results.get("completed_samples") if isinstance(results, dict) else None
     if isinstance(completed, int) and there < completed:
         raise InputError(
-            f"{path}: {there} samples, and the log says that {completed} were completed; copy the log anew"
+            f"{path}: {plural(there, 'sample')}, and the log says that {completed} were completed; copy the log anew"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from selfimp_bench.canonical import digest
 from selfimp_bench.errors import InputError
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.generations.source import Generation, Source, shown
 from selfimp_bench.steps.dataset import iterate_rows
 from selfimp_bench.tasks.fields import LM_EVAL
@@ -82,7 +83,7 @@ def _rows(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
             yield place, str(document), row
     if lost := [document for document in said if (document, str(chosen)) not in seen]:
         raise InputError(
-            f"{path}: no row of filter {shown(chosen)} for {len(lost)} of {len(said)} documents, the first "
+            f"{path}: no row of filter {shown(chosen)} for {len(lost)} of {plural(len(said), 'document')}, the first "
             f"{shown(lost[0])}; expected every document of every filter"
         )
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.plain_json import plain_json, shortened
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.generations.batch import batch_source, is_batch
 from selfimp_bench.runs.generations.inspect_log import eval_source, is_inspect, json_source
 from selfimp_bench.runs.generations.lm_eval import is_lm_eval, lm_eval_source
@@ -29,7 +30,7 @@ def sources_at(path: Path) -> tuple[Source, ...]:
     files = sorted(each for each in path.rglob("*") if each.is_file() and each.suffix in _SUFFIXES)
     found = [source for each in files if (source := _tried(each)) is not None]
     if not found:
-        raise InputError(f"{path}: no file of generations among its {len(files)} files; {EXPECTED}")
+        raise InputError(f"{path}: no file of generations among its {plural(len(files), 'file')}; {EXPECTED}")
     evaluations = sorted({each.evaluation for each in found if each.evaluation is not None})
     if len(evaluations) > 1:
         raise InputError(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from selfimp_bench.errors import InputError
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.generations.source import Generation, Source, shown
 from selfimp_bench.steps.dataset import iterate_rows
 from selfimp_bench.tasks.problem import Problem
@@ -67,8 +68,8 @@ def checked(source: Source, problems: Mapping[str, Problem]) -> Iterator[Generat
         index = generation.sample_index if number is None else number
         if name not in problems:
             raise InputError(
-                f"{generation.place}: problem {shown(name)}, which is not among the {len(problems)} problems; "
-                "give the problems file the samples were made from"
+                f"{generation.place}: problem {shown(name)}, which is not among the {plural(len(problems), 'problem')}"
+                "; give the problems file the samples were made from"
             )
         key = (generation.iteration, generation.role, name, index)
         if key in seen:

@@ -5,6 +5,7 @@ from math import ceil
 
 from selfimp_bench.engines.base import SamplerSettings
 from selfimp_bench.manifest.model import Architecture, ModelRef
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.post_training.choose import ChooseBlock, ChosenSampleBlock
 from selfimp_bench.protocols.post_training.more import MoreBlock
 from selfimp_bench.protocols.post_training.weigh import WeighBlock
@@ -107,7 +108,7 @@ class _Generation:
         advice = "not one row would: it takes larger devices, or an engine that spans several"
         if spans:
             rows = self._fitting(self.longest, spans[0])
-            advice = f"engines.vllm with tensor_parallel {spans[0]} would fit, {rows} rows at a time"
+            advice = f"engines.vllm with tensor_parallel {spans[0]} would fit, {plural(rows, 'row')} at a time"
         return (too_large(needed, self.allowed, advice),)
 
     def gpu_hours(self, completion: float) -> float:

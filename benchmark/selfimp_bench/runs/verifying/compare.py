@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.verifying.found import Found, moved
 
 CLOSE: Final = 1e-9
@@ -84,7 +85,11 @@ def compare_tables(
         return
     if one.num_rows != other.num_rows:
         found.differs(
-            what, where, f"{one.num_rows} rows", f"{other.num_rows} rows", f"{other.num_rows - one.num_rows:+d} rows"
+            what,
+            where,
+            plural(one.num_rows, "row"),
+            plural(other.num_rows, "row"),
+            f"{other.num_rows - one.num_rows:+d} rows",
         )
         return
     differing = (
@@ -98,7 +103,7 @@ def compare_tables(
                 change = moved(before[column], after[column])
                 found.differs(what, f"{where}: {name}: {column}", before[column], after[column], change)
     if len(differing) > shown:
-        found.differs(what, where, f"{one.num_rows} rows", "see above", f"{len(differing)} of {one.num_rows} rows")
+        found.differs(what, where, (rows := plural(one.num_rows, "row")), "see above", f"{len(differing):,} of {rows}")
 
 
 def _rows(one: pa.Table, other: pa.Table, name: str) -> Iterator[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimp_bench.canonical import pretty_json
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.folders import FINDINGS, RECORD, is_of_several
 from selfimp_bench.runs.record import RunRecord, read_record, read_study_record
 from selfimp_bench.runs.verifying.parts import BUNDLE, CRATE, README, Part, run_folders
@@ -153,7 +154,7 @@ def _action(place: str, record: RunRecord, files: Mapping[str, Part]) -> Entity:
         "@id": f"#{place}",
         "@type": "CreateAction",
         "name": f"Run of {record.experiment}, version {record.version}, seeds {', '.join(map(str, record.seeds))}",
-        "description": f"{len(record.steps)} steps on {record.environment.processor}",
+        "description": f"{plural(len(record.steps), 'step')} on {record.environment.processor}",
         "startTime": record.started,
         "endTime": ended.isoformat(timespec="seconds"),
         "actionStatus": "http://schema.org/CompletedActionStatus",

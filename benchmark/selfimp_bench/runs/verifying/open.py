@@ -5,6 +5,7 @@ from pathlib import Path
 
 from selfimp_bench.engines.hub.fetched import hub_folder
 from selfimp_bench.errors import InputError
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.folders import find_run, is_of_several
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.verifying.compare import compare_json
@@ -70,7 +71,9 @@ def _verify_bundle(path: Path, home: Path, key: Path | None) -> Verification:
         if len(Path(bundle.run).parts) != 3 or Path(bundle.run).parts[0] != "runs":
             raise InputError(f"{path}: {BUNDLE}: $.run: expected runs/NAME/ID, found {ascii(bundle.run)[:100]}")
         if bundle.left_out:
-            found.taken.append(f"{len(bundle.left_out)} files that the bundle leaves out (weights), by their hashes")
+            found.taken.append(
+                f"{plural(len(bundle.left_out), 'file')} that the bundle leaves out (weights), by their hashes"
+            )
         _compare_described(found, into / bundle.run, bundle)
         return verify_run(into / bundle.run, kept, found=found, signed=signed, subject=str(path))
 

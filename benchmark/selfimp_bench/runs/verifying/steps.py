@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from selfimp_bench.canonical import digest, file_sha256, pretty_json
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.installed import Brought, entry_point
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.record import RecordedStep, is_fingerprint
 from selfimp_bench.runs.verifying.compare import compare_files, compare_json
 from selfimp_bench.runs.verifying.found import Found
@@ -68,8 +69,8 @@ def step_records(found: Found, plan: Plan, recorded: Sequence[RecordedStep], kep
         _check_files(found, plan, step, record, kept)
     if versions:
         found.taken.append(
-            f"{versions} of {len(planned)} steps were done by other versions of code or libraries than are installed "
-            "here; what they did is done again by those installed here"
+            f"{versions:,} of {plural(len(planned), 'step')} done by other versions of code or libraries than are "
+            "installed here; what they did is done again by those installed here"
         )
     return records
 
@@ -117,7 +118,7 @@ def _check_files(found: Found, plan: Plan, step: Step, record: StepRecord, kept:
             if artifact.path in taken_out and is_left_out(plan, step, artifact.path, with_data=True):
                 found.taken.append("weights that were taken out (`gc`, `--keep last`), by their hashes")
             elif not kept.left_out(plan, step, artifact.path):
-                found.differs("file", where, f"{artifact.bytes} bytes", "not there")
+                found.differs("file", where, plural(artifact.bytes, "byte"), "not there")
             continue
         path = folder / artifact.path
         found.compare("digest", where, artifact.sha256, file_sha256(path))

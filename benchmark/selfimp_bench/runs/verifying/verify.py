@@ -16,6 +16,7 @@ from selfimp_bench.manifest.model import Profile, Variation
 from selfimp_bench.manifest.variants import variant_of
 from selfimp_bench.places import REFERENCES
 from selfimp_bench.plain_json import shortened
+from selfimp_bench.plural import plural
 from selfimp_bench.protocols.load import load_across, load_experiment, load_manifest, vary_experiment
 from selfimp_bench.protocols.protocol import AnyManifest
 from selfimp_bench.protocols.registry import protocol_of, resolve_profile
@@ -215,7 +216,7 @@ def _taken(found: Found, plan: Plan) -> None:
     left = [step for step in plan.steps if plan.stage(step).again is None and plan.stage(step).engine(step.block)]
     for name in sorted({plan.stage(step).name for step in left}):
         count = sum(plan.stage(step).name == name for step in left)
-        found.taken.append(f"{name}: {count} steps were not done again; their files by their hashes alone")
+        found.taken.append(f"{name}: {plural(count, 'step')} not done again; their files by their hashes alone")
     if stages & {"sample", "verify", "tournament"}:
         found.taken.append("that the checkpoints wrote these token ids: no model was asked again")
     if "embed" in stages:
