@@ -86,3 +86,8 @@ def _raises(pairs: Pairs) -> torch.Tensor:
 def test_what_is_no_loss_of_a_pair_is_refused_by_its_name(loss: Callable[[Pairs], Any], words: str) -> None:
     with pytest.raises(StepFailed, match=f"pair loss any of some-losses 1.0: .*{words}"):
         _own(lambda pairs, **_: loss(pairs)).part(*_batch(3))
+
+
+def test_chance_is_found_in_a_batch_of_one_pair_too() -> None:
+    with pytest.raises(StepFailed, match="other losses when it was asked again"):
+        _own(lambda pairs, **_: pairs.chosen * torch.rand(1)).part(*_batch(1))

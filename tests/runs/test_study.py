@@ -4,24 +4,28 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hub_experiments import hub_experiment
 from ruamel.yaml import YAML
 from support import ManifestMaker
 
 from selfimp_bench.cli.app import cli
+from selfimp_bench.cli.reproduce import _stopped
+from selfimp_bench.cli.watching import Told
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.runs.execute import run_study
-from selfimp_bench.runs.forecast import forecast
+from selfimp_bench.runs.execute import execute, run_study
+from selfimp_bench.runs.forecast import forecast, records_of
 from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.record import read_study_record
 from selfimp_bench.runs.study import Study, open_study
 from selfimp_bench.seals import seal_of
-from selfimp_bench.steps.plan import plan_keys
-from selfimp_bench.steps.progress import SILENT
+from selfimp_bench.steps.plan import Step, fingerprint, plan_keys
+from selfimp_bench.steps.progress import SILENT, Place, Silent
 from selfimp_bench.steps.store import Store
 from selfimp_bench.verdict.findings import Verdict
 
@@ -226,6 +230,57 @@ def test_the_command_line_plans_shows_validates_and_reproduces_a_study(study_fil
     assert (json.loads(checked.stdout), checked.exit_code) == (found, done.exit_code)
     text = _call("reproduce", study_file, "--home", home).stdout
     assert "findings across experiments" in text and "study.json" in text
+
+
+def test_the_command_for_outside_of_a_container_asks_for_the_same_study(
+    make_manifest: ManifestMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SELFIMP_BENCH_VOLUME", str(tmp_path / "volume"))
+    for name in ("HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "volume" / name))
+    asked = ["--seeds", "2", "--save-every", "5", "--log-to", "tensorboard", "--keep", "last", "--live"]
+    refused = _call("run", hub_experiment(make_manifest), *asked, "--home", tmp_path / "volume" / "home")
+    assert refused.exit_code == 2
+    assert refused.stderr.strip().splitlines()[-1].endswith(f"{hub_experiment(make_manifest)} {' '.join(asked)}")
+    assert "selfimp-bench run " in refused.stderr.strip().splitlines()[-1]
+
+
+def test_a_run_of_several_experiments_counts_shared_steps_once(study_file: Path, tmp_path: Path) -> None:
+    study, found = _open(study_file), list[Place]()
+
+    class Telling(Silent):
+        def start(self, step: Step, place: Place) -> None:
+            found.append(place)
+
+    run_study(study, tmp_path / "home", Telling())
+    steps = len(study.plan().plan.steps)
+    assert {place.steps for place in found} == {steps} and {place.step for place in found} == set(range(1, steps + 1))
+    own = [place.step for place in found if place.experiment == 2]
+    assert own[-1] == steps and len(own) == len(study.experiments[1].plan().steps)
+
+
+def test_the_steps_of_a_plan_of_several_experiments_have_names(study_file: Path, tmp_path: Path) -> None:
+    result = _call("plan", study_file, "--home", tmp_path, "--steps")
+    assert re.search(rf"^one: {MODEL}/seed1/t2/train +to do", result.stdout, re.MULTILINE)
+    assert re.search(rf"^two: {MODEL}/seed1/t2/train +to do", result.stdout, re.MULTILINE)
+    assert not re.search("[0-9a-f]{64}", result.stdout)
+
+
+def test_a_step_of_a_stopped_study_is_named_once_and_by_its_name(study_file: Path, tmp_path: Path) -> None:
+    """Ctrl-C while the first step is at work that the second experiment has alone."""
+    study, home = _open(study_file), tmp_path / "home"
+    execute(study.experiments[0], home, SILENT)
+    plan, store = study.experiments[1].plan(), Store(home / "store")
+    records = records_of(plan, store)
+    step = next(each for each in plan.steps if each.id not in records)
+    told = Told()
+    told.start(step, Place(step=1, steps=2))
+    asked = SimpleNamespace(home=home)
+    assert f"\nbegins anew: two: {step.id}\n" in _stopped(study, asked, told)  # type: ignore[arg-type]
+    digests = {name: records[source].content_digest() for name, source in step.inputs.items()}
+    (store.partial(fingerprint(step, digests)) / "0.msgpack").touch()
+    said = _stopped(study, asked, told)  # type: ignore[arg-type]
+    assert f"\ngoes on from what it saved: two: {step.id}\n" in said and "begins anew" not in said
 
 
 def test_several_experiments_need_no_claims_across_them(study_file: Path, tmp_path: Path) -> None:

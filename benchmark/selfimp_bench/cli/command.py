@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from selfimp_bench.runs.study import Study
 
 PROFILES = ("paper", "smoke")
+SAVE_EVERY = 30.0
 
 
 def complete_name(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
@@ -192,7 +193,7 @@ save_every_option = click.option(
     "--save-every",
     metavar="MINUTES",
     type=click.FloatRange(min=0),
-    default=30.0,
+    default=SAVE_EVERY,
     show_default=True,
     help="Minutes between checkpoints that a killed training resumes from (0: after every optimizer step).",
 )

@@ -1,6 +1,6 @@
 """How a plan looks in a terminal: totals, what can be decided, and the steps where they are asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ def plan_tables(planned: Planned, *, steps: bool) -> "Iterator[RenderableType]":
         yield Table(None, (Column(name="experiment", room="whole"), *numbers), rows)
     if steps:
         yield ""
-        yield _steps(expected)
+        yield _steps(expected, study.plan().names)
 
 
 def _totals(planned: Planned) -> Iterator[tuple[str, str]]:
@@ -157,10 +157,10 @@ def _can_decide(planned: Planned) -> str:
     return f"of {plural(len(judged), 'finding')} so many by replicates: {by_count}{rest}"
 
 
-def _steps(expected: Forecast) -> Table:
+def _steps(expected: Forecast, names: Mapping[str, str]) -> Table:
     rows = [
         (
-            made.step.id,
+            names[made.step.id],
             made.state,
             f"{made.step.rows_at_most:,}" if made.step.rows_at_most else "",
             f"{made.step.tokens_at_most:,}" if made.step.tokens_at_most else "",

@@ -12,6 +12,7 @@ import click
 
 from selfimp_bench.cli.check import show_findings
 from selfimp_bench.cli.command import (
+    SAVE_EVERY,
     command,
     executor_options,
     hardware_option,
@@ -179,19 +180,23 @@ def _from_outside(study: "Study", asked: _Asked, volume: Path) -> list[str]:
     docker, image = ["docker", "run", "--rm"], [f"--volume=selfimp-bench:{volume}", "selfimp-bench"]
     commands = [[*docker, "--env=HF_TOKEN", *image, "fetch", *words]] if hub_needs(study.experiments) else []
     gpus = ["--gpus=all", "--ipc=host"] if on_gpus else []
-    commands.append(
-        [
-            *docker,
-            "--network=none",
-            *gpus,
-            *image,
-            "reproduce",
-            *words,
-            *(["--keep", asked.keep] if asked.keep != "all" else []),
-        ]
-    )
+    own = click.get_current_context().command.name or "reproduce"
+    commands.append([*docker, "--network=none", *gpus, *image, own, *words, *_further_words(asked)])
     where = " on a machine with GPUs (NVIDIA container toolkit; image: `ci/build-image cuda`)" if on_gpus else ""
     return [f"from outside the container{where}:", *(f"  {shlex.join(command)}" for command in commands)]
+
+
+def _further_words(asked: _Asked) -> list[str]:
+    """What else was asked of the run, but for where it is done: without it another study would be run, or otherwise."""
+    return [
+        *(["--seeds", str(asked.seeds)] if asked.seeds != 1 else []),
+        *(word for each in asked.vary for word in ("--vary", each)),
+        *(["--hardware", asked.hardware_text] if asked.hardware_text is not None else []),
+        *(["--save-every", f"{asked.save_every:g}"] if asked.save_every != SAVE_EVERY else []),
+        *(["--log-to", asked.log_to] if asked.log_to is not None else []),
+        *(["--keep", asked.keep] if asked.keep != "all" else []),
+        *(["--live"] if asked.live else []),
+    ]
 
 
 def _run_here(study: "Study", asked: _Asked) -> Path:
@@ -249,13 +254,14 @@ def _stopped(study: "Study", asked: _Asked, told: "Told") -> str:
     from selfimp_bench.runs.kept import kept
     from selfimp_bench.steps.store import Store
 
-    found = kept(study.plan().plan, Store(asked.home / "store"))
-    at_work = dict.fromkeys(each.step.id for each in told.at_work)
+    planned = study.plan()
+    found = kept(planned.plan, Store(asked.home / "store"))
+    at_work = dict.fromkeys(planned.ids[id(each.step)] for each in told.at_work)
     lines = [
         f"selfimp-bench: stopped after {lasting(told.seconds)}",
         f"kept: {len(found.finished):,} of {plural(found.steps, 'step')}, in {asked.home / 'store'}",
-        *(f"goes on from what it saved: {step}" for step in found.begun),
-        *(f"begins anew: {step}" for step in at_work if not found.has(step)),
+        *(f"goes on from what it saved: {planned.names[step]}" for step in found.begun),
+        *(f"begins anew: {planned.names[step]}" for step in at_work if not found.has(step)),
     ]
     return "\n".join([*lines, f"go on: {shlex.join(['selfimp-bench', *sys.argv[1:]])}"])
 

@@ -82,6 +82,12 @@ EncoderPackage = Annotated[
 Package = Annotated[
     str, _spelled(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "the name of a distribution, as pip knows it")
 ]
+Version = Annotated[
+    str,
+    _spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$", "a version as pip writes one: letters, digits, '.', '!', '+', '_' and '-'"
+    ),
+]
 GraderName = Annotated[str, Keywords(said={CHOICES: "graders"})]
 """A task with a grader."""
 GeneratorName = Annotated[str, Keywords(said={CHOICES: "generators"})]

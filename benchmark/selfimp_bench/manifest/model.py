@@ -44,6 +44,7 @@ from selfimp_bench.manifest.kinds import (
     Text,
     Texts,
     TopK,
+    Version,
     means,
 )
 from selfimp_bench.measurement import Split
@@ -424,7 +425,7 @@ class OwnCode:
 
     package: Package
     """The distribution that brings it, as pip knows it."""
-    version: Text
+    version: Version
     """The version of the distribution that must be installed."""
     name: Name
     """The entry point's name."""

@@ -75,14 +75,16 @@ def run_study(
     With claims across the experiments the folder holds its record, the file of the claims and the tables they need;
     else it is the one experiment's own.
     """
-    counts = [len(experiment.plan().steps) for experiment in study.experiments]
+    planned = study.plan()
+    numbers = {step.id: number for number, step in enumerate(planned.plan.steps, start=1)}
+    places = {step: numbers[name] for step, name in planned.ids.items()}
     for number, experiment in enumerate(study.experiments, start=1):
         part = PartOf(
             whole=progress,
-            before=sum(counts[: number - 1]),
-            steps=sum(counts),
+            places=places,
+            steps=len(planned.plan.steps),
             experiment=number,
-            experiments=len(counts),
+            experiments=len(study.experiments),
         )
         execute(experiment, home, part, training, image_digest=image_digest, before=before)
     folder = study.run_folder(home)

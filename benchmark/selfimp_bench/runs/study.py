@@ -98,11 +98,15 @@ class ExperimentPlan:
 class StudyPlan:
     """Every piece of work of a study, and what each experiment adds.
 
-    plan: of one experiment, its own; of several, every piece of work once, the steps named by their keys.
+    plan: of one experiment, its own; of several, every piece of work once, the steps named by their keys. names: those
+    ids in words, ``EXPERIMENT: ID`` of several, by the first that has the work. ids: in ``plan``, of the steps of the
+    experiments' own plans, by identity.
     """
 
     experiments: tuple[ExperimentPlan, ...]
     plan: Plan
+    names: Mapping[str, str]
+    ids: Mapping[int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,13 +328,16 @@ def _check_models(path: Path, named: Sequence[str], experiment: Experiment) -> N
 def _single_plan(experiment: Experiment) -> StudyPlan:
     plan = experiment.plan()
     own = ExperimentPlan(experiment=experiment.manifest.name, steps=len(plan.steps), shared=0)
-    return StudyPlan(experiments=(own,), plan=plan)
+    names, ids = {step.id: step.id for step in plan.steps}, {id(step): step.id for step in plan.steps}
+    return StudyPlan(experiments=(own,), plan=plan, names=names, ids=ids)
 
 
 def _joint_plan(experiments: Sequence[Experiment]) -> StudyPlan:
     """Every piece of work once."""
     steps: dict[str, Step] = {}
     stages: dict[type, Stage[object]] = {}
+    names: dict[str, str] = {}
+    ids: dict[int, str] = {}
     found = []
     for experiment in experiments:
         plan = experiment.plan()
@@ -341,5 +348,8 @@ def _joint_plan(experiments: Sequence[Experiment]) -> StudyPlan:
         for step in plan.steps:
             inputs = {name: keys[source] for name, source in step.inputs.items()}
             steps.setdefault(keys[step.id], replace(step, id=keys[step.id], inputs=inputs))
+            names.setdefault(keys[step.id], f"{experiment.manifest.name}: {step.id}")
+            ids[id(step)] = keys[step.id]
         found.append(ExperimentPlan(experiment=experiment.manifest.name, steps=len(plan.steps), shared=shared))
-    return StudyPlan(experiments=tuple(found), plan=Plan(steps=tuple(steps.values()), stages=stages))
+    plan = Plan(steps=tuple(steps.values()), stages=stages)
+    return StudyPlan(experiments=tuple(found), plan=plan, names=names, ids=ids)

@@ -1,6 +1,7 @@
 """What a run tells whoever watches; ``cli/watching.py`` shows it, tests and other callers may ignore it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from selfimp_bench.steps.plan import Step
@@ -54,19 +55,20 @@ class Silent:
 
 @dataclass(frozen=True, kw_only=True)
 class PartOf:
-    """The progress of one of several experiments, as a part of all: ``before`` steps come before its own."""
+    """The progress of one of several experiments, as a part of all. places: of its steps, by identity; shared work has
+    that of the experiment that has it first."""
 
     whole: Progress
-    before: int
+    places: Mapping[int, int]
     steps: int
     experiment: int
     experiments: int
 
     def start(self, step: Step, place: Place) -> None:
         """See ``Progress.start``."""
-        count = self.before + place.step
-        here = Place(step=count, steps=self.steps, experiment=self.experiment, experiments=self.experiments)
-        self.whole.start(step, here)
+        number = self.places[id(step)]
+        own = {"step": number, "steps": self.steps, "experiment": self.experiment, "experiments": self.experiments}
+        self.whole.start(step, replace(place, **own))
 
     def advance(self, step: Step, done: int, of: int) -> None:
         """See ``Progress.advance``."""

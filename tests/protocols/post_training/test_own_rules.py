@@ -314,6 +314,11 @@ RULE = {"package": "some-rules", "version": "1.0", "name": "first", "source": "t
         (("sft-gold", "sft"), {"sample_rule": RULE | {"options": {"source": 1}}}, "would not count in fingerprints"),
         (("sft-gold", "sft"), {"sample_rule": RULE | {"options": {"a-b": 1}}}, "the name of a Python argument"),
         (("sft-gold", "sft"), {"sample_rule": {k: v for k, v in RULE.items() if k != "version"}}, "version"),
+        (
+            ("sft-gold", "sft"),
+            {"sample_rule": RULE | {"version": "1.0'; ls; '"}},
+            "expected a version as pip writes one",
+        ),
         (("sft-gold", "sft"), {"sample_rule": {k: v for k, v in RULE.items() if k != "source"}}, "no word on where"),
     ],
 )

@@ -31,7 +31,7 @@ class OwnLoss:
         self._wanted = wanted
         self._loss = loss
         self._arguments: dict[str, Any] = {"beta": beta} | dict(wanted.options)
-        self._checked = False
+        self._asked_again = self._checked = False
 
     def part(self, logps: torch.Tensor, batch: dict[str, torch.Tensor], real: torch.Tensor) -> torch.Tensor:
         """The sum over the pairs of a micro batch. logps: as of ``pair_losses``; real: (pairs,), 0 for padding, which
@@ -50,6 +50,9 @@ class OwnLoss:
             rejected_tokens=rejected_tokens[kept],
         )
         losses = self._called(pairs)
+        if not self._asked_again:
+            self._ask_again(pairs, losses)
+            self._asked_again = True
         if not self._checked and len(losses) > 1:
             self._check(pairs, losses)
             self._checked = True
@@ -76,13 +79,15 @@ class OwnLoss:
             raise StepFailed(f"{self._wanted}: returned a loss that is no finite number")
         return losses
 
-    def _check(self, pairs: PairLogps[torch.Tensor], losses: torch.Tensor) -> None:
-        """A pair's loss is the same when it is asked again, and whichever pairs stand beside it: else devices and micro
-        batches would change what is trained."""
+    def _ask_again(self, pairs: PairLogps[torch.Tensor], losses: torch.Tensor) -> None:
+        """A pair's loss is the same when it is asked again: else a run that is done again would differ."""
         if not torch.equal(self._called(pairs), losses):
             raise StepFailed(
                 f"{self._wanted}: returned other losses when it was asked again; a loss has no chance in it"
             )
+
+    def _check(self, pairs: PairLogps[torch.Tensor], losses: torch.Tensor) -> None:
+        """A pair's loss is the same whichever pairs stand beside it: else devices and micro batches would change it."""
         alone = self._called(PairLogps(**{name: value[:1] for name, value in vars(pairs).items()}))
         if not torch.allclose(alone, losses[:1], rtol=_FAR, atol=_FAR):
             raise StepFailed(
