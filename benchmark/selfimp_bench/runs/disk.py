@@ -47,7 +47,8 @@ class DiskUse:
     @property
     def besides(self) -> str:
         """What to say after the total: of how much the size is not known."""
-        return f", and {len(self.unknown)} models or data sets of unknown size" if self.unknown else ""
+        what = "model or data set" if len(self.unknown) == 1 else "models or data sets"
+        return f", and {len(self.unknown)} {what} of unknown size" if self.unknown else ""
 
 
 def in_bytes(count: int) -> str:

@@ -11,6 +11,7 @@ from selfimp_bench.canonical import file_sha256
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.measurement import Split
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.record import RecordedStep, read_record
 from selfimp_bench.runs.verifying.plans import plan_of
 from selfimp_bench.steps.grade import GradeBlock
@@ -51,8 +52,8 @@ def generated_sets(folder: Path, store: Path) -> tuple[GeneratedSet, ...]:
     graded = [step for step in plan.steps if isinstance(step.block, GradeBlock)]
     if lacking := [name for step in graded for name in (*step.inputs.values(), step.id) if name not in done]:
         raise InputError(
-            f"{folder}: its record lacks {len(lacking)} steps that the installed version plans, {lacking[0]} first; "
-            "install the version that did the run, or run it again"
+            f"{folder}: its record lacks {plural(len(lacking), 'step')} that the installed version plans, {lacking[0]} "
+            "first; install the version that did the run, or run it again"
         )
     found = (_set(step, steps, done, store) for step in graded)
     return tuple(each for each in found if each is not None)

@@ -181,9 +181,9 @@ def test_a_run_of_other_code_that_planned_other_steps_is_refused(finished, tmp_p
     first = finished.record.seeds[0]
     end = f"seed{first}/t2/grade.greedy"
     folder = _forged(finished, tmp_path, end, GRADES, lambda table: table, keep=False)
-    with pytest.raises(InputError, match=rf"its record lacks 1 steps that the installed version plans, .*{end} first"):
+    with pytest.raises(InputError, match=rf"its record lacks 1 step that the installed version plans, .*{end} first"):
         assess([folder], only=[f"seed={first}"])
-    with pytest.raises(InputError, match="its record lacks 1 steps"):
+    with pytest.raises(InputError, match="its record lacks 1 step"):
         write_inspect_logs(read_run(folder), tmp_path / "home" / "store", tmp_path / "logs")
     record = json.loads((folder / "record.json").read_bytes())
     record["steps"][-1]["id"] = "of/another/version"
