@@ -234,6 +234,7 @@ def test_a_variant_of_a_shipped_experiment_is_held_against_that_with_what_is_var
 def test_an_experiment_of_one_s_own_may_be_called_as_a_shipped_study_is_and_not_as_an_experiment() -> None:
     found = Found()
     _compare_one(found, "own", "progress-or-regress@1", "0" * 64, ())
+    _compare_one(found, "own", "small-gap@1", "0" * 64, ())  # which has one experiment
     _compare_several(found, "own", "gsm8k-iter-sft@1", "0" * 64)
     _compare_one(found, "own", "nobody-s@1", "0" * 64, ())
     assert found.mismatches == []

@@ -178,6 +178,8 @@ def _compare_one(found: Found, where: str, name: str, recorded: str, variant: tu
     if place is None or load_across(place) is not None:
         return
     one = load_experiment(place)
+    if one.manifest.name != name.partition("@")[0]:
+        return  # a study of one experiment
     try:
         one = vary_experiment(one, {each.field: each.value for each in variant}) if variant else one
     except InputError as error:
