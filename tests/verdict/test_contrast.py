@@ -134,7 +134,9 @@ def test_experiments_have_seeds_of_their_own_and_one_experiment_shares_them_over
 def test_few_problems_decide_nothing_however_clear(problems: int) -> None:
     found = tails_of(difference(), one=[[0.0] * problems], two=[[1.0] * problems])
     assert (found.above, found.below) == (1.0, 1.0)
-    assert found.few == f"of {problems} problems; fewer than {MINIMUM_PROBLEMS} decide nothing"
+    assert (
+        found.few == f"of {problems} problem{'s' if problems > 1 else ''}; fewer than {MINIMUM_PROBLEMS} decide nothing"
+    )
     assert tails_of(difference(), one=[[0.0] * 20], two=[[1.0] * 20]).above < 1e-5
 
 
