@@ -84,6 +84,24 @@ def _packed(folder: Path, path: Path, *, described: bool) -> Path:
     return path
 
 
+@pytest.mark.parametrize("command", ["assess", "diff"])
+def test_whoever_reads_a_bundle_refuses_what_was_not_packed_so(command: str, open_bundle: Path, tmp_path: Path) -> None:
+    def said() -> str:
+        path = str(_packed(open_bundle, tmp_path / "changed.zip", described=False))
+        result = CliRunner().invoke(cli, [command, path] if command == "assess" else [command, path, path])
+        assert result.exit_code == 2 and "Traceback" not in result.output
+        return result.stderr
+
+    findings, described = next(open_bundle.glob("runs/*/*/findings.json")), open_bundle / "bundle.json"
+    before = findings.read_bytes()
+    findings.write_bytes(before + b" ")
+    assert "findings.json is not what was packed" in said()
+    findings.write_bytes(before)
+    about = msgspec.json.decode(described.read_bytes(), type=Bundle)
+    described.write_bytes(bundle_json(replace(about, run="store")))
+    assert "expected runs/NAME/ID, found 'store'" in said()
+
+
 def _target(folder: Path) -> Target:
     return Target(folder=next(folder.glob("runs/*/*")), store=folder / "store")
 

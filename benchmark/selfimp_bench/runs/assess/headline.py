@@ -37,7 +37,7 @@ OPEN: Final = (
     "more correct outputs alone make it fall, and of equal numbers of outputs it was not measured, so that a reversal "
     "is not told from progress"
 )
-"""Why a fall decides nothing."""
+"""Why a fall leaves it undecided."""
 ONE_CHECKPOINT: Final = "measured: one checkpoint has no direction; give a file for each checkpoint, in order"
 
 

@@ -1,6 +1,5 @@
 """A run of this kit as checkpoints: what its models answered at every iteration, as the run graded it."""
 
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +13,8 @@ from selfimp_bench.runs.assess.collect import Answers, Collected
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, is_of_several
 from selfimp_bench.runs.generated import GeneratedSet, generated_sets, reading
 from selfimp_bench.runs.judge import read_run
-from selfimp_bench.runs.verifying.found import Found
-from selfimp_bench.runs.verifying.open import home_of
+from selfimp_bench.runs.verifying.open import home_of, whole_bundle
 from selfimp_bench.runs.verifying.parts import BUNDLE, run_folders
-from selfimp_bench.runs.verifying.unpack import unpack
 from selfimp_bench.steps.dataset import read_problems
 from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow
 from selfimp_bench.steps.store import read_columns
@@ -58,13 +55,8 @@ def _opened(path: Path) -> Iterator[tuple[Path, Path]]:
         folder = path.resolve()
         yield _of_one(path, folder), home_of(folder, folder) / "store"
         return
-    with tempfile.TemporaryDirectory(prefix="selfimp-bench-bundle-") as scratch:
-        into, found = Path(scratch).resolve(), Found()
-        bundle = unpack(path, into, found)
-        if found.mismatches:
-            first = found.mismatches[0]
-            raise InputError(f"{path}: {first.where} is not what was packed; `selfimp-bench verify {path}` says all")
-        yield _of_one(path, into / bundle.run), into / "store"
+    with whole_bundle(path) as (folder, store):
+        yield _of_one(path, folder), store
 
 
 def _of_one(path: Path, folder: Path) -> Path:

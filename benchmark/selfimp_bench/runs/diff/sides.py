@@ -1,7 +1,6 @@
 """The two runs of a comparison, read: run folders in their homes, runs of a home by name, or bundles."""
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +13,9 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.runs.folders import find_run, is_of_several
 from selfimp_bench.runs.judge import RunFiles, read_run
 from selfimp_bench.runs.record import RecordedStep
-from selfimp_bench.runs.verifying.found import Found
-from selfimp_bench.runs.verifying.open import home_of
+from selfimp_bench.runs.verifying.open import home_of, whole_bundle
 from selfimp_bench.runs.verifying.parts import run_folders
 from selfimp_bench.runs.verifying.plans import plan_of
-from selfimp_bench.runs.verifying.unpack import unpack
 from selfimp_bench.steps.plan import Plan, Step
 from selfimp_bench.steps.store import SCHEMA, StepRecord
 
@@ -92,22 +89,13 @@ def opened(run: str, home: Path) -> Iterator[Place]:
     if not Path(run).is_file():
         folder = find_run(run, home).resolve()
         try:
-            store: Path | None = home_of(folder, home) / "store"
+            of_home: Path | None = home_of(folder, home) / "store"
         except InputError:
-            store = None
-        yield Place(subject=f"{folder.parent.name}/{folder.name}", folder=folder, store=store, hub=hub_folder(home))
+            of_home = None
+        yield Place(subject=f"{folder.parent.name}/{folder.name}", folder=folder, store=of_home, hub=hub_folder(home))
         return
-    with tempfile.TemporaryDirectory(prefix="selfimp-bench-bundle-") as scratch:
-        into, found = Path(scratch).resolve(), Found()
-        bundle = unpack(Path(run), into, found)
-        if found.mismatches:
-            first = found.mismatches[0]
-            raise InputError(
-                f"{run}: {first.where} is not what the bundle says of it; `selfimp-bench verify` says more"
-            )
-        if Path(bundle.run).parts[:1] != ("runs",) or len(Path(bundle.run).parts) != 3:
-            raise InputError(f"{run}: expected a bundle of runs/NAME/ID, found {ascii(bundle.run)[:100]}")
-        yield Place(subject=run, folder=into / bundle.run, store=into / "store", hub=hub_folder(home))
+    with whole_bundle(Path(run)) as (folder, store):
+        yield Place(subject=run, folder=folder, store=store, hub=hub_folder(home))
 
 
 def pairs_of(a: Place, b: Place) -> tuple[tuple[Path, Path], ...]:

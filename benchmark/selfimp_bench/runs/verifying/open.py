@@ -1,6 +1,8 @@
 """What is to be verified: a run folder in its home, or a bundle."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selfimp_bench.engines.hub.fetched import hub_folder
@@ -56,11 +58,34 @@ def home_of(folder: Path, home: Path) -> Path:
     )
 
 
-def _verify_bundle(path: Path, home: Path, key: Path | None) -> Verification:
+@contextmanager
+def whole_bundle(path: Path) -> Iterator[tuple[Path, Path]]:
+    """A bundle's run folder and store, unpacked meanwhile.
+
+    Raises InputError for what is no bundle, and for one whose files are not those that it names.
+    """
     found = Found()
+    with _unpacked(path, found) as (into, bundle):
+        if found.mismatches:
+            first = found.mismatches[0]
+            raise InputError(f"{path}: {first.where} is not what was packed; `selfimp-bench verify {path}` says all")
+        yield into / bundle.run, into / "store"
+
+
+@contextmanager
+def _unpacked(path: Path, found: Found) -> Iterator[tuple[Path, Bundle]]:
+    """The home that a bundle is, in a folder of its own; ``found`` hears what is not as it was packed."""
     with tempfile.TemporaryDirectory(prefix="selfimp-bench-bundle-") as scratch:
         into = Path(scratch).resolve()
         bundle = unpack(path, into, found)
+        if len(Path(bundle.run).parts) != 3 or Path(bundle.run).parts[0] != "runs":
+            raise InputError(f"{path}: {BUNDLE}: $.run: expected runs/NAME/ID, found {ascii(bundle.run)[:100]}")
+        yield into, bundle
+
+
+def _verify_bundle(path: Path, home: Path, key: Path | None) -> Verification:
+    found = Found()
+    with _unpacked(path, found) as (into, bundle):
         signed = _signature(found, into, key)
         kept = Kept(
             store=into / "store",
@@ -68,8 +93,6 @@ def _verify_bundle(path: Path, home: Path, key: Path | None) -> Verification:
             hub=hub_folder(home),
             left_out=lambda plan, step, name: is_left_out(plan, step, name, with_data=bundle.with_data),
         )
-        if len(Path(bundle.run).parts) != 3 or Path(bundle.run).parts[0] != "runs":
-            raise InputError(f"{path}: {BUNDLE}: $.run: expected runs/NAME/ID, found {ascii(bundle.run)[:100]}")
         if bundle.left_out:
             found.taken.append(
                 f"{plural(len(bundle.left_out), 'file')} that the bundle leaves out (weights), by their hashes"
