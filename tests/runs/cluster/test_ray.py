@@ -136,11 +136,11 @@ def test_a_training_that_spans_both_machines_ends_like_one_of_two_processes(
     [
         (
             Needs(cpus=1, memory=1, gpus=0, machines=3, engine_gpus=0),
-            r"takes 3 machine\(s\) with 0 GPUs, and the cluster has 2",
+            "takes 3 machines with 0 GPUs, and the cluster has 2",
         ),
         (
             Needs(cpus=1, memory=1, gpus=1, machines=1, engine_gpus=0),
-            r"takes 1 machine\(s\) with 1 GPUs, and the cluster has 0",
+            "takes 1 machine with 1 GPU, and the cluster has 0",
         ),
         (
             Needs(cpus=1, memory=1, gpus=0, machines=1, engine_gpus=8),
