@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("cpu", "cuda", "dev", "docs")
+NAMES = ("cpu", "cuda", "dev", "docs", "peers")
 _PIN = re.compile(r"^(?P<name>[a-z0-9-]+)(\[[a-z0-9_,]+\])?==(?P<version>\S+) \\$", re.MULTILINE)
 
 VLLM_CUDA_DEMANDS = {"apache-tvm-ffi", "torch"}

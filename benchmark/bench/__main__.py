@@ -14,11 +14,11 @@ from typing import Any
 
 import click
 
-from bench import commands
+from bench import commands, grading, programs
 from bench.row import Figure, Row, Setting, Tier
 from bench.table import Outcome, terminal, written
 
-ROWS: tuple[Row, ...] = (*commands.ROWS,)
+ROWS: tuple[Row, ...] = (*commands.ROWS, *grading.ROWS, *programs.ROWS)
 
 
 @click.command()

@@ -21,6 +21,11 @@ class Setting:
         """Whether the work is to be small."""
         return self.tier == "quick"
 
+    @property
+    def packages(self) -> Path:
+        """Where the peers' packages are."""
+        return self.peers / "lib" / "python3.11" / "site-packages"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
