@@ -63,7 +63,8 @@ _TOKEN: Final = re.compile(
     r"|(?P<operator>(?<=[0-9)])\*\*(?=[0-9(])|//|\\times|\\cdot|\\div|[xX](?=[ \t]*[-(.$€£¥₹¢0-9]))"
     r"|(?P<ignored>[ \t\r\u00a0\u200b]+|\\?[$€£¥₹¢]|\*\*)"
     r"|(?P<mark>[-+*/^×·÷−–])"
-    r"|(?P<open>\()|(?P<close>\))|(?P<equals>=)|(?P<line>\n)|(?P<word>[^\W\d_]+|.)",
+    r"|(?P<open>\()|(?P<close>\))|(?P<equals>=)|(?P<line>\n)"
+    r"|(?P<words>[^\W\d_]{2,}(?:[ \t]+[^\W\d_]{2,}){4,})|(?P<word>[^\W\d_]+|.)",
     re.DOTALL,
 )
 _SAME_OPERATOR: Final = {
@@ -84,6 +85,8 @@ _KINDS: Final = {
     "word": _Kind.WORD,
 }
 _LONGEST_UNIT: Final = 4
+_MORE_THAN_A_UNIT: Final = _Token(kind=_Kind.WORD, text="")
+"""Five words or more, which break an expression like one that is in no unit."""
 _NEVER_IN_A_UNIT: Final = frozenset({"and", "or", "but", "so", "then", "is", "are"})
 
 
@@ -105,6 +108,8 @@ def extract_equations(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=2**16)
 def _line_equations(line: str) -> tuple[str, ...]:
     """No equation goes on in the next line, and samples of one problem share most of their lines."""
+    if "=" not in line:
+        return ()
     return tuple(equation for segment in _segments(line) for equation in _segment_equations(segment))
 
 
@@ -154,15 +159,25 @@ def _tokens(text: str) -> Iterator[_Token]:
         written = match.group()
         if name == "ignored":
             continue
-        kind = _KINDS[name]
-        if kind is _Kind.NUMBER:
-            yield _Token(kind=kind, text=_normal_number(written))
-        elif kind is _Kind.OPERATOR:
-            operator = _SAME_OPERATOR.get(written, written)
+        if name == "words":
+            yield _MORE_THAN_A_UNIT
+            continue
+        if name in ("operator", "mark"):
             attached = text[match.end() : match.end() + 1].strip() != ""
-            yield _Token(kind=kind, text=operator, sign=operator in "+-" and attached)
+            yield _token(name, written, attached=attached)
         else:
-            yield _Token(kind=kind, text=written)
+            yield _token(name, written, attached=False)
+
+
+@lru_cache(maxsize=2**14)
+def _token(name: str, written: str, *, attached: bool) -> _Token:
+    kind = _KINDS[name]
+    if kind is _Kind.NUMBER:
+        return _Token(kind=kind, text=_normal_number(written))
+    if kind is _Kind.OPERATOR:
+        operator = _SAME_OPERATOR.get(written, written)
+        return _Token(kind=kind, text=operator, sign=operator in "+-" and attached)
+    return _Token(kind=kind, text=written)
 
 
 def _normal_number(written: str) -> str:
@@ -175,6 +190,8 @@ def _normal_number(written: str) -> str:
 
 def _segment_equations(segment: _Segment) -> Iterator[str]:
     """Each pair of neighbouring sides, and each annotation in place of the pair it repeats."""
+    if not any(token.kind in (_Kind.EQUALS, _Kind.ANNOTATION) for token in segment.tokens):
+        return
     sides = _sides(segment)
     for index, side in enumerate(sides):
         yield from side.annotated
