@@ -6,7 +6,7 @@ Run as ``python -m selfimp_bench.engines.embed.worker``; it ends when its stdin 
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from selfimp_bench.errors import InputError, StepFailed
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+MOST_AT_ONCE: Final = 32
+"""Texts that a processor takes at a time: 128 of them take a quarter longer each, since less stays in its caches."""
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
@@ -79,8 +82,9 @@ def embed(
     """The vectors of the texts, batch by batch in their order."""
     import torch
 
-    for start in range(0, len(texts), settings.max_batch_rows):
-        batch = list(texts[start : start + settings.max_batch_rows])
+    rows = min(settings.max_batch_rows, MOST_AT_ONCE) if settings.device == "cpu" else settings.max_batch_rows
+    for start in range(0, len(texts), rows):
+        batch = list(texts[start : start + rows])
         try:
             yield model.encode(batch, batch_size=len(batch), show_progress_bar=False, convert_to_numpy=True)
         except torch.OutOfMemoryError as error:
