@@ -43,9 +43,12 @@ every_schema = pytest.mark.parametrize("file", [*ROOTS, STUDY_SCHEMA_FILE], ids=
 every_read_schema = pytest.mark.parametrize("file", ROOTS, ids=lambda file: file.name)
 
 
+_made = cache(schemas)
+
+
 @every_schema
 def test_a_schema_is_as_its_dataclasses_make_it(file: Path) -> None:
-    assert file.read_text(encoding="utf-8") == schemas()[file], "run python -m selfimp_bench.protocols.schemas"
+    assert file.read_text(encoding="utf-8") == _made()[file], "run python -m selfimp_bench.protocols.schemas"
 
 
 @every_schema

@@ -155,6 +155,7 @@ def test_figures_are_svg_files(reported_many):
 
 def test_the_same_run_gives_the_same_bytes_drawn_again_or_not(reported, write_run):
     folder = write_run()
+    figures._files.cache_clear()  # a process remembers its drawings
     drawn = _bytes(folder, write_report(folder))
     assert drawn == _bytes(reported, reported / REPORT)
     assert drawn == _bytes(folder, write_report(folder))

@@ -6,8 +6,9 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from selfimp_bench.canonical import digest
 from selfimp_bench.report.chart import Curve, Figure, Panel
@@ -26,6 +27,8 @@ _LABEL_LINE: Final = 34
 """The most characters beside a panel."""
 _DOTS: Final = 150
 """Of a PNG, to the inch."""
+_KEPT: Final = 256
+"""How many drawings a process remembers, of some 100 kB."""
 _LEGEND_COLUMNS: Final = 5
 _SPREAD: Final = 0.3
 """How far apart all of them are at most, together."""
@@ -59,33 +62,43 @@ def inputs_digest(figure: Figure) -> str:
 
 def draw(figure: Figure) -> str:
     """The figure as SVG; the same figure gives the same text."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    text = io.StringIO()
-    with _drawn(figure) as canvas:
-        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(canvas).print_svg(text, metadata=no_metadata)
-    return finish(text.getvalue(), name=figure.name, alt=figure.alt, digest=inputs_digest(figure))
+    return _files(figure, inputs_digest(figure)).svg
 
 
 def draw_png(figure: Figure) -> bytes:
     """The figure as PNG, ``_DOTS`` to the inch; the same figure gives the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    return _files(figure, inputs_digest(figure)).png
 
-    image = io.BytesIO()
+
+class _Files(NamedTuple):
+    svg: str
+    png: bytes
+
+
+@lru_cache(maxsize=_KEPT)
+def _files(figure: Figure, inputs: str) -> _Files:
+    """Both files of a figure; whoever wants the one wants the other, and laying it out takes longest."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    text, image = io.StringIO(), io.BytesIO()
+    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with _drawn(figure) as canvas:
+        FigureCanvasSVG(canvas).print_svg(text, metadata=no_metadata)
+        canvas.set_layout_engine("none")  # it has just been laid out
         canvas.set_dpi(_DOTS)
-        FigureCanvasAgg(canvas).print_png(image, metadata={"Software": None, "Comment": _mark(figure)})
-    return image.getvalue()
+        FigureCanvasAgg(canvas).print_png(image, metadata={"Software": None, "Comment": _mark(inputs)})
+    svg = finish(text.getvalue(), name=figure.name, alt=figure.alt, digest=inputs)
+    return _Files(svg, image.getvalue())
 
 
 def is_current_png(found: bytes, figure: Figure) -> bool:
     """Whether a file on disk is what ``draw_png`` would give again: a PNG that says so."""
-    return found.startswith(b"\x89PNG\r\n\x1a\n") and _mark(figure).encode() in found[:500]
+    return found.startswith(b"\x89PNG\r\n\x1a\n") and _mark(inputs_digest(figure)).encode() in found[:500]
 
 
-def _mark(figure: Figure) -> str:
-    return f"selfimp-bench figure, inputs sha256 {inputs_digest(figure)}"
+def _mark(inputs: str) -> str:
+    return f"selfimp-bench figure, inputs sha256 {inputs}"
 
 
 @contextmanager
