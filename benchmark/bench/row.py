@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-Tier = Literal["quick", "full"]
+Tier: TypeAlias = Literal["quick", "full"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 from bench.row import Figure
 
 T = TypeVar("T")
@@ -60,9 +62,9 @@ def run(command: Command) -> Spent:
     )
 
 
-def commands(wanted: Mapping[str, Command], turns: int) -> dict[str, list[Spent]]:
-    """Each of ``wanted`` ``turns`` times, in turns, every second the other way round; a first turn is unheeded."""
-    return _turns({name: partial(run, command) for name, command in wanted.items()}, turns, unheeded=1)
+def commands(wanted: Mapping[str, Command], turns: int, unheeded: int = 1) -> dict[str, list[Spent]]:
+    """Each of ``wanted`` ``turns`` times, in turns, every second the other way round; the first are ``unheeded``."""
+    return _turns({name: partial(run, command) for name, command in wanted.items()}, turns, unheeded)
 
 
 def processor() -> float:
@@ -71,8 +73,17 @@ def processor() -> float:
     return sum(each.ru_utime + each.ru_stime for each in spent)
 
 
+def all_processors() -> float:
+    """Processor seconds of this process and of all below it, those that still run, too; in steps of 10 ms."""
+    here = psutil.Process()
+    return float(sum(sum(one.cpu_times()[:4]) for one in (here, *here.children(recursive=True))))
+
+
 def functions(
-    wanted: Mapping[str, Callable[[], object]], turns: int, clock: Callable[[], float] = processor
+    wanted: Mapping[str, Callable[[], object]],
+    turns: int,
+    clock: Callable[[], float] = processor,
+    unheeded: int = 0,
 ) -> dict[str, list[float]]:
     """Seconds of each function, in turns like ``commands``; ``clock`` is ``time.perf_counter`` where children go on."""
 
@@ -81,7 +92,7 @@ def functions(
         function()
         return clock() - before
 
-    return _turns({name: partial(timed, made) for name, made in wanted.items()}, turns, unheeded=0)
+    return _turns({name: partial(timed, made) for name, made in wanted.items()}, turns, unheeded)
 
 
 def _turns(wanted: Mapping[str, Callable[[], T]], turns: int, unheeded: int) -> dict[str, list[T]]:

@@ -1,6 +1,6 @@
-"""``vllm_worker.py`` that writes down how long the engine itself worked, and then serves the requests to it raw.
+"""The vllm sampler's worker that writes down how long the engine itself worked, and then serves the requests to it raw.
 
-Run by the test of the adapter's speed in the worker's place. A line of JSON a call goes to the file TIMED_VLLM names.
+Started in the worker's place by ``sampling.vllm_engine``. A line of JSON a call goes to the file TIMED_VLLM names.
 """
 
 import json
@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,36 @@ from selfimp_bench.engines.vllm.model import VllmModel, sampling_params
 from selfimp_bench.engines.worker.serve import claim_stdout, serve
 
 
+@dataclass
+class Work:
+    """What an engine did: seconds inside its calls, steps, and tokens that finished; ``wall`` is of the whole pass."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+    wall: float = 0.0
+
+
 class Meter:
-    """Seconds inside the engine's calls, steps, and tokens that finished."""
+    """An engine whose work is counted."""
 
     def __init__(self, engine: LLMEngine) -> None:
-        self.seconds, self.steps, self.tokens = 0.0, 0, 0
+        self.work = Work()
         self._engine = engine
 
     def add_request(self, *arguments: Any) -> None:
+        """The engine's own."""
         began = time.perf_counter()
         self._engine.add_request(*arguments)
-        self.seconds += time.perf_counter() - began
+        self.work.seconds += time.perf_counter() - began
 
     def step(self) -> Any:
+        """The engine's own."""
         began = time.perf_counter()
-        outputs = self._engine.step()
-        self.seconds += time.perf_counter() - began
-        self.steps += 1
-        self.tokens += sum(len(each.outputs[0].token_ids) for each in outputs if each.finished)
+        outputs: Any = self._engine.step()
+        self.work.seconds += time.perf_counter() - began
+        self.work.steps += 1
+        self.work.tokens += sum(len(each.outputs[0].token_ids) for each in outputs if each.finished)
         return outputs
 
 
@@ -45,13 +58,17 @@ class TimedModel(VllmModel):
     """Answers as ever, then once more without anything of ours."""
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Completion]]:
+        """See ``VllmModel``; the raw engine's turn comes when all is answered."""
         engine: Any = self._engine
         engine.reset_prefix_cache()
-        self._engine = ours = Meter(engine)
+        ours: Any = Meter(engine)
+        self._engine = ours
         yield from super().generate(prompts, decoding)
         self._engine = engine
         engine.reset_prefix_cache()
         raw = Meter(engine)
+        began = time.perf_counter()
+        assert self._checkpoint is not None
         stops = needed_stop_ids(self._checkpoint)
         for prompt in prompts:
             for place, seed in enumerate(prompt.seeds):
@@ -59,13 +76,9 @@ class TimedModel(VllmModel):
                 raw.add_request(f"{prompt.problem_id}.{place}", token_ids, sampling_params(decoding, seed, stops))
         while engine.has_unfinished_requests():
             raw.step()
-        line = {"ours": _numbers(ours), "raw": _numbers(raw)}
+        raw.work.wall = time.perf_counter() - began
         with Path(os.environ["TIMED_VLLM"]).open("a") as file:
-            file.write(json.dumps(line) + "\n")
-
-
-def _numbers(meter: Meter) -> dict[str, float]:
-    return {"seconds": meter.seconds, "steps": meter.steps, "tokens": meter.tokens}
+            file.write(json.dumps({"ours": asdict(ours.work), "raw": asdict(raw.work)}) + "\n")
 
 
 if __name__ == "__main__":
