@@ -38,7 +38,7 @@ from selfimp_bench.steps.probe import PROBE, Probed
 from selfimp_bench.steps.progress import PartOf, Progress
 from selfimp_bench.steps.prompts import PROMPTS, PromptLengths
 from selfimp_bench.steps.runner import Engines, FinishedStep, OpenedEngines, Runner
-from selfimp_bench.steps.store import Store
+from selfimp_bench.steps.store import Store, arrow_table
 from selfimp_bench.verdict import figure_rows
 from selfimp_bench.verdict.check import tables_of
 from selfimp_bench.verdict.paper_check import suite_tables
@@ -225,7 +225,7 @@ def _lack_of_devices(experiment: Experiment, plan: Plan, store: Store) -> Iterat
 
 def gather(store: Store, finished: Sequence[FinishedStep], name: str, target: Path) -> None:
     """One table from those of all steps that write it, in the order of the plan."""
-    parts = [pq.read_table(store.proved(done.record, name)) for done in finished if _wrote(done, name)]
+    parts = [arrow_table(store.proved(done.record, name)) for done in finished if _wrote(done, name)]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.concat_tables(parts), sink, compression="zstd")
     write_atomically(target, sink.getvalue().to_pybytes())

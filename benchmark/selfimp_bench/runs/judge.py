@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from selfimp_bench.errors import InputError
@@ -39,7 +38,7 @@ from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.prompts import PromptLengths
-from selfimp_bench.steps.store import read_table
+from selfimp_bench.steps.store import arrow_table, read_table
 from selfimp_bench.verdict.check import check, tables_of
 from selfimp_bench.verdict.evidence import Columns, Evidence, Labels, RunEvidence, evidence, values_of
 from selfimp_bench.verdict.findings import Findings, exit_code
@@ -402,12 +401,11 @@ def _measurements(path: Path) -> tuple[Measurement, ...]:
 
 def _columns(path: Path) -> Columns:
     """By columns: a run at full size has ten million rows. Raises ValueError for a value that is not a number."""
-    table = pq.read_table(path, columns=[*_WORDS, *_NUMBERS, "value"])
+    table = arrow_table(path, [*_WORDS, *_NUMBERS, "value"])
     for name in (*_WORDS, *_NUMBERS):
         if table[name].null_count:
             raise ValueError(f"{table[name].null_count} rows without {name}")
-    value = table["value"].combine_chunks()
-    if pc.sum(pc.invert(pc.is_finite(pc.fill_null(value, 0.0)))).as_py():
+    if pc.sum(pc.invert(pc.is_finite(table["value"]))).as_py():
         raise ValueError("a value is not a finite number")
     words = {name: _labels(table[name]) for name in _WORDS}
     unknown = sorted(set(words["split"].words) - set(Split))
@@ -421,7 +419,7 @@ def _columns(path: Path) -> Columns:
         problem=words["problem_id"],
         iteration=iteration,
         replicate=replicate,
-        value=np.asarray(pc.fill_null(value, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64),
+        value=_floats(table["value"]),
     )
 
 
@@ -430,7 +428,14 @@ _NUMBERS = ("iteration", "replicate")
 
 
 def _integers(column: Any) -> NDArray[np.int64]:
-    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), dtype=np.int64)
+    """Without pyarrow's own ``to_numpy``, which imports pandas where it is installed."""
+    return np.asarray(np.from_dlpack(column.combine_chunks()), dtype=np.int64)
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    """NaN where there is no value."""
+    batch = pa.RecordBatch.from_arrays([column.combine_chunks()], names=["value"])
+    return np.asarray(batch.to_tensor(null_to_nan=True).to_numpy().ravel(), dtype=np.float64)
 
 
 def _labels(column: Any) -> Labels:

@@ -347,10 +347,15 @@ class Store:
             raise InputError(f"{path}: {state} since its step finished; delete {folder} to have the step done again")
 
 
+def arrow_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet artifact, whole, with these columns only (None: all)."""
+    with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow's datasets, and pandas with them
+        return file.read(columns=None if columns is None else list(columns))
+
+
 def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """The rows of a Parquet artifact, with these columns only (None: all)."""
-    with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow's datasets, and pandas with them
-        rows: list[dict[str, Any]] = file.read(columns=None if columns is None else list(columns)).to_pylist()
+    rows: list[dict[str, Any]] = arrow_table(path, columns).to_pylist()
     return rows
 
 
@@ -363,6 +368,5 @@ def iterate_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...
 
 def read_columns(path: Path, names: Sequence[str]) -> list[list[Any]]:
     """These columns of a Parquet artifact, whole."""
-    with pq.ParquetFile(path) as file:
-        table = file.read(columns=list(names))
+    table = arrow_table(path, names)
     return [table[name].to_pylist() for name in names]
