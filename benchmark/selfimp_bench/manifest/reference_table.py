@@ -4,10 +4,10 @@ A table is read strictly: every problem is found at once, with file, line and co
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from selfimp_bench.errors import Flaw, InputError
@@ -58,6 +58,11 @@ class Reference:
     digest: str | None = None
 
     @property
+    def series(self) -> tuple[str, ...]:
+        """Equal for rows that differ at most in their place on the axis."""
+        return self.model, self.dataset, self.method, self.metric, self.unit
+
+    @property
     def value(self) -> Decimal:
         """The printed number, exactly."""
         return Decimal(self.printed)
@@ -81,9 +86,24 @@ class ReferenceTable:
     name: str
     rows: tuple[Reference, ...]
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, Reference]:
+        return {row.id: row for row in self.rows}
+
+    @cached_property
+    def _by_series(self) -> Mapping[tuple[str, ...], list[Reference]]:
+        found: dict[tuple[str, ...], list[Reference]] = {}
+        for row in self.rows:
+            found.setdefault(row.series, []).append(row)
+        return found
+
     def find(self, name: str) -> Reference | None:
         """The row of this id."""
-        return next((row for row in self.rows if row.id == name), None)
+        return self._by_id.get(name)
+
+    def series_of(self, row: Reference) -> Sequence[Reference]:
+        """The rows that differ from this one at most in their place on the axis, itself among them."""
+        return self._by_series[row.series]
 
     def neighbours(self, row: Reference) -> tuple[tuple[str, str], ...]:
         """(table, id) of every row that ``row`` says it conflicts with; tables as claims would name them."""

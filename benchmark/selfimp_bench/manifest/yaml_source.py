@@ -93,7 +93,7 @@ def read_yaml(path: Path) -> Source:
     return _read_once(path, state.st_mtime_ns, state.st_size)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _read_once(path: Path, _changed: int, _size: int) -> Source:
     return _read(path)
 

@@ -35,8 +35,9 @@ def _lines(data: Json, indent: int) -> Iterator[str]:
 
 
 def _entry(start: str, value: Json, indent: int) -> Iterator[str]:
-    flow = _flow(value)
-    if not isinstance(value, dict | list) or not value or (indent and len(start) + 1 + len(flow) <= _WIDTH):
+    is_one_line = not isinstance(value, dict | list) or not value
+    flow = _flow(value) if is_one_line or indent else ""
+    if is_one_line or (flow and len(start) + 1 + len(flow) <= _WIDTH):
         yield f"{start} {flow}"
     else:
         yield start

@@ -167,35 +167,34 @@ def _manifest(file: Path, manifest: AnyManifest, judged: bool) -> _Found:
     models = [model.id for model in manifest.models]
     flaws += tuple(_figure_flaws(file, manifest.figures or (), models))
     flaws += tuple(_prior_flaws(file, manifest.priors, [claimed_cells(claim) for claim in manifest.claims]))
-    methods = _own_methods(file, manifest)
-    flaws += (*_own_flaws(file, manifest), *methods.flaws)
+    own = _own(file, manifest)
+    flaws += own.flaws
     if flaws:
-        return _Found(flaws=flaws, notes=notes, unchecked=methods.unchecked)
+        return _Found(flaws=flaws, notes=notes, unchecked=own.unchecked)
     seen = panel_within(manifest, tables, _setting(manifest.priors, file) if judged else None)
     return _Found(
         flaws=tuple(_say_nothing(file, [claim.id for claim in manifest.claims], seen)),
         notes=notes,
-        unchecked=methods.unchecked,
+        unchecked=own.unchecked,
         numbers=manifest.paper.numbers,
         judgements=self_judgement(manifest.claims, models, tables),
         panel=seen,
     )
 
 
-def _own_flaws(file: Path, manifest: AnyManifest) -> Iterator[Flaw]:
-    """What the first steps of a run would say of the user's own models and data; what is shipped has none."""
+def _own(file: Path, manifest: AnyManifest) -> _Found:
+    """What a run would say of the user's own models and data, and of functions of other packages, of which one that is
+    not installed cannot be looked at, and is no flaw. What is shipped has none of these."""
     if file.resolve().is_relative_to(MANIFESTS.resolve()):
-        return
+        return _Found()
     plan = protocol_of(manifest).plan(manifest, manifest.models, 1, file.parent)
-    for own in own_files(plan, file.parent):
-        if not own.sound:
-            yield _flaw(file, "$.models" if own.kind == "model" else "$.datasets", own.words)
-
-
-def _own_methods(file: Path, manifest: AnyManifest) -> _Found:
-    """What is wrong with functions of other packages; one that is not installed cannot be looked at, and is no flaw."""
-    flaws, unchecked = [], []
-    for wanted in own_methods(protocol_of(manifest).plan(manifest, manifest.models, 1, file.parent)):
+    flaws = [
+        _flaw(file, "$.models" if each.kind == "model" else "$.datasets", each.words)
+        for each in own_files(plan, file.parent)
+        if not each.sound
+    ]
+    unchecked = []
+    for wanted in own_methods(plan):
         try:
             method_words(wanted)
         except NotInstalled as error:

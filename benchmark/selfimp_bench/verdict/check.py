@@ -202,12 +202,8 @@ def _earlier(row: Reference, table: ReferenceTable) -> Reference | None:
     """The table's row of the first iteration of the same series; None for that one itself."""
     series = [
         each
-        for each in table.rows
-        if (each.model, each.dataset, each.method, each.metric, each.unit)
-        == (row.model, row.dataset, row.method, row.metric, row.unit)
-        and each.x is not None
-        and row.x is not None
-        and each.x < row.x
+        for each in table.series_of(row)
+        if each.x is not None and row.x is not None and each.x < row.x
     ]
     return min(series, key=lambda each: each.x or 0, default=None)
 

@@ -85,9 +85,10 @@ def _answer(question: Question, means: Means) -> bool | None:
 
 
 def _sum(asked: Contrast, means: Means) -> float | None:
-    if any(key not in means for key, _ in asked.weights):
+    try:
+        return sum([weight * means[key] for key, weight in asked.weights])
+    except KeyError:
         return None
-    return sum(weight * means[key] for key, weight in asked.weights)
 
 
 def _bent(asked: Bent, means: Means) -> bool | None:

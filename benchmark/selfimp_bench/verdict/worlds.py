@@ -180,28 +180,46 @@ def _places(suite: Suite) -> Iterator[Place]:
 def _assumed(numbers: Mapping[Key, PublishedMean], wanted: Sequence[Key]) -> dict[Key, PublishedMean]:
     """Numbers of cells that none is published of, in the order of this module's docstring."""
     found: dict[Key, PublishedMean] = {}
-    for neighbour in (_at_other_k, _of_other_model, _at_other_iteration):
-        known = {**numbers, **found}
+    for kin_of, neighbour in (
+        (_of_the_same_samples, _at_other_k),
+        (_of_any_model, _of_other_model),
+        (_of_any_iteration, _at_other_iteration),
+    ):
+        kin: dict[tuple[object, ...], dict[Key, PublishedMean]] = defaultdict(dict)
+        for key, known in {**numbers, **found}.items():
+            kin[kin_of(key)][key] = known
         for key in wanted:
-            number = None if key in found else neighbour(key, known)
+            number = None if key in found else neighbour(key, kin[kin_of(key)])
             if number is not None:
                 found[key] = number
     return found
 
 
-def _at_other_k(key: Key, known: Mapping[Key, PublishedMean]) -> PublishedMean | None:
-    """1 - (1 - p)^k, with the p of the nearest k."""
+def _of_the_same_samples(key: Key) -> tuple[object, ...]:
+    """Equal for what is measured of one model's samples at one iteration; the next two are alike."""
     experiment, model, cell = key
-    match = _sampled(cell.metric)
+    return experiment, model, cell.split, cell.iteration
+
+
+def _of_any_model(key: Key) -> tuple[object, ...]:
+    experiment, _, cell = key
+    return experiment, cell
+
+
+def _of_any_iteration(key: Key) -> tuple[object, ...]:
+    experiment, model, cell = key
+    return experiment, model, cell.metric, cell.split
+
+
+def _at_other_k(key: Key, known: Mapping[Key, PublishedMean]) -> PublishedMean | None:
+    """1 - (1 - p)^k, with the p of the nearest k. known: of the same samples."""
+    match = _sampled(key[2].metric)
     if match is None:
         return None
     others = [
         (abs(math.log(int(other[2]) / int(match[2]))), int(other[2]), known[each])
         for each in known
-        if each[:2] == (experiment, model)
-        and (each[2].split, each[2].iteration) == (cell.split, cell.iteration)
-        and (other := _sampled(each[2].metric)) is not None
-        and (other[1], other[3]) == (match[1], match[3])
+        if (other := _sampled(each[2].metric)) is not None and (other[1], other[3]) == (match[1], match[3])
     ]
     if not others:
         return None
@@ -210,19 +228,15 @@ def _at_other_k(key: Key, known: Mapping[Key, PublishedMean]) -> PublishedMean |
     return PublishedMean(low=low, high=high, runs=number.runs)
 
 
-def _of_other_model(key: Key, known: Mapping[Key, PublishedMean]) -> PublishedMean | None:
-    experiment, _, cell = key
-    return next((number for each, number in known.items() if (each[0], each[2]) == (experiment, cell)), None)
+def _of_other_model(_key: Key, known: Mapping[Key, PublishedMean]) -> PublishedMean | None:
+    """That of the first. known: of any model."""
+    return next(iter(known.values()), None)
 
 
 def _at_other_iteration(key: Key, known: Mapping[Key, PublishedMean]) -> PublishedMean | None:
-    """That of the nearest iteration, the earlier of two."""
-    experiment, model, cell = key
-    others = [
-        (abs(each[2].iteration - cell.iteration), each[2].iteration, known[each])
-        for each in known
-        if each[:2] == (experiment, model) and (each[2].metric, each[2].split) == (cell.metric, cell.split)
-    ]
+    """That of the nearest iteration, the earlier of two. known: of any iteration."""
+    at = key[2].iteration
+    others = [(abs(each[2].iteration - at), each[2].iteration, number) for each, number in known.items()]
     return min(others, key=lambda one: one[:2])[2] if others else None
 
 
