@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Cell, Profile, Variation
@@ -35,6 +33,7 @@ from selfimp_bench.runs.findings_file import keep_findings, refuse_edited_findin
 from selfimp_bench.runs.folders import A_FILE, RECORD, STUDY_RECORD, TABLES, is_inside, is_of_several
 from selfimp_bench.runs.possible import impossible
 from selfimp_bench.runs.record import RunRecord, StudyRecord, read_record, read_study_record
+from selfimp_bench.steps.columns import floats, integers, labels
 from selfimp_bench.steps.measured import MEASUREMENTS, PROBLEM_VALUES
 from selfimp_bench.steps.probe import Probed, Stamp
 from selfimp_bench.steps.prompts import PromptLengths
@@ -407,11 +406,12 @@ def _columns(path: Path) -> Columns:
             raise ValueError(f"{table[name].null_count} rows without {name}")
     if pc.sum(pc.invert(pc.is_finite(table["value"]))).as_py():
         raise ValueError("a value is not a finite number")
-    words = {name: _labels(table[name]) for name in _WORDS}
+    encoded = {name: labels(table[name]) for name in _WORDS}
+    words = {name: Labels(words=found, codes=codes) for name, (found, codes) in encoded.items()}
     unknown = sorted(set(words["split"].words) - set(Split))
     if unknown:
         raise ValueError(f"unknown split {unknown[0]!r}")
-    iteration, replicate = (_integers(table[name]) for name in _NUMBERS)
+    iteration, replicate = (integers(table[name]) for name in _NUMBERS)
     return Columns(
         model=words["model"],
         metric=words["metric"],
@@ -419,27 +419,9 @@ def _columns(path: Path) -> Columns:
         problem=words["problem_id"],
         iteration=iteration,
         replicate=replicate,
-        value=_floats(table["value"]),
+        value=floats(table["value"]),
     )
 
 
 _WORDS = ("model", "metric", "split", "problem_id")
 _NUMBERS = ("iteration", "replicate")
-
-
-def _integers(column: Any) -> NDArray[np.int64]:
-    """Without pyarrow's own ``to_numpy``, which imports pandas where it is installed."""
-    return np.asarray(np.from_dlpack(column.combine_chunks()), dtype=np.int64)
-
-
-def _floats(column: Any) -> NDArray[np.float64]:
-    """NaN where there is no value."""
-    batch = pa.RecordBatch.from_arrays([column.combine_chunks()], names=["value"])
-    return np.asarray(batch.to_tensor(null_to_nan=True).to_numpy().ravel(), dtype=np.float64)
-
-
-def _labels(column: Any) -> Labels:
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    return Labels(words=tuple(encoded.dictionary.to_pylist()), codes=_integers(pa.chunked_array([encoded.indices])))

@@ -200,11 +200,7 @@ def _start(table: ReferenceTable, row: Reference, tables: Sequence[ReferenceTabl
 
 def _earlier(row: Reference, table: ReferenceTable) -> Reference | None:
     """The table's row of the first iteration of the same series; None for that one itself."""
-    series = [
-        each
-        for each in table.series_of(row)
-        if each.x is not None and row.x is not None and each.x < row.x
-    ]
+    series = [each for each in table.series_of(row) if each.x is not None and row.x is not None and each.x < row.x]
     return min(series, key=lambda each: each.x or 0, default=None)
 
 

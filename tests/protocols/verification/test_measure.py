@@ -1,11 +1,14 @@
 """The measuring of verifications on hand-made judgements: what each number is, and that every one has an error."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from math import log
 
+import pyarrow as pa
 import pytest
 
 from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.protocols.verification.judged import graded, played, scored
 from selfimp_bench.protocols.verification.manifest import (
     Ensemble,
     Filtered,
@@ -19,8 +22,9 @@ from selfimp_bench.protocols.verification.manifest import (
 )
 from selfimp_bench.protocols.verification.measure import MeasureGapBlock, Point, measure_gaps
 from selfimp_bench.protocols.verification.metrics.tournament import Side
-from selfimp_bench.protocols.verification.score import ScoreRow
-from selfimp_bench.protocols.verification.tournament import MatchRow
+from selfimp_bench.protocols.verification.score import SCORE_SCHEMA, ScoreRow
+from selfimp_bench.protocols.verification.tournament import MATCH_SCHEMA, MatchRow
+from selfimp_bench.steps.grade import GRADE_SCHEMA
 from selfimp_bench.steps.measured import Measured
 from selfimp_bench.steps.rows import GradeRow
 from selfimp_bench.tasks.grading.outcome import Outcome
@@ -51,6 +55,11 @@ def binary(name: str, repeats: int = 1, at_most: float | None = None) -> Verifie
         judging=judging(repeats, at_most=at_most),
         selections=(Selection(threshold=0.5),),
     )
+
+
+def table(rows: Sequence[GradeRow | ScoreRow | MatchRow], schema: pa.Schema) -> pa.Table:
+    """As a step writes them."""
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
 
 
 TOURNAMENT = VerifierMethod(id="t", kind=VerifierKind.TOURNAMENT, file=FILE, judging=judging(1, "coin"), rounds=2)
@@ -138,7 +147,13 @@ def measured_whole(
         verifiers=("self",),
         ensembles=ensembles,
     )
-    point = Point(iteration=0, temperature=None, grades=grades(), scores=scores or {}, matches=matches or {})
+    point = Point(
+        iteration=0,
+        temperature=None,
+        grades=graded(table(grades(), GRADE_SCHEMA)),
+        scores={name: scored(table(rows, SCORE_SCHEMA)) for name, rows in (scores or {}).items()},
+        matches={name: played(table(rows, MATCH_SCHEMA)) for name, rows in (matches or {}).items()},
+    )
     return measure_gaps(block, [point])
 
 

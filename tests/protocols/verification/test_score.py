@@ -1,15 +1,17 @@
 """Judgements become scores."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimp_bench.engines.base import FinishReason
+from selfimp_bench.protocols.verification.judged import mean_scores, scored
 from selfimp_bench.protocols.verification.manifest import VerifierKind
-from selfimp_bench.protocols.verification.score import ScoreRow, mean_scores, score
+from selfimp_bench.protocols.verification.score import SCORE_SCHEMA, score
 from selfimp_bench.protocols.verification.verify import JudgementRow
 
 
@@ -86,10 +88,12 @@ def test_a_response_s_score_is_the_mean_of_its_usable_judgements() -> None:
     texts = ["Score: 8", "nothing", "Score: 5", "Score: 11"]
     rows = score(VerifierKind.COT_SCORE, [written(text, repeat=n) for n, text in enumerate(texts)])
     rows += score(VerifierKind.COT_SCORE, [written("nothing", index=1)])
-    assert mean_scores(rows) == {("p", 0): 6.5, ("p", 1): None}
+    (own,) = scored(pa.Table.from_pylist([asdict(row) for row in rows], schema=SCORE_SCHEMA)).values()
+    means = mean_scores(own)
+    assert means[0] == 6.5
+    assert math.isnan(means[1])
 
 
 def test_no_judgements_give_no_scores() -> None:
-    nothing: list[ScoreRow] = []
-    assert mean_scores(nothing) == {}
+    assert scored(SCORE_SCHEMA.empty_table()) == {}
     assert score(VerifierKind.COT_SCORE, []) == ()

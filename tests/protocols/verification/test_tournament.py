@@ -1,14 +1,16 @@
 """Tournaments, played by a verifier that a test writes."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import pyarrow as pa
 import pytest
 from support import quiet
 
 from selfimp_bench.engines.base import FinishReason, SamplerSettings
 from selfimp_bench.manifest.model import TooLong
+from selfimp_bench.protocols.verification.judged import played
 from selfimp_bench.protocols.verification.metrics.tournament import Side
-from selfimp_bench.protocols.verification.tournament import TournamentBlock, played_rounds, tournament
+from selfimp_bench.protocols.verification.tournament import MATCH_SCHEMA, TournamentBlock, tournament
 
 from .judging import CODEC, PROBLEMS, WRITING, Scripted, sample_row
 
@@ -41,11 +43,12 @@ def test_pairs_are_in_sample_order_and_winners_meet() -> None:
 
 def test_what_is_read_back_are_the_rounds_that_were_played() -> None:
     rows = tournament(BLOCK, PROBLEMS, SAMPLES, Scripted(answer=prefers_larger).verifier(), quiet)
-    rounds = played_rounds(rows)
-    assert {name: [played.winners for played in each] for name, each in rounds.items()} == {
-        "p": [(1, 3), (3,)],
-        "q": [(1, 3), (3,)],
+    rounds = played(pa.Table.from_pylist([asdict(row) for row in rows], schema=MATCH_SCHEMA))
+    assert {name: [each.winner.tolist() for each in own] for name, own in rounds.items()} == {
+        "p": [[1, 3], [3]],
+        "q": [[1, 3], [3]],
     }
+    assert [list(each.judgements) for each in rounds["p"]] == [[Side.B, Side.B], [Side.B]]
 
 
 def test_a_pair_without_a_verdict_is_settled_by_a_coin_that_its_place_decides() -> None:

@@ -6,18 +6,24 @@ What is left out is counted, never silent: ``counts`` goes into the step record.
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.engines.tokens import TokenCodec
 from selfimp_bench.errors import StepFailed
 from selfimp_bench.protocols.verification.filters import selection_of
+from selfimp_bench.protocols.verification.judged import SCORE_COLUMNS, mean_scores, scored
 from selfimp_bench.protocols.verification.manifest import Selection
-from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
+from selfimp_bench.protocols.verification.metrics.scored import Responses
 from selfimp_bench.protocols.verification.metrics.selection import weights
-from selfimp_bench.protocols.verification.score import SCORES, ScoreRow, mean_scores
+from selfimp_bench.protocols.verification.score import SCORES
 from selfimp_bench.steps.plan import Counts, Stage
 from selfimp_bench.steps.rows import JudgedSample, SampleRow, by_problem
+from selfimp_bench.steps.store import arrow_table
 from selfimp_bench.steps.training_rows import (
     PairRow,
     PairSelection,
@@ -137,26 +143,32 @@ def _decided(block: KeepBlock, own: Sequence[JudgedSample], scores: Scores | Non
     """Of every sample of one problem and model whether it is kept; None where nothing judged it."""
     if block.selection is None or scores is None:
         return [None if judged.outcome in UNJUDGED else judged.outcome is Outcome.CORRECT for judged in own]
-    scored = [
-        ScoredResponse(
-            sample_index=judged.sample.sample_index,
-            correct=judged.outcome is Outcome.CORRECT,
-            score=scores[judged.sample.problem_id, judged.sample.sample_index],
-        )
-        for judged in own
-    ]
-    weighed = weights(scored, selection_of(block.selection))
-    return [None if each.score is None else bool(weight) for each, weight in zip(scored, weighed, strict=True)]
+    given = [scores[judged.sample.problem_id, judged.sample.sample_index] for judged in own]
+    responses = Responses(
+        samples=np.array([judged.sample.sample_index for judged in own], dtype=np.int64),
+        correct=np.array([judged.outcome is Outcome.CORRECT for judged in own], dtype=np.bool_),
+        scores=np.array(given, dtype=np.float64),
+    )
+    weighed = weights(responses, selection_of(block.selection)).tolist()
+    return [None if score is None else bool(weight) for score, weight in zip(given, weighed, strict=True)]
 
 
 def _do(block: KeepBlock, work: Work) -> Counts:
     inputs, pools = work.inputs, []
     for name in inputs.named("samples."):
         number = name.removeprefix("samples.")
-        scores = None if block.selection is None else mean_scores(inputs.rows(f"scores.{number}", SCORES, ScoreRow))
+        scores = None if block.selection is None else _scores(inputs.artifact(f"scores.{number}", SCORES))
         pools.append(Pool(samples=inputs.judged(name, f"grades.{number}"), scores=scores))
     chosen = keep(block, inputs.problems(), pools, inputs.codec("model"))
     return write_training_set(work.folder, chosen, pairs=block.pairs is not None)
+
+
+def _scores(path: Path) -> Scores:
+    return {
+        (name, sample): None if isnan(mean) else mean
+        for name, own in scored(arrow_table(path, SCORE_COLUMNS)).items()
+        for sample, mean in mean_scores(own).items()
+    }
 
 
 STAGE: Final = Stage(name="select", block=KeepBlock, do=_do, rated_by_rows=True)

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
-from math import fsum
+from math import fsum, isnan
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
 from selfimp_bench.protocols.verification.cells import (
@@ -26,6 +29,19 @@ from selfimp_bench.protocols.verification.cells import (
     temperature_ending,
 )
 from selfimp_bench.protocols.verification.filters import filter_of, selection_of
+from selfimp_bench.protocols.verification.judged import (
+    ANSWERS,
+    GRADE_COLUMNS,
+    MATCH_COLUMNS,
+    NOT_SCORED,
+    SCORE_COLUMNS,
+    Graded,
+    Scored,
+    graded,
+    played,
+    responses_of,
+    scored,
+)
 from selfimp_bench.protocols.verification.manifest import (
     Ensemble,
     VerificationMeasure,
@@ -42,6 +58,7 @@ from selfimp_bench.protocols.verification.metrics.answers import (
 from selfimp_bench.protocols.verification.metrics.correlation import Variable, correlation_values
 from selfimp_bench.protocols.verification.metrics.distribution import deviation_values
 from selfimp_bench.protocols.verification.metrics.gap import (
+    NOTHING,
     EmptyFilter,
     Reweighted,
     Verified,
@@ -49,23 +66,21 @@ from selfimp_bench.protocols.verification.metrics.gap import (
     aggregate_relative_gap_of,
     gap_of,
     relative_gap_of,
-    reweigh,
     reweigh_all,
     reweigh_ensemble,
 )
 from selfimp_bench.protocols.verification.metrics.position import preference
-from selfimp_bench.protocols.verification.metrics.scored import Responses, ScoredResponse
-from selfimp_bench.protocols.verification.metrics.tournament import PlayedRound, after_round, round_accuracies
+from selfimp_bench.protocols.verification.metrics.scored import Responses
+from selfimp_bench.protocols.verification.metrics.tournament import RoundColumns, after_round, round_accuracies
 from selfimp_bench.protocols.verification.metrics.variance import verdict_variance
 from selfimp_bench.protocols.verification.score import SCORES as SCORE_TABLE
-from selfimp_bench.protocols.verification.score import ScoreRow, mean_scores
-from selfimp_bench.protocols.verification.tournament import MATCHES, MatchRow, played_rounds
+from selfimp_bench.protocols.verification.tournament import MATCHES
 from selfimp_bench.steps.inputs import StepInputs
 from selfimp_bench.steps.measured import Measured, write_measured
 from selfimp_bench.steps.plan import Counts, Stage
-from selfimp_bench.steps.rows import GradeRow
+from selfimp_bench.steps.rows import GRADES
+from selfimp_bench.steps.store import arrow_table
 from selfimp_bench.steps.work import Work
-from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 
 SHARE = "share"
 
@@ -97,14 +112,14 @@ class MeasureGapBlock:
 class Point:
     """What one f_t generated on the test problems at one temperature (None: there is one only), graded and judged.
 
-    scores, matches: by the names of judges.
+    grades: by problem id. scores, matches: by the names of judges, then problem id.
     """
 
     iteration: int
     temperature: float | None
-    grades: Sequence[GradeRow]
-    scores: Mapping[str, Sequence[ScoreRow]]
-    matches: Mapping[str, Sequence[MatchRow]]
+    grades: Mapping[str, Graded]
+    scores: Mapping[str, Mapping[str, Scored]]
+    matches: Mapping[str, Mapping[str, tuple[RoundColumns, ...]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +132,8 @@ class _Cell:
     unit: str = SHARE
 
 
-def measure_gaps(block: MeasureGapBlock, points: Sequence[Point]) -> Measured:
-    """Every metric the manifest asks for, of every point."""
+def measure_gaps(block: MeasureGapBlock, points: Iterable[Point]) -> Measured:
+    """Every metric the manifest asks for, of every point, one after the other."""
     measurements: list[Measurement] = []
     values: list[ProblemValue] = []
     for point in points:
@@ -193,63 +208,52 @@ class _Evidence:
     def judges(self) -> tuple[Judge, ...]:
         return judges_of(self.block.verification, self.block.verifiers)
 
-    @cached_property
-    def graded(self) -> Mapping[str, Mapping[int, GradeRow]]:
-        """The judged grades by problem id and sample index. A grader that crashed has not judged."""
-        groups: dict[str, dict[int, GradeRow]] = defaultdict(dict)
-        for grade in self.point.grades:
-            groups[grade.problem_id] |= {} if grade.outcome in UNJUDGED else {grade.sample_index: grade}
-        return groups
-
-    @cached_property
-    def correct(self) -> Mapping[str, Mapping[int, bool]]:
-        return {
-            name: {index: grade.outcome is Outcome.CORRECT for index, grade in own.items()}
-            for name, own in self.graded.items()
-        }
+    @property
+    def graded(self) -> Mapping[str, Graded]:
+        return self.point.grades
 
     @cached_property
     def accuracy(self) -> Values:
-        return {name: fsum(own.values()) / len(own) if own else None for name, own in self.correct.items()}
+        return {name: _share_of(own.correct) for name, own in self.graded.items()}
 
     @cached_property
     def responses(self) -> Mapping[str, Mapping[str, Responses]]:
         """By judge's name (all but tournaments), then problem id."""
-        return {name: self._scored(mean_scores(rows)) for name, rows in self.point.scores.items()}
-
-    def _scored(self, scores: Mapping[tuple[str, int], float | None]) -> Mapping[str, Responses]:
         return {
-            name: tuple(
-                ScoredResponse(sample_index=index, correct=correct, score=scores[name, index])
-                for index, correct in own.items()
-            )
-            for name, own in self.correct.items()
+            judge: {name: responses_of(own, problems.get(name, NOT_SCORED)) for name, own in self.graded.items()}
+            for judge, problems in self.point.scores.items()
         }
 
     @cached_property
-    def rounds(self) -> Mapping[str, Mapping[str, tuple[PlayedRound, ...]]]:
-        """By the names of tournaments, then problem id."""
-        return {name: played_rounds(rows) for name, rows in self.point.matches.items()}
-
-    @cached_property
-    def usable(self) -> Mapping[str, Mapping[str, Sequence[bool]]]:
+    def usable(self) -> Mapping[str, Mapping[str, NDArray[np.bool_]]]:
         """By judges that write, then problem id: of every response (match) whether its judgement counts."""
-        scored = {
-            judge.name: {
-                name: [response.score is not None for response in own]
-                for name, own in self.responses[judge.name].items()
-            }
+        written = {
+            judge.name: {name: own.usable for name, own in self.responses[judge.name].items()}
             for judge in self.judges
             if judge.method.kind not in (VerifierKind.MULTIPLE_CHOICE, VerifierKind.TOURNAMENT)
         }
-        played = {
-            judge: {
-                name: [match.judgement is not None for each in rounds for match in each.matches]
-                for name, rounds in problems.items()
-            }
-            for judge, problems in self.rounds.items()
+        matches = {
+            judge: {name: np.concatenate([each.judged for each in rounds]) for name, rounds in problems.items()}
+            for judge, problems in self.point.matches.items()
         }
-        return scored | played
+        return written | matches
+
+    @cached_property
+    def tournaments(self) -> Mapping[str, Mapping[str, tuple[float, ...] | None]]:
+        """By the names of tournaments, then problem id: the accuracies of the entrants and of each round's winners.
+
+        None for a problem with a response that was not graded: its bracket cannot be measured.
+        """
+        return {
+            judge: {name: self._accuracies(name, rounds) for name, rounds in problems.items()}
+            for judge, problems in self.point.matches.items()
+        }
+
+    def _accuracies(self, name: str, rounds: Sequence[RoundColumns]) -> tuple[float, ...] | None:
+        own = self.graded.get(name)
+        if own is None or len(own.samples) != _entrants(rounds):
+            return None
+        return round_accuracies(own.samples, own.correct, rounds)
 
     @cached_property
     def unreadable(self) -> Mapping[str, str]:
@@ -258,12 +262,14 @@ class _Evidence:
         for judge in self.judges:
             most = None if judge.method.judging is None else judge.method.judging.unusable_at_most
             usable = self.usable.get(judge.name, {})
-            counted = [each for name, own in usable.items() if self.correct.get(name) for each in own]
-            if most is None or not counted or counted.count(False) <= most * len(counted):
+            counted = [own for name, own in usable.items() if self.accuracy.get(name) is not None]
+            total = sum(map(len, counted))
+            unusable = total - sum(int(np.count_nonzero(own)) for own in counted)
+            if most is None or not total or unusable <= most * total:
                 continue
             what = "matches" if judge.method.kind is VerifierKind.TOURNAMENT else "responses"
             found[judge.name] = (
-                f"{judge.name}: the judgement's format was not followed: {counted.count(False)} of {len(counted)} "
+                f"{judge.name}: the judgement's format was not followed: {unusable} of {total} "
                 f"{what} have no usable judgement, and unusable_at_most is {most:g}: nothing measured"
             )
         return found
@@ -302,19 +308,14 @@ class _Evidence:
         return found
 
     def after(self, judge: Judge, number: int, *, since: int) -> Reweighing:
-        """The winners of a tournament's round against those of round ``since``.
-
-        A problem with a response that was not graded is undefined: its bracket cannot be measured.
-        """
-        made = {}
-        for name, rounds in self.rounds[judge.name].items():
-            entrants = 2 * len(rounds[0].matches)
-            if len(self.correct.get(name, {})) == entrants:
-                accuracies = round_accuracies(self.correct[name], rounds)
-                made[name] = after_round(accuracies, entrants=entrants, after=number, since=since)
-            else:
-                made[name] = reweigh((), ())
-        return made
+        """The winners of a tournament's round against those of round ``since``."""
+        rounds = self.point.matches[judge.name]
+        return {
+            name: after_round(accuracies, entrants=_entrants(rounds[name]), after=number, since=since)
+            if accuracies is not None
+            else NOTHING
+            for name, accuracies in self.tournaments[judge.name].items()
+        }
 
     def _ensemble(self, ensemble: Ensemble, verifier: str) -> Reweighing:
         methods = {method.id: method for method in self.block.verification}
@@ -337,6 +338,10 @@ class _Evidence:
         return EmptyFilter(self.block.measure.empty_filter)
 
 
+def _entrants(rounds: Sequence[RoundColumns]) -> int:
+    return 2 * len(rounds[0].a)
+
+
 def _mean(metric: str, values: Values, unit: str = SHARE) -> _Cell:
     return _Cell(metric=metric, values=values, estimate=mean_over_problems(list(values.values())), unit=unit)
 
@@ -347,24 +352,22 @@ def _mean(metric: str, values: Values, unit: str = SHARE) -> _Cell:
 def _accuracy(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
     yield _mean(metric, evidence.accuracy)
     other = "flexible" if evidence.block.extraction == "strict" else "strict"
-    values = {
-        name: fsum(grade.other_outcome is Outcome.CORRECT for grade in own.values()) / len(own) if own else None
-        for name, own in evidence.graded.items()
-    }
-    yield _mean(f"{metric}.{other}", values)
+    yield _mean(f"{metric}.{other}", {name: _share_of(own.other_correct) for name, own in evidence.graded.items()})
 
 
 def _pass_at_k(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:  # noqa: ARG001
     for k in evidence.block.measure.k:
-        values = {name: pass_at_k(n=len(own), c=sum(own.values()), k=k) for name, own in evidence.correct.items()}
+        values = {
+            name: pass_at_k(n=len(own.correct), c=int(np.count_nonzero(own.correct)), k=k)
+            for name, own in evidence.graded.items()
+        }
         yield _mean(f"pass@{k}", values)
 
 
-def _answered(evidence: _Evidence) -> Mapping[str, Sequence[Answered]]:
-    return {
-        name: [Answered(answer=each.extracted, correct=each.outcome is Outcome.CORRECT) for each in own.values()]
-        for name, own in evidence.graded.items()
-    }
+def _answered(evidence: _Evidence) -> Iterator[tuple[str, list[Answered]]]:
+    for name, own in evidence.graded.items():
+        answers = () if own.answers is None else zip(own.answers.tolist(), own.correct.tolist(), strict=True)
+        yield name, [Answered(answer=answer, correct=correct) for answer, correct in answers]
 
 
 def _extreme_share(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
@@ -372,11 +375,11 @@ def _extreme_share(evidence: _Evidence, metric: VerificationMetric) -> Iterator[
 
 
 def _wrong_majority(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
-    yield _mean(metric, {name: has_wrong_majority(own) for name, own in _answered(evidence).items()})
+    yield _mean(metric, {name: has_wrong_majority(own) for name, own in _answered(evidence)})
 
 
 def _answer_entropy(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
-    yield _mean(metric, {name: answer_entropy(own) for name, own in _answered(evidence).items()})
+    yield _mean(metric, {name: answer_entropy(own) for name, own in _answered(evidence)})
 
 
 # ---- of a filter ----
@@ -429,38 +432,36 @@ def _gap_positive(evidence: _Evidence, metric: VerificationMetric, name: str, pr
 # ---- of a judge ----
 
 
-def _by_problem(evidence: _Evidence, rows: Sequence[ScoreRow]) -> Mapping[str, list[ScoreRow]]:
-    groups: dict[str, list[ScoreRow]] = {name: [] for name in evidence.graded}
-    for row in rows:
-        groups[row.problem_id].append(row)
-    return groups
+def _judgements(evidence: _Evidence, judge: Judge) -> Iterator[tuple[str, Scored]]:
+    problems = evidence.point.scores[judge.name]
+    return ((name, problems.get(name, NOT_SCORED)) for name in evidence.graded)
 
 
-def _share_of(found: Sequence[bool]) -> float | None:
-    return fsum(found) / len(found) if found else None
+def _share_of(found: NDArray[np.bool_]) -> float | None:
+    return int(np.count_nonzero(found)) / len(found) if len(found) else None
 
 
 def _label_mass(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
     if judge.method.kind is VerifierKind.MULTIPLE_CHOICE:
-        groups = _by_problem(evidence, evidence.point.scores[judge.name])
-        masses = {name: [row.label_mass for row in rows if row.label_mass is not None] for name, rows in groups.items()}
+        masses = {name: own.masses[~np.isnan(own.masses)].tolist() for name, own in _judgements(evidence, judge)}
         yield _mean(f"{metric}.{judge.name}", {name: fsum(m) / len(m) if m else None for name, m in masses.items()})
 
 
 def _scored_share(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
     if judge.method.kind is not VerifierKind.MULTIPLE_CHOICE:
         usable = evidence.usable[judge.name]
-        shares = {name: _share_of(each) if evidence.correct.get(name) else None for name, each in usable.items()}
+        shares = {
+            name: None if evidence.accuracy.get(name) is None else _share_of(each) for name, each in usable.items()
+        }
         yield _mean(f"{metric}.{judge.name}", shares)
 
 
 def _score_shares(evidence: _Evidence, metric: VerificationMetric, judge: Judge) -> Iterator[_Cell]:
     """Of the usable judgements of a problem."""
     if judge.method.kind is VerifierKind.COT_SCORE:
-        groups = _by_problem(evidence, evidence.point.scores[judge.name])
-        given = {name: [row.score for row in rows if row.score is not None] for name, rows in groups.items()}
+        given = {name: own.usable for name, own in _judgements(evidence, judge)}
         for score in SCORES:
-            values = {name: _share_of([each == score for each in scores]) for name, scores in given.items()}
+            values = {name: _share_of(scores == score) for name, scores in given.items()}
             yield _mean(f"{metric}.{judge.name}.{score}", values)
 
 
@@ -470,15 +471,15 @@ def _judgement_variance(evidence: _Evidence, metric: VerificationMetric, judge: 
     if judge.method.kind is not VerifierKind.COT_BINARY or judging is None or judging.repeats == 1:
         return
     found: dict[str, list[float]] = {}
-    for name, rows in _by_problem(evidence, evidence.point.scores[judge.name]).items():
+    for name, own in _judgements(evidence, judge):
         verdicts: dict[int, list[bool | None]] = defaultdict(list)
-        for row in rows:
-            verdicts[row.sample_index].append(None if row.score is None else bool(row.score))
-        found[name] = [each.variance for own in verdicts.values() if (each := verdict_variance(own)) is not None]
+        for sample, score in zip(own.samples.tolist(), own.scores.tolist(), strict=True):
+            verdicts[sample].append(None if isnan(score) else bool(score))
+        found[name] = [each.variance for said in verdicts.values() if (each := verdict_variance(said)) is not None]
     means = {name: fsum(own) / len(own) if own else None for name, own in found.items()}
     yield _mean(f"{metric}.{judge.name}", means, VARIANCE)
     for most in VARIANCES:
-        shares = {name: _share_of([each <= most for each in own]) for name, own in found.items()}
+        shares = {name: _share_of(np.array(variances) <= most) for name, variances in found.items()}
         yield _mean(f"{metric}.{judge.name}.to{most:g}", shares)
 
 
@@ -496,9 +497,9 @@ def _first_preferred(evidence: _Evidence, metric: VerificationMetric, judge: Jud
     for ending, wanted in (("", rounds), *((f".r{number}", (number,)) for number in rounds)):
         values = {
             name: preference(
-                match.judgement for number, each in enumerate(played, 1) if number in wanted for match in each.matches
+                side for number, each in enumerate(rounds_, 1) if number in wanted for side in each.judgements
             ).first_share
-            for name, played in evidence.rounds[judge.name].items()
+            for name, rounds_ in evidence.point.matches[judge.name].items()
         }
         yield _mean(f"{metric}.{judge.name}{ending}", values)
 
@@ -527,7 +528,7 @@ def _score_correlation(evidence: _Evidence, metric: VerificationMetric) -> Itera
 
 
 def _scores(evidence: _Evidence, judge: str) -> Variable:
-    return {name: [each.score for each in own] for name, own in evidence.responses[judge].items()}
+    return {name: own.scores for name, own in evidence.responses[judge].items()}
 
 
 def _gap_correlation(evidence: _Evidence, metric: VerificationMetric) -> Iterator[_Cell]:
@@ -573,6 +574,8 @@ _OF_FILTERS: Mapping[
     _M.GAP_SPREAD: _gap_spread,
     _M.GAP_POSITIVE: _gap_positive,
 }
+_OF_ANSWERS: Final = frozenset({_M.WRONG_MAJORITY, _M.ANSWER_ENTROPY})
+"""Metrics of the answers that were extracted, which nothing else reads."""
 _OF_FORMAT: Final = (_M.LABEL_MASS, _M.SCORED_SHARE)
 """Metrics that say how far a judge follows the format: measured whatever they say."""
 _OF_JUDGES: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric, Judge], Iterator[_Cell]]] = {
@@ -586,7 +589,7 @@ _OF_JUDGES: Mapping[VerificationMetric, Callable[[_Evidence, VerificationMetric,
 
 
 def _do(block: MeasureGapBlock, work: Work) -> Counts:
-    points = [_point(block, work.inputs, name) for name in work.inputs.named("grades.")]
+    points = (_point(block, work.inputs, name) for name in work.inputs.named("grades."))
     return write_measured(work.folder, measure_gaps(block, points))
 
 
@@ -594,17 +597,18 @@ def _point(block: MeasureGapBlock, inputs: StepInputs, grades: str) -> Point:
     _, iteration, number = grades.split(".")
     place = f"{iteration}.{number}"
     judges = tuple(enumerate(judges_of(block.verification, block.verifiers)))
+    answers = (ANSWERS,) if _OF_ANSWERS & set(block.measure.metrics) else ()
     return Point(
         iteration=int(iteration),
         temperature=None if block.temperatures is None else block.temperatures[int(number)],
-        grades=inputs.grades(grades),
+        grades=graded(arrow_table(inputs.artifact(grades, GRADES), (*GRADE_COLUMNS, *answers))),
         scores={
-            judge.name: inputs.rows(f"scores.{index}.{place}", SCORE_TABLE, ScoreRow)
+            judge.name: scored(arrow_table(inputs.artifact(f"scores.{index}.{place}", SCORE_TABLE), SCORE_COLUMNS))
             for index, judge in judges
             if judge.method.rounds is None
         },
         matches={
-            judge.name: inputs.rows(f"matches.{index}.{place}", MATCHES, MatchRow)
+            judge.name: played(arrow_table(inputs.artifact(f"matches.{index}.{place}", MATCHES), MATCH_COLUMNS))
             for index, judge in judges
             if judge.method.rounds is not None
         },

@@ -1,8 +1,8 @@
 """Scoring: judgements become numbers, or outcomes that say why not."""
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,14 +75,6 @@ def _unasked(row: JudgementRow) -> ScoreRow:
         score=None,
         label_mass=None,
     )
-
-
-def mean_scores(rows: Iterable[ScoreRow]) -> dict[tuple[str, int], float | None]:
-    """A score for every response (problem id, sample index): the mean of its usable judgements, None without any."""
-    usable: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for row in rows:
-        usable[row.problem_id, row.sample_index] += [] if row.score is None else [row.score]
-    return {key: math.fsum(values) / len(values) if values else None for key, values in usable.items()}
 
 
 PARSERS: Mapping[VerifierKind, Callable[..., ScoreJudgement]] = {

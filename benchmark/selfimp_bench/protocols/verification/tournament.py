@@ -211,17 +211,6 @@ def _row(pair: _Pair, number: int, played: PlayedMatch, written: Judgement, outc
     )
 
 
-def played_rounds(rows: Sequence[MatchRow]) -> dict[str, tuple[PlayedRound, ...]]:
-    """The rounds of every problem as they were played."""
-    rounds: dict[str, dict[int, list[PlayedMatch]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        match = PlayedMatch(match=Match(a=row.a, b=row.b), judgement=row.judgement, winner=row.winner)
-        rounds[row.problem_id][row.round].append(match)
-    return {
-        name: tuple(PlayedRound(matches=tuple(own[number])) for number in sorted(own)) for name, own in rounds.items()
-    }
-
-
 def _do(block: TournamentBlock, work: Work) -> Counts:
     inputs = work.inputs
     verifier = verifier_of(block.engine, block.settings, block.too_long, work)

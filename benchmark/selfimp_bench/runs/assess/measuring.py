@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from selfimp_bench.engines.base import Embedder
 from selfimp_bench.manifest.model import Measure, Metric
 from selfimp_bench.measurement import Estimate, Split, mean_over_problems, pass_at_k
@@ -22,7 +24,7 @@ from selfimp_bench.protocols.post_training.metrics.group_disparity import (
     group_disparity,
 )
 from selfimp_bench.protocols.verification.metrics.gap import EmptyFilter, gap_of, relative_gap_of, reweigh_all
-from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
+from selfimp_bench.protocols.verification.metrics.scored import Responses
 from selfimp_bench.protocols.verification.metrics.selection import Filter, Quantile, Threshold
 from selfimp_bench.runs.assess.collect import AS_SCORED, Answers
 from selfimp_bench.steps.rows import JudgedSample, Role, by_problem
@@ -261,6 +263,16 @@ def _share(samples: Sequence[JudgedSample]) -> float | None:
     return pass_at_k(n=len(judged), c=sum(judged), k=1)
 
 
+def _responses(judged: Sequence[JudgedSample], scores: Mapping[tuple[Role, str, int], float]) -> Responses:
+    """Those to one problem, with the scores that were given."""
+    places = [(Role.SAMPLE, each.sample.problem_id, each.sample.sample_index) for each in judged]
+    return Responses(
+        samples=np.array([index for _, _, index in places], dtype=np.int64),
+        correct=np.array([each.outcome is Outcome.CORRECT for each in judged], dtype=np.bool_),
+        scores=np.array([scores.get(place) for place in places], dtype=np.float64),
+    )
+
+
 def _gaps(material: Material, missing: list[str]) -> Iterator[Cell]:
     """Gap and relative gap of the samples that a verifier's scores keep; a problem of which none is kept counts 0."""
     scored = [{key: score for key, score in each.scores.items() if key[0] is Role.SAMPLE} for each in material.test]
@@ -273,15 +285,7 @@ def _gaps(material: Material, missing: list[str]) -> Iterator[Cell]:
     name = "binary" if binary else f"quantile-{TOP}"
     for t, (answers, scores) in enumerate(zip(material.test, scored, strict=True), start=1):
         problems = {
-            problem: tuple(
-                ScoredResponse(
-                    sample_index=each.sample.sample_index,
-                    correct=each.outcome is Outcome.CORRECT,
-                    score=scores.get((Role.SAMPLE, problem, each.sample.sample_index)),
-                )
-                for each in found
-                if each.outcome not in UNJUDGED
-            )
+            problem: _responses([each for each in found if each.outcome not in UNJUDGED], scores)
             for problem, found in by_problem(answers.judged[Role.SAMPLE]).items()
         }
         weighed = reweigh_all(problems, keeps)

@@ -5,21 +5,23 @@ each correct with probability p by itself. A verifier scores each response given
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import isclose, sqrt
 
 import numpy as np
 
-from selfimp_bench.protocols.verification.metrics.scored import Responses, ScoredResponse
+from selfimp_bench.protocols.verification.metrics.scored import Responses
 from selfimp_bench.protocols.verification.metrics.tournament import (
     Match,
     PlayedRound,
+    RoundColumns,
     Side,
     first_round,
     next_round,
     play,
+    round_accuracies,
     rounds_of,
 )
 
@@ -115,6 +117,34 @@ class PlayedProblem:
 Draw = Callable[[bool, float, np.random.Generator], float | None]
 
 
+def responses_of(rows: Iterable[tuple[int, bool, float | None]]) -> Responses:
+    """Responses by (sample index, grade, score)."""
+    samples, correct, scores = zip(*found, strict=True) if (found := list(rows)) else ((), (), ())
+    return Responses(
+        samples=np.array(samples, dtype=np.int64),
+        correct=np.array(correct, dtype=np.bool_),
+        scores=np.array(scores, dtype=np.float64),
+    )
+
+
+def columns_of(played: PlayedRound) -> RoundColumns:
+    """A round as it is read back."""
+    matches = played.matches
+    return RoundColumns(
+        a=np.array([each.match.a for each in matches], dtype=np.int64),
+        b=np.array([each.match.b for each in matches], dtype=np.int64),
+        winner=np.array([each.winner for each in matches], dtype=np.int64),
+        judged_a=np.array([each.judgement is Side.A for each in matches], dtype=np.bool_),
+        judged_b=np.array([each.judgement is Side.B for each in matches], dtype=np.bool_),
+    )
+
+
+def accuracies_of(correct: Mapping[int, bool], rounds: Iterable[PlayedRound]) -> tuple[float, ...]:
+    """``round_accuracies`` of rounds as they were played, and of grades by sample index."""
+    samples, grades = np.array(list(correct), dtype=np.int64), np.array(list(correct.values()), dtype=np.bool_)
+    return round_accuracies(samples, grades, [columns_of(each) for each in rounds])
+
+
 def simulate(
     population: Population, draws: Sequence[Draw], *, problems: int, samples: int, seed: int
 ) -> tuple[dict[str, Responses], ...]:
@@ -127,9 +157,8 @@ def simulate(
     for number, p in enumerate(_levels(population, problems, random)):
         grades = random.random(samples) < p
         for scored, draw in zip(found, draws, strict=True):
-            scored[str(number)] = tuple(
-                ScoredResponse(sample_index=i, correct=bool(grade), score=draw(bool(grade), p, random))
-                for i, grade in enumerate(grades)
+            scored[str(number)] = responses_of(
+                [(i, bool(grade), draw(bool(grade), p, random)) for i, grade in enumerate(grades)]
             )
     return found
 

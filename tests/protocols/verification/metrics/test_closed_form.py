@@ -19,10 +19,9 @@ from protocols.verification.metrics.closed_form import (
     tied_quantile_gap,
     tournament_accuracies,
 )
-from protocols.verification.metrics.simulator import JudgeLaw, Level, ScoreLaw
+from protocols.verification.metrics.simulator import JudgeLaw, Level, ScoreLaw, responses_of
 
 from selfimp_bench.protocols.verification.metrics.gap import EmptyFilter, gap, relative_gap
-from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
 from selfimp_bench.protocols.verification.metrics.selection import Quantile, Reweight, Threshold
 
 BINARY = ScoreLaw(scores=(1.0, 0.0), given_correct=(0.8, 0.2), given_wrong=(0.3, 0.7))
@@ -36,7 +35,7 @@ def enumerated(metric, law, p, n, empty):
     cells += [(False, s, (1 - p) * q) for s, q in zip(law.scores, law.given_wrong, strict=True)]
     total = defined = 0.0
     for outcome in product(cells, repeat=n):
-        responses = tuple(ScoredResponse(sample_index=i, correct=c, score=s) for i, (c, s, _) in enumerate(outcome))
+        responses = responses_of((i, c, s) for i, (c, s, _) in enumerate(outcome))
         value = metric({"x": responses}).values(empty)["x"]
         if value is not None:
             weight = prod(q for _, _, q in outcome)

@@ -3,9 +3,11 @@
 from fractions import Fraction
 from math import exp
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from protocols.verification.metrics.simulator import responses_of
 
 from selfimp_bench.measurement import pass_at_k
 from selfimp_bench.protocols.verification.metrics.gap import (
@@ -22,7 +24,7 @@ from selfimp_bench.protocols.verification.metrics.gap import (
     reweigh_all,
     reweigh_ensemble,
 )
-from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
+from selfimp_bench.protocols.verification.metrics.scored import Responses
 from selfimp_bench.protocols.verification.metrics.selection import Quantile, Reweight, Threshold
 
 ZERO, LEFT_OUT = EmptyFilter.ZERO, EmptyFilter.LEFT_OUT
@@ -30,7 +32,13 @@ ZERO, LEFT_OUT = EmptyFilter.ZERO, EmptyFilter.LEFT_OUT
 
 def problem(*pairs):
     """Responses from (correct, score) pairs."""
-    return tuple(ScoredResponse(sample_index=i, correct=bool(c), score=s) for i, (c, s) in enumerate(pairs))
+    return responses_of((i, bool(c), s) for i, (c, s) in enumerate(pairs))
+
+
+def taken(responses, order):
+    """The same responses in another order."""
+    samples, correct, scores = responses.samples[order], responses.correct[order], responses.scores[order]
+    return Responses(samples=samples, correct=correct, scores=scores)
 
 
 MIXED = {
@@ -93,7 +101,8 @@ def test_reweighting_is_the_mean_under_exponential_weights():
 
 
 def test_a_problem_without_responses_is_undefined_under_both_conventions():
-    for found in (gap({"x": ()}, Threshold(tau=0)), relative_gap({"x": ()}, Quantile(q=0.8))):
+    nothing = {"x": problem()}
+    for found in (gap(nothing, Threshold(tau=0)), relative_gap(nothing, Quantile(q=0.8))):
         assert (found.emptied, found.kept_share, found.values(ZERO)) == (frozenset(), None, {"x": None})
         assert found.mean(ZERO).value is None
 
@@ -161,7 +170,7 @@ def test_the_mean_of_the_pseudo_values_is_the_aggregate_ratio(problems, selectio
 
 @given(PROBLEMS, SELECTIONS, st.integers(1, 10))
 def test_a_constant_verifier_has_no_gap(responses, selection, score):
-    flat = tuple(ScoredResponse(sample_index=r.sample_index, correct=r.correct, score=float(score)) for r in responses)
+    flat = problem(*((correct, float(score)) for correct in responses.correct.tolist()))
     found = gap({"x": flat}, selection)
     assert found.values(ZERO) == {"x": 0.0}
     assert found.kept_share in (0, 1)
@@ -177,9 +186,9 @@ def test_an_oracle_with_the_quantile_1_minus_1_over_n_reaches_pass_at_n(grades):
 
 @given(PROBLEMS, SELECTIONS, st.randoms(use_true_random=False))
 def test_permuting_the_samples_changes_nothing_to_the_last_bit(responses, selection, random):
-    shuffled = list(responses)
-    random.shuffle(shuffled)
-    assert reweigh_all({"x": tuple(shuffled)}, selection) == reweigh_all({"x": responses}, selection)
+    order = list(range(len(responses)))
+    random.shuffle(order)
+    assert reweigh_all({"x": taken(responses, order)}, selection) == reweigh_all({"x": responses}, selection)
 
 
 @given(PROBLEMS, SELECTIONS)
@@ -212,7 +221,8 @@ def test_a_verifier_in_an_ensemble_with_itself_is_itself(responses, selection):
 
 def test_an_ensemble_keeps_only_what_all_its_filters_keep():
     scores = {"p": problem((1, 9), (0, 9), (1, 1), (0, None))}
-    votes = {"p": problem((1, 1), (0, 0), (1, 1), (0, 1))[::-1]}  # another order: matched by sample index
+    other_order = taken(problem((1, 1), (0, 0), (1, 1), (0, 1)), slice(None, None, -1))  # matched by sample index
+    votes = {"p": other_order}
     found = reweigh_ensemble(
         [Verified(problems=scores, filter=Threshold(tau=8)), Verified(problems=votes, filter=Threshold(tau=1))]
     )["p"]
@@ -231,9 +241,16 @@ def test_an_ensemble_is_of_verifiers_of_the_same_responses():
 
 def test_weights_must_fit_the_responses():
     responses = problem((1, 1), (0, 1))
-    for weight in ([1.0], [1.0, -1.0], [1.0, float("inf")]):
+    for weight in ([1.0], [1.0, -1.0], [1.0, float("inf")], [1.0, float("nan")]):
         with pytest.raises(ValueError, match="weight"):
-            reweigh(responses, weight)
+            reweigh(responses, np.array(weight))
+    assert reweigh(responses, np.array([1e-200, 1e-200])).kept_share == 1
+
+
+def test_responses_have_a_grade_and_a_score_each_and_are_all_different():
     with pytest.raises(ValueError, match="occurs twice"):
-        reweigh((responses[0], responses[0]), [1.0, 1.0])
-    assert reweigh(responses, [1e-200, 1e-200]).kept_share == 1
+        taken(problem((1, 1), (0, 1)), [0, 0])
+    with pytest.raises(ValueError, match="one each"):
+        Responses(samples=np.arange(2), correct=np.zeros(2, dtype=bool), scores=np.zeros(3))
+    with pytest.raises(ValueError, match="sample 1 has an infinite score"):
+        problem((1, 1), (0, float("inf")))

@@ -1,28 +1,32 @@
 """Weights of scores: hand-computed cuts, ties, responses without a score, and NumPy's quantile as a second opinion."""
 
-from math import ceil, e, nan
+from math import ceil, e, inf, nan
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from protocols.verification.metrics.simulator import responses_of
 
-from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
 from selfimp_bench.protocols.verification.metrics.selection import (
     Quantile,
     Reweight,
     Threshold,
     all_of,
     quantile_cut,
-    weights,
 )
+from selfimp_bench.protocols.verification.metrics.selection import weights as weights_of
 
 SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=40)
 SHARES = st.integers(0, 20).map(lambda i: i / 20)
 
 
 def scored(*scores):
-    return [ScoredResponse(sample_index=i, correct=False, score=s) for i, s in enumerate(scores)]
+    return responses_of((i, False, s) for i, s in enumerate(scores))
+
+
+def weights(responses, selection):
+    return tuple(weights_of(responses, selection).tolist())
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_responses_without_a_score_are_never_kept_and_do_not_move_the_quantile()
 
 
 @pytest.mark.parametrize("selection", [Quantile(q=0.5), Threshold(tau=0), Reweight(beta=1)])
-@pytest.mark.parametrize("responses", [[], scored(None, None)])
+@pytest.mark.parametrize("responses", [scored(), scored(None, None)])
 def test_without_any_score_every_weight_is_0(selection, responses):
     assert weights(responses, selection) == (0.0,) * len(responses)
 
@@ -95,12 +99,13 @@ def test_the_kept_share_is_at_least_what_the_quantile_says_and_exactly_that_with
 
 @given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=4))
 def test_an_and_keeps_what_every_filter_keeps_and_with_itself_is_itself(rows):
-    assert all_of(rows) == tuple(float(all(row[i] for row in rows)) for i in range(5))
-    assert all_of([rows[0]]) == all_of([rows[0], rows[0]]) == tuple(map(float, rows[0]))
+    filters = [np.array(row) for row in rows]
+    assert all_of(filters).tolist() == [all(row[i] for row in rows) for i in range(5)]
+    assert all_of(filters[:1]).tolist() == all_of([filters[0], filters[0]]).tolist() == rows[0]
 
 
 def test_an_and_is_of_filters_over_the_same_responses():
-    for rows in ([], [(0.5,)], [(1.0,), (1.0, 0.0)]):
+    for rows in ([], [np.array([0.5])], [np.array([True]), np.array([True, False])]):
         with pytest.raises(ValueError):
             all_of(rows)
 
@@ -113,7 +118,7 @@ def test_an_and_is_of_filters_over_the_same_responses():
         lambda: Threshold(tau=nan),
         lambda: Reweight(beta=0),
         lambda: Reweight(beta=nan),
-        lambda: ScoredResponse(sample_index=0, correct=True, score=nan),
+        lambda: scored(1.0, inf),
         lambda: quantile_cut([], 0.5),
     ],
 )

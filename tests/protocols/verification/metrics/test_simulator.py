@@ -27,6 +27,7 @@ from protocols.verification.metrics.simulator import (
     Level,
     LinearLaw,
     ScoreLaw,
+    accuracies_of,
     simulate,
     simulate_tournaments,
 )
@@ -45,7 +46,7 @@ from selfimp_bench.protocols.verification.metrics.gap import (
 )
 from selfimp_bench.protocols.verification.metrics.position import preference
 from selfimp_bench.protocols.verification.metrics.selection import Quantile, Reweight, Threshold
-from selfimp_bench.protocols.verification.metrics.tournament import after_round, round_accuracies
+from selfimp_bench.protocols.verification.metrics.tournament import after_round
 from selfimp_bench.protocols.verification.metrics.variance import verdict_variance
 
 DRAWS, PROBLEMS, SAMPLES = 60, 120, 10
@@ -157,7 +158,7 @@ def test_accuracies_and_gaps_of_tournament_rounds_and_the_preference_for_a_posit
     by_round, preferred, coins, matches = [], [], 0, 0
     for seed in range(DRAWS):
         played = simulate_tournaments(POPULATION, JUDGE, problems=PROBLEMS, samples=16, batch=8, seed=seed)
-        by_round.append([round_accuracies(each.correct, each.rounds) for each in played])
+        by_round.append([accuracies_of(each.correct, each.rounds) for each in played])
         first = [match.judgement for each in played for match in each.rounds[0].matches]
         preferred.append(preference(first).first_share)
         coins, matches = coins + sum(each.rounds[0].coins for each in played), matches + len(first)
@@ -175,9 +176,7 @@ def test_accuracies_and_gaps_of_tournament_rounds_and_the_preference_for_a_posit
 
 
 def pass_mean(problems, k):
-    return mean_over_problems(
-        [pass_at_k(n=len(own), c=sum(each.correct for each in own), k=k) for own in problems.values()]
-    )
+    return mean_over_problems([pass_at_k(n=len(own), c=int(own.correct.sum()), k=k) for own in problems.values()])
 
 
 @pytest.mark.parametrize("k", [1, 4, SAMPLES])
@@ -215,7 +214,7 @@ def test_the_pooled_correlation_of_two_verifiers():
 
 
 def scores(problems):
-    return {name: [each.score for each in responses] for name, responses in problems.items()}
+    return {name: responses.scores for name, responses in problems.items()}
 
 
 @pytest.mark.parametrize("p", [0.02, 0.5, 0.9])
@@ -233,16 +232,18 @@ def test_the_variance_of_verdicts(p):
 def test_a_linear_law_has_uniform_scores_and_the_stated_posterior():
     """40 000 responses, p = 0.4, slope 0.3: those in each tenth of the score are correct with p + slope (2 s - 1)."""
     (problems,) = simulate((Level(share=1, p=0.4),), [LinearLaw(slope=0.3).draw], problems=40, samples=1000, seed=3)
-    responses = [each for responses in problems.values() for each in responses]
+    correct = np.concatenate([each.correct for each in problems.values()])
+    drawn = np.concatenate([each.scores for each in problems.values()])
     for tenth in range(10):
-        inside = [each.correct for each in responses if tenth / 10 <= each.score < (tenth + 1) / 10]
+        inside = correct[(tenth / 10 <= drawn) & (drawn < (tenth + 1) / 10)].tolist()
         assert len(inside) == pytest.approx(4000, abs=4 * sqrt(4000 * 0.9))
         expected = 0.4 + 0.3 * (2 * (tenth + 0.5) / 10 - 1)
         assert fmean(inside) == pytest.approx(expected, abs=4 * sqrt(0.25 / len(inside)))
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not():
-    one, same, other = (simulate(POPULATION, [SCORE.draw], problems=5, samples=8, seed=seed) for seed in (1, 1, 2))
+    drawn = (simulate(POPULATION, [SCORE.draw], problems=5, samples=8, seed=seed)[0] for seed in (1, 1, 2))
+    one, same, other = (str([(each.correct.tolist(), each.scores.tolist()) for each in own.values()]) for own in drawn)
     assert one == same != other
 
 

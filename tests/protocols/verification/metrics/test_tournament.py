@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from protocols.verification.metrics.simulator import accuracies_of, columns_of
 
 from selfimp_bench.protocols.verification.metrics.gap import EmptyFilter, gap_of, relative_gap_of
 from selfimp_bench.protocols.verification.metrics.tournament import (
@@ -14,7 +15,6 @@ from selfimp_bench.protocols.verification.metrics.tournament import (
     first_round,
     next_round,
     play,
-    round_accuracies,
     rounds_of,
 )
 
@@ -91,7 +91,7 @@ def test_accuracies_by_round_and_their_gaps_by_hand():
         play(next_round((0, 3, 5, 6)), [B, A], seed=0),
         play(next_round((3, 5)), [A], seed=0),
     ]
-    accuracies = round_accuracies({index: index in (0, 3, 4) for index in range(8)}, rounds)
+    accuracies = accuracies_of({index: index in (0, 3, 4) for index in range(8)}, rounds)
     assert accuracies == (3 / 8, 1 / 2, 1 / 2, 1.0)
     last = {"x": after_round(accuracies, entrants=8, after=3)}
     assert gap_of(last).per_problem == {"x": 5 / 8}
@@ -113,23 +113,23 @@ def test_rounds_that_do_not_follow_each_other_are_refused():
     other = play((Match(a=1, b=2),), [A], seed=0)
     grades = dict.fromkeys(range(4), True)
     with pytest.raises(ValueError, match="does not pair the winners"):
-        round_accuracies(grades, [first, other])
+        accuracies_of(grades, [first, other])
     with pytest.raises(ValueError, match="at least one round"):
-        round_accuracies(grades, [])
+        accuracies_of(grades, [])
     with pytest.raises(ValueError, match="no grade"):
-        round_accuracies({0: True}, [first])
+        accuracies_of({0: True}, [first])
 
 
 def test_a_winner_must_fit_the_judgement():
     for judgement, winner in ((A, 1), (B, 0), (None, 2)):
         with pytest.raises(ValueError, match="cannot win"):
-            PlayedMatch(match=Match(a=0, b=1), judgement=judgement, winner=winner)
+            columns_of(PlayedRound(matches=(PlayedMatch(match=Match(a=0, b=1), judgement=judgement, winner=winner),)))
 
 
 @given(st.lists(st.booleans(), min_size=16, max_size=16))
 def test_a_verifier_that_knows_the_grades_never_loses_a_correct_response_to_a_wrong_one(grades):
     rounds = played(lambda match: A if grades[match.a] >= grades[match.b] else B, list(range(16)), 16)
-    accuracies = round_accuracies(dict(enumerate(grades)), rounds)
+    accuracies = accuracies_of(dict(enumerate(grades)), rounds)
     assert list(accuracies) == sorted(accuracies)
     assert accuracies[-1] == any(grades)
 
@@ -137,5 +137,5 @@ def test_a_verifier_that_knows_the_grades_never_loses_a_correct_response_to_a_wr
 @given(st.lists(st.booleans(), min_size=8, max_size=8))
 def test_the_worst_verifier_keeps_a_correct_response_only_where_all_are(grades):
     rounds = played(lambda match: B if grades[match.a] > grades[match.b] else A, list(range(8)), 8)
-    assert round_accuracies(dict(enumerate(grades)), rounds)[-1] == all(grades)
+    assert accuracies_of(dict(enumerate(grades)), rounds)[-1] == all(grades)
     assert isinstance(rounds[0], PlayedRound)

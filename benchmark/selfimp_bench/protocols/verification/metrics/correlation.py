@@ -7,9 +7,12 @@ one of each of its responses (a verifier's scores); two are compared where both 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-Variable = Mapping[str, Sequence[float | None]]
-"""The values of each problem, None where undefined."""
+Values = Sequence[float | None] | NDArray[np.float64]
+"""Of one problem; None or NaN where undefined."""
+Variable = Mapping[str, Values]
+"""The values of each problem."""
 
 
 def correlation_values(first: Variable, second: Variable) -> dict[str, float | None]:
@@ -24,19 +27,22 @@ def correlation_values(first: Variable, second: Variable) -> dict[str, float | N
     """
     if {name: len(values) for name, values in first.items()} != {name: len(own) for name, own in second.items()}:
         raise ValueError("two variables are not measured on the same problems and responses")
-    pairs = {
-        name: [(x, y) for x, y in zip(values, second[name], strict=True) if x is not None and y is not None]
-        for name, values in first.items()
-    }
-    table = np.array([pair for own in pairs.values() for pair in own], dtype=np.float64).reshape(-1, 2)
+    pairs = {name: _both(values, second[name]) for name, values in first.items()}
+    table = np.concatenate([np.empty((0, 2)), *pairs.values()])
     if len(table) < 2 or any((column == column[0]).all() for column in table.T):
         return dict.fromkeys(first)
     u, v = ((column - column.mean()) / column.std() for column in table.T)
     r = float(np.mean(u * v))
     influence = u * v - r * (u**2 + v**2) / 2
-    weight = sum(bool(own) for own in pairs.values()) / len(table)
+    weight = sum(len(own) > 0 for own in pairs.values()) / len(table)
     ends = np.cumsum([len(own) for own in pairs.values()])
     return {
-        name: r + weight * float(np.sum(influence[end - len(own) : end])) if own else None
+        name: r + weight * float(np.sum(influence[end - len(own) : end])) if len(own) else None
         for (name, own), end in zip(pairs.items(), ends, strict=True)
     }
+
+
+def _both(first: Values, second: Values) -> NDArray[np.float64]:
+    """The values of one problem in pairs, where both are defined."""
+    table = np.array([first, second], dtype=np.float64).T
+    return table[~np.isnan(table).any(axis=1)]

@@ -8,11 +8,15 @@ whose responses are all correct (0 / 0: left out).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import fsum, isfinite
+from math import fsum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from selfimp_bench.measurement import Estimate, mean_over_problems
-from selfimp_bench.protocols.verification.metrics.scored import Responses, ScoredResponse
-from selfimp_bench.protocols.verification.metrics.selection import Filter, Selection, all_of, weights
+from selfimp_bench.protocols.verification.metrics.scored import Responses
+from selfimp_bench.protocols.verification.metrics.selection import Filter, Selection, Weights, all_of, weights
 
 
 class EmptyFilter(StrEnum):
@@ -40,26 +44,39 @@ class Reweighted:
     kept_share: float | None
 
 
-def reweigh(responses: Sequence[ScoredResponse], weight: Sequence[float]) -> Reweighted:
+NOTHING: Final = Reweighted(responses=0, unscored=0, accuracy=None, reweighted=None, kept_share=None)
+"""A problem without responses."""
+
+
+def reweigh(responses: Responses, weight: Weights) -> Reweighted:
     """One problem's accuracy before and after ``weight`` (one per response, finite, at least 0).
 
-    Independent of the order of the responses, to the last bit. Raises ValueError for weights that do not fit and for
-    a sample index that occurs twice.
+    Independent of the order of the responses, to the last bit. Raises ValueError for weights that do not fit.
     """
     if len(weight) != len(responses):
         raise ValueError(f"{len(weight)} weights for {len(responses)} responses")
-    if any(not (isfinite(w) and w >= 0) for w in weight):
-        raise ValueError("a weight is negative or not finite")
-    if len({response.sample_index for response in responses}) != len(responses):
-        raise ValueError("a sample index occurs twice among the responses of one problem")
-    n, total = len(responses), fsum(weight)
+    of_correct, total, share = (_counts if weight.dtype == np.bool_ else _sums)(weight, responses.correct)
     return Reweighted(
-        responses=n,
-        unscored=sum(response.score is None for response in responses),
-        accuracy=sum(response.correct for response in responses) / n if n else None,
-        reweighted=fsum(w for r, w in zip(responses, weight, strict=True) if r.correct) / total if total else None,
-        kept_share=_effective_share(weight) if n else None,
+        responses=len(responses),
+        unscored=responses.unscored,
+        accuracy=responses.accuracy,
+        reweighted=of_correct / total if total else None,
+        kept_share=share if len(responses) else None,
     )
+
+
+def _counts(weight: Weights, correct: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Of a filter: how many are kept and correct, how many are kept, and their share."""
+    kept = np.asarray(weight, dtype=np.bool_)
+    total = int(np.count_nonzero(kept))
+    return int(np.count_nonzero(kept & correct)), total, total / len(kept) if total else 0.0
+
+
+def _sums(weight: Weights, correct: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """The weight of the correct ones, that of all, and the effective share. Raises ValueError for what is no weight."""
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError("a weight is negative or not finite")
+    return fsum(weight[correct].tolist()), fsum(weight.tolist()), _effective_share(weight) if len(weight) else 0.0
 
 
 def reweigh_all(problems: Mapping[str, Responses], selection: Selection) -> dict[str, Reweighted]:
@@ -91,17 +108,23 @@ def reweigh_ensemble(verifiers: Sequence[Verified]) -> dict[str, Reweighted]:
 
 
 def _ensemble(name: str, verifiers: Sequence[Verified]) -> Reweighted:
-    rows = [sorted(verifier.problems[name], key=lambda r: r.sample_index) for verifier in verifiers]
+    rows = [_in_order(verifier.problems[name]) for verifier in verifiers]
+    first = rows[0]
     for row in rows[1:]:
-        if [(r.sample_index, r.correct) for r in row] != [(r.sample_index, r.correct) for r in rows[0]]:
+        if not (np.array_equal(row.samples, first.samples) and np.array_equal(row.correct, first.correct)):
             raise ValueError(f"the verifiers of an ensemble differ in the responses or grades of problem {name!r}")
     kept = all_of([weights(row, verifier.filter) for row, verifier in zip(rows, verifiers, strict=True)])
-    unusable = [any(r.score is None for r in column) for column in zip(*rows, strict=True)]
-    merged = tuple(
-        ScoredResponse(sample_index=r.sample_index, correct=r.correct, score=None if lacks else w)
-        for r, w, lacks in zip(rows[0], kept, unusable, strict=True)
-    )
+    usable = np.all([row.usable for row in rows], axis=0)
+    merged = Responses(samples=first.samples, correct=first.correct, scores=np.where(usable, kept, np.nan))
     return reweigh(merged, kept)
+
+
+def _in_order(responses: Responses) -> Responses:
+    """By sample index."""
+    order = np.argsort(responses.samples)
+    if (order[1:] > order[:-1]).all():
+        return responses
+    return Responses(samples=responses.samples[order], correct=responses.correct[order], scores=responses.scores[order])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,13 +237,13 @@ def aggregate_pseudo_values(problems: Mapping[str, Reweighted], empty: EmptyFilt
     return {name: values.get(name) for name in problems}
 
 
-def _effective_share(weight: Sequence[float]) -> float:
+def _effective_share(weight: Weights) -> float:
     """(sum w)^2 / (n sum w^2), of weights over the heaviest, so that no square vanishes; 0 where all are 0."""
-    heaviest = max(weight)
+    heaviest = float(weight.max())
     if not heaviest:
         return 0.0
-    scaled = [w / heaviest for w in weight]
-    return fsum(scaled) ** 2 / fsum(w * w for w in scaled) / len(weight)
+    scaled = weight / heaviest
+    return fsum(scaled.tolist()) ** 2 / fsum((scaled * scaled).tolist()) / len(weight)
 
 
 def _pairs(problems: Mapping[str, Reweighted], empty: EmptyFilter) -> dict[str, tuple[float, float]]:

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import ceil, exp, isfinite
 
-from selfimp_bench.protocols.verification.metrics.scored import ScoredResponse
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from selfimp_bench.protocols.verification.metrics.scored import Responses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +62,27 @@ Filter = Quantile | Threshold
 Selection = Filter | Reweight
 
 
-def weights(responses: Sequence[ScoredResponse], selection: Selection) -> tuple[float, ...]:
-    """The weight of each response of one problem, in their order: 0 or 1 for a filter, 0 to 1 for ``Reweight``.
+Weights = NDArray[np.float64] | NDArray[np.bool_]
+"""Of responses, finite and at least 0; of a filter whether it keeps each."""
+
+
+def weights(responses: Responses, selection: Selection) -> Weights:
+    """The weight of each response of one problem, in their order: kept or not for a filter, 0 to 1 for ``Reweight``.
 
     A response without a score weighs 0. Weights of ``Reweight`` are divided by that of the highest score, which
     changes no reweighted mean and cannot overflow.
     """
-    scores = [response.score for response in responses if response.score is not None]
-    if not scores:
-        return (0.0,) * len(responses)
+    if not len(responses.known):
+        return np.zeros(len(responses), dtype=np.bool_)
     if isinstance(selection, Reweight):
-        best = max(scores)
-        return tuple(0.0 if r.score is None else exp((r.score - best) / selection.beta) for r in responses)
-    least = selection.tau if isinstance(selection, Threshold) else quantile_cut(scores, selection.q)
-    return tuple(float(r.score is not None and r.score >= least) for r in responses)
+        best, beta = float(responses.known.max()), selection.beta
+        each = zip(responses.scores.tolist(), responses.usable.tolist(), strict=True)
+        return np.array([exp((score - best) / beta) if usable else 0.0 for score, usable in each])
+    least = selection.tau if isinstance(selection, Threshold) else quantile_cut(responses.known, selection.q)
+    return np.asarray(responses.scores >= least)
 
 
-def quantile_cut(scores: Sequence[float], q: float) -> float:
+def quantile_cut(scores: ArrayLike, q: float) -> float:
     """The lowest score that a filter at the q-quantile of these scores keeps.
 
     The quantile is the one at position q (n - 1) between the sorted scores, interpolated (Hyndman and Fan's type 7,
@@ -83,19 +91,26 @@ def quantile_cut(scores: Sequence[float], q: float) -> float:
     written as: 0.8 of 6 scores is position 4 exactly. Without ties n - ceil(q (n - 1)) are kept, 26 of 128 at 0.8;
     ties at the cut are all kept. Raises ValueError without scores.
     """
-    if not scores:
+    known = np.asarray(scores, dtype=np.float64)
+    if not len(known):
         raise ValueError("no scores; expected at least one")
-    return sorted(scores)[ceil(Fraction(repr(float(q))) * (len(scores) - 1))]
+    place = _position(float(q), len(known))
+    return float(np.partition(known, place)[place])
 
 
-def all_of(each: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """The AND of filters: a response weighs 1 where it does in every row of ``each``, else 0; rows are verifiers.
+@cache
+def _position(q: float, scores: int) -> int:
+    return ceil(Fraction(repr(q)) * (scores - 1))
 
-    Source: 2412.02674, Section 6.3. Raises ValueError without rows, for rows of different lengths and for weights
-    other than 0 and 1, of which there is no AND.
+
+def all_of(each: Sequence[Weights]) -> NDArray[np.bool_]:
+    """The AND of filters: a response is kept where it is in every row of ``each``; rows are verifiers.
+
+    Source: 2412.02674, Section 6.3. Raises ValueError without rows, for rows of different lengths and for weights that
+    are no filter's, of which there is no AND.
     """
     if not each:
         raise ValueError("an AND needs at least one filter")
-    if any(weight not in (0, 1) for row in each for weight in row):
-        raise ValueError("an AND is of filters; expected weights 0 and 1 only")
-    return tuple(float(all(column)) for column in zip(*each, strict=True))
+    if any(row.dtype != np.bool_ for row in each):
+        raise ValueError("an AND is of filters; expected kept or not of every response")
+    return np.asarray(np.all(np.stack(each), axis=0))

@@ -6,11 +6,14 @@ Responses are named by their sample index, so that no grade is needed before the
 Assumed where the paper is silent: batches and pairs are in sample order, and each pair is judged once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
 
 from selfimp_bench.protocols.verification.metrics.gap import Reweighted
 
@@ -38,12 +41,6 @@ class PlayedMatch:
     judgement: Side | None
     winner: int
 
-    def __post_init__(self) -> None:
-        """Read back from a file, a winner may fit neither the pair nor the judgement."""
-        expected = {None: {self.match.a, self.match.b}, Side.A: {self.match.a}, Side.B: {self.match.b}}[self.judgement]
-        if self.winner not in expected:
-            raise ValueError(f"sample {self.winner} cannot win {self.match} judged {self.judgement}")
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlayedRound:
@@ -60,6 +57,40 @@ class PlayedRound:
     def coins(self) -> int:
         """How many matches had no usable judgement."""
         return sum(each.judgement is None for each in self.matches)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoundColumns:
+    """The matches of one round of one problem as it is read back, in the order of the bracket.
+
+    a, b, winner: sample indices. judged_a, judged_b: whether this side was preferred; neither where a coin decided.
+    Raises ValueError for a winner that fits neither the pair nor the judgement.
+    """
+
+    a: NDArray[np.int64]
+    b: NDArray[np.int64]
+    winner: NDArray[np.int64]
+    judged_a: NDArray[np.bool_]
+    judged_b: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        """Any file may be read."""
+        fits = ((self.winner == self.a) & ~self.judged_b) | ((self.winner == self.b) & ~self.judged_a)
+        if not fits.all():
+            wrong = int(np.flatnonzero(~fits)[0])
+            match = f"{self.a[wrong]} against {self.b[wrong]} as it was judged"
+            raise ValueError(f"sample {self.winner[wrong]} cannot win {match}")
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Whether a judgement decided each match, and no coin."""
+        return self.judged_a | self.judged_b
+
+    @property
+    def judgements(self) -> Iterator[Side | None]:
+        """The side preferred in each match; None where a coin decided."""
+        sides = zip(self.judged_a.tolist(), self.judged_b.tolist(), strict=True)
+        return (Side.A if is_a else Side.B if is_b else None for is_a, is_b in sides)
 
 
 def rounds_of(batch: int) -> int:
@@ -105,22 +136,24 @@ def play(matches: Sequence[Match], judgements: Sequence[Side | None], *, seed: i
     return PlayedRound(matches=tuple(played))
 
 
-def round_accuracies(correct: Mapping[int, bool], rounds: Sequence[PlayedRound]) -> tuple[float, ...]:
+def round_accuracies(
+    samples: NDArray[np.int64], correct: NDArray[np.bool_], rounds: Sequence[RoundColumns]
+) -> tuple[float, ...]:
     """The accuracy of one problem's entrants, then of the winners of each round: shares, one more than rounds.
 
-    Source: 2412.02674, Figures 6 and 15. ``correct`` is by sample index. Raises ValueError without rounds, where a
-    round does not pair the winners of the one before, and where an entrant has no grade.
+    Source: 2412.02674, Figures 6 and 15. ``correct`` are the grades of ``samples``. Raises ValueError without rounds,
+    where a round does not pair the winners of the one before, and where an entrant has no grade.
     """
     if not rounds:
         raise ValueError("a tournament needs at least one round")
     for earlier, later in pairwise(rounds):
-        if tuple(each.match for each in later.matches) != next_round(earlier.winners):
+        if not (np.array_equal(later.a, earlier.winner[::2]) and np.array_equal(later.b, earlier.winner[1::2])):
             raise ValueError("a round does not pair the winners of the round before it in their order")
-    entrants = [index for each in rounds[0].matches for index in (each.match.a, each.match.b)]
-    ungraded = [index for index in entrants if index not in correct]
-    if ungraded:
+    entrants = np.concatenate([rounds[0].a, rounds[0].b])
+    right, graded = set(samples[correct].tolist()), set(samples.tolist())
+    if ungraded := [index for index in entrants.tolist() if index not in graded]:
         raise ValueError(f"sample {ungraded[0]} took part in a tournament but has no grade")
-    return tuple(_share(correct, each) for each in (entrants, *(played.winners for played in rounds)))
+    return tuple(_share(right, each.tolist()) for each in (entrants, *(played.winner for played in rounds)))
 
 
 def after_round(accuracies: Sequence[float], *, entrants: int, after: int, since: int = 0) -> Reweighted:
@@ -140,5 +173,5 @@ def after_round(accuracies: Sequence[float], *, entrants: int, after: int, since
     )
 
 
-def _share(correct: Mapping[int, bool], indices: Sequence[int]) -> float:
-    return sum(correct[index] for index in indices) / len(indices)
+def _share(right: set[int], taken: Sequence[int]) -> float:
+    return sum(index in right for index in taken) / len(taken)

@@ -1,0 +1,50 @@
+"""Columns of Arrow tables as NumPy arrays, without pyarrow's own ``to_numpy``, which imports pandas if it is there."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+def integers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A column of whole numbers. Raises an ArrowException where one is missing."""
+    return np.asarray(np.from_dlpack(column.combine_chunks()), dtype=np.int64)
+
+
+def floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """A column of numbers, NaN where one is missing."""
+    batch = pa.RecordBatch.from_arrays([column.combine_chunks()], names=["value"])
+    return np.asarray(batch.to_tensor(null_to_nan=True).to_numpy().ravel(), dtype=np.float64)
+
+
+def labels(column: pa.ChunkedArray) -> tuple[tuple[Any, ...], NDArray[np.int64]]:
+    """The different values of a column in the order of their first rows, None among them, and by row which it is."""
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return tuple(encoded.dictionary.to_pylist()), integers(pa.chunked_array([encoded.indices]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """Rows put together by what they are about: ``names`` in the order of their first rows.
+
+    order: sorts the rows so, and leaves those of one name in their order. ends: where in it each name's end.
+    """
+
+    names: tuple[str, ...]
+    order: NDArray[np.intp]
+    ends: NDArray[np.intp]
+
+    def parts(self, column: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """A column's values of each name."""
+        return iter(np.split(column[self.order], self.ends[:-1]) if self.names else ())
+
+
+def grouped(names: Sequence[str], codes: NDArray[np.int64]) -> Groups:
+    """Rows by name, of which ``codes`` are the numbers."""
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    return Groups(names=tuple(names), order=np.argsort(codes, kind="stable"), ends=ends)
