@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from fast_tier import pytest_runtest_call
 from hypothesis import settings
 from support import ManifestMaker
+
+__all__ = ["pytest_runtest_call"]
 
 # A small run is over before processes for its steps have started; tests of these say how many cores there are.
 os.environ.setdefault("SELFIMP_BENCH_CORES", "1")

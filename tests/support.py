@@ -1,10 +1,11 @@
 """What several test modules use: small manifests made from the shipped tiny experiment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from selfimp_bench.manifest.catalog import find
@@ -16,6 +17,11 @@ from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.tiny_gsm import generate
 
 ROOT = Path(__file__).parent.parent
+
+
+def slow_but(fast: Collection[object], values: Iterable[object]) -> list[Any]:
+    """Parameters of which all but a few are left to the slow tier."""
+    return [each if each in fast else pytest.param(each, marks=pytest.mark.slow) for each in values]
 
 
 def resolved_data(name: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def call(step: dict[str, Any], workspace: Path, inputs: dict[str, str]) -> subpr
     )
 
 
+@pytest.mark.slow
 def test_a_smoke_run_of_one_s_own_file_and_a_name_that_is_none_are_in_the_summary_and_the_reports(
     make_manifest: ManifestMaker, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from support import slow_but
 
 from selfimp_bench.runs.validate import PaperJudgement, validate
 
@@ -16,12 +17,12 @@ def looked_at(study: str, *, judged: bool) -> PaperJudgement:
     return paper
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", slow_but(["tiny", "tiny-gap"], STUDIES))
 def test_every_claim_can_fail_and_can_hold(study: str) -> None:
     assert all(each.flaw is None for each in looked_at(study, judged=False).panel)
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", slow_but(["tiny", "tiny-gap"], STUDIES))
 def test_hardly_a_claim_is_true_in_as_many_worlds_as_the_published_one(study: str) -> None:
     """A panel that told no world from another would find no flaw in any claim."""
     true_in = Counter(world for each in looked_at(study, judged=False).panel for world in each.holds_in)

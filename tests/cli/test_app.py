@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from support import ManifestMaker
+from support import ManifestMaker, slow_but
 
 from selfimp_bench.cli.app import cli
 from selfimp_bench.cli.command import PROFILES
@@ -27,6 +27,9 @@ from selfimp_bench.runs.forecast import forecast
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.store import Store
 from selfimp_bench.tasks.grading.graders import GRADERS
+
+FIRST = {entry.path: entry.name for entry in reversed(entries())}
+"""The first experiment of every study."""
 
 
 def _call(*arguments: str | Path) -> Result:
@@ -97,7 +100,7 @@ def _interrupted(manifest: str, home: Path, seconds: float) -> str:
     return said
 
 
-@pytest.mark.parametrize("name", sorted({entry.name for entry in entries()}))
+@pytest.mark.parametrize("name", slow_but(FIRST.values(), sorted({entry.name for entry in entries()})))
 def test_show_prints_every_claim_and_every_assumption(name: str) -> None:
     (shown,) = _json(_call("show", name, "--json"))["experiments"]
     text = " ".join(_call("show", name).stdout.split())
@@ -531,6 +534,7 @@ def test_a_smoke_run_judges_nothing_and_says_so(make_manifest: ManifestMaker, tm
     assert "not judged (smoke)" in result.stdout
 
 
+@pytest.mark.slow
 def test_reproduce_prints_one_json_document_on_standard_output(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "selfimp_bench", "reproduce", str(make_manifest()), "--json"]
     run = subprocess.run([*command, "--home", str(tmp_path / "h")], capture_output=True, text=True, check=False)

@@ -192,6 +192,7 @@ def test_the_fake_one_gives_the_same_vectors_on_every_machine() -> None:
     assert vector[:4].tolist() == pytest.approx([0.0679086, -0.2872406, -0.0949033, -0.1278031], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_version_names_the_engine_and_its_libraries() -> None:
     assert engine_version("embedder").startswith("embedder, sentence-transformers ")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from support import slow_but
 
 from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, Prompt, SamplerSettings
 from selfimp_bench.engines.hf.model import HfModel, choose, load_model
@@ -20,6 +21,7 @@ from .conftest import BOS
 
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=24, stop=())
 RANDOM = replace(GREEDY, temperature=0.9)
+FILTERED = Decoding(temperature=1.5, top_p=0.9, top_k=30, max_tokens=1, stop=())
 
 
 def run(folder: Path, prompts: Sequence[Prompt], decoding: Decoding, *, rows: int) -> dict[tuple[str, int], Completion]:
@@ -51,7 +53,7 @@ def thirteen_at_a_time(
 
 
 @pytest.mark.parametrize("decoding", [GREEDY, RANDOM], ids=["greedy", "random"])
-@pytest.mark.parametrize("rows", [1, 5, 48])
+@pytest.mark.parametrize("rows", slow_but([5], [1, 5, 48]))
 def test_the_batch_changes_no_token(
     thirteen_at_a_time: dict[Decoding, dict[tuple[str, int], Completion]],
     model_folder: Path,
@@ -63,6 +65,7 @@ def test_the_batch_changes_no_token(
     assert run(model_folder, some, decoding, rows=rows).items() <= thirteen_at_a_time[decoding].items()
 
 
+@pytest.mark.slow
 def test_rows_leave_at_several_steps_and_generation_goes_on(model_folder: Path, prompts: Sequence[Prompt]) -> None:
     lengths = {len(each.token_ids) for each in run(model_folder, prompts, RANDOM, rows=48).values()}
     assert len(lengths) > 8  # so the tests above saw the batch shrink
@@ -85,13 +88,16 @@ def filtered(logits: np.ndarray, decoding: Decoding) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "decoding",
-    [
-        Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=1, stop=()),
-        Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=1, stop=()),
-        Decoding(temperature=1.5, top_p=1.0, top_k=20, max_tokens=1, stop=()),
-        Decoding(temperature=1.2, top_p=0.8, top_k=-1, max_tokens=1, stop=()),
-        Decoding(temperature=1.5, top_p=0.9, top_k=30, max_tokens=1, stop=()),
-    ],
+    slow_but(
+        [FILTERED],
+        [
+            Decoding(temperature=1.0, top_p=1.0, top_k=-1, max_tokens=1, stop=()),
+            Decoding(temperature=0.7, top_p=1.0, top_k=-1, max_tokens=1, stop=()),
+            Decoding(temperature=1.5, top_p=1.0, top_k=20, max_tokens=1, stop=()),
+            Decoding(temperature=1.2, top_p=0.8, top_k=-1, max_tokens=1, stop=()),
+            FILTERED,
+        ],
+    ),
     ids=str,
 )
 def test_next_tokens_have_the_frequencies_of_the_filtered_model(model_folder: Path, decoding: Decoding) -> None:
@@ -131,7 +137,7 @@ def label_logprobs(
     return {each.prompt_id: each.logprobs for batch in model.label_logprobs(asked, labels) for each in batch}
 
 
-@pytest.mark.parametrize("rows", [1, 5, 48])
+@pytest.mark.parametrize("rows", slow_but([5], [1, 5, 48]))
 def test_label_scores_are_the_whole_softmax_of_each_prompt_alone(
     model_folder: Path, prompts: Sequence[Prompt], rows: int
 ) -> None:

@@ -61,7 +61,7 @@ def first_loss(model: Any, rows: list[tuple[list[int], ...]]) -> float:
 
 
 @pytest.mark.parametrize("lora", [LORA, FOUR_BITS], ids=["float32", "nf4"])
-@pytest.mark.parametrize("rows", [sft_rows(8), dpo_rows(8)], ids=["sft", "dpo"])
+@pytest.mark.parametrize("rows", [sft_rows(8), pytest.param(dpo_rows(8), marks=pytest.mark.slow)], ids=["sft", "dpo"])
 def test_only_the_named_layers_change_and_by_no_more_than_the_rank(
     make_job: MakeJob, train: Callable[[TrainJob], Path], rows: Any, lora: Lora
 ) -> None:

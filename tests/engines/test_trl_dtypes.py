@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from support import slow_but
 
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.engines.trl.config import CHECKPOINTS
@@ -43,7 +44,7 @@ def assert_nothing_changed(job: TrainJob, split: Split, folder: Path) -> None:
     assert sum(changed.values()) == 0, changed
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", slow_but(["bfloat16"], ["float32", "bfloat16"]))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_step_at_rate_0_changes_no_weight_on_one_process(
     dtype: str, precision: Literal["float32", "bfloat16"], make_job: MakeJob, tmp_path: Path

@@ -163,6 +163,7 @@ def test_dpo_is_adamw_on_the_mean_loss_of_the_pairs(make_job: MakeJob, run: Call
     assert (margins(load_model(folder), rows) > before).all()
 
 
+@pytest.mark.slow
 def test_rpo_is_dpo_plus_the_weighted_sft_loss_of_the_chosen_completions(
     make_job: MakeJob, run: Callable[[TrainJob], Path]
 ) -> None:
@@ -175,6 +176,7 @@ def test_rpo_is_dpo_plus_the_weighted_sft_loss_of_the_chosen_completions(
     assert_same_training(run(job), by_hand, model)
 
 
+@pytest.mark.slow
 def test_a_loss_of_another_package_is_trained_by_as_dpo_s_own(
     make_job: MakeJob, run: Callable[[TrainJob], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +201,7 @@ def test_a_loss_of_another_package_is_trained_by_as_dpo_s_own(
     assert_same_training(run(job), by_hand, model)
 
 
+@pytest.mark.slow
 def test_steps_stop_in_the_middle_of_an_epoch_and_go_on_into_the_next(
     make_job: MakeJob, run: Callable[[TrainJob], Path]
 ) -> None:
@@ -206,6 +209,7 @@ def test_steps_stop_in_the_middle_of_an_epoch_and_go_on_into_the_next(
         assert len(log(run(make_job(sft_rows(10), epochs=None, steps=steps)))) == steps
 
 
+@pytest.mark.slow
 def test_dpo_measures_against_the_reference_it_is_given(
     make_job: MakeJob, run: Callable[[TrainJob], Path], tmp_path: Path
 ) -> None:
@@ -223,6 +227,7 @@ def test_dpo_measures_against_the_reference_it_is_given(
     assert log(run(replace(job, reference=folder)))[0]["loss"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_bytes_and_another_seed_others(
     make_job: MakeJob, run: Callable[[TrainJob], Path]
 ) -> None:
@@ -233,6 +238,7 @@ def test_two_runs_write_the_same_bytes_and_another_seed_others(
     assert (first / "model.safetensors").read_bytes() != (third / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_and_micro_batches_change_no_result(
     make_job: MakeJob, run: Callable[[TrainJob], Path]
 ) -> None:

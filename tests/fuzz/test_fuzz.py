@@ -7,12 +7,12 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import slow_but
 
 from fuzz.drive import Fed, feed, words
 from fuzz.target import Target
 from fuzz.targets import targets
 
-INPUTS: Final = 3000
 EDITS: Final = st.lists(st.tuples(st.integers(0, 2**30), st.integers(0, 2**30)), min_size=1, max_size=4)
 
 
@@ -21,6 +21,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Target]:
     return targets(tmp_path_factory.mktemp("fuzz"))
 
 
+@pytest.mark.parametrize("inputs", slow_but([300], [300, 3000]))
 @pytest.mark.parametrize(
     "name",
     [
@@ -36,14 +37,16 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Target]:
         "bundles",
     ],
 )
-def test_three_thousand_damaged_files_give_no_traceback(known: Mapping[str, Target], name: str, tmp_path: Path) -> None:
+def test_hundreds_and_thousands_of_damaged_files_give_no_traceback(
+    known: Mapping[str, Target], name: str, inputs: int, tmp_path: Path
+) -> None:
     target, fed = known[name], Fed()
     for number in range(len(target.seeds)):
         feed(target, number, [], tmp_path, fed)
     assert fed.counts == {"accepted": len(target.seeds)}, "the files as they are"
 
     @settings(
-        max_examples=round(INPUTS * target.share),
+        max_examples=round(inputs * target.share),
         derandomize=True,
         deadline=None,
         database=None,

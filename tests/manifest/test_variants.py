@@ -115,6 +115,7 @@ def test_words_names_and_options() -> None:
     assert [each.value for each in read_changes(options[1::2])] == [5e-7, "1"]
 
 
+@pytest.mark.slow
 def test_every_value_that_a_shipped_experiment_lists_makes_an_experiment() -> None:
     listing = set()
     for entry in entries():

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from completions_support import HOSTILE, hostile, many
 from playwright.sync_api import Browser, Page
 from runs.test_study import study_of
-from support import ManifestMaker
+from support import ManifestMaker, slow_but
 
 from selfimp_bench.cli.app import cli
 from selfimp_bench.report import samples as module
@@ -70,7 +70,7 @@ def _written(read: Callable[[], module.Completions], folder: Path) -> Path:
 PAGES = ("study", "run", "comparison", "assessed", "samples")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", slow_but([False], [False, True]), ids=["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_can_be_read_by_everybody(chromium: Browser, pages: dict[str, Path], name: str, dark: bool) -> None:
     with opened(chromium, pages[name], WIDE, dark=dark) as found:
@@ -78,24 +78,28 @@ def test_a_page_can_be_read_by_everybody(chromium: Browser, pages: dict[str, Pat
         assert seen + found.deeds == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_a_phone(chromium: Browser, pages: dict[str, Path], name: str) -> None:
     with opened(chromium, pages[name], PHONE) as found:
         assert overflow(found.page) + found.deeds == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_everything_on_a_page_is_reached_by_the_keyboard(chromium: Browser, pages: dict[str, Path], name: str) -> None:
     with opened(chromium, pages[name]) as found:
         assert keyboard(found.page) + found.deeds == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_can_be_printed(chromium: Browser, pages: dict[str, Path], name: str) -> None:
     with opened(chromium, pages[name]) as found:
         assert printed(found.page) + found.deeds == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "fault", "said"),
     [
@@ -125,6 +129,7 @@ def test_each_check_finds_a_fault(
         assert re.search(said, " ".join(check(found.page)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "said"),
     [
@@ -183,6 +188,7 @@ def test_a_problem_is_found_and_opened_with_the_keyboard_alone(chromium: Browser
         assert found.deeds == []
 
 
+@pytest.mark.slow
 def test_filters_leave_what_they_say(chromium: Browser, pages: dict[str, Path]) -> None:
     completions = many(50, samples=4)
     asked = list(completions.problems())
@@ -213,6 +219,7 @@ def test_filters_leave_what_they_say(chromium: Browser, pages: dict[str, Path]) 
         assert page.locator("#samples-list .id").all_inner_texts() == fell
 
 
+@pytest.mark.slow
 def test_iterations_stand_side_by_side(chromium: Browser, pages: dict[str, Path]) -> None:
     first = next(iter(many(50, samples=4).problems()))
     with opened(chromium, pages["samples"]) as found:
@@ -256,6 +263,7 @@ def test_hostile_completions_are_shown_as_text_and_nothing_of_them_runs(chromium
         assert page.evaluate("globalThis.ran") is None and found.deeds == []
 
 
+@pytest.mark.slow
 def test_a_long_line_is_shown_as_far_as_is_asked_for(chromium: Browser, harmful: Path) -> None:
     with opened(chromium, harmful) as found:
         page = found.page
@@ -268,6 +276,7 @@ def test_a_long_line_is_shown_as_far_as_is_asked_for(chromium: Browser, harmful:
         assert overflow(page) + found.deeds == []
 
 
+@pytest.mark.slow
 def test_the_policy_refuses_what_is_no_text(chromium: Browser, harmful: Path) -> None:
     with opened(chromium, harmful) as found:
         page = found.page
@@ -282,6 +291,7 @@ def test_the_policy_refuses_what_is_no_text(chromium: Browser, harmful: Path) ->
         assert said.count("TrustedHTML") >= 1 and said.count("TrustedScript") >= 1
 
 
+@pytest.mark.slow
 def test_without_a_script_the_first_problem_is_shown(chromium: Browser, harmful: Path) -> None:
     with opened(chromium, harmful, java_script_enabled=False) as found:
         text = found.page.locator("body").inner_text()
@@ -289,6 +299,7 @@ def test_without_a_script_the_first_problem_is_shown(chromium: Browser, harmful:
         assert not found.page.locator("#samples-app").is_visible()
 
 
+@pytest.mark.slow
 def test_a_part_that_is_not_there_is_named(chromium: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
     alone = tmp_path / "samples.html"
     alone.write_bytes(pages["samples"].read_bytes())
@@ -300,6 +311,7 @@ SECONDS = 5
 """In which a page of 100,000 completions is open: 1 to 1.3 were seen on two busy cores."""
 
 
+@pytest.mark.slow
 def test_100_000_completions_are_open_at_once_and_stay_fluent(chromium: Browser, tmp_path: Path) -> None:
     completions = many(1250, length=20)
     assert completions.count == 100_000

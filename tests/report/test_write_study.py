@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 from page import read_page, seen_in
-from runs.test_study import MODEL, _call, _open, study_file
+from runs.test_study import MODEL, _call, _open, study_file, study_of
+from support import ManifestMaker
 
 from selfimp_bench.manifest.reference_table import Reference, ReferenceTable
 from selfimp_bench.manifest.suite_model import Member, Published
 from selfimp_bench.measurement import Measurement, Split
 from selfimp_bench.report.across_figure import across_figures
 from selfimp_bench.report.across_page import MemberResult, across_page
-from selfimp_bench.report.write_study import write_study_report
+from selfimp_bench.report.write_study import StudyReport, write_study_report
 from selfimp_bench.runs.execute import run_study
 from selfimp_bench.runs.judge import Judgement, judge_study, read_run
 from selfimp_bench.steps.progress import SILENT
@@ -24,22 +25,28 @@ from selfimp_bench.verdict.paper_numbers import PublishedNumbers
 __all__ = ["study_file"]
 
 
-@pytest.fixture
-def folder(study_file: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study."""
-    return run_study(_open(study_file), tmp_path / "home", SILENT)
+    made = tmp_path_factory.mktemp("study")
+    return run_study(_open(study_of(ManifestMaker(folder=made))), made / "home", SILENT)
 
 
-def test_the_page_has_every_experiment_with_a_link_that_leads_to_its_report(folder: Path) -> None:
-    written = write_study_report(judge_study(folder))
+@pytest.fixture(scope="module")
+def written(folder: Path) -> StudyReport:
+    """Its pages."""
+    return write_study_report(judge_study(folder))
+
+
+def test_the_page_has_every_experiment_with_a_link_that_leads_to_its_report(folder: Path, written: StudyReport) -> None:
     read = read_page(written.page.read_text())
     links = [target for target in read.targets if target.startswith("../") and "#" not in target]
     assert [(folder / link).resolve() for link in links] == [path.resolve() for path in written.experiments]
     assert all(path.is_file() for path in written.experiments)
 
 
-def test_a_claim_has_its_verdict_on_the_runs_and_on_the_papers_numbers(folder: Path) -> None:
-    seen = seen_in(write_study_report(judge_study(folder)).page.read_text())
+def test_a_claim_has_its_verdict_on_the_runs_and_on_the_papers_numbers(written: StudyReport) -> None:
+    seen = seen_in(written.page.read_text())
     assert "DPO is better." in seen and "dpo-is-better" in seen
     assert "The paper's own numbers: supported claimed of all 1: 1 yes" in seen
     assert re.search(r"(reproduced|inconclusive|not reproduced) DPO is better.", seen)
@@ -48,8 +55,9 @@ def test_a_claim_has_its_verdict_on_the_runs_and_on_the_papers_numbers(folder: P
     assert "Of 3 findings" in seen and "by chance alone about 0.15 would be" in seen
 
 
-def test_the_marks_of_claims_by_experiments_lead_to_the_claim_on_the_experiments_page(folder: Path) -> None:
-    written = write_study_report(judge_study(folder))
+def test_the_marks_of_claims_by_experiments_lead_to_the_claim_on_the_experiments_page(
+    folder: Path, written: StudyReport
+) -> None:
     marks = [
         target for target in read_page(written.page.read_text()).targets if "#claim-" in target and "../" in target
     ]
@@ -59,9 +67,8 @@ def test_the_marks_of_claims_by_experiments_lead_to_the_claim_on_the_experiments
         assert anchor in read_page((folder / page).read_text()).ids
 
 
-def test_the_page_is_well_formed_needs_no_network_and_is_the_same_again(folder: Path) -> None:
-    page = write_study_report(judge_study(folder)).page
-    text = page.read_text()
+def test_the_page_is_well_formed_needs_no_network_and_is_the_same_again(folder: Path, written: StudyReport) -> None:
+    text = written.page.read_text()
     read = read_page(text)
     assert len(read.ids) == len(set(read.ids))
     assert {target[1:] for target in read.targets if target.startswith("#")} <= set(read.ids)

@@ -158,6 +158,7 @@ def test_the_commands_write_and_verify_a_bundle(finished: Target, tmp_path: Path
     assert shown.exit_code == 0 and "everything matches" in shown.output
 
 
+@pytest.mark.slow
 def test_a_bundle_is_verified_where_nothing_heavy_is_installed(bundle: Path, tmp_path: Path) -> None:
     heavy = ("torch", "transformers", "trl", "accelerate", "datasets", "deepspeed", "peft", "sentence_transformers")
     code = (

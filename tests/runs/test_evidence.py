@@ -342,6 +342,7 @@ def _bound(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_written_to_is_judged_explained_and_reported(run: Path, tmp_path: Path) -> None:
     expected = _call("check", run, "--json")
     (run / "findings.json").unlink()

@@ -102,6 +102,7 @@ def test_a_step_that_must_be_done_again_has_no_more_made_again_than_it_reads_and
     assert there(experiment, home) == {"t1": False, "t2": False, "t3": True}
 
 
+@pytest.mark.slow
 def test_steps_side_by_side_keep_what_others_read(whole: tuple[Experiment, Path], tmp_path: Path) -> None:
     experiment, other = whole
     home = tmp_path / "home"

@@ -32,6 +32,7 @@ def calls(profile: Profile) -> Counter[object]:
     return Counter({each.code: each.callcount for each in profile.getstats()})
 
 
+@pytest.mark.slow
 def test_validate_expands_and_examines_each_experiment_and_the_claims_across_once(profile: Profile) -> None:
     experiments, several = len(entries()), len(studies())
     profile.enable()

@@ -155,6 +155,7 @@ def test_of_several_experiments_it_says_which_and_counts_what_they_share_once(st
     assert {each[1] for each in numbers} == {len(study.experiments)} and numbers[-1][0] > 1
 
 
+@pytest.mark.slow
 def test_steps_side_by_side_are_counted_as_those_in_turn(study: Study, tmp_path: Path) -> None:
     home, most = tmp_path / "home", [0]
     executor = Executor(

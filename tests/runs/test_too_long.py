@@ -90,6 +90,7 @@ def _said(run: RunFiles) -> str:
     return "\n".join(str(part) for part in findings_table(judge_run(run.folder)))
 
 
+@pytest.mark.slow
 def test_counted_wrong_the_problem_stays_in_the_mean_and_nobody_is_asked(tmp_path: Path, home: Path) -> None:
     run = _run(tmp_path, home, TooLong.COUNTED_WRONG)
     assert (_greedy(run).n, _greedy(run).undefined) == (ROWS, 0)

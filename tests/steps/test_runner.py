@@ -191,6 +191,7 @@ def test_the_record_holds_what_a_reader_needs(make_manifest: ManifestMaker, tmp_
     assert sum(count for name, count in select.counts.items() if name.startswith("problems dropped")) <= 20
 
 
+@pytest.mark.slow
 def test_an_empty_training_set_keeps_the_checkpoint_or_stops(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     def hopeless(data: dict[str, Any]) -> None:
         data["sampling"]["max_tokens"] = 1

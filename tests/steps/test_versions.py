@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT, ManifestMaker
+from support import ROOT, ManifestMaker, slow_but
 
 from selfimp_bench.engines.open import engine_module
 from selfimp_bench.protocols.post_training.measure import MeasureBlock
@@ -53,7 +53,7 @@ def _modules(block: type) -> frozenset[str]:
     return reachable(*modules_of(stage), *engine)
 
 
-@pytest.mark.parametrize("block", STAGES, ids=lambda block: block.__name__)
+@pytest.mark.parametrize("block", slow_but([TrainBlock, MeasureBlock], STAGES), ids=lambda block: block.__name__)
 @pytest.mark.usefixtures("fresh")
 def test_a_changed_constant_anywhere_that_a_stage_reaches_is_another_version(
     block: type, monkeypatch: pytest.MonkeyPatch

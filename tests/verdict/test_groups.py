@@ -371,6 +371,7 @@ def test_a_row_that_is_not_there_is_wrong_input() -> None:
 # ---- facts about the rules: what a claim must not do ----
 
 
+@pytest.mark.slow
 def test_the_best_of_four_later_iterations_beats_the_first_of_a_flat_world_in_at_most_one_of_100_runs() -> None:
     """Under a resampled maximum 19 of 100 such runs had shown that the best is above the first."""
     rng = np.random.Generator(np.random.PCG64(4))
@@ -383,6 +384,7 @@ def test_the_best_of_four_later_iterations_beats_the_first_of_a_flat_world_in_at
     assert found.count(Verdict.REPRODUCED) <= 8
 
 
+@pytest.mark.slow
 def test_a_flat_world_has_no_peak_and_a_true_one_is_rarely_denied() -> None:
     rng = np.random.Generator(np.random.PCG64(5))
     form = Peak(quantity=series(1, 2, 3, 4, 5), at=(4,))

@@ -100,6 +100,7 @@ def test_a_published_number_on_the_same_problems_on_others_or_on_nobody_says_how
         assert (verdict is Verdict.NOT_REPRODUCED) == (not low - 1e-4 <= share <= high + 1e-4)
 
 
+@pytest.mark.slow
 def test_one_of_several_readings_pays_for_the_others_and_contradicts_nothing_by_itself() -> None:
     other = OrderClaim(greater=cell(iteration=2), lesser=None, bound=0.75)
     both = either(bounded(0.5), replace(bounded(0.5), order=other))
@@ -126,6 +127,7 @@ def test_both_sides_of_a_range_in_the_words_of_the_range() -> None:
         assert (verdict is Verdict.NOT_REPRODUCED) == (count / PROBLEMS > refused - 1e-4), count
 
 
+@pytest.mark.slow
 def test_the_condition_of_a_rule_whose_failing_is_what_the_claim_hangs_on() -> None:
     """The condition is above 0.5, and then dpo is to be the best, which it is not: all hangs on the condition."""
     claim = make(

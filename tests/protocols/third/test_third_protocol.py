@@ -164,6 +164,7 @@ def test_its_manifests_are_shown_and_checked_by_its_own_schema_and_rules(install
     assert "expected at most 60, the problems there are, found 61" in refused.stdout + refused.stderr
 
 
+@pytest.mark.slow
 def test_its_study_file_is_reproduced_and_its_flaws_stand_at_their_keys(installed: Installed) -> None:
     shown = installed.call("show", str(installed.study), "--resolved")
     assert YAML(typ="safe").load(shown.stdout) == _manifest() | {"title": "Long answers"}, shown.stderr

@@ -148,6 +148,7 @@ def test_a_tournament_halves_the_field_and_its_last_round_is_what_is_left(
     assert values(folder, "700-base")["filtered-accuracy.tournament.r2", 0] == pytest.approx(sum(last) / len(last))
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_more_judges_better_and_judges_others(make_gap: GapManifestMaker, common_home: Path) -> None:
     def cross(data: dict[str, Any]) -> None:
         data["verifiers"] = ["self", "300-base", "700-base"]

@@ -97,6 +97,7 @@ def test_with_one_core_the_run_itself_does_the_steps(experiment: Experiment, tmp
     assert not (tmp_path / "home" / "store").exists()
 
 
+@pytest.mark.slow
 def test_a_step_whose_process_is_killed_is_done_again(
     experiment: Experiment, common_home: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_what_no_step_may_raise_comes_out_as_it_is_and_ends_every_process(
     assert pool.close() is None and all(process.returncode is not None for process in processes)
 
 
+@pytest.mark.slow
 def test_a_slot_sees_its_share_of_the_gpus_and_keeps_it(experiment: Experiment, tmp_path: Path) -> None:
     pool = LocalPool(3, (("3", "4"), ("5", "6")), 64 * GIB, lambda _step, _done, _of: None)
     on_gpus = replace(ONE, gpus=2)

@@ -30,6 +30,7 @@ def test_every_attack_is_a_hostile_program_or_a_control_and_only_controls_pass()
     assert all(attack.what and attack.tests and attack.program for attack in corpus)
 
 
+@pytest.mark.slow
 @every_mechanism
 def test_the_isolation_holds_against_every_attack_whatever_the_grader_has_open(mechanism):
     with ExitStack() as files:

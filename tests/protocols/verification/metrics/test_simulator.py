@@ -100,6 +100,7 @@ def test_kept_shares_and_unscored_responses():
     assert fmean(each.unscored for each in found) / PROBLEMS / SAMPLES == pytest.approx(unparsed, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slope", [0.18, 0.05, -0.18])
 @pytest.mark.parametrize("q", [0.5, 0.8, 0.9])
 def test_gaps_of_quantile_filters(slope, q):
@@ -136,6 +137,7 @@ def test_the_aggregate_relative_gap():
     assert_agree([aggregate_relative_gap_of(each, EmptyFilter.ZERO) for each in found], truth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "two"), [(BINARY, SCORE), (BINARY, WORSE)], ids=str)
 def test_gaps_of_ensembles(one, two):
     tau = 8 if two is SCORE else 1
@@ -229,6 +231,7 @@ def test_the_variance_of_verdicts(p):
         assert abs(fmean(values) - truth) < 4 * stdev(values) / sqrt(len(values))
 
 
+@pytest.mark.slow
 def test_a_linear_law_has_uniform_scores_and_the_stated_posterior():
     """40 000 responses, p = 0.4, slope 0.3: those in each tenth of the score are correct with p + slope (2 s - 1)."""
     (problems,) = simulate((Level(share=1, p=0.4),), [LinearLaw(slope=0.3).draw], problems=40, samples=1000, seed=3)
