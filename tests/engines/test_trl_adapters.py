@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from bitsandbytes import functional as bnb
-from peft import get_peft_model
 from safetensors.torch import load_file
 from torch.nn import functional
 
@@ -76,6 +74,8 @@ def test_only_the_named_layers_change_and_by_no_more_than_the_rank(
 
 
 def test_frozen_weights_are_really_those_of_4_bits(make_job: MakeJob, train: Callable[[TrainJob], Path]) -> None:
+    from bitsandbytes import functional as bnb
+
     rows = sft_rows(4)
     job = make_job(rows, lora=FOUR_BITS)
     model = load_model(job.start, None, "cpu")
@@ -91,6 +91,8 @@ def test_frozen_weights_are_really_those_of_4_bits(make_job: MakeJob, train: Cal
 
 
 def test_merging_is_that_of_peft_and_keeps_the_stored_precision(make_job: MakeJob, tmp_path: Path) -> None:
+    from peft import get_peft_model
+
     start = shutil.copytree(make_job(sft_rows(2)).start, tmp_path / "half")
     load_model(start, None, "cpu").to(torch.bfloat16).save_pretrained(start)
     torch.manual_seed(0)

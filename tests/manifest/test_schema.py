@@ -14,8 +14,6 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
-from jsonschema.validators import extend  # type: ignore[import-untyped]
 
 from selfimp_bench.manifest.json_schema import json_schema
 from selfimp_bench.manifest.kinds import SOME, UNIQUE, Assumed, Count, Name, Share, Source, Text, TopK
@@ -53,6 +51,8 @@ def test_a_schema_is_as_its_dataclasses_make_it(file: Path) -> None:
 
 @every_schema
 def test_a_schema_is_a_schema_at_an_address_and_whole_in_itself(file: Path) -> None:
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
     schema = _read(file)
     Draft202012Validator.check_schema(schema)
     assert schema["$id"] == f"https://selfimp-bench.org/schema/{file.name}"
@@ -217,12 +217,20 @@ def test_a_type_that_no_schema_can_say_is_refused() -> None:
 
 @cache
 def _library(file: Path) -> Any:
-    """The library's validator, with 5.0 no integer, and patterns that match the whole text."""
+    """The library's validator, with 5.0 no integer, and patterns that match the whole text.
+
+    Imported here alone: it makes the grammars of all formats at once, for a second and a half.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend  # type: ignore[import-untyped]
+
     types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     return extend(Draft202012Validator, validators={"pattern": _whole}, type_checker=types)(_read(file))
 
 
-def _whole(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+def _whole(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Exception]:
+    from jsonschema import ValidationError
+
     if isinstance(value, str) and not re.fullmatch(pattern, value):
         yield ValidationError("pattern")
 

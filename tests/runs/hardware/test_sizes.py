@@ -7,13 +7,13 @@ import pytest
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.catalog import entries
 from selfimp_bench.manifest.model import Architecture, ModelRef
-from selfimp_bench.protocols.load import load_experiment
+from selfimp_bench.protocols.load import read_experiment
 from selfimp_bench.runs.hardware.sizes import architecture_of
 
 GIVEN = {
     (model.id, model.architecture)
     for entry in entries()
-    for model in load_experiment(entry.place).manifest.models
+    for model in read_experiment(entry.place).models
     if model.architecture is not None
 }
 
@@ -50,7 +50,7 @@ def test_a_model_has_the_same_sizes_in_every_manifest() -> None:
 
 
 def test_every_hub_model_of_a_shipped_manifest_has_sizes() -> None:
-    models = [model for entry in entries() for model in load_experiment(entry.place).manifest.models]
+    models = [model for entry in entries() for model in read_experiment(entry.place).models]
     assert [model.id for model in models if model.repo is not None and model.architecture is None] == []
 
 
