@@ -6,7 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
@@ -55,9 +55,12 @@ _SETTINGS: Final = {
 
 def inputs_digest(figure: Figure) -> str:
     """One digest of all that decides the drawing: the data, the code that draws, and the library."""
-    return digest(
-        [figure, source_digest("report/figures.py", "report/chart.py", "report/svg.py"), version("matplotlib")]
-    )
+    return digest([figure, source_digest("report/figures.py", "report/chart.py", "report/svg.py"), _library()])
+
+
+@cache
+def _library() -> str:
+    return version("matplotlib")
 
 
 def draw(figure: Figure) -> str:

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -369,6 +370,7 @@ def tokens_of(steps: Iterable[RecordedStep | StepRecord], *stages: str) -> int:
     return sum(step.counts.get("tokens", 0) for step in steps if step.stage in stages)
 
 
+@cache
 def _installed(name: str) -> str:
     try:
         return version(name)
