@@ -1,6 +1,28 @@
 """All rows, in the order of the table."""
 
-from bench import commands, grading, programs, sampling, training
+from bench import (
+    commands,
+    diversity,
+    gaps,
+    grading,
+    judging,
+    measuring,
+    papers,
+    programs,
+    sampling,
+    training,
+)
 from bench.row import Row
 
-ROWS: tuple[Row, ...] = (*commands.ROWS, *grading.ROWS, *programs.ROWS, *sampling.ROWS, *training.ROWS)
+ROWS: tuple[Row, ...] = (
+    *sampling.ROWS,
+    *training.ROWS,
+    *commands.ROWS,
+    *grading.ROWS,
+    *programs.ROWS,
+    *diversity.ROWS,
+    *gaps.ROWS,
+    *measuring.ROWS,
+    *judging.ROWS,
+    *papers.ROWS,
+)
