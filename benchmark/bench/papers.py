@@ -12,9 +12,7 @@ from bench.child import child
 from bench.row import Bar, Figure, Row, Setting
 from bench.turns import commands, figure
 from selfimp_bench.manifest.model import Profile
-from selfimp_bench.report.write_study import write_study_report
 from selfimp_bench.runs.execute import run_study
-from selfimp_bench.runs.judge import judge_study
 from selfimp_bench.runs.study import Experiment, Study, open_study
 from selfimp_bench.steps.progress import Silent
 
@@ -62,7 +60,10 @@ def resume(setting: Setting) -> dict[str, Figure]:
 def again(home: str, replicates: str, how: str) -> None:
     """The finished paper once more; ``reported`` with judging and its pages."""
     folder = run_study(with_fakes(int(replicates)), Path(home), Silent())
-    if how == "reported":
+    if how == "reported":  # imported here, as the command that only runs has no need of it
+        from selfimp_bench.report.write_study import write_study_report
+        from selfimp_bench.runs.judge import judge_study
+
         write_study_report(judge_study(folder))
 
 
