@@ -179,17 +179,23 @@ def looped(folder: str) -> None:
             each = [_kept(own[f"{member.verifier}"], member) for member in ensemble.members]
             kept[ensemble_name(ensemble, asked.verification, "self")] = np.logical_and.reduce(each)
         for name, rows in kept.items():
-            after = float(correct[rows].mean()) if rows.any() else accuracy
-            values.setdefault(f"filtered-accuracy.{name}", []).append(after)
-            values.setdefault(f"gap.{name}", []).append(after - accuracy)
+            after = float(correct[rows].mean()) if rows.any() else math.nan
+            _both(values, name, accuracy, after)
             values.setdefault(f"kept-share.{name}", []).append(float(rows.mean()))
         for number, table in found.rounds.items():
             after = float(correct[table[problem, :, 2]].mean())
-            values.setdefault(f"filtered-accuracy.tournament.r{number}", []).append(after)
-            values.setdefault(f"gap.tournament.r{number}", []).append(after - accuracy)
-    means = {name: float(np.mean(each)) for name, each in values.items()}
+            _both(values, f"tournament.r{number}", accuracy, after)
+    means = {name: float(np.nanmean(each)) for name, each in values.items()}
     (Path(folder) / "theirs.json").write_text(json.dumps(means))
     pq.write_table(pa.table(values), Path(folder) / "theirs.parquet", compression="zstd")
+
+
+def _both(values: dict[str, list[float]], name: str, accuracy: float, after: float) -> None:
+    """By both conventions for a filter that keeps nothing: the accuracy stays, or the problem is left out."""
+    stays = accuracy if math.isnan(after) else after
+    for ending, each in (("", stays), (".left-out", after)):
+        values.setdefault(f"filtered-accuracy.{name}{ending}", []).append(each)
+        values.setdefault(f"gap.{name}{ending}", []).append(each - accuracy)
 
 
 def _kept(scores: Array, member: Filtered) -> NDArray[np.bool_]:
