@@ -254,3 +254,35 @@ def test_seeds_that_move_a_run_do_not_make_it_a_finding() -> None:
         found.append(tails_of(difference(), spread, one=[cells[0]], two=[cells[1]]))
     assert np.mean([each.above <= FOR_LEVEL for each in found]) <= 0.02
     assert np.mean([each.below <= AGAINST_LEVEL for each in found]) <= 0.075
+
+
+RESAMPLES = 10_000
+
+
+def _bootstrapped(values: NDArray[np.float64]) -> float:
+    """The standard error of a mean over problems by scipy's bootstrap, of samples as large as they would be drawn."""
+    found = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=1_000,
+        method="basic",
+        rng=np.random.Generator(np.random.PCG64(3)),
+    )
+    return float(found.standard_error) * (len(values) / (len(values) - 1)) ** 0.5
+
+
+@pytest.mark.parametrize("case", ["a share", "a graded value", "a paired difference", "a paired graded difference"])
+def test_the_error_over_problems_is_that_of_a_bootstrap_within_its_own_error(case: str) -> None:
+    """A bootstrap's standard error is off by a share of 1 / sqrt(2 x resamples) itself; four of these are allowed."""
+    rng = np.random.Generator(np.random.PCG64(11))
+    hard = rng.random(400)
+    levels = 16 if "graded" in case else 1
+    first, second = (rng.binomial(levels, hard**power) / levels for power in (1.2, 0.8))
+    if "difference" in case:
+        found, values = tails_of(difference(), one=[first.tolist()], two=[second.tolist()]), second - first
+    else:
+        found, values = tails_of(share_above(0.4), one=[first.tolist()]), first
+    assert found.summary is not None
+    assert found.summary.estimate == pytest.approx(float(values.mean()), abs=1e-12)
+    assert found.summary.problem.value**0.5 == pytest.approx(_bootstrapped(values), rel=4 / (2 * RESAMPLES) ** 0.5)
