@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import comb, fsum, isfinite, sqrt
 
+import msgspec
+
 
 class Split(StrEnum):
     """The part a data set plays in an experiment."""
@@ -14,11 +16,10 @@ class Split(StrEnum):
     OOD = "ood"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProblemValue:
+class ProblemValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A metric on one problem in one replicate; ``value`` is None where the metric is undefined there.
 
-    A run at full size has millions of them, hence the slots.
+    A run at full size has millions of them, hence no dataclass: they are made in a third of the time.
     """
 
     model: str

@@ -28,6 +28,12 @@ def labels(column: pa.ChunkedArray) -> tuple[tuple[Any, ...], NDArray[np.int64]]
     return tuple(encoded.dictionary.to_pylist()), integers(pa.chunked_array([encoded.indices]))
 
 
+def cut(column: NDArray[Any], ends: NDArray[np.intp]) -> Iterator[NDArray[Any]]:
+    """The pieces of a column that end there; ``numpy.split`` takes ten times as long for many."""
+    places = ends.tolist()
+    return (column[start:end] for start, end in zip([0, *places[:-1]], places, strict=False))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Groups:
     """Rows put together by what they are about: ``names`` in the order of their first rows.
@@ -41,7 +47,7 @@ class Groups:
 
     def parts(self, column: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """A column's values of each name."""
-        return iter(np.split(column[self.order], self.ends[:-1]) if self.names else ())
+        return cut(column[self.order], self.ends)
 
 
 def grouped(names: Sequence[str], codes: NDArray[np.int64]) -> Groups:

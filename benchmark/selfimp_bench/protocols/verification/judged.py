@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from selfimp_bench.protocols.verification.metrics.scored import Responses
 from selfimp_bench.protocols.verification.metrics.tournament import RoundColumns, Side
-from selfimp_bench.steps.columns import floats, grouped, integers, labels
+from selfimp_bench.steps.columns import cut, floats, grouped, integers, labels
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 
 ANSWERS: Final = "extracted"
@@ -131,8 +131,8 @@ def played(table: pa.Table) -> dict[str, tuple[RoundColumns, ...]]:
     order = np.lexsort((numbers, codes))
     first = np.flatnonzero(np.diff(codes[order], prepend=-1) | np.diff(numbers[order], prepend=-1))
     found: dict[str, list[RoundColumns]] = {name: [] for name in names}
-    parts = [np.split(column[order], first[1:]) for column in columns]
-    for start, a, b, winner, judged_a, judged_b in zip(first.tolist(), *parts, strict=True) if len(first) else ():
+    parts = [cut(column[order], np.append(first[1:], len(order))) for column in columns] if len(order) else [()] * 5
+    for start, a, b, winner, judged_a, judged_b in zip(first.tolist(), *parts, strict=True):
         each = RoundColumns(a=a, b=b, winner=winner, judged_a=judged_a, judged_b=judged_b)
         found[names[codes[order[start]]]].append(each)
     return {name: tuple(rounds) for name, rounds in found.items()}

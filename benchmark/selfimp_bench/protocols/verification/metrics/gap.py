@@ -6,10 +6,10 @@ whose responses are all correct (0 / 0: left out).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import fsum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,23 +108,27 @@ def reweigh_ensemble(verifiers: Sequence[Verified]) -> dict[str, Reweighted]:
 
 
 def _ensemble(name: str, verifiers: Sequence[Verified]) -> Reweighted:
-    rows = [_in_order(verifier.problems[name]) for verifier in verifiers]
+    rows = [verifier.problems[name] for verifier in verifiers]
+    if any(not _are_equal(row.samples, rows[0].samples) for row in rows):
+        rows = [_in_order(row) for row in rows]
     first = rows[0]
-    for row in rows[1:]:
-        if not (np.array_equal(row.samples, first.samples) and np.array_equal(row.correct, first.correct)):
+    for row in rows:
+        if not (_are_equal(row.samples, first.samples) and _are_equal(row.correct, first.correct)):
             raise ValueError(f"the verifiers of an ensemble differ in the responses or grades of problem {name!r}")
     kept = all_of([weights(row, verifier.filter) for row, verifier in zip(rows, verifiers, strict=True)])
     usable = np.all([row.usable for row in rows], axis=0)
-    merged = Responses(samples=first.samples, correct=first.correct, scores=np.where(usable, kept, np.nan))
-    return reweigh(merged, kept)
+    return replace(reweigh(first, kept), unscored=len(first) - int(np.count_nonzero(usable)))
+
+
+def _are_equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return one is other or np.array_equal(one, other)
 
 
 def _in_order(responses: Responses) -> Responses:
     """By sample index."""
     order = np.argsort(responses.samples)
-    if (order[1:] > order[:-1]).all():
-        return responses
-    return Responses(samples=responses.samples[order], correct=responses.correct[order], scores=responses.scores[order])
+    samples, correct, scores = responses.samples[order], responses.correct[order], responses.scores[order]
+    return Responses(samples=samples, correct=correct, scores=scores)
 
 
 @dataclass(frozen=True, kw_only=True)
