@@ -140,7 +140,7 @@ def test_a_file_where_a_folder_is_to_be_and_the_like_are_refused_with_advice(
 NAMING = ("check", "doctor", "fetch", "plan", "report", "reproduce", "run", "show", "validate")
 
 
-@pytest.mark.parametrize("command", NAMING)
+@pytest.mark.parametrize("command", slow_but(["reproduce", "show"], NAMING))
 def test_a_mistyped_name_is_answered_before_anything_large_is_imported(command: str) -> None:
     large = sorted({"jsonschema", "numpy", "pyarrow", "rich", "scipy"})
     code = (
@@ -453,7 +453,7 @@ def _without_words(column: str) -> Callable[[Path], None]:
     return change
 
 
-@pytest.mark.parametrize("command", [("check",), ("report",), ("explain", "accuracy-rises")])
+@pytest.mark.parametrize("command", slow_but([("check",)], [("check",), ("report",), ("explain", "accuracy-rises")]))
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -42,7 +42,7 @@ def minilm() -> Iterator[SentenceEmbedder]:
     embedder.close()
 
 
-@pytest.fixture(params=["fake", "minilm"])
+@pytest.fixture(params=["fake", pytest.param("minilm", marks=pytest.mark.slow)])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     return FakeEmbedder() if request.param == "fake" else request.getfixturevalue("minilm")
 
@@ -88,10 +88,12 @@ def direct() -> np.ndarray:
     return model.encode(list(TEXTS), batch_size=32, show_progress_bar=False)
 
 
+@pytest.mark.slow
 def test_vectors_are_those_of_sentence_transformers_itself(minilm: SentenceEmbedder, direct: np.ndarray) -> None:
     assert np.abs(minilm.embed(TEXTS) - direct).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_diversity_of_real_embeddings_agrees_with_scikit_learn(minilm: SentenceEmbedder, direct: np.ndarray) -> None:
     from sklearn.metrics.pairwise import cosine_similarity
 
@@ -100,6 +102,7 @@ def test_diversity_of_real_embeddings_agrees_with_scikit_learn(minilm: SentenceE
     assert sbert_diversity(minilm.embed(TEXTS)) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_each_distinct_text_goes_through_the_model_once(
     minilm: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

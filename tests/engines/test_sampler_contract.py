@@ -59,7 +59,7 @@ def two_vllm() -> Iterator[Sampler]:
 @pytest.fixture(
     params=[
         "fake",
-        "hf",
+        pytest.param("hf", marks=pytest.mark.slow),
         pytest.param("vllm", marks=pytest.mark.slow, id=f"vllm-runner-{VLLM.model_runner}"),
         pytest.param("two_vllm", marks=pytest.mark.slow, id=f"two-vllm-runner-{VLLM.model_runner}"),
     ]

@@ -71,7 +71,7 @@ PAGES = ("study", "run", "comparison", "assessed", "samples")
 
 
 @pytest.mark.parametrize("dark", slow_but([False], [False, True]), ids=["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", slow_but(["study", "samples"], PAGES))
 def test_a_page_can_be_read_by_everybody(chromium: Browser, pages: dict[str, Path], name: str, dark: bool) -> None:
     with opened(chromium, pages[name], WIDE, dark=dark) as found:
         seen = contrast(found.page) if dark else by_axe(found.page) + headings(found.page) + overflow(found.page)
@@ -237,6 +237,7 @@ def harmful(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _written(hostile, tmp_path_factory.mktemp("harmful"))
 
 
+@pytest.mark.slow
 def test_hostile_completions_are_shown_as_text_and_nothing_of_them_runs(chromium: Browser, harmful: Path) -> None:
     allowed = {"H3", "H4", "P", "DIV", "PRE", "SPAN", "BUTTON", "DETAILS", "SUMMARY", "TABLE", "THEAD", "TBODY"}
     allowed |= {"TR", "TH", "TD"}

@@ -145,6 +145,7 @@ def test_of_runs_that_differ_in_the_grader_alone_the_whole_difference_is_the_gra
     assert f"grader: the whole difference of {len(found.cells)} of {len(found.cells)} measurements" in found.words
 
 
+@pytest.mark.slow
 def test_where_a_grader_is_of_other_code_its_run_is_graded_by_the_installed_one_and_the_rest_is_said(
     base: Path, older: Path
 ) -> None:
@@ -208,6 +209,7 @@ def test_each_component_is_swapped_alone_from_both_sides_and_what_they_do_togeth
     assert cell.rest_from_b == pytest.approx(cell.difference - grader[1] - wrote[1])
 
 
+@pytest.mark.slow
 def test_what_other_problems_change_is_the_datas_and_the_rest_is_told_on_those_in_common(
     base: Path, place: Path
 ) -> None:

@@ -251,6 +251,7 @@ def test_where_programs_are_graded_a_missing_sandbox_is_a_problem(
     assert found.state is State.PROBLEM and found.found == "bubblewrap: bwrap is not installed" and found.advice
 
 
+@pytest.mark.slow
 def test_torch_answers_from_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     probe_devices.cache_clear()

@@ -81,6 +81,7 @@ def test_a_plan_says_that_it_is_one_and_decides_no_claim(experiment: Path, home:
     assert document["experiments"][0]["claims"] is None
 
 
+@pytest.mark.slow
 def test_a_variant_is_run_resumed_recorded_and_shown_and_never_judged(experiment: Path, home: Path) -> None:
     itself = _call("run", experiment, "--home", home)
     assert itself.exit_code == 0, itself.stderr

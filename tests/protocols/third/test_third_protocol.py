@@ -177,6 +177,7 @@ def test_its_study_file_is_reproduced_and_its_flaws_stand_at_their_keys(installe
     assert expected in refused.stdout + refused.stderr
 
 
+@pytest.mark.slow
 def test_where_its_package_is_not_installed_its_manifests_are_refused(installed: Installed) -> None:
     refused = installed.call("validate", str(installed.manifest), site=False)
     assert refused.returncode == 2

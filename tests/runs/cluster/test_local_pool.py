@@ -113,6 +113,7 @@ def test_a_step_whose_process_is_killed_is_done_again(
     assert made(experiment, tmp_path / "home") == made(experiment, common_home)
 
 
+@pytest.mark.slow
 def test_a_step_whose_process_is_always_killed_is_given_up_in_words(experiment: Experiment, tmp_path: Path) -> None:
     def at_submit(pool: Watched, step: str) -> None:
         if step.endswith("/select"):

@@ -26,6 +26,7 @@ def found(paper: tuple[Experiment, ...]) -> dict[int, Simulation]:
     return {count: simulate(paper, parse_nodes(f"{count}x8xA100-80GB")) for count in (1, 4, 64)}
 
 
+@pytest.mark.slow
 def test_more_machines_take_no_longer_and_never_less_than_the_longest_chain(found: dict[int, Simulation]) -> None:
     spans = [found[count].makespan for count in (1, 4, 64)]
     for fewer, more in pairwise(spans):
