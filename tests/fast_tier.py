@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-SECONDS = 10.0
-"""The most processor time of a test outside the slow tier, with that of processes it waited for: twice what any took
-on two cores with four times as much to do. Fixtures are not counted: who asks first pays for all."""
+SECONDS = 20.0
+"""The most processor time of a test outside the slow tier, with that of processes it waited for: twice what any took on
+two cores with four times as much to do, where the first that draws pays for all. Fixtures are not counted."""
 
 
 @pytest.hookimpl(wrapper=True)
