@@ -47,14 +47,14 @@ def claims(setting: Setting) -> dict[str, Figure]:
                        replicates=1)  # fmt: skip
     ready = simulated(study)
     world = ready.columns[HONEST][0]
-    evidence = simulate(world, _design(ready), seed=1)
-    contrasts = tuple(_judged(ready, evidence))
+    evidence = simulate(world, design(ready), seed=1)
+    contrasts = tuple(judged(ready, evidence))
     values = [found for each in contrasts if (found := _values(evidence, each)) is not None]
     some = values[:: max(1, len(values) // (6 if setting.quick else 40))]
     errors: list[float] = []
     spent = functions(
         {
-            "ours": partial(_judged, ready, evidence),
+            "ours": partial(judged, ready, evidence),
             "theirs": partial(_bootstrapped, [each for _, each in some], errors),
         },
         turns=1 if setting.quick else 3,
@@ -72,7 +72,7 @@ def claims(setting: Setting) -> dict[str, Figure]:
     }
 
 
-def _design(ready: Simulated) -> Design:
+def design(ready: Simulated) -> Design:
     def spread(experiment: str, cell: Cell) -> Spread:
         priors: Priors = ready.priors[experiment]
         prior = priors.of(cell.metric, cell.split, cell.iteration)
@@ -81,7 +81,7 @@ def _design(ready: Simulated) -> Design:
     return Design(problems=ready.problems, spread=spread, replicates=1, published=ready.published)
 
 
-def _judged(ready: Simulated, evidence: Evidence) -> dict[Contrast, None]:
+def judged(ready: Simulated, evidence: Evidence) -> dict[Contrast, None]:
     """Every claim judged by a bench of its own; the weighted sums that this took."""
     asking = _Asking(bench=Bench(evidence, ready.judged_by), asked={})
     for each in ready.claims:

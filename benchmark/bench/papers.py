@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.child import child
+from bench.commands import seconds
 from bench.row import Bar, Figure, Row, Setting
-from bench.turns import commands, figure
+from bench.turns import figure
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.execute import run_study
 from selfimp_bench.runs.study import Experiment, Study, open_study
@@ -47,11 +48,11 @@ def resume(setting: Setting) -> dict[str, Figure]:
     run_study(study, setting.folder, Silent())
     again(str(setting.folder), str(replicates), "reported")  # draws the figures, which are then found drawn
     wanted = {name: child(again, setting.folder, replicates, name) for name in ("resumed", "reported")}
-    found = commands(wanted, turns=1 if setting.quick else 5, unheeded=0)
+    found = seconds(wanted, setting)
     runs = sum(len(each.models) * each.replicates for each in study.experiments)
     return {
-        "time": figure([one.processor for one in found["resumed"]]),
-        "with judging and report": figure([one.processor for one in found["reported"]]),
+        "time": found["resumed"],
+        "with judging and report": found["reported"],
         "runs": figure([float(runs)]),
         "steps": figure([float(sum(len(each.plan().steps) for each in study.experiments))]),
     }
@@ -71,7 +72,7 @@ ROWS = (
     Row(
         name="resume",
         what="a finished paper resumed, fake engines",
-        against="processor seconds",
+        against="processor seconds, by a yardstick",
         bars={
             "time": Bar(unit="s", at_most=3),
             "with judging and report": Bar(unit="s"),

@@ -2,6 +2,7 @@
 
 from bench import (
     commands,
+    curves,
     diversity,
     gaps,
     grading,
@@ -25,4 +26,5 @@ ROWS: tuple[Row, ...] = (
     *measuring.ROWS,
     *judging.ROWS,
     *papers.ROWS,
+    *curves.ROWS,
 )
