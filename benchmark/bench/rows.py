@@ -11,6 +11,7 @@ from bench import (
     papers,
     programs,
     sampling,
+    slots,
     training,
 )
 from bench.row import Row
@@ -26,5 +27,6 @@ ROWS: tuple[Row, ...] = (
     *measuring.ROWS,
     *judging.ROWS,
     *papers.ROWS,
+    *slots.ROWS,
     *curves.ROWS,
 )

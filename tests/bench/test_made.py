@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from bench import gaps, measuring
+from bench.curves import curves, draw, exponent
 from bench.diversity import LONGEST, averaged_distinct_ngrams, equations_read_anew
 from bench.made import solutions, write_generated
+from bench.row import Setting
 from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations, extract_equations
 from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n
 from selfimp_bench.steps.rows import GRADES, SAMPLES, Role, SampleRow, judged_answers, table_rows
@@ -45,3 +47,16 @@ def test_what_is_measured_is_what_the_papers_ask_for() -> None:
     assert set(measuring.SIZES) == {Role.GREEDY, Role.SAMPLE, Role.TRAIN}
     assert len(measuring.step().inputs) == 5 * 5 + 4 * 2  # of M_5 no training set is made
     assert len(gaps.block().ensembles) == 4
+
+
+def test_an_exponent_is_the_slope_of_the_logarithms() -> None:
+    sizes = (10, 100, 1000)
+    assert exponent(sizes, [3 * size**1.5 for size in sizes]) == pytest.approx(1.5)
+
+
+def test_lines_are_drawn_with_their_exponents(tmp_path: Path) -> None:
+    line = {"axis": "steps", "sizes": [1, 10], "seconds": [1.0, 20.0], "exponent": 1.3}
+    names = list(curves(Setting(tier="quick", folder=tmp_path, peers=tmp_path)))
+    draw(dict.fromkeys(names, line), tmp_path / "curves.svg")
+    text = (tmp_path / "curves.svg").read_text()
+    assert all(f"{name}: exponent 1.30" in text for name in names) and text.count("steps") >= len(names)
