@@ -21,6 +21,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from latex2sympy2_extended.latex2sympy2 import (  # type: ignore[import-untyped,unused-ignore]
@@ -37,6 +38,7 @@ WALL_SECONDS = 60
 MEMORY_BYTES = 2 << 30
 QUESTIONS_A_FORK = 500
 USED_FORK_SECONDS = 2
+READINGS_KEPT = 64
 
 # What a first comparison imports and builds is done once here, and inherited by every fork.
 WARM_UP = (("1/2", "0.5"), (r"\sqrt{12}", r"2\sqrt{3}"), ("(1,2]", "[1,2]"), (r"\{1,2\}", "1,2"), ("x=5", "5"))
@@ -68,8 +70,9 @@ def decide(gold: str, answer: str) -> dict[str, Any]:
     return {"verdict": "equal" if equal else "different", "unread": []}
 
 
+@lru_cache(maxsize=READINGS_KEPT)
 def _read(text: str, *, is_real: bool) -> Any:
-    """The formula, or None where it cannot be read whole."""
+    """The formula, or None where it cannot be read whole. The answers of a problem are compared with one gold."""
     try:
         normal = normalize_latex(text, config=_NORMALIZATION)
         return latex2sympy(normal, is_real=is_real, convert_degrees=False, normalization_config=None)
