@@ -27,7 +27,7 @@ from selfimp_bench.tasks.tiny_gsm import generate
 BASE: Final = ASSETS / "tiny-gsm-base"
 SAMPLES: Final = 16
 DECODING: Final = Decoding(temperature=0.75, top_p=0.95, top_k=50, max_tokens=64, stop=())
-ROWS_AT_ONCE: Final = 64
+ROWS_AT_ONCE: Final = 256
 TASK: Final = "gsm8k_bench"
 VLLM: Final = VllmSettings(
     max_model_len=192,
