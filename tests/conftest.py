@@ -20,9 +20,18 @@ settings.register_profile("any-machine", deadline=None)  # a busy one is no fail
 settings.load_profile("any-machine")
 
 
+LONGEST = ("test_reproduction", "test_smoke", "test_vllm", "test_faults")
+"""Modules whose slow tests take minutes, the longest first."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules with slow tests come first, and in them those, so that no worker waits for a long one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Modules with slow tests come first, of these the longest, so that no worker waits for a long one at the end."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, int]:
+    fast = item.get_closest_marker("slow") is None
+    return fast, LONGEST.index(item.path.stem) if not fast and item.path.stem in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")

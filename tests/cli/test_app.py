@@ -72,6 +72,7 @@ def test_list_begins_with_the_miniature_and_fits_a_narrow_terminal() -> None:
     assert {entry.name for entry in (*entries(), *studies())} <= set(names)
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     manifest = str(make_manifest(engine="real"))
     for tried in range(5):  # between two steps there is none to begin anew
