@@ -5,6 +5,7 @@ logarithms. 1 is linear; what does not grow brings it down at small sizes. The f
 ``benchmark/curves/curves.svg`` and writes the numbers beside it.
 """
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -117,10 +118,11 @@ def _judge(size: int, _: Path) -> Work:
 
 
 def _store(size: int, folder: Path) -> Work:
-    """So many finished steps written, and then found."""
-    store = Store(folder / f"store-{size}")
+    """So many finished steps written, into a store without any, and then found."""
+    tries = itertools.count()
 
     def work() -> None:
+        store = Store(folder / f"store-{size}-{next(tries)}")
         for number in range(size):
             put(store, str(number), lambda made: (made / "rows.json").write_text("[]"))
         assert all(store.find(digest(str(number))) for number in range(size))
