@@ -45,21 +45,11 @@ def test_accuracy_up_and_an_essential_down_is_reversal_with_the_numbers(answered
     assert by_name["Accuracy (pass@1) out of distribution"].tone == ""
 
 
-def test_a_fall_of_diversity_that_is_not_of_equal_numbers_is_not_called_progress(answered):
+def test_the_papers_diversity_falls_also_where_more_outputs_are_correct_and_decides_nothing(answered):
     (found,) = answered(left_out=[("pass@16", Split.TEST)])
-    assert found.word == "Undecided"
-    (distinct,) = [each for each in found.capabilities if each.name == "Distinct-n of correct outputs"]
-    assert (distinct.direction, distinct.tone) == ("down", "")
-    assert "makes no reversal" in distinct.detail
-    fell = "Distinct-n of correct outputs 0.7967 to 0.4234: more correct outputs alone make it fall"
-    assert found.rest.startswith(fell)
-    assert "distinct-n of correct outputs, in equal numbers (not measured)" in found.unseen
-
-
-def test_a_run_without_diversity_may_be_progress(answered):
-    measured = [(f"{name}.correct", Split.TEST) for name in ("distinct-n", "distinct-equations")]
-    (found,) = answered(left_out=[("pass@16", Split.TEST), *measured])
     assert found.word == "Progress"
+    assert "Distinct-n of correct outputs" not in {each.name for each in found.capabilities}
+    assert "diversity" in found.unseen
 
 
 def test_diversity_of_equal_numbers_decides_where_a_run_has_it(answered):

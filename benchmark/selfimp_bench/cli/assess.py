@@ -99,8 +99,7 @@ Problems are rows of {LAYOUTS}. The task is told by the evaluation's name or the
 
 The headline compares the last checkpoint with the first. regress: accuracy is down. reversal: accuracy is up, and
 something essential is worse: coverage, pass@k, diversity of correct outputs, accuracy out of distribution (--ood),
-group disparity. progress: accuracy is up, and none of these is shown to be worse. undecided: a diversity fell that was
-not measured of equal numbers of outputs. no change shown: none is shown.
+group disparity. progress: accuracy is up, and none of these is shown to be worse. no change shown: none is shown.
 Shown is what Holm's procedure shows at 5 % over all of them together.
 """
 

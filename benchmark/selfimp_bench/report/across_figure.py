@@ -21,7 +21,8 @@ def across_figures(results: Sequence[MemberResult], numbers: PublishedNumbers, d
     Reference curves are dashed over the runs'; ``dashed`` is what those are called.
     """
     moved = [found for result in results for found in directions(result.run)]
-    shown = dict.fromkeys((change.metric, change.split) for found in moved for change in found.family)
+    compared = (change for found in moved for change in found.family if change.estimate is not None)
+    shown = dict.fromkeys((change.metric, change.split) for change in compared)
     keys = dict.fromkeys([(Metric.PASS_AT_1.value, Split.TEST), *shown])
     figures = [_figure(number, key, results, numbers, dashed) for number, key in enumerate(keys, start=1)]
     return tuple(figure for figure in figures if figure.panels)

@@ -9,7 +9,6 @@ from selfimp_bench.measurement import Measurement, Split
 from selfimp_bench.plural import plural
 from selfimp_bench.report.names import measured_words, reworded, titled
 from selfimp_bench.report.summary import UNDEFINED, Series, number, series_of
-from selfimp_bench.runs.assess.headline import OPEN
 from selfimp_bench.runs.assess.results import Change
 from selfimp_bench.runs.assess.results import Direction as Word
 from selfimp_bench.runs.directions import Direction
@@ -98,19 +97,14 @@ def _answer(found: Direction, series: Mapping[_Key, Series]) -> Answer:
 def _rest(found: Direction, series: Mapping[_Key, Series]) -> str:
     """What else moved, a sentence a kind."""
     accuracy, *others = found.family
-    worse = [each for each in others if each.essential and each.shown not in (None, each.good)]
-    better = [each for each in others if each.essential and each.shown is not None and each.shown == each.good]
-    beside = [each for each in others if not each.essential and each.shown is not None]
-    kinds = (("Worse", worse), ("Better", better), ("Moved, which makes no reversal", beside))
+    worse = [each for each in others if each.shown not in (None, each.good)]
+    better = [each for each in others if each.shown is not None and each.shown == each.good]
+    kinds = (("Worse", worse), ("Better", better))
     parts = [f"{words}: {_listed(every, found, series)}." for words, every in kinds if every]
     if accuracy.shown == "up" and not worse:
-        able = sum(each.essential and each.reason is None for each in others)
+        able = sum(each.reason is None for each in others)
         none = "Nothing else could be compared, so that a reversal could not have been seen."
         parts.insert(0, f"Of {plural(able, 'other')} compared none is shown to be worse." if able else none)
-    if found.headline.direction is Word.UNDECIDED:
-        fallen = [each for each in beside if each.shown == "down"]
-        parts.insert(0, f"{titled(_listed(fallen, found, series))}: {OPEN}.")
-        return " ".join(part for part in parts if not part.startswith(kinds[2][0]))
     return " ".join(parts)
 
 
@@ -143,10 +137,6 @@ def _brief(value: float | None) -> str:
 
 def _capability(change: Change, found: Direction, series: Mapping[_Key, Series]) -> Capability:
     first, last = _ends(change, found, series)
-    decides = change.essential or change is found.family[0]
-    detail = change.reason or plural(change.n, "problem")
-    if not decides and change.reason is None:
-        detail += "; makes no reversal: it falls also where more outputs are correct"
     return Capability(
         name=titled(measured_words(change.metric, change.split)),
         first=UNDEFINED if first is None else number(first),
@@ -154,7 +144,7 @@ def _capability(change: Change, found: Direction, series: Mapping[_Key, Series])
         change=change_words(change),
         direction=direction_of(change),
         tone=_tone(change),
-        detail=detail,
+        detail=change.reason or plural(change.n, "problem"),
     )
 
 

@@ -99,7 +99,8 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
     moved = {each.name: _direction(each) for each in entries}
     shared = _shared(entries)
     first = [found for found in moved.values() if found is not None]
-    top = dict.fromkeys((change.metric, change.split) for found in first for change in found.family)
+    compared = (change for found in first for change in found.family if change.estimate is not None)
+    top = dict.fromkeys((change.metric, change.split) for change in compared)
     leading = sorted((key for key in shared if key[:2] in top), key=lambda key: list(top).index(key[:2]))
     others = [key for key in shared if key not in leading]
     figures = [_figure(at, key, entries) for at, key in enumerate(leading or shared[:_MOST_DRAWN], start=1)]

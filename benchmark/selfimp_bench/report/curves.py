@@ -31,14 +31,16 @@ _WORDS: Mapping[str, Words] = {
     "distinct-n": Words(
         title="Distinct-n",
         see="How varied the wording of a problem's outputs is, correct and incorrect ones apart: the share of n-grams "
-        "that are unique. A falling line means that outputs repeat each other more.",
-        cannot="How varied the ideas are. The share also falls when there are more or longer outputs, and every "
-        "iteration counts only the problems that have such outputs.",
+        "that are unique. A falling line means that outputs repeat each other more. The lines that end in equal are "
+        "of as many outputs of every model as the one with fewest has, at least two.",
+        cannot="How varied the ideas are. The share also falls when outputs are longer and, but for the lines of equal "
+        "numbers, when there are more of them, and every iteration counts only the problems that have such outputs.",
     ),
     "distinct-equations": Words(
         title="Distinct equations",
         see="How varied the calculations in a problem's outputs are: the share of equations that are unique, in "
-        "correct and incorrect outputs apart. A falling line means that the model calculates in fewer ways.",
+        "correct and incorrect outputs apart. A falling line means that the model calculates in fewer ways. The lines "
+        "that end in equal are of as many outputs of every model as the one with fewest has, at least two.",
         cannot="Different reasoning that leads to the same equations. Outputs without an equation do not count, and "
         "every iteration counts only the problems that have such outputs.",
     ),
@@ -189,7 +191,7 @@ def _label(series: Series, by_metric: bool) -> str:
     if sized := _SIZED.fullmatch(series.metric):
         return f"N = {sized['size']}" + (f", {sized['estimator']}" if sized["estimator"] else "")
     _, dot, side = series.metric.partition(".")
-    return side.replace("level-", "level ") if dot else series.metric
+    return side.replace("level-", "level ").replace(".equal", ", equal") if dot else series.metric
 
 
 def curve_of(series: Series, label: str, style: int, findings: Findings) -> Curve:

@@ -27,7 +27,6 @@ _STYLES: Final = {
     Direction.PROGRESS: "reproduced",
     Direction.REGRESS: "not-reproduced",
     Direction.REVERSAL: "not-reproduced",
-    Direction.UNDECIDED: "inconclusive",
     Direction.NO_CHANGE_SHOWN: "inconclusive",
     Direction.MEASURED: "none",
 }

@@ -43,13 +43,16 @@ def directions(run: RunFiles) -> tuple[Direction, ...]:
 def problem_means(run: RunFiles) -> Mapping[str, Mapping[_Key, _ByIteration]]:
     """By model, then metric and split, then iteration: by problem the mean over the replicates.
 
-    None where it is undefined in one of them: a mean over the others would be another quantity.
+    None where it is undefined in one of them: a mean over the others would be another quantity. What was measured and
+    has no value of any problem is there, without problems.
     """
-    found: dict[str, dict[_Key, dict[int, dict[str, list[float | None]]]]] = {}
-    for each in run.problem_values:
-        by_metric = found.setdefault(each.model, {})
-        by_iteration = by_metric.setdefault((each.metric, each.split), defaultdict(dict))
-        by_iteration[each.iteration].setdefault(each.problem_id, []).append(each.value)
+    found: dict[str, dict[_Key, dict[int, dict[str, list[float | None]]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(dict))
+    )
+    for each in run.measurements:
+        _ = found[each.model][each.metric, each.split][each.iteration]
+    for one in run.problem_values:
+        found[one.model][one.metric, one.split][one.iteration].setdefault(one.problem_id, []).append(one.value)
     return {
         model: {
             key: {t: {name: _mean(own) for name, own in by_problem.items()} for t, by_problem in by_iteration.items()}

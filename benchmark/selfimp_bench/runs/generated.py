@@ -13,9 +13,8 @@ from selfimp_bench.manifest.model import Grading
 from selfimp_bench.measurement import Split
 from selfimp_bench.plural import plural
 from selfimp_bench.runs.record import RecordedStep, read_record
-from selfimp_bench.runs.verifying.plans import plan_of
 from selfimp_bench.steps.grade import GradeBlock
-from selfimp_bench.steps.plan import Step
+from selfimp_bench.steps.plan import Plan, Step
 from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, Role
 from selfimp_bench.steps.sample import SampleBlock
 
@@ -41,13 +40,14 @@ class GeneratedSet:
     problems: Path | None
 
 
-def generated_sets(folder: Path, store: Path) -> tuple[GeneratedSet, ...]:
+def generated_sets(folder: Path, plan: Plan, store: Path) -> tuple[GeneratedSet, ...]:
     """The answers to test and out-of-distribution problems of the run in ``folder``, whose steps lie in ``store``.
+
+    plan: the run's own, made anew (``plan_of``).
 
     Raises InputError where a file is missing, or is not the one that the run's record names, and for a run of other
     code, which planned other steps.
     """
-    plan = plan_of(folder)
     steps, done = plan.by_id(), {step.id: step for step in read_record(folder).steps}
     graded = [step for step in plan.steps if isinstance(step.block, GradeBlock)]
     if lacking := [name for step in graded for name in (*step.inputs.values(), step.id) if name not in done]:
@@ -78,11 +78,8 @@ def _set(step: Step, steps: Mapping[str, Step], done: Mapping[str, RecordedStep]
     assert isinstance(asked, SampleBlock)
     if asked.role is Role.TRAIN:
         return None
-    rows = _proved(done, problems.id, PROBLEMS, store)
-    samples, grades = _proved(done, source.id, SAMPLES, store), _proved(done, step.id, GRADES, store)
-    for path, kept in ((samples, source.id), (grades, step.id)):
-        if not path.is_file():
-            raise InputError(f"{path}: not found; expected what step {kept} wrote: run again, or give a bundle")
+    rows = _unchanged(done, problems.id, PROBLEMS, store)
+    samples, grades = proved(done, source.id, SAMPLES, store), proved(done, step.id, GRADES, store)
     name = step.id.rpartition("/")[0]
     return GeneratedSet(
         name=name,
@@ -99,8 +96,16 @@ def _set(step: Step, steps: Mapping[str, Step], done: Mapping[str, RecordedStep]
     )
 
 
-def _proved(done: Mapping[str, RecordedStep], step: str, name: str, store: Path) -> Path:
-    """The file, which is the recorded one if it is there."""
+def proved(done: Mapping[str, RecordedStep], step: str, name: str, store: Path) -> Path:
+    """A step's file, which is the recorded one. Raises InputError where it is missing or was changed."""
+    path = _unchanged(done, step, name, store)
+    if not path.is_file():
+        raise InputError(f"{path}: not found; expected what step {step} wrote: run again, or give a bundle")
+    return path
+
+
+def _unchanged(done: Mapping[str, RecordedStep], step: str, name: str, store: Path) -> Path:
+    """A step's file, which is the recorded one if it is there."""
     path = store / done[step].fingerprint / name
     expected = {artifact.path: artifact.sha256 for artifact in done[step].artifacts}
     if path.is_file() and file_sha256(path) != expected.get(name):

@@ -18,6 +18,7 @@ from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Measurement, mean_over_problems, pass_at_k
 from selfimp_bench.runs.generated import GeneratedSet, generated_sets, reading
 from selfimp_bench.runs.judge import RunFiles
+from selfimp_bench.runs.verifying.plans import plan_of
 from selfimp_bench.steps.dataset import problem_row, read_problems
 from selfimp_bench.steps.sample import render_prompt
 from selfimp_bench.steps.store import read_columns
@@ -34,7 +35,7 @@ _Json = dict[str, Any]
 def write_inspect_logs(run: RunFiles, store: Path, into: Path) -> list[Path]:
     """``MODEL/seedS/tT/SPLIT/ROLE.eval`` under ``into``. Raises InputError where what models wrote is not there."""
     written = []
-    for each in generated_sets(run.folder, store):
+    for each in generated_sets(run.folder, plan_of(run.folder), store):
         if each.problems is None:
             raise InputError(f"{each.name}: the rows of its problems are not kept; export the run where it was made")
         path = into / each.name / each.split / f"{each.role}.eval"

@@ -26,8 +26,12 @@ def test_on_test_every_metric_is_measured() -> None:
         "coverage",
         "distinct-n.correct",
         "distinct-n.incorrect",
+        "distinct-n.correct.equal",
+        "distinct-n.incorrect.equal",
         "distinct-equations.correct",
         "distinct-equations.incorrect",
+        "distinct-equations.correct.equal",
+        "distinct-equations.incorrect.equal",
     ]
 
 

@@ -123,6 +123,28 @@ def test_diversity_looks_at_the_first_so_many_judged_outputs_and_coverage_at_all
     assert _one(measured, "coverage").value == pytest.approx(3 / 4)
 
 
+def test_equal_numbers_are_those_of_the_iteration_with_fewest_and_the_first_ones() -> None:
+    iterations = (
+        _judged(Role.SAMPLE, "p", "cwcw", ("a b", "x x", "a c", "y y")),  # 3 words of 4
+        _judged(Role.SAMPLE, "p", "cccw", ("a a", "a a", "e f", "z z")),  # 1 of the first 4; of all 3 of 6
+        _judged(Role.SAMPLE, "p", "cxcc", ("g h", "g g", "g h", "i j")),  # 2 of the first 4
+    )
+    sets = [JudgedSet(role=Role.SAMPLE, iteration=t, samples=each) for t, each in enumerate(iterations, start=1)]
+    measured = _measure(*sets)
+    found = {(each.metric, each.iteration): each.value for each in measured.measurements}
+    assert [found["distinct-n.correct", t] for t in (1, 2, 3)] == [3 / 4, 3 / 6, 4 / 6]
+    assert [found["distinct-n.correct.equal", t] for t in (1, 2, 3)] == [3 / 4, 1 / 4, 2 / 4]
+    assert [found["distinct-n.incorrect.equal", t] for t in (1, 2, 3)] == [None, None, None]  # one, and none
+
+
+def test_a_problem_with_fewer_than_two_such_outputs_somewhere_is_undefined_everywhere() -> None:
+    first = [*_judged(Role.SAMPLE, "p", "cc", ("a b", "a b")), *_judged(Role.SAMPLE, "q", "cw", ("c d", "c d"))]
+    second = [*_judged(Role.SAMPLE, "p", "cc", ("a b", "c d")), *_judged(Role.SAMPLE, "q", "cc", ("c d", "c d"))]
+    sets = [JudgedSet(role=Role.SAMPLE, iteration=t, samples=each) for t, each in enumerate((first, second), start=1)]
+    equal = [each for each in _measure(*sets).measurements if each.metric == "distinct-n.correct.equal"]
+    assert [(each.value, each.n, each.undefined) for each in equal] == [(1 / 2, 1, 1), (1.0, 1, 1)]
+
+
 def test_where_bare_labels_are_trained_on_diversity_has_no_value_and_says_why() -> None:
     samples = [*_judged(Role.SAMPLE, "p", "ccw", ("B", "B", "C")), *_judged(Role.SAMPLE, "q", "cww", ("B", "C", "D"))]
     spec = Measure(metrics=(Metric.COVERAGE, Metric.DISTINCT_N, Metric.SBERT_DIVERSITY), k=(), ngram_max=1)
@@ -131,7 +153,7 @@ def test_where_bare_labels_are_trained_on_diversity_has_no_value_and_says_why() 
         sets=[JudgedSet(role=Role.SAMPLE, iteration=1, samples=samples)], embeddings=embeddings, levels={}
     )
     alike, told_apart = (measure(_block(spec, outputs_alike=each), evidence) for each in (True, False))
-    for metric in ("distinct-n.correct", "distinct-n.incorrect", "sbert-diversity.correct"):
+    for metric in ("distinct-n.correct", "distinct-n.correct.equal", "distinct-n.incorrect", "sbert-diversity.correct"):
         found = _one(alike, metric)
         assert found.value is None and "targets are bare labels" in str(found.reason)
         assert not [each for each in alike.problem_values if each.metric == metric]

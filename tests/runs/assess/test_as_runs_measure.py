@@ -14,6 +14,7 @@ from selfimp_bench import assess
 from selfimp_bench.canonical import file_sha256, pretty_json
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.runs.directions import directions
 from selfimp_bench.runs.execute import execute
 from selfimp_bench.runs.inspect_form import write_inspect_logs
 from selfimp_bench.runs.judge import judge_study, read_run
@@ -50,11 +51,27 @@ def test_a_runs_samples_give_the_runs_measurements(tmp_path, engine):
     _are_equal(assess([run.folder]), run)
 
 
-def _are_equal(found, run):
+@pytest.mark.parametrize("engine", ["fake", pytest.param("real", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("looked_at", [None, 5])
+def test_a_runs_report_and_assess_of_the_run_have_one_headline(tmp_path, engine, looked_at):
+    manifest = ManifestMaker(folder=tmp_path)(engine=engine, counts=(20, 40, 24))
+    if looked_at is not None:
+        manifest.write_text(manifest.read_text().replace("ngram_max:", f"diversity_samples: {looked_at}\n  ngram_max:"))
+    experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=1)
+    run = read_run(execute(experiment, tmp_path / "home", Silent()))
+    found = assess([run.folder])
+    (own,) = directions(run)
+    assert found.headline == own.headline
+    embedded = {"sbert-diversity.correct"} if engine == "fake" else set()
+    assert {each.metric for each in own.family} >= {"pass@8", "distinct-n.correct.equal", *embedded}
+    _are_equal(found, run, but=())
+
+
+def _are_equal(found, run, but=(_NEEDS_AN_ENCODER,)):
     own = {(each.metric, each.split, each.checkpoint): each for each in found.measurements}
     compared = 0
     for each in run.measurements:
-        if each.split == "train" or each.metric.startswith(_NEEDS_AN_ENCODER):
+        if each.split == "train" or each.metric.startswith(but):
             continue
         measured = own[each.metric, each.split, each.iteration]
         assert (measured.value, measured.standard_error) == (each.value, each.standard_error), each.metric

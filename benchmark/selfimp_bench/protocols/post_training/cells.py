@@ -9,8 +9,10 @@ problems are sampled only to make the next training set, so only from M_1 .. M_{
                          not decide there
     pass@k               pass@K for every K of measure.k        yes    no    yes, K <= sampling.samples_per_problem
     coverage             coverage                               yes    no    yes
-    distinct-n           distinct-n.correct, .incorrect         yes    no    no
-    distinct-equations   distinct-equations.correct, .incorrect yes    no    no
+    distinct-n           distinct-n.correct, .incorrect, and    yes    no    no
+                         each with .equal
+    distinct-equations   distinct-equations.correct,            yes    no    no
+                         .incorrect, and each with .equal
     sbert-diversity      sbert-diversity.correct, .incorrect    yes    no    no
     is-pass@n            is-pass@N.first, is-pass@N.previous,   yes    no    no
                          and each with .plain, for every N of
@@ -50,6 +52,9 @@ OF_TRAINING = (Metric.BALANCE, Metric.TAIL_SHARE)
 """The metrics of what a model is trained on."""
 DIVERSITIES = (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS, Metric.SBERT_DIVERSITY)
 """The metrics that ``measure.diversity_samples`` is about."""
+DISTINCT = (Metric.DISTINCT_N, Metric.DISTINCT_EQUATIONS)
+"""Those that fall with the number of outputs, and so are measured of equal numbers, too."""
+SIDES = ("correct", "incorrect")
 
 
 def post_training_cells(manifest: Manifest) -> tuple[MeasuredCell, ...]:
@@ -95,7 +100,8 @@ def measurement_names(metric: Metric, measure: Measure, extraction: str) -> tupl
     if metric is Metric.PASS_AT_K:
         return tuple(f"pass@{size}" for size in measure.k)
     if metric in DIVERSITIES:
-        return (f"{metric}.correct", f"{metric}.incorrect")
+        sides = tuple(f"{metric}.{side}" for side in SIDES)
+        return (*sides, *map(of_equal, sides)) if metric in DISTINCT else sides
     if metric is Metric.CALIBRATION:
         return CALIBRATIONS if measure.choice_lead is None else (*CALIBRATIONS, *OF_CHOICES)
     if metric is Metric.IMPROVEMENT_SET:
@@ -120,6 +126,11 @@ def scale_of(metric: str) -> Scale:
 def by_other_rule(metric: str, extraction: str) -> str:
     """The measurement of the same answers by the extraction that does not decide: ``pass@1.flexible``."""
     return f"{metric}.{'flexible' if extraction == 'strict' else 'strict'}"
+
+
+def of_equal(metric: str) -> str:
+    """A diversity, of as many outputs of every model: ``distinct-n.correct.equal``."""
+    return f"{metric}.equal"
 
 
 def of_level(level: int) -> str:

@@ -1,8 +1,9 @@
 """Measuring: graded samples of every iteration become values per problem and their means.
 
-Most metrics look at what one M_t generated in one role. Three need more: pass@N on the improvement sets compares
-iterations, group disparity groups problems by level, and Sentence-BERT diversity needs embeddings. Greedy accuracy is
-measured by both rules of extraction: what lies between them is open to the choice of a grader.
+Most metrics look at what one M_t generated in one role. Four need more: pass@N on the improvement sets and diversity of
+equal numbers of outputs compare iterations, group disparity groups problems by level, and Sentence-BERT diversity needs
+embeddings. Greedy accuracy is measured by both rules of extraction: what lies between them is open to the choice of a
+grader.
 """
 
 from collections import Counter, defaultdict
@@ -15,11 +16,14 @@ from selfimp_bench.manifest.model import Balance, Majority, Measure, Metric
 from selfimp_bench.measurement import Estimate, Measurement, ProblemValue, Split, mean_over_problems, pass_at_k
 from selfimp_bench.protocols.post_training.cells import (
     CALIBRATIONS,
+    DISTINCT,
     DIVERSITIES,
     EASIEST_LEVEL,
     HARDEST_LEVEL,
     OF_CHOICES,
+    SIDES,
     by_other_rule,
+    of_equal,
     of_level,
 )
 from selfimp_bench.protocols.post_training.choose import chosen
@@ -32,8 +36,9 @@ from selfimp_bench.protocols.post_training.metrics.calibration import (
     overconfidence_values,
 )
 from selfimp_bench.protocols.post_training.metrics.coverage import coverage
-from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations
-from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n
+from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations_so_far
+from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n_so_far
+from selfimp_bench.protocols.post_training.metrics.equal_numbers import SoFar, of_equal_numbers
 from selfimp_bench.protocols.post_training.metrics.group_disparity import (
     LevelValue,
     disparity_pseudo_values,
@@ -126,7 +131,8 @@ class _Cell:
 class _Looked:
     """What is kept of a set of samples: its own cells, and what the metrics of several sets, and of training, look at.
 
-    outcomes: by problem, in the order of sampling. agreed, balance: by problem, where they are asked for.
+    outcomes: by problem, in the order of sampling. agreed, balance: by problem, where they are asked for. distinct: by
+    measurement and problem, of the first output to all.
     """
 
     role: Role
@@ -135,6 +141,7 @@ class _Looked:
     outcomes: Mapping[str, Sequence[Outcome]]
     agreed: Mapping[str, Confident | None]
     balance: Mapping[str, float | None]
+    distinct: Mapping[str, Mapping[str, SoFar]]
 
 
 def measure(block: MeasureBlock, evidence: Evidence) -> Measured:
@@ -174,7 +181,9 @@ _ALIKE: Final = (
     "the training targets are bare labels, so the correct outputs of a problem are one text, and how much outputs "
     "differ says nothing: nothing measured (`rationales` in the manifest gives the task longer ones)"
 )
-_DIVERSITY_NAMES: Final = frozenset(f"{metric}.{side}" for metric in DIVERSITIES for side in ("correct", "incorrect"))
+_DIVERSITY_NAMES: Final = frozenset(f"{each}.{side}" for each in DIVERSITIES for side in SIDES).union(
+    of_equal(f"{each}.{side}") for each in DISTINCT for side in SIDES
+)
 
 
 def _measurement(block: MeasureBlock, cell: _Cell) -> Measurement:
@@ -198,13 +207,15 @@ def _look(block: MeasureBlock, judged: JudgedSet, threshold: float | None) -> _L
     several = judged.role in (Role.GREEDY, Role.OOD) or (judged.role, judged.iteration) == (Role.SAMPLE, 1)
     agrees = judged.role is Role.SAMPLE and Metric.CALIBRATION in asked
     balances = judged.role is Role.TRAIN and Metric.BALANCE in asked
+    distinct = _distinct(groups, block.measure) if judged.role is Role.SAMPLE else {}
     return _Looked(
         role=judged.role,
         iteration=judged.iteration,
-        cells=tuple(_of_set(block, judged, groups)),
+        cells=(*_of_set(block, judged, groups), *_of_all_outputs(distinct, judged.iteration)),
         outcomes={name: [each.outcome for each in own] for name, own in groups.items()} if several else {},
         agreed={name: agreement(own) for name, own in groups.items()} if agrees else {},
         balance=_balance(block, groups, threshold) if balances else {},
+        distinct=distinct,
     )
 
 
@@ -238,6 +249,7 @@ def _mean(metric: str, split: Split, iteration: int, values: Mapping[str, float 
 
 def _across(spec: Measure, evidence: Evidence, sets: Sequence[_Looked]) -> Iterator[_Cell]:
     """The metrics that need more than one set of samples."""
+    yield from _of_equal_numbers([each for each in sets if each.role is Role.SAMPLE])
     if Metric.SBERT_DIVERSITY in spec.metrics:
         yield from _sbert_diversity(evidence.embeddings)
     if Metric.CALIBRATION in spec.metrics and spec.ece_bins is not None:
@@ -250,9 +262,16 @@ def _across(spec: Measure, evidence: Evidence, sets: Sequence[_Looked]) -> Itera
         yield from _group_disparity(evidence.levels, sets)
 
 
+def _of_equal_numbers(sampled: Sequence[_Looked]) -> Iterator[_Cell]:
+    for name in dict.fromkeys(name for looked in sampled for name in looked.distinct):
+        found = of_equal_numbers([looked.distinct[name] for looked in sampled])
+        for looked, values in zip(sampled, found, strict=True):
+            yield _mean(of_equal(name), Split.TEST, looked.iteration, values)
+
+
 def _sbert_diversity(embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[_Cell]:
     for iteration, values in embeddings.items():
-        for side in ("correct", "incorrect"):
+        for side in SIDES:
             of_side = {value.problem_id: value.value for value in values if value.side == side}
             yield _mean(f"{Metric.SBERT_DIVERSITY}.{side}", Split.TEST, iteration, of_side)
 
@@ -367,8 +386,7 @@ def _values(role: Role, groups: Groups, spec: Measure) -> dict[str, dict[str, fl
     for metric in spec.metrics:
         if role in _ROLES.get(metric, ()):
             for problem_id, samples in groups.items():
-                most = spec.diversity_samples if metric in DIVERSITIES else None
-                looked_at = [s for s in samples if s.outcome not in UNJUDGED][:most]
+                looked_at = [s for s in samples if s.outcome not in UNJUDGED]
                 for name, value in _METRICS[metric](looked_at, spec):
                     values[name][problem_id] = value
     return dict(values)
@@ -390,14 +408,22 @@ def _coverage(samples: Sequence[JudgedAnswer], _: Measure) -> Named:
     yield "coverage", coverage(correct=_correct(samples), sampled=len(samples))
 
 
-def _distinct_n(samples: Sequence[JudgedAnswer], spec: Measure) -> Named:
-    for name, texts in _texts_by_outcome(samples):
-        yield f"distinct-n.{name}", distinct_n(texts, ngram_max=spec.ngram_max)
+def _distinct(groups: Groups, spec: Measure) -> dict[str, dict[str, SoFar]]:
+    """By measurement and problem how varied the first output is, the first two, and so on to all that are looked at."""
+    found: dict[str, dict[str, SoFar]] = defaultdict(dict)
+    for metric in spec.metrics:
+        if metric in DISTINCT:
+            for problem_id, samples in groups.items():
+                looked_at = [s for s in samples if s.outcome not in UNJUDGED][: spec.diversity_samples]
+                for side, texts in _texts_by_outcome(looked_at):
+                    found[f"{metric}.{side}"][problem_id] = _DISTINCT[metric](texts, spec)
+    return dict(found)
 
 
-def _distinct_equations(samples: Sequence[JudgedAnswer], _: Measure) -> Named:
-    for name, texts in _texts_by_outcome(samples):
-        yield f"distinct-equations.{name}", distinct_equations(texts)
+def _of_all_outputs(distinct: Mapping[str, Mapping[str, SoFar]], iteration: int) -> Iterator[_Cell]:
+    for name, by_id in distinct.items():
+        values = {problem_id: so_far[-1] if so_far else None for problem_id, so_far in by_id.items()}
+        yield _mean(name, Split.TEST, iteration, values)
 
 
 def _texts_by_outcome(samples: Sequence[JudgedAnswer]) -> Iterator[tuple[str, list[str]]]:
@@ -417,15 +443,15 @@ _METRICS: Mapping[Metric, Callable[[Sequence[JudgedAnswer], Measure], Named]] = 
     Metric.PASS_AT_1: _greedy_pass_at_1,
     Metric.PASS_AT_K: _pass_at_k,
     Metric.COVERAGE: _coverage,
-    Metric.DISTINCT_N: _distinct_n,
-    Metric.DISTINCT_EQUATIONS: _distinct_equations,
+}
+_DISTINCT: Mapping[Metric, Callable[[Sequence[str], Measure], SoFar]] = {
+    Metric.DISTINCT_N: lambda texts, spec: distinct_n_so_far(texts, ngram_max=spec.ngram_max),
+    Metric.DISTINCT_EQUATIONS: lambda texts, _: distinct_equations_so_far(texts),
 }
 _ROLES: Mapping[Metric, tuple[Role, ...]] = {
     Metric.PASS_AT_1: (Role.GREEDY, Role.OOD),
     Metric.PASS_AT_K: (Role.SAMPLE, Role.TRAIN),
     Metric.COVERAGE: (Role.SAMPLE, Role.TRAIN),
-    Metric.DISTINCT_N: (Role.SAMPLE,),
-    Metric.DISTINCT_EQUATIONS: (Role.SAMPLE,),
 }
 
 

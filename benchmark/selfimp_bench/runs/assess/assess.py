@@ -56,7 +56,8 @@ def assess(
     of `grade`. encoder: a folder of a sentence-transformers model. told: hears how many samples are graded.
 
     Or ``files`` is one run of this kit (its folder, or a bundle), whose iterations are the checkpoints, with its own
-    problems and grades; only: ``model=M``, ``seed=S``, ``temperature=X``, where it has several.
+    problems and grades, measured as the run did; only: ``model=M``, ``seed=S``, ``temperature=X``, where it has
+    several.
 
     Raises InputError, with file and line, for what cannot be used.
     """
@@ -205,6 +206,7 @@ def _assessed(test: Collected, ood: Collected | None, encoder: Callable[[], Embe
             ood=[each.judged[Role.OOD] for each in other.answers],
             levels=levels,
             encoder=encoder,
+            as_run=test.as_run,
         )
     )
     answer, changes = _judged(found, len(kept.answers))

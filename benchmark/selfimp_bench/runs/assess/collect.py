@@ -12,6 +12,8 @@ from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Grading
 from selfimp_bench.plural import plural
+from selfimp_bench.protocols.post_training.embed import SideValue
+from selfimp_bench.protocols.post_training.measure import MeasureBlock
 from selfimp_bench.runs.generations.look import sources_at
 from selfimp_bench.runs.generations.problem_files import checked, problems_of
 from selfimp_bench.runs.generations.source import Generation, Source, shown
@@ -51,10 +53,21 @@ class Answers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AsRun:
+    """How a run of post-training measured its own iterations.
+
+    block: its stage's. embeddings: by iteration the Sentence-BERT diversities that it found, if it looked for any.
+    """
+
+    block: MeasureBlock
+    embeddings: Mapping[int, Sequence[SideValue]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Collected:
     """Every checkpoint's answers in order, the problems, the task, and what is to be said of the reading.
 
-    extraction: the rule that decides, of the task's two.
+    extraction: the rule that decides, of the task's two. as_run: where they are a run's iterations, how it measured.
     """
 
     task: str
@@ -62,6 +75,7 @@ class Collected:
     problems: Mapping[str, Problem]
     answers: tuple[Answers, ...]
     notes: tuple[str, ...]
+    as_run: AsRun | None = None
 
 
 def collect(asked: Asked, told: Callable[[int], None]) -> Collected:

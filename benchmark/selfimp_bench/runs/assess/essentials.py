@@ -20,7 +20,6 @@ Ends = Mapping[tuple[str, Split], tuple[Values, Values]]
 
 _ACCURACIES: Final = ("pass@1", "coverage", "accuracy")
 """What the headline is about: the first of them that was measured. The last two are one: the share of the samples."""
-_EQUAL: Final = ".equal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +40,7 @@ def accuracy_of(on_test: Iterable[str]) -> str:
 def judged(ends: Ends, *, first: int, last: int) -> Judged:
     """Every change with its direction, where one is shown, and what they say together.
 
-    Diversities of correct outputs that were measured, but not of equal numbers of them, are in the family of what may
-    be called up or down; a fall of theirs leaves undecided what else were progress. Raises KeyError where no accuracy
-    was measured.
+    Raises KeyError where no accuracy was measured.
     """
     primary = _primary(ends)
     wanted = _wanted(primary[0], ends)
@@ -51,15 +48,11 @@ def judged(ends: Ends, *, first: int, last: int) -> Judged:
     changes = {
         key: _change(key, pair, key in essentials, essentials.get(key), first, last) for key, pair in ends.items()
     }
-    beside = _beside(ends, wanted)
-    family = (primary, *essentials, *beside)
+    family = (primary, *essentials)
     given = with_directions(list(changes.values()), [changes[key] for key in family])
     decided = dict(zip(changes, given, strict=True))
-    unseen = [*_unmeasured(ends, wanted), *_undecided(given), *(f"{name}{_EQUAL} (not measured)" for name, _ in beside)]
     return Judged(
-        headline=headline(
-            given, decided[primary], unseen, [decided[key] for key in beside if decided[key].shown == "down"]
-        ),
+        headline=headline(given, decided[primary], [*_unmeasured(ends, wanted), *_undecided(given)]),
         changes=tuple(given),
         family=tuple(decided[key] for key in family),
     )
@@ -70,7 +63,7 @@ def family_of(changes: Iterable[Change]) -> tuple[Change, ...]:
     every = {(each.metric, each.split): each for each in changes}
     primary = _primary(every)
     wanted = _wanted(primary[0], every)
-    keys = (primary, *((name, split) for _, name, split, _ in wanted), *_beside(every, wanted))
+    keys = (primary, *((name, split) for _, name, split, _ in wanted))
     return tuple(every[key] for key in keys if key in every)
 
 
@@ -82,15 +75,6 @@ def _primary(measured: Collection[_Key]) -> _Key:
     return accuracy_of(metric for metric, split in measured if split is Split.TEST), Split.TEST
 
 
-def _beside(measured: Collection[_Key], wanted: Sequence[_Wanted]) -> list[_Key]:
-    """Diversities of correct outputs that were not measured of equal numbers of them."""
-    return [
-        (name.removesuffix(_EQUAL), split)
-        for _, name, split, _ in wanted
-        if name.endswith(_EQUAL) and (name, split) not in measured and (name.removesuffix(_EQUAL), split) in measured
-    ]
-
-
 def _wanted(accuracy: str, measured: Collection[_Key]) -> Sequence[_Wanted]:
     """Kind, measurement, split and better direction of every essential."""
     sizes = [int(found[1]) for name, split in measured if split is Split.TEST and (found := _PASS_AT.fullmatch(name))]
@@ -98,8 +82,8 @@ def _wanted(accuracy: str, measured: Collection[_Key]) -> Sequence[_Wanted]:
     return (
         *([coverage] if accuracy == "pass@1" else []),
         ("pass@k", f"pass@{max(sizes, default=0)}", Split.TEST, "up"),
-        ("diversity", f"distinct-n.correct{_EQUAL}", Split.TEST, "up"),
-        ("diversity", f"distinct-equations.correct{_EQUAL}", Split.TEST, "up"),
+        ("diversity", "distinct-n.correct.equal", Split.TEST, "up"),
+        ("diversity", "distinct-equations.correct.equal", Split.TEST, "up"),
         ("diversity", "sbert-diversity.correct", Split.TEST, "up"),
         ("out of distribution", "pass@1", Split.OOD, "up"),
         ("group disparity", "group-disparity", Split.TEST, "down"),

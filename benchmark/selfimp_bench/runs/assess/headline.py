@@ -1,4 +1,4 @@
-"""The headline, progress, regress, reversal, undecided or no change shown, by rules that stand here and nowhere else.
+"""The headline, progress, regress, reversal or no change shown, by rules that stand here and nowhere else.
 
 The last checkpoint is compared with the first, on the problems that all checkpoints have, each with itself.
 
@@ -13,9 +13,8 @@ The last checkpoint is compared with the first, on the problems that all checkpo
    essentials together (two one-sided tests each), so that in at most 1 of 20 assessments anything is called up or down
    that is not. Fewer than 20 problems in common, or 10 that differ, show nothing.
 4. Accuracy shown down is **regress**, whatever else. Accuracy shown up is **reversal** if an essential is shown to be
-   worse, **undecided** if none is, but a diversity that was not measured of equal numbers of outputs is shown to fall
-   (more correct outputs alone make it fall), and else **progress**. Accuracy that is not shown to move is **no change
-   shown**, which says how large a change may have been missed. One checkpoint alone is **measured**.
+   worse, and else **progress**. Accuracy that is not shown to move is **no change shown**, which says how large a
+   change may have been missed. One checkpoint alone is **measured**.
 5. What was not shown worse may be worse by what its interval allows, and what was not measured is named: progress on
    accuracy alone says so.
 
@@ -33,11 +32,6 @@ from selfimp_bench.verdict.inference import holm
 FAMILY_LEVEL: Final = 0.05
 """How often at most anything is called up or down that is not."""
 
-OPEN: Final = (
-    "more correct outputs alone make it fall, and of equal numbers of outputs it was not measured, so that a reversal "
-    "is not told from progress"
-)
-"""Why a fall leaves it undecided."""
 ONE_CHECKPOINT: Final = "measured: one checkpoint has no direction; give a file for each checkpoint, in order"
 
 
@@ -52,25 +46,20 @@ def with_directions(changes: Sequence[Change], family: Sequence[Change]) -> list
     return found
 
 
-def headline(
-    changes: Sequence[Change], accuracy: Change, unseen: Sequence[str], open_falls: Sequence[Change] = ()
-) -> Headline:
-    """The headline of changes that have their directions; ``accuracy`` is one of them.
-
-    open_falls: diversities that are shown to fall, and were not measured of equal numbers of outputs.
-    """
+def headline(changes: Sequence[Change], accuracy: Change, unseen: Sequence[str]) -> Headline:
+    """The headline of changes that have their directions; ``accuracy`` is one of them."""
     essentials = [each for each in changes if each.essential]
     worse = [each for each in essentials if each.shown not in (None, each.good)]
     better = [each for each in essentials if each.shown is not None and each.shown == each.good]
     if accuracy.shown == "down":
         direction = Direction.REGRESS
     elif accuracy.shown == "up":
-        direction = Direction.REVERSAL if worse else Direction.UNDECIDED if open_falls else Direction.PROGRESS
+        direction = Direction.REVERSAL if worse else Direction.PROGRESS
     else:
         direction = Direction.NO_CHANGE_SHOWN
     return Headline(
         direction=direction,
-        sentence=_sentence(direction, accuracy, better, worse, essentials, unseen, open_falls),
+        sentence=_sentence(direction, accuracy, better, worse, essentials, unseen),
         accuracy=named(accuracy),
         better=tuple(map(named, better)),
         worse=tuple(map(named, worse)),
@@ -98,7 +87,6 @@ def _sentence(
     worse: Sequence[Change],
     essentials: Sequence[Change],
     unseen: Sequence[str],
-    open_falls: Sequence[Change],
 ) -> str:
     verb = {"up": "rose", "down": "fell", None: "is not shown to change"}[accuracy.shown]
     parts = [f"{direction}: {named(accuracy)} {verb}, {moved(accuracy)}"]
@@ -113,8 +101,6 @@ def _sentence(
             parts.append(f"of {able} essential{'s' if able > 1 else ''} compared none is shown to be worse")
         else:
             parts.append("nothing but accuracy could be compared, so that a reversal could not have been seen")
-    if direction is Direction.UNDECIDED:
-        parts.append(f"{', '.join(f'{named(each)} {moved(each)}' for each in open_falls)}: {OPEN}")
     if unseen:
         parts.append(f"not seen: {', '.join(unseen)}")
     return "; ".join(parts)

@@ -1,12 +1,11 @@
 """Everything that checkpoints' samples allow, by the functions that measure runs (``protocols``), and what is missing.
 
-``.equal`` after a diversity is ours: of every problem as many correct (incorrect) outputs of each checkpoint as the one
-that has fewest, at least two, the first ones. Distinct shares fall with the number of outputs, and a better model has
-more correct ones, so that the paper's measure falls by accuracy alone; this one does not.
+Of a run of post-training it is what the run measured of its test and out-of-distribution problems, so that its report
+and ``assess`` say the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,10 +13,8 @@ import numpy as np
 from selfimp_bench.engines.base import Embedder
 from selfimp_bench.manifest.model import Measure, Metric
 from selfimp_bench.measurement import Estimate, Split, mean_over_problems, pass_at_k
-from selfimp_bench.protocols.post_training.embed import SideValue, outputs_by_side, sbert_values
+from selfimp_bench.protocols.post_training.embed import SideValue, first_judged, sbert_values
 from selfimp_bench.protocols.post_training.measure import Evidence, JudgedSet, MeasureBlock, measure
-from selfimp_bench.protocols.post_training.metrics.distinct_equations import distinct_equations
-from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n
 from selfimp_bench.protocols.post_training.metrics.group_disparity import (
     LevelValue,
     disparity_pseudo_values,
@@ -26,7 +23,7 @@ from selfimp_bench.protocols.post_training.metrics.group_disparity import (
 from selfimp_bench.protocols.verification.metrics.gap import EmptyFilter, gap_of, relative_gap_of, reweigh_all
 from selfimp_bench.protocols.verification.metrics.scored import Responses
 from selfimp_bench.protocols.verification.metrics.selection import Filter, Quantile, Threshold
-from selfimp_bench.runs.assess.collect import AS_SCORED, Answers
+from selfimp_bench.runs.assess.collect import AS_SCORED, Answers, AsRun
 from selfimp_bench.steps.rows import JudgedSample, Role, by_problem
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.tasks.recognise import ANSWERED, CALCULATED
@@ -56,7 +53,7 @@ class Material:
     """Checkpoints in order, each with the samples that count.
 
     extraction, ood_extraction: the rules that decide. levels: by problem, of the test's and of the ood problems.
-    encoder: opens an embedder, or why there is none.
+    encoder: opens an embedder, or why there is none. as_run: how a run measured them, where it was one.
     """
 
     task: str
@@ -66,6 +63,7 @@ class Material:
     ood: Sequence[Sequence[JudgedSample]]
     levels: Mapping[Split, Mapping[str, int | None]]
     encoder: Callable[[], Embedder] | str
+    as_run: AsRun | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +75,41 @@ class Found:
 
 
 def measured(material: Material) -> Found:
-    """Every metric that is defined of this material."""
+    """Every metric that is defined of this material; of a run what it measured of an accuracy and the rest."""
+    if material.as_run is not None and _ACCURACIES & set(material.as_run.block.measure.metrics):
+        return Found(cells=tuple(_again(material, material.as_run)), missing=())
     missing: list[str] = []
-    sampled = [each.judged.get(Role.SAMPLE, ()) for each in material.test]
-    drawn = _fewest(sampled)
+    drawn = _fewest([each.judged.get(Role.SAMPLE, ()) for each in material.test])
     spec = _spec(material, drawn, missing)
-    cells = list(_of_runs(material, spec, missing))
-    if drawn >= 2:
-        cells += _equal_numbers(sampled, drawn, spec)
+    block = MeasureBlock(
+        model=MODEL,
+        replicate=0,
+        iterations=len(material.test),
+        extraction=material.extraction,
+        ood_extraction=material.ood_extraction,
+        outputs_alike=False,
+        measure=spec,
+    )
+    cells = list(_of_runs(material, block, _embeddings(material, spec)))
+    if not material.ood:
+        missing.append("no out-of-distribution files (--ood): nothing on problems of another kind")
     cells += _by_level(material, missing)
     cells += _gaps(material, missing)
     return Found(cells=tuple(cells), missing=tuple(missing))
+
+
+_ACCURACIES: Final = frozenset({Metric.PASS_AT_1, Metric.COVERAGE})
+"""A run that asks for neither has no headline of its own."""
+
+
+def _again(material: Material, run: AsRun) -> Iterator[Cell]:
+    """What the run measured, of what is here; with an encoder that was asked for its Sentence-BERT diversities."""
+    block, embeddings = run.block, run.embeddings
+    if not isinstance(material.encoder, str):
+        own = tuple(each for each in block.measure.metrics if each is not Metric.SBERT_DIVERSITY)
+        block = replace(block, measure=replace(block.measure, metrics=(*own, Metric.SBERT_DIVERSITY)))
+        embeddings = _embeddings(material, block.measure)
+    yield from _of_runs(material, block, embeddings)
 
 
 def _fewest(sampled: Sequence[Sequence[JudgedSample]]) -> int:
@@ -140,7 +162,7 @@ def _spec(material: Material, drawn: int, missing: list[str]) -> Measure:
     )
 
 
-def _of_runs(material: Material, spec: Measure, missing: list[str]) -> Iterator[Cell]:
+def _of_runs(material: Material, block: MeasureBlock, embeddings: Mapping[int, Sequence[SideValue]]) -> Iterator[Cell]:
     """What a run's own stage measures, of the same samples."""
     sets = [
         JudgedSet(role=role, iteration=t, samples=each.judged[role])
@@ -149,20 +171,7 @@ def _of_runs(material: Material, spec: Measure, missing: list[str]) -> Iterator[
         if role in each.judged
     ]
     sets += [JudgedSet(role=Role.OOD, iteration=t, samples=each) for t, each in enumerate(material.ood, start=1)]
-    if not material.ood:
-        missing.append("no out-of-distribution files (--ood): nothing on problems of another kind")
-    found = measure(
-        MeasureBlock(
-            model=MODEL,
-            replicate=0,
-            iterations=len(material.test),
-            extraction=material.extraction,
-            ood_extraction=material.ood_extraction,
-            outputs_alike=False,
-            measure=spec,
-        ),
-        Evidence(sets=sets, embeddings=_embeddings(material, spec), levels={}),
-    )
+    found = measure(block, Evidence(sets=sets, embeddings=embeddings, levels=material.levels[Split.OOD]))
     values: dict[tuple[str, Split, int], dict[str, float | None]] = {}
     for each in found.problem_values:
         values.setdefault((each.metric, each.split, each.iteration), {})[each.problem_id] = each.value
@@ -194,41 +203,14 @@ def _embeddings(material: Material, spec: Measure) -> dict[int, list[SideValue]]
     embedder = material.encoder()
     found = {}
     for t, each in enumerate(material.test, start=1):
-        values = sbert_values(_first(each.judged[Role.SAMPLE], spec.diversity_samples), embedder)
+        values = sbert_values(first_judged(each.judged[Role.SAMPLE], spec.diversity_samples), embedder)
         found[t] = [SideValue(problem_id=name, side=side, value=value) for (name, side), value in values.items()]
     return found
-
-
-def _first(samples: Sequence[JudgedSample], most: int | None) -> list[JudgedSample]:
-    groups = by_problem(each for each in samples if each.outcome not in UNJUDGED)
-    return [each for found in groups.values() for each in found[:most]]
 
 
 def _mean(metric: str, split: Split, checkpoint: int, values: Values) -> Cell:
     estimate = mean_over_problems(tuple(values.values()))
     return Cell(metric=metric, split=split, checkpoint=checkpoint, values=values, estimate=estimate)
-
-
-def _equal_numbers(sampled: Sequence[Sequence[JudgedSample]], drawn: int, spec: Measure) -> Iterator[Cell]:
-    """Diversity of equal numbers of outputs (module docstring)."""
-    outputs = [outputs_by_side(_first(found, drawn)) for found in sampled]
-    fewest = {
-        key: min(len(each.get(key, ())) for each in outputs) for key in dict.fromkeys(key for o in outputs for key in o)
-    }
-    measures: dict[str, Callable[[Sequence[str]], float | None]] = {
-        Metric.DISTINCT_N: lambda texts: distinct_n(texts, ngram_max=NGRAM_MAX)
-    }
-    if Metric.DISTINCT_EQUATIONS in spec.metrics:
-        measures[Metric.DISTINCT_EQUATIONS] = distinct_equations
-    for name, of in measures.items():
-        for side in ("correct", "incorrect"):
-            for t, each in enumerate(outputs, start=1):
-                values = {
-                    problem: of(each[problem, own][:count]) if count >= 2 else None
-                    for (problem, own), count in fewest.items()
-                    if own == side
-                }
-                yield _mean(f"{name}.{side}.equal", Split.TEST, t, values)
 
 
 def _by_level(material: Material, missing: list[str]) -> Iterator[Cell]:

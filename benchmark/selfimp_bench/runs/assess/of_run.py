@@ -3,20 +3,26 @@
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from selfimp_bench.engines.base import FinishReason
 from selfimp_bench.errors import InputError
 from selfimp_bench.measurement import Split
-from selfimp_bench.runs.assess.collect import Answers, Collected
+from selfimp_bench.protocols.post_training.embed import EMBEDDINGS, SideValue
+from selfimp_bench.protocols.post_training.measure import MeasureBlock
+from selfimp_bench.runs.assess.collect import Answers, AsRun, Collected
 from selfimp_bench.runs.folders import RECORD, STUDY_RECORD, is_of_several
-from selfimp_bench.runs.generated import GeneratedSet, generated_sets, reading
+from selfimp_bench.runs.generated import GeneratedSet, generated_sets, proved, reading
 from selfimp_bench.runs.judge import read_run
+from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.verifying.open import home_of, whole_bundle
 from selfimp_bench.runs.verifying.parts import BUNDLE, run_folders
+from selfimp_bench.runs.verifying.plans import plan_of
 from selfimp_bench.steps.dataset import read_problems
-from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow
+from selfimp_bench.steps.plan import Plan
+from selfimp_bench.steps.rows import JudgedSample, Role, SampleRow, table_rows
 from selfimp_bench.steps.store import read_columns
 from selfimp_bench.tasks.grading.outcome import Outcome
 from selfimp_bench.tasks.problem import Problem
@@ -43,9 +49,30 @@ def collect_run(path: Path, only: Sequence[str]) -> tuple[Collected, Collected |
     """
     with _opened(path) as (folder, store):
         read_run(folder)  # refuses what is none
-        series = _one_series(path, generated_sets(folder, store), only)
+        plan = plan_of(folder)
+        series = _one_series(path, generated_sets(folder, plan, store), only)
         of = {split: [each for each in series if each.split is split] for split in (Split.TEST, Split.OOD)}
-        return _collected(path, of[Split.TEST]), _collected(path, of[Split.OOD]) if of[Split.OOD] else None
+        test = replace(_collected(path, of[Split.TEST]), as_run=_as_run(folder, plan, store, series[0]))
+        return test, _collected(path, of[Split.OOD]) if of[Split.OOD] else None
+
+
+def _as_run(folder: Path, plan: Plan, store: Path, of: GeneratedSet) -> AsRun | None:
+    """How the series that this set is of was measured; None of a run of another kind."""
+    done = {step.id: step for step in read_record(folder).steps}
+    for step in plan.steps:
+        if isinstance(step.block, MeasureBlock) and step.id.rpartition("/")[0] == of.name.rpartition("/")[0]:
+            with reading(of, folder):
+                embeddings = {
+                    int(name.removeprefix(_EMBEDDINGS)): table_rows(proved(done, made, EMBEDDINGS, store), SideValue)
+                    for name, made in step.inputs.items()
+                    if name.startswith(_EMBEDDINGS)
+                }
+            return AsRun(block=step.block, embeddings=embeddings)
+    return None
+
+
+_EMBEDDINGS: Final = "embeddings."
+"""What the inputs of a measuring step are called that come from a sentence encoder, before the iteration."""
 
 
 @contextmanager

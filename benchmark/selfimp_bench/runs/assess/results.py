@@ -22,7 +22,6 @@ class Direction(StrEnum):
     PROGRESS = "progress"
     REGRESS = "regress"
     REVERSAL = "reversal"
-    UNDECIDED = "undecided"
     NO_CHANGE_SHOWN = "no change shown"
     MEASURED = "measured"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n, words
+from selfimp_bench.protocols.post_training.metrics.distinct_n import distinct_n, distinct_n_so_far, words
 
 OUTPUTS = st.lists(st.lists(st.sampled_from("abcd"), min_size=5, max_size=12).map(" ".join), min_size=1, max_size=6)
 
@@ -58,6 +58,12 @@ def test_it_is_a_share_that_ignores_the_order_of_outputs(outputs, random):
     shuffled = list(outputs)
     random.shuffle(shuffled)
     assert distinct_n(shuffled, ngram_max=5) == value
+
+
+@given(st.lists(st.text("ab. "), max_size=5))
+def test_so_far_is_that_of_the_first_outputs_alone(outputs):
+    alone = [distinct_n(outputs[:count], ngram_max=3) for count in range(1, len(outputs) + 1)]
+    assert list(distinct_n_so_far(outputs, ngram_max=3)) == alone
 
 
 @given(OUTPUTS)

@@ -96,8 +96,19 @@ def distinct_equations(outputs: Sequence[str]) -> float | None:
     Source: 2407.05013, Section 5.2 and Appendix B.3, Eq. 10; the rule of extraction is ours (module docstring).
     A share, above 0 and at most 1; higher is more varied. One output is defined: its equations may repeat.
     """
-    equations = [equation for output in outputs for equation in extract_equations(output)]
-    return len(set(equations)) / len(equations) if equations else None
+    return next(reversed(distinct_equations_so_far(outputs)), None)
+
+
+def distinct_equations_so_far(outputs: Sequence[str]) -> tuple[float | None, ...]:
+    """``distinct_equations`` of the first output, of the first two, and so on to all of them, in one pass."""
+    unique: set[str] = set()
+    total, found = 0, list[float | None]()
+    for output in outputs:
+        equations = extract_equations(output)
+        unique.update(equations)
+        total += len(equations)
+        found.append(len(unique) / total if total else None)
+    return tuple(found)
 
 
 def extract_equations(text: str) -> tuple[str, ...]:
