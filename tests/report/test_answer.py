@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from selfimp_bench.measurement import Split
@@ -19,11 +20,12 @@ def answered(write_run, tables):
         made = tables(models, 1)
         names = renamed or {}
 
-        def kept(rows):
+        def kept(rows, changed):
             own = [each for each in rows if (each.metric, each.split) not in left_out]
-            return tuple(replace(each, metric=names.get(each.metric, each.metric)) for each in own)
+            return tuple(changed(each, metric=names.get(each.metric, each.metric)) for each in own)
 
-        made = replace(made, measurements=kept(made.measurements), problem_values=kept(made.problem_values))
+        values = kept(made.problem_values, msgspec.structs.replace)
+        made = replace(made, measurements=kept(made.measurements, replace), problem_values=values)
         run = read_run(write_run(models=models, tables=made))
         for found in directions(run):
             assert family_of(found.changes) == found.family
