@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ def main(
     or a row could not be measured.
     """
     tier: Tier = "full" if full else "quick"
-    rows: Mapping[str, Row] = {each.name: each for each in importlib.import_module(module).ROWS if tier in each.tiers}
+    every: Sequence[Row] = importlib.import_module(module).ROWS
+    rows = {each.name: each.held(tier) for each in every if tier in each.tiers}
     if unknown := set(only) - set(rows):
         raise click.UsageError(f"no row {', '.join(sorted(unknown))} in the {tier} tier; rows: {', '.join(rows)}")
     if listed:

@@ -30,14 +30,14 @@ def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("name", "code", "said"),
     [
-        ("met", 0, ["met: speed 1 x (0.9 x to 1.25 x), bar at least 1 x: met", "1 measured", "0 missed"]),
+        ("met", 0, ["met: speed 1 x (0.9 x to 1.25 x), bar at least 0.8 x: met", "1 measured", "0 missed"]),
         (
             "missed",
             1,
-            ["missed: speed 1 x (0.9 x to 1.25 x), bar at least 2 x: missed", "once more", "1 missed: missed"],
+            ["missed: speed 1 x (0.9 x to 1.25 x), bar at least 1.6 x: missed", "once more", "1 missed: missed"],
         ),
-        ("limited", 0, ["bar at most 0.5 x: limit: light is no faster", "0 missed"]),
-        ("second", 0, ["second: speed 1 x, bar at least 2 x: missed", "once more", "second: speed 2 x", "0 missed"]),
+        ("limited", 0, ["bar at most 0.625 x: limit: light is no faster", "0 missed"]),
+        ("second", 0, ["second: speed 1 x, bar at least 1.6 x: missed", "once more", "second: speed 2 x", "0 missed"]),
         ("wrong", 1, ["wrong: not measured", "AssertionError: the two sides differ", "1 missed: wrong"]),
         ("size", 0, ["size: work 1 rows (0 rows to 2,000 rows), bar none\n"]),
     ],
@@ -48,6 +48,14 @@ def test_a_row_says_its_figures_and_decides_the_exit_code(
     ended = bench(tmp_path, "--only", name)
     assert [each for each in said if each not in ended.stdout] == []
     assert ended.returncode == code, ended.stderr
+
+
+def test_small_work_is_held_to_bars_a_fifth_lower_and_all_of_it_to_the_bars() -> None:
+    bar = Bar(unit="x", at_least=1, at_most=4)
+    assert (bar.eased().at_least, bar.eased().at_most) == (0.8, 5)
+    (row, *_) = ROWS
+    assert row.held("full") == row
+    assert row.held("quick").bars == {name: each.eased() for name, each in row.bars.items()}
 
 
 def test_a_missed_row_is_measured_twice_and_no_more(tmp_path: Path) -> None:
