@@ -324,13 +324,20 @@ def test_plan_on_hardware_has_memory_hours_and_disk(make_manifest: ManifestMaker
     assert (result.exit_code, whole["hardware"], whole["misfits"]) == (0, "2xH200", [])
     assert {"costs", "gpu_hours", "gpu_hours_to_do", "disk_bytes", "peak_bytes", "rates"} <= set(whole)
     assert {"footprint", "per_device", "accumulation", "gpu_hours", "tokens"} <= set(whole["costs"][0])
+    assert {"made", "possible", "trained", "rest"} == set(_json(result)["savings"])
     text = _call(*command).stdout
-    assert "On 2xH200" in text and "GPU hours" in text and "(assumed)" in text and "accumulation" in text
+    assert (
+        "With all of these, " in text
+        and "On 2xH200" in text
+        and "GPU hours" in text
+        and "(assumed)" in text
+        and "accumulation" in text
+    )
 
 
 def test_plan_without_hardware_says_nothing_of_it(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     result = _call("plan", make_manifest(), "--home", tmp_path, "--json")
-    assert _json(result)["hardware"] is None
+    assert _json(result)["hardware"] is None and _json(result)["savings"] is None
     text = _call("plan", make_manifest(), "--home", tmp_path).stdout
     assert "\nGPU hours   0: every engine runs on the CPU\n" in text and "peak GB" not in text
 

@@ -6,11 +6,12 @@ import re
 import pytest
 from rich.console import Console
 
-from selfimp_bench.cli.hardware_tables import outlook_tables, spread, study_outlook_tables
+from selfimp_bench.cli.hardware_tables import outlook_tables, savings_tables, spread, study_outlook_tables
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.hardware.cost import Range
 from selfimp_bench.runs.hardware.device import parse_hardware
 from selfimp_bench.runs.hardware.outlook import outlook, study_outlook
+from selfimp_bench.runs.hardware.savings import savings
 from selfimp_bench.runs.study import open_experiment, open_study
 
 
@@ -61,3 +62,22 @@ def test_an_outlook_of_several_experiments_has_each_and_every_model_with_tokens_
     assert all(re.fullmatch(r"[\d.,]+( to [\d.,]+)?", amount) for amount in rows["nq-gv-gap"][2:])
     verifiers = {"qwen2-0.5b", "llama-2-70b"}
     assert verifiers | {"qwen2-7b"} < rows.keys() and len(rows["qwen2-7b"]) == 4
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_savings_have_a_row_each_and_the_hours_left_at_each_share_of_the_peak(width: int) -> None:
+    opened = open_study("gsm8k-iter-sft", profile=Profile.PAPER, only="model=llama-2-7b", replicates=1)
+    eight = parse_hardware("8xA100-80GB")
+    found = savings(opened, eight, study_outlook(opened, eight, done=frozenset()))
+    screen = Console(file=io.StringIO(), width=width, highlight=False)
+    for part in savings_tables(found):
+        screen.print(part)
+    assert isinstance(screen.file, io.StringIO)
+    lines = screen.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    cells = [_cells(line) for line in lines]
+    assert [row[0] for row in cells if row[0] in {each.what for each in (*found.made, *found.possible)}] == [
+        each.what for each in (*found.made, *found.possible)
+    ]
+    left = [[f"{each.share:.0%} of the peak in training", spread(each.gpu_hours)] for each in found.rest]
+    assert [row for row in cells if "of the peak" in row[0]] == left

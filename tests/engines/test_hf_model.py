@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from scipy import stats
 from support import slow_but
 
 from selfimp_bench.engines.base import Completion, Decoding, LabelPrompt, Prompt, SamplerSettings
-from selfimp_bench.engines.hf.model import HfModel, choose, load_model
+from selfimp_bench.engines.hf.model import HfModel, choose, forward, load_model
 from selfimp_bench.engines.tokens import stop_ids
 from selfimp_bench.errors import InputError
 
@@ -71,6 +72,23 @@ def test_the_batch_changes_no_token(
 ) -> None:
     some = prompts if rows > 1 else prompts[::4]
     assert run(model_folder, some, decoding, rows=rows).items() <= thirteen_at_a_time[decoding].items()
+
+
+def test_a_prompt_is_read_once_for_all_its_completions(
+    model_folder: Path, prompts: Sequence[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counting(*given: Any, **named: Any) -> torch.Tensor:
+        read.append(given[1].numel())
+        return forward(*given, **named)
+
+    monkeypatch.setattr("selfimp_bench.engines.hf.model.forward", counting)
+    several = Prompt(problem_id="p", token_ids=prompts[0].token_ids, seeds=tuple(range(16)))
+    batches = list(loaded(model_folder, 48).generate([several], replace(RANDOM, max_tokens=2)))
+    assert [len(batch) for batch in batches] == [16]
+    assert read[0] == len(several.token_ids)  # not sixteen times as many
+    assert sum(read[1:]) <= 16
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from selfimp_bench.runs.hardware.fit import gigabytes
 from selfimp_bench.runs.hardware.footprint import USABLE
 from selfimp_bench.runs.hardware.lengths import CHARACTERS_PER_TOKEN
 from selfimp_bench.runs.hardware.outlook import Outlook, StudyOutlook
+from selfimp_bench.runs.hardware.savings import Savings, computing
 from selfimp_bench.runs.hardware.training import CORRECT_SHARE
 from selfimp_bench.runs.hardware.waiting import DISK
 from selfimp_bench.runs.study import Study
@@ -116,15 +117,31 @@ def _closing(found: Outlook) -> Iterator[RenderableType]:
 
 
 def _waiting(found: Outlook) -> Iterator[RenderableType]:
-    """What all GPUs wait for, each with its share of all hours, and the sum with computing."""
-    rows = [(wait.kind, spread(wait.gpu_hours), _share(wait.gpu_hours, found), wait.counted) for wait in found.waits]
-    columns = ("GPUs wait for", "GPU hours", "share", "counted")
-    yield table(f"\nBeside computing, all GPUs of {found.hardware} wait (assumed speeds)", columns, rows)
+    """What the hours go to, each with its share of all: computing, and what all GPUs wait for; and the sum."""
+    rows = [(kind, spread(hours), _share(hours, found), "") for kind, hours in computing(found).items()]
+    rows += [(wait.kind, spread(wait.gpu_hours), _share(wait.gpu_hours, found), wait.counted) for wait in found.waits]
+    columns = ("for", "GPU hours", "share", "counted")
+    title = f"\nWhere the hours go: computing, then what all GPUs of {found.hardware} wait for (assumed speeds)"
+    yield table(title, columns, rows)
     saved = found.resume
     yield (
         f"\n{spread(found.all_hours)} GPU hours with waiting; {spread(saved.written)} checkpoints to resume from are "
         f"written, {spread(saved.written_bytes * 1e-12)} TB in {spread(saved.written_bytes * (1 / DISK / 60))} minutes"
     )
+
+
+def savings_tables(found: Savings) -> Iterator[RenderableType]:
+    """What the plan saves, what else would, and what is left with all of it."""
+    titles = (
+        ("What this plan saves, waiting included", found.made),
+        ("What would save more, each alone", found.possible),
+    )
+    for title, group in titles:
+        rows = [(each.what, spread(each.gpu_hours), each.how) for each in group]
+        columns = (Column(name="saving", room="whole"), Column(name="GPU hours", room="whole"), Column(name="how"))
+        yield Table(f"\n{title}", columns, rows)
+    left = [(f"{each.share:.0%} of the peak in training", spread(each.gpu_hours)) for each in found.rest]
+    yield table(f"\nWith all of these, {spread(found.trained)} of the hours in training", ("at", "GPU hours"), left)
 
 
 def _share(part: Range, found: Outlook) -> str:

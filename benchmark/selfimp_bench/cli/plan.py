@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from selfimp_bench.runs.cluster.simulate import Simulation
     from selfimp_bench.runs.decide import Decidability
     from selfimp_bench.runs.forecast import Forecast
+    from selfimp_bench.runs.hardware.device import Hardware
     from selfimp_bench.runs.hardware.outlook import StudyOutlook
+    from selfimp_bench.runs.hardware.savings import Savings
     from selfimp_bench.runs.prompt_fits import PromptFit
     from selfimp_bench.runs.study import Study
 
@@ -63,8 +65,8 @@ def plan_command(
 ) -> int:
     """What a run costs, what is in its way, and which claims this size can decide; with --steps every step, too.
 
-    With --hardware also GPU hours, memory and batch there, and exit code 2 when a step cannot run there; --price makes
-    money of the hours.
+    With --hardware also GPU hours, where they go, what saves some, memory and batch there, and exit code 2 when a step
+    cannot run there; --price makes money of the hours.
     Prompts that do not fit a model are named with what becomes of them, and counted here where model and data are.
     With --nodes also how long a cluster takes for all of it, what lies idle meanwhile, and in which order it goes.
     """
@@ -75,20 +77,20 @@ def plan_command(
 
     from selfimp_bench.runs.disk import disk_use
     from selfimp_bench.runs.forecast import forecast
-    from selfimp_bench.runs.hardware.outlook import study_outlook
     from selfimp_bench.runs.hub_needs import hub_needs, shortfalls
     from selfimp_bench.runs.prompt_fits import prompt_fits
     from selfimp_bench.steps.store import Store
 
     expected = forecast(study.plan().plan, Store(home / "store"))
-    found = None if hardware is None else study_outlook(study, hardware, done=expected.done())
+    found, saved = (None, None) if hardware is None else _outlook(study, hardware, expected)
     prompts = prompt_fits(study.experiments, home)
     missing = shortfalls(hub_needs(study.experiments), home)
     disk = disk_use(study.experiments, missing, home)
     simulated = None if nodes_text is None else _simulated(study, nodes_text)
     if as_json:
         room = {"total": disk.total, **asdict(disk)}
-        print_json(_document(study, expected, prompts, found) | {"nodes": simulated, "disk": room, "price": price})
+        beside = {"nodes": simulated, "disk": room, "price": price, "savings": saved}
+        print_json(_document(study, expected, prompts, found) | beside)
     else:
         from selfimp_bench.cli.plan_tables import Planned
 
@@ -101,10 +103,19 @@ def plan_command(
             price=price,
             claims=_claims(study),
         )
-        _show(planned, prompts, steps=steps)
+        _show(planned, prompts, saved, steps=steps)
         if simulated is not None:
             _show_simulation(simulated)
     return 2 if found is not None and found.whole.misfits else 0
+
+
+def _outlook(study: "Study", hardware: "Hardware", expected: "Forecast") -> "tuple[StudyOutlook, Savings | None]":
+    """With what saves hours; None where no step uses a GPU."""
+    from selfimp_bench.runs.hardware.outlook import study_outlook
+    from selfimp_bench.runs.hardware.savings import savings
+
+    found = study_outlook(study, hardware, done=expected.done())
+    return found, savings(study, hardware, found) if found.whole.costs else None
 
 
 def _simulated(study: "Study", nodes: str) -> "Simulation":
@@ -152,9 +163,9 @@ def _claims(study: "Study") -> "Sequence[Decidability] | None":
     return decidable_claims(study.experiments[0])
 
 
-def _show(planned: "Planned", prompts: "Sequence[PromptFit]", *, steps: bool) -> None:
+def _show(planned: "Planned", prompts: "Sequence[PromptFit]", saved: "Savings | None", *, steps: bool) -> None:
     from selfimp_bench.cli.console import show
-    from selfimp_bench.cli.hardware_tables import study_outlook_tables
+    from selfimp_bench.cli.hardware_tables import savings_tables, study_outlook_tables
     from selfimp_bench.cli.plan_tables import plan_tables
     from selfimp_bench.runs.prompt_fits import fit_lines
 
@@ -162,3 +173,5 @@ def _show(planned: "Planned", prompts: "Sequence[PromptFit]", *, steps: bool) ->
     show(["\nDo the prompts fit the models?", *(line.words for line in fit_lines(prompts))])
     if planned.outlook is not None:
         show(study_outlook_tables(planned.study, planned.outlook))
+    if saved is not None:
+        show(savings_tables(saved))

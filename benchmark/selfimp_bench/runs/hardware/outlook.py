@@ -78,8 +78,8 @@ class Outlook:
 class ExperimentOutlook:
     """An experiment's part of a study: runs are its models times its replicates.
 
-    tokens, disk_bytes, gpu_hours: by itself. own_gpu_hours: of the steps that no experiment before it has, and that can
-    run.
+    tokens, disk_bytes, gpu_hours: by itself; all_hours: these with waiting. own_gpu_hours: of the steps that no
+    experiment before it has, and that can run.
     """
 
     experiment: str
@@ -89,6 +89,7 @@ class ExperimentOutlook:
     tokens: Range
     disk_bytes: Range
     gpu_hours: Range
+    all_hours: Range
     own_gpu_hours: Range
 
 
@@ -106,9 +107,12 @@ class StudyOutlook:
     published: tuple[Reference, ...]
 
 
-def outlook(plan: Plan, hardware: Hardware, *, done: Set[str]) -> Outlook:
-    """What the steps of a plan ask, those ``done`` too (their ids). Raises InputError for a model of unknown sizes."""
-    setting = Setting(steps=plan.by_id(), hardware=hardware, rates=read_rates(hardware.name))
+def outlook(plan: Plan, hardware: Hardware, *, done: Set[str], rates: Rates | None = None) -> Outlook:
+    """What the steps of a plan ask, those ``done`` too (their ids); at the device's rates, or at others.
+
+    Raises InputError for a model of unknown sizes.
+    """
+    setting = Setting(steps=plan.by_id(), hardware=hardware, rates=rates or read_rates(hardware.name))
     found = (COSTS[type(step.block)](step, setting) for step in plan.steps if type(step.block) in COSTS)
     costs = tuple(cost for cost in found if cost is not None)
     able = [cost for cost in costs if not cost.misfits]
@@ -160,6 +164,7 @@ def _experiment_outlook(
         tokens=total(cost.tokens for cost in found.costs),
         disk_bytes=found.disk_bytes,
         gpu_hours=found.gpu_hours,
+        all_hours=found.all_hours,
         own_gpu_hours=total(cost.gpu_hours for cost in own),
     )
 

@@ -34,6 +34,12 @@ FORMAL_SECONDS: Final = 1.1e-2
 EMBED_SECONDS: Final = 1e-3
 """To embed one completion, on one GPU."""
 
+STARTS: Final = "engine starts"
+SAVING: Final = "checkpoints to resume from"
+GRADING: Final = "grading"
+EMBEDDING: Final = "embedding"
+"""What is waited for, in words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
@@ -58,25 +64,38 @@ def waits(plan: Plan, costs: Iterable[StepCost], hardware: Hardware) -> tuple[Wa
     able = {cost.step: cost for cost in costs if not cost.misfits}
     started = list(_sampler_starts(plan, able))
     trained = [able[step.id] for step in plan.steps if isinstance(step.block, TrainBlock) and step.id in able]
-    saved = resume(trained).written_bytes * (1 / DISK)
     disk = f"{DISK / 1e9:.0f} GB a second"
     return (
-        _wait("engine starts", _starting(started), hardware, f"{len(started)} times {START_SECONDS:.0f} s and weights"),
+        _wait(STARTS, _starting(started), hardware, f"{len(started)} times {START_SECONDS:.0f} s and weights"),
         _wait(
             "training starts and ends",
             _starting(trained) + Range(expected=1, at_most=1) * (sum(each.read_bytes for each in trained) / DISK),
             hardware,
             f"{len(trained)} times {START_SECONDS:.0f} s, weights read and written at {disk}",
         ),
-        _wait("checkpoints to resume from", saved, hardware, f"every {SAVE_MINUTES:.0f} minutes, at {disk}"),
-        _wait("grading", _fixed(_grading(plan.steps, hardware)), hardware, f"{CORES} cores a GPU"),
-        _wait("embedding", _fixed(_embedding(plan.steps)), hardware, "on one GPU"),
+        saving_wait(trained, hardware, SAVE_MINUTES),
+        _wait(GRADING, _fixed(_grading(plan.steps, hardware)), hardware, f"{CORES} cores a GPU"),
+        _wait(EMBEDDING, _fixed(_embedding(plan.steps)), hardware, "on one GPU"),
     )
 
 
-def resume(trained: Iterable[StepCost]) -> Resume:
-    """What training steps write to go on from. A run that ends within the time between two checkpoints writes none."""
-    counts = [(cost, _checkpoints(cost)) for cost in trained]
+def saving_wait(trained: Iterable[StepCost], hardware: Hardware, minutes: float) -> Wait:
+    """For checkpoints to resume from, one every so many minutes."""
+    seconds = resume(trained, minutes).written_bytes * (1 / DISK)
+    return _wait(SAVING, seconds, hardware, f"every {minutes:.0f} minutes, at {DISK / 1e9:.0f} GB a second")
+
+
+def starts_apart(costs: Iterable[StepCost], hardware: Hardware) -> Range:
+    """GPU hours of engine starts if every one of these steps had engines of its own."""
+    return _starting(costs) * (hardware.count / 3600)
+
+
+def resume(trained: Iterable[StepCost], minutes: float = SAVE_MINUTES) -> Resume:
+    """What training steps write to go on from, every so many minutes of the clock.
+
+    A run that ends within the time between two checkpoints writes none.
+    """
+    counts = [(cost, _checkpoints(cost, minutes)) for cost in trained]
     kept = [cost.resume_bytes * min(2, int(count.at_most)) for cost, count in counts]
     return Resume(
         peak_bytes=max(kept, default=0.0),
@@ -85,8 +104,8 @@ def resume(trained: Iterable[StepCost]) -> Resume:
     )
 
 
-def _checkpoints(cost: StepCost) -> Range:
-    between = cost.devices * SAVE_MINUTES / 60
+def _checkpoints(cost: StepCost, minutes: float) -> Range:
+    between = cost.devices * minutes / 60
     return Range(expected=cost.gpu_hours.expected // between, at_most=cost.gpu_hours.at_most // between)
 
 
