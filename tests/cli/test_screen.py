@@ -2,6 +2,8 @@
 
 import io
 import re
+import signal
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -13,7 +15,7 @@ from verdict_support import finding
 
 from selfimp_bench.cli.console import table
 from selfimp_bench.cli.screen import findings_table
-from selfimp_bench.cli.watching import LineProgress, LiveProgress, lasting
+from selfimp_bench.cli.watching import LineProgress, LiveProgress, lasting, minding_ctrl_c
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.judge import Judgement
 from selfimp_bench.runs.study import open_experiment
@@ -184,3 +186,28 @@ def test_what_would_move_the_cursor_is_written_as_its_escape() -> None:
     screen = _screen(terminal=True)
     screen.print(table(None, ("recorded",), [("\x1b[2Kall is well\r\x9b",)]))
     assert r"\x1b[2Kall is well\r\x9b" in _shown(screen)
+
+
+@pytest.mark.parametrize("progress", [LineProgress, LiveProgress])
+def test_ctrl_c_that_is_swallowed_ends_a_run_at_its_next_step(
+    progress: type[LineProgress] | type[LiveProgress], steps: tuple[Step, ...]
+) -> None:
+    watching = progress(_screen(terminal=False))
+    with pytest.raises(KeyboardInterrupt), minding_ctrl_c(watching.told):
+        with suppress(KeyboardInterrupt):  # as a finaliser does, or a library's bare ``except``
+            signal.raise_signal(signal.SIGINT)
+        assert watching.told.interrupted
+        watching.start(steps[0], Place(step=1, steps=2))
+    assert watching.told.at_work == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_is_ignored_by_a_process_that_ignores_it() -> None:
+    watching = LineProgress(_screen(terminal=False))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with minding_ctrl_c(watching.told):
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN and not watching.told.interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

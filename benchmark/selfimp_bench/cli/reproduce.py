@@ -200,6 +200,7 @@ def _further_words(asked: _Asked) -> list[str]:
 
 
 def _run_here(study: "Study", asked: _Asked) -> Path:
+    from selfimp_bench.cli.watching import minding_ctrl_c
     from selfimp_bench.runs.cluster.executors import do_elsewhere
     from selfimp_bench.runs.execute import Before, run_study
     from selfimp_bench.runs.keep import KeepingLast
@@ -212,7 +213,8 @@ def _run_here(study: "Study", asked: _Asked) -> Path:
     _tell_of_what_is_made_again(study, asked.home)
     try:
         page = _live_page(study, asked.home) if asked.live else _no_page
-        with watched(study, asked.home, watching, executor=executor.name, on_news=page) as seen:
+        shown = watched(study, asked.home, watching, executor=executor.name, on_news=page)
+        with minding_ctrl_c(watching.told), shown as seen:
             told = KeepingLast(study.experiments, asked.home, seen) if asked.keep == "last" else seen
             made = do_elsewhere(executor, study.experiments, asked.home, training, told, **device)
             before = replace(before, made=made)

@@ -1,7 +1,11 @@
 """A run while it goes on: lines that stay for steps done and live ones for steps at work, or a log's lines."""
 
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.cells import cell_len, set_cell_size
@@ -83,14 +87,17 @@ class _AtWork:
 
 
 class Told:
-    """What a run has told so far. place: of the step that began last."""
+    """What a run has told so far. place: of the step that began last. interrupted: whether Ctrl-C was seen."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.at_work: list[_AtWork] = []
         self.place: Place | None = None
+        self.interrupted = False
 
     def start(self, step: "Step", place: Place) -> _AtWork:
+        if self.interrupted:
+            raise KeyboardInterrupt
         now = time.monotonic()
         self.at_work = [each for each in self.at_work if each.step != step]
         self.at_work.append(_AtWork(step=step, place=place, began=now, told=now))
@@ -110,6 +117,28 @@ class Told:
     def seconds(self) -> float:
         """Since the run began."""
         return time.monotonic() - self.began
+
+
+@contextmanager
+def minding_ctrl_c(told: Told) -> Iterator[None]:
+    """Ctrl-C ends a run at its next step at the latest.
+
+    Python raises it wherever the run is; in a finaliser, or under a library's bare ``except``, it would be forgotten.
+    A process that ignores it, as one in the background does, goes on ignoring it.
+    """
+
+    def stop(*_: object) -> None:
+        told.interrupted = True
+        raise KeyboardInterrupt
+
+    usual = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if usual:
+        signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        if usual:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Watching(Progress, Protocol):
