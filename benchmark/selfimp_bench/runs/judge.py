@@ -406,7 +406,7 @@ def _columns(path: Path) -> Columns:
             raise ValueError(f"{table[name].null_count} rows without {name}")
     if pc.sum(pc.invert(pc.is_finite(table["value"]))).as_py():
         raise ValueError("a value is not a finite number")
-    encoded = {name: labels(table[name]) for name in _WORDS}
+    encoded = {name: labels(table[name].cast(pa.string())) for name in _WORDS}
     words = {name: Labels(words=found, codes=codes) for name, (found, codes) in encoded.items()}
     unknown = sorted(set(words["split"].words) - set(Split))
     if unknown:

@@ -8,20 +8,29 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from selfimp_bench.plural import plural
+
 
 def integers(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """A column of whole numbers. Raises an ArrowException where one is missing."""
-    return np.asarray(np.from_dlpack(column.combine_chunks()), dtype=np.int64)
+    """A column of whole numbers. Raises an ArrowException where one is missing or none."""
+    if column.null_count:
+        raise pa.ArrowInvalid(f"{plural(column.null_count, 'row')} without a number")
+    return np.asarray(np.from_dlpack(column.cast(pa.int64()).combine_chunks()))
 
 
 def floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """A column of numbers, NaN where one is missing."""
-    batch = pa.RecordBatch.from_arrays([column.combine_chunks()], names=["value"])
+    """A column of numbers, NaN where one is missing. Raises an ArrowException where one is none."""
+    batch = pa.RecordBatch.from_arrays([column.cast(pa.float64()).combine_chunks()], names=["value"])
     return np.asarray(batch.to_tensor(null_to_nan=True).to_numpy().ravel(), dtype=np.float64)
 
 
 def labels(column: pa.ChunkedArray) -> tuple[tuple[Any, ...], NDArray[np.int64]]:
-    """The different values of a column in the order of their first rows, None among them, and by row which it is."""
+    """The different values of a column in the order of their first rows, None among them, and by row which it is.
+
+    Raises an ArrowException for a column of lists or the like.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
