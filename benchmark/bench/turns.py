@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """What a command took: processor and wall seconds, and its own largest resident set in bytes."""
+    """What a command took: processor and wall seconds, and its largest resident set in bytes.
+
+    Linux counts for that what this process held when the command was begun, too.
+    """
 
     processor: float
     wall: float
