@@ -91,7 +91,12 @@ def page(record: Mapping[str, Any]) -> str:
             + ", ".join(f"{name} {version}" for name, version in record["versions"].items())
             + ". Each figure is the median of several turns, in which ours and the peer's alternate on the same work, "
             "and behind it the least and the most; where results must be equal, that was asserted in the same turns. "
-            "`x`: how many times the other's.",
+            "`x`: how many times the other's."
+            + (
+                ""
+                if tier == "full"
+                else " This is CI's small work, a part of what a row names, with bars a fifth lower."
+            ),
             "",
             "| what | against | figure | measured | bar | |",
             "|---|---|---|---|---|---|",

@@ -82,6 +82,7 @@ def test_the_page_and_the_record_keep_the_rows_that_are_not_measured_again(tmp_p
         "| this | that | speed | 1 x (0.9 x to 1.25 x) | at most 0.5 x | limit: light is no faster |",
     ]
     assert any("ci/bench --full" in line and "numpy " in line for line in lines)
+    assert not any("small work" in line for line in lines if "ci/bench --full" in line)
     record = json.loads((tmp_path / "benchmarks.json").read_text())
     assert [(row["name"], sorted(row["figures"])) for row in record["rows"]] == [
         ("wrong", []),
