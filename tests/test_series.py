@@ -1,10 +1,10 @@
-"""Metrics over iterations: best, gains and plateau on hand-made series, and on the curves of the paper."""
+"""Metrics over iterations: best and gains on hand-made series, and on the curves of the paper."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfimp_bench.measurement import best_iteration, gain_at_best, gain_at_last, plateau_iteration
+from selfimp_bench.measurement import best_iteration, gain_at_best, gain_at_last
 
 SERIES = st.lists(st.none() | st.floats(-10, 10), max_size=7)
 
@@ -29,29 +29,6 @@ def test_best_iteration_and_gains(values, best, at_best, at_last):
     assert gain_at_last(values) == (at_last if at_last is None else pytest.approx(at_last))
 
 
-@pytest.mark.parametrize(
-    ("values", "tolerance", "plateau"),
-    [
-        ([1.0, 2.0, 3.0, 3.0, 3.0], 0.0, 3),
-        ([1.0, 2.0, 3.0, 3.25, 2.0], 0.5, 3),
-        ([1.0, 2.0, 3.0, 3.25, 2.0], 0.0, 4),
-        ([1.0, 2.0, 3.0], 0.5, 3),  # still rising: the last
-        ([5.0, 4.0], 0.0, 1),
-        ([1.0, None, 2.0, None], 0.0, 3),
-        ([None], 0.0, None),
-        ([], 0.0, None),
-    ],
-)
-def test_the_plateau_begins_where_nothing_later_exceeds_the_tolerance(values, tolerance, plateau):
-    assert plateau_iteration(values, tolerance=tolerance) == plateau
-
-
-@pytest.mark.parametrize("tolerance", [-0.1, float("nan")])
-def test_a_negative_tolerance_is_refused(tolerance):
-    with pytest.raises(ValueError, match="tolerance"):
-        plateau_iteration([1.0], tolerance=tolerance)
-
-
 @pytest.mark.parametrize("function", [best_iteration, gain_at_best, gain_at_last])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_value_that_is_not_finite_is_refused(function, value):
@@ -60,9 +37,8 @@ def test_a_value_that_is_not_finite_is_refused(function, value):
 
 
 @given(SERIES)
-def test_no_gain_exceeds_the_best_and_without_tolerance_the_plateau_is_the_best(values):
+def test_no_gain_exceeds_the_best(values):
     best = best_iteration(values)
-    assert plateau_iteration(values, tolerance=0.0) == best
     if best is not None:
         assert all(value is None or value <= values[best - 1] for value in values)
     if gain_at_last(values) is not None:

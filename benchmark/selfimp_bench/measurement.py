@@ -135,22 +135,6 @@ def gain_at_last(values: Sequence[float | None]) -> float | None:
     return defined[len(values)] - defined[1] if 1 in defined and len(values) in defined else None
 
 
-def plateau_iteration(values: Sequence[float | None], *, tolerance: float) -> int | None:
-    """The first iteration that no later one exceeds by more than ``tolerance`` (>= 0, in the metric's unit).
-
-    Source: 2407.05013, Section 4.2 ("plateau or even decline slightly after 4-5 iterations"), which gives no rule;
-    this one is ours. The last iteration means that no plateau was seen. Undefined values are passed over; None
-    where none is defined. Raises ValueError for a negative tolerance.
-    """
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance is {tolerance}; expected at least 0")
-    defined = _defined(values)
-    for t, value in defined.items():
-        if all(later - value <= tolerance for other, later in defined.items() if other > t):
-            return t
-    return None
-
-
 def _defined(values: Sequence[float | None]) -> dict[int, float]:
     """The defined values by iteration, in order."""
     defined = {t: value for t, value in enumerate(values, start=1) if value is not None}

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from selfimp_bench.engines.base import TrainJob
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Optimisation
+from selfimp_bench.plural import plural
 
 COLUMNS: Final = {
     "sft": ("prompt_ids", "completion_ids"),
@@ -118,7 +119,8 @@ def read_training_set(path: Path, method: Literal["sft", "dpo"], *, max_length: 
     problems = list(_problems(rows, columns, max_length))
     if problems:
         raise InputError(
-            f"{path}: {len(problems)} unusable row(s), nothing was trained:\n    " + "\n    ".join(problems[:5])
+            f"{path}: {plural(len(problems), 'problem')} of its rows, nothing was trained:\n    "
+            + "\n    ".join(problems[:5])
         )
     return rows
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from selfimp_bench.canonical import digest
 from selfimp_bench.engines.worker import child
 from selfimp_bench.errors import InputError, StepFailed
+from selfimp_bench.plural import plural
 from selfimp_bench.runs.cluster import slurm_commands as slurm
 from selfimp_bench.runs.cluster.needs import Needs
 from selfimp_bench.runs.cluster.schedule import Ended, Loss
@@ -161,7 +162,7 @@ class SlurmPool:
             break
         memory = "" if asked["mem"] is None else f", {asked['mem']} of memory"
         raise InputError(
-            f"--executor slurm: sbatch refused step {task.step_ids[0]} ({asked['nodes']} node(s) with "
+            f"--executor slurm: sbatch refused step {task.step_ids[0]} ({plural(asked['nodes'], 'node')} with "
             f"{asked['cpus_per_task']} CPUs{memory}, {asked['gpus_per_node'] or 0} GPUs): {words}; another partition, "
             "account or amount: --slurm slurm_partition=..., slurm_account=..., slurm_qos=..., timeout_min=..., "
             "cpus_per_task=..., mem_gb=..."
