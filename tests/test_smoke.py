@@ -30,21 +30,21 @@ def test_every_experiment_of_a_paper_has_a_smoke_profile_of_the_same_schedule(na
     assert smoke.engines.device == "cpu" and {smoke.engines.sampler, smoke.engines.trainer} == {"hf", "trl"}
 
 
-def ci_smoke(home: Path, *names: str) -> subprocess.CompletedProcess[str]:
-    """ci/smoke on these experiments."""
-    script, environment = ROOT / "ci" / "smoke", os.environ | {"SMOKE_HOME": str(home)}
+def ci_smoke(home: Path, *names: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """ci/smoke on these experiments; ``more`` of the environment."""
+    script, environment = ROOT / "ci" / "smoke", os.environ | {"SMOKE_HOME": str(home)} | more
     return subprocess.run([script, *names], capture_output=True, text=True, check=False, env=environment)
 
 
 def test_ci_smoke_goes_on_after_a_failure_and_says_so_at_the_end(tmp_path: Path) -> None:
     found = ci_smoke(tmp_path, "no-such-experiment", "tiny-iter-sft")
     assert found.returncode == 4
-    lines = found.stdout.splitlines()
-    assert [line.split("s  ")[1] for line in lines] == [
+    *runs, last = [line.split("s  ")[1] for line in found.stdout.splitlines()]
+    assert sorted(runs) == [  # as they end
         "no-such-experiment: FAILED with exit code 2",
         "tiny-iter-sft: FAILED with exit code 2",
-        "in all, 0 of 2 experiments worked",
     ]
+    assert last == "in all, 0 of 2 experiments worked"
     assert "no-such-experiment: no experiment of this name" in found.stderr
     assert "tiny-iter-sft: no profile smoke" in found.stderr
     assert found.stderr.endswith("ci/smoke: failed: no-such-experiment tiny-iter-sft\n")
@@ -54,6 +54,14 @@ def test_ci_smoke_needs_a_name(tmp_path: Path) -> None:
     found = ci_smoke(tmp_path)
     assert (found.returncode, found.stdout) == (2, "")
     assert "name experiments, or --all" in found.stderr
+
+
+@pytest.mark.parametrize("name", ["SMOKE_JOBS", "SELFIMP_BENCH_CORES"])
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
+def test_ci_smoke_refuses_what_is_no_number_of_runs_or_cores(name: str, value: str, tmp_path: Path) -> None:
+    found = ci_smoke(tmp_path, "gsm8k-iter-sft", **{name: value})
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == f"ci/smoke: {name}={value}: expected a number from 1\n"
 
 
 def smoke_run(name: str, home: Path) -> Path:

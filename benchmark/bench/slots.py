@@ -1,4 +1,4 @@
-"""Real runs on this machine: steps side by side beside steps one after the other, and what keeping results takes.
+"""Real runs on this machine: side by side beside one after the other, and what keeping results takes.
 
 Wall seconds, so on idle cores only. What is done is the same: every artifact of both runs has the same digest.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from bench.row import Bar, Figure, Row, Setting
-from bench.turns import figure
+from bench.turns import Command, figure, run
 from selfimp_bench.engines.base import PLAIN_TRAINING
 from selfimp_bench.manifest.model import Profile
 from selfimp_bench.runs.cluster.executors import Executor, do_elsewhere
@@ -24,7 +24,8 @@ from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.store import StepFolder, Store
 
 TINY: Final = "tiny-iter-sft"
-SMOKED: Final = ("csqa-iter-sft-dpo", "gsm8k-iter-dpo", "mbpp-iter-sft")
+CI_SMOKE: Final = Path(__file__).resolve().parents[2] / "ci" / "smoke"
+SMOKED: Final = ("csqa-iter-sft-dpo", "gsm8k-iter-dpo", "math-iter-sft", "mbpp-iter-sft")
 ENGINES: Final = ("sample", "train", "embed")
 KEEPING: Final = (
     *((StepFolder, name) for name in ("write_table", "write_columns", "write_json", "artifacts")),
@@ -50,14 +51,19 @@ def tiny(setting: Setting) -> dict[str, Figure]:
 
 
 def smoke(setting: Setting) -> dict[str, Figure]:
-    """Three smoke runs one after the other, in one process and in two slots."""
-    seconds: dict[int, float] = defaultdict(float)
+    """`ci/smoke` of some experiments: one after the other on one core, and as it comes."""
+    wanted = {"one": {"SMOKE_JOBS": "1", "SELFIMP_BENCH_CORES": "1"}, "two": {}}
+    seconds = {
+        home: run(
+            Command(
+                argv=(str(CI_SMOKE), *SMOKED), environment={"SMOKE_HOME": str(setting.folder / home), **environment}
+            )
+        ).wall
+        for home, environment in wanted.items()
+    }
     for name in SMOKED:
-        study = open_study(name, profile=Profile.SMOKE, only=None, replicates=1)
-        for cores, home in ((1, "one"), (2, "two")):
-            seconds[cores] += _seconds(study, setting.folder / home, cores)
-        _same(study, setting.folder)
-    return {"two slots": figure([seconds[2] / seconds[1]])}
+        _same(open_study(name, profile=Profile.SMOKE, only=None, replicates=1), setting.folder)
+    return {"side by side": figure([seconds["two"] / seconds["one"]])}
 
 
 def _seconds(study: Study, home: Path, cores: int) -> float:
@@ -100,24 +106,20 @@ def _timing(function: Callable[..., Any], name: str, spent: dict[str, float]) ->
     return timed
 
 
-def _bars(most: float) -> dict[str, Bar]:
-    return {"two slots": Bar(unit="x", at_most=most)}
-
-
 ROWS: Sequence[Row] = (
     Row(
         name="reproduce",
         what="`reproduce tiny-iter-sft`, two slots",
         against="one step after the other, wall seconds; the store beside the engines",
-        bars={**_bars(0.65), "bookkeeping": Bar(unit="%", at_most=5)},
+        bars={"two slots": Bar(unit="x", at_most=0.65), "bookkeeping": Bar(unit="%", at_most=5)},
         measure=tiny,
         tiers=("full",),
     ),
     Row(
         name="smoke",
-        what="three smoke runs, two slots",
-        against="one step after the other, wall seconds",
-        bars=_bars(0.6),
+        what="`ci/smoke` of four experiments",
+        against="one after the other, wall seconds",
+        bars={"side by side": Bar(unit="x", at_most=0.6)},
         measure=smoke,
         tiers=("full",),
     ),
