@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from support import problems_digest_of
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.fake import Memory, read_memory, write_memory
 from selfimp_bench.engines.tokens import load_codec
+from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS
 from selfimp_bench.protocols.verification.verify import fill
@@ -101,10 +101,7 @@ class GapManifestMaker:
         data = copy.deepcopy(data)
         change(data)
         path = self.folder / f"{name}.v1.yaml"
-        with path.open("w", encoding="utf-8") as stream:
-            writer = YAML(typ="safe", pure=True)
-            writer.representer.ignore_aliases = lambda *_: True
-            writer.dump(data, stream)
+        path.write_text(yaml_text(data), encoding="utf-8")
         return path
 
     def improving(self, data: dict[str, Any], *, method: str = "rejection", gold: bool = False) -> None:

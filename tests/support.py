@@ -1,16 +1,18 @@
 """What several test modules use: small manifests made from the shipped tiny experiment."""
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from selfimp_bench.manifest.catalog import find
 from selfimp_bench.manifest.model import Manifest
 from selfimp_bench.manifest.suite_model import Suite
+from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.measurement import Split
 from selfimp_bench.protocols.load import load_across, load_experiment, load_manifest
 from selfimp_bench.steps.dataset import problems_digest
@@ -26,8 +28,13 @@ def slow_but(fast: Collection[object], values: Iterable[object]) -> list[Any]:
 
 def resolved_data(name: str) -> dict[str, Any]:
     """A shipped experiment as plain data, resolved: a manifest of one's own to begin with."""
-    data: dict[str, Any] = YAML(typ="safe", pure=True).load(load_experiment(find(name)).text)
+    data: dict[str, Any] = json.loads(_resolved(name))
     return data
+
+
+@cache
+def _resolved(name: str) -> str:
+    return json.dumps(load_experiment(find(name)).data)
 
 
 def shipped_suite(name: str) -> Suite:
@@ -37,6 +44,7 @@ def shipped_suite(name: str) -> Suite:
     return loaded.across
 
 
+@cache
 def problems_digest_of(split: Split, count: int) -> str:
     """The digest of the first tiny problems of a split."""
     return problems_digest(generate(split, count=count, seed=1))
@@ -66,13 +74,15 @@ class ManifestMaker:
         counts: tuple[int, int, int] | None = (20, 24, 10),
         schedule: tuple[str, ...] = ("sft-gold", "dpo", "sft"),
         keep_values: bool = False,
+        figures: bool = False,
         change: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> Path:
         """Write ``name``.v1.yaml with ``counts`` train, test and ood problems (0: no ood; None: the
         shipped data).
 
         ``change`` is called with the plain data before it is written. Claims on values stay only with
-        ``keep_values``, since their references are about other data.
+        ``keep_values``, since their references are about other data. The paper's figures stay only with
+        ``figures``: they show everything that can be measured, and drawing takes longer than all else.
         """
         data = resolved_data("tiny-iter-sft-dpo")
         data["name"] = name
@@ -83,8 +93,8 @@ class ManifestMaker:
         data["post_training"]["schedule"] = list(schedule)
         if "dpo" not in schedule:
             del data["dpo"]
-        if engine != "fake" or "ood" not in data["datasets"]:
-            del data["figures"]  # they show everything that can be measured
+        if not figures:
+            del data["figures"]
         if engine == "fake":
             data["engines"] |= {"sampler": "fake", "trainer": "fake"}
         else:  # the embedder's own tests embed for real; here it would only take time
@@ -104,10 +114,7 @@ class ManifestMaker:
             ]
         change(data)
         path = self.folder / f"{name}.v1.yaml"
-        with path.open("w", encoding="utf-8") as stream:
-            writer = YAML(typ="safe", pure=True)
-            writer.representer.ignore_aliases = lambda *_: True
-            writer.dump(data, stream)
+        path.write_text(yaml_text(data), encoding="utf-8")
         return path
 
 

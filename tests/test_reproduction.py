@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 from support import ManifestMaker, resolved_data
 
+from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.places import ASSETS, MANIFESTS
 
 pytestmark = pytest.mark.slow
@@ -108,8 +108,7 @@ def _multiple_choice_of_the_largest(folder: Path, change: Callable[[dict[str, An
     change(data)
     shutil.copytree(MINIATURE / "prompts", folder / "prompts")
     path = folder / "tiny-gv-gap.v1.yaml"
-    with path.open("w", encoding="utf-8") as stream:
-        YAML(typ="safe", pure=True).dump(data, stream)
+    path.write_text(yaml_text(data), encoding="utf-8")
     return path
 
 

@@ -44,7 +44,9 @@ def _json(result: Result) -> Any:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a run that has been done once."""
     folder = tmp_path_factory.mktemp("done")
-    assert _call("run", ManifestMaker(folder=folder)(name="done"), "--home", folder / "home").exit_code == 0
+    assert (
+        _call("run", ManifestMaker(folder=folder)(name="done", figures=True), "--home", folder / "home").exit_code == 0
+    )
     return folder / "home"
 
 

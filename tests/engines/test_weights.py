@@ -103,7 +103,6 @@ def _manifest(make: ManifestMaker, folder: Path, name: str, sha256: str, engine:
         for block in (data["sampling"], data["evaluation"]["sampled"]):
             block |= {"samples_per_problem": 2, "max_tokens": 24}
         data["measure"] = {"metrics": ["pass@1"], "k": [], "ngram_max": 5, "assumed": "test"}
-        data.pop("figures", None)
 
     return make(name=name, engine=engine, counts=(16, 6, 0), schedule=("sft-gold", "sft"), change=change)
 

@@ -187,7 +187,7 @@ def _manifests(folder: Path) -> Target:
     places = {"made": folder / "made", "valid": folder / "valid"}
     places["made"].mkdir()
     maker = GapManifestMaker(folder=places["made"])
-    made = (ManifestMaker(folder=places["made"])(name="small"), maker(change=maker.improving))
+    made = (ManifestMaker(folder=places["made"])(name="small", figures=True), maker(change=maker.improving))
     shutil.copytree(ROOT / "tests" / "manifest" / "valid", places["valid"])
     at = {path.name: path for path in (*made, *sorted(places["valid"].glob("*.yaml")))}
 

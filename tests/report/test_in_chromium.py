@@ -49,7 +49,7 @@ def _call(*arguments: object) -> None:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The pages of a study, of a run of it, of its runs side by side, of an assessment, and of completions alone."""
     folder = tmp_path_factory.mktemp("pages")
-    _call("reproduce", study_of(ManifestMaker(folder=folder)), "--home", folder / "home")
+    _call("reproduce", study_of(ManifestMaker(folder=folder), figures=True), "--home", folder / "home")
     _call("report", "one", "two", "--home", folder / "home", "--out", folder)
     _call("assess", *(MADE / "lm-eval-sampled" / f"t{t}" for t in (1, 2, 3)), "--report", folder / "assessed.html")
     _written(lambda: many(50, samples=4), folder)

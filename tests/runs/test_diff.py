@@ -67,7 +67,6 @@ def made(place: Path, *, change: Change = lambda _: None, test: int = 20, iterat
 
     def changed(data: dict[str, Any]) -> None:
         data["claims"] = []
-        data.pop("figures", None)
         change(data)
 
     schedule = ("sft-gold", "sft", "sft")[:iterations]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from hub_experiments import hub_experiment
-from ruamel.yaml import YAML
 from support import ManifestMaker
 
 from selfimp_bench.cli.app import cli
@@ -18,6 +18,8 @@ from selfimp_bench.cli.reproduce import _stopped
 from selfimp_bench.cli.watching import Told
 from selfimp_bench.errors import InputError
 from selfimp_bench.manifest.model import Profile
+from selfimp_bench.manifest.yaml_source import read_yaml
+from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.runs.execute import execute, run_study
 from selfimp_bench.runs.forecast import forecast, records_of
 from selfimp_bench.runs.judge import judge_study
@@ -47,10 +49,10 @@ def study_file(make_manifest: ManifestMaker) -> Path:
     return study_of(make_manifest)
 
 
-def study_of(make_manifest: ManifestMaker) -> Path:
+def study_of(make_manifest: ManifestMaker, *, figures: bool = False) -> Path:
     """The same, in the folder of what makes manifests."""
-    make_manifest(name="one", schedule=("sft-gold", "dpo"))
-    make_manifest(name="two", schedule=("sft-gold", "sft"))
+    make_manifest(name="one", schedule=("sft-gold", "dpo"), figures=figures)
+    make_manifest(name="two", schedule=("sft-gold", "sft"), figures=figures)
     (make_manifest.folder / "numbers.csv").write_text(TABLE)
     at = {"metric": "pass@1", "split": "test", "dataset": "toy", "model": MODEL}
     claim = {
@@ -77,10 +79,7 @@ def study_of(make_manifest: ManifestMaker) -> Path:
         "claims": [claim],
     }
     path = make_manifest.folder / "both.suite.v1.yaml"
-    with path.open("w", encoding="utf-8") as stream:
-        writer = YAML(typ="safe", pure=True)
-        writer.representer.ignore_aliases = lambda *_: True
-        writer.dump(data, stream)
+    path.write_text(yaml_text(data), encoding="utf-8")
     return path
 
 
@@ -90,6 +89,20 @@ def _open(path: Path) -> Study:
 
 def _call(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a study that was reproduced once."""
+    folder = tmp_path_factory.mktemp("done")
+    assert _call("reproduce", study_of(ManifestMaker(folder=folder)), "--home", folder / "home").exit_code in (1, 3)
+    return folder / "home"
+
+
+@pytest.fixture
+def home(done: Path, tmp_path: Path) -> Path:
+    """A copy of it, of the test's own."""
+    return shutil.copytree(done, tmp_path / "home")
 
 
 def test_equal_steps_of_two_experiments_are_planned_once(study_file: Path, tmp_path: Path) -> None:
@@ -126,9 +139,9 @@ def test_an_experiment_by_itself_is_a_study_whose_run_is_its_own(make_manifest: 
 
 
 def test_documents_of_one_and_of_several_experiments_have_one_shape(
-    study_file: Path, make_manifest: ManifestMaker, tmp_path: Path
+    study_file: Path, make_manifest: ManifestMaker, home: Path
 ) -> None:
-    alone, home = make_manifest(name="alone"), tmp_path / "home"
+    alone = make_manifest(name="alone")
     for command in (("plan", "--home", home), ("show",), ("reproduce", "--home", home)):
         one, several = (json.loads(_call(*command, file, "--json").stdout) for file in (alone, study_file))
         assert one.keys() == several.keys(), command
@@ -137,8 +150,7 @@ def test_documents_of_one_and_of_several_experiments_have_one_shape(
         assert one["experiments"][0].keys() == several["experiments"][0].keys(), command
 
 
-def test_a_studys_run_names_its_experiments_runs_and_judges_over_all(study_file: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_a_studys_run_names_its_experiments_runs_and_judges_over_all(study_file: Path, home: Path) -> None:
     judgement = judge_study(run_study(_open(study_file), home, SILENT))
     record = read_study_record(Path(judgement.run))
     assert [run.experiment for run in record.runs] == ["one", "two"]
@@ -154,8 +166,8 @@ def test_a_studys_run_names_its_experiments_runs_and_judges_over_all(study_file:
     assert forecast(planned.plan, Store(home / "store")).to_do == 0
 
 
-def test_a_file_that_is_not_the_recorded_one_is_not_judged(study_file: Path, tmp_path: Path) -> None:
-    folder = run_study(_open(study_file), tmp_path / "home", SILENT)
+def test_a_file_that_is_not_the_recorded_one_is_not_judged(study_file: Path, home: Path) -> None:
+    folder = run_study(_open(study_file), home, SILENT)
     kept = folder / study_file.name
     kept.write_text(kept.read_text().replace("DPO is better.", "DPO is worse."))
     with pytest.raises(InputError, match=r"not the file that .*study\.json names; run again"):
@@ -170,8 +182,7 @@ def _changed(path: Path, change: Callable[[dict[str, Any]], None], *, seal: bool
     path.write_text(json.dumps(record))
 
 
-def test_every_edit_of_a_studys_run_is_refused_by_name(study_file: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_every_edit_of_a_studys_run_is_refused_by_name(study_file: Path, home: Path) -> None:
     folder = run_study(_open(study_file), home, SILENT)
     judged = judge_study(folder)
     record, findings, table = (
@@ -216,8 +227,7 @@ def test_every_edit_of_a_studys_run_is_refused_by_name(study_file: Path, tmp_pat
     assert judge_study(folder) == judged
 
 
-def test_the_command_line_plans_shows_validates_and_reproduces_a_study(study_file: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_the_command_line_plans_shows_validates_and_reproduces_a_study(study_file: Path, home: Path) -> None:
     planned = json.loads(_call("plan", study_file, "--home", home, "--json").stdout)
     assert [each["experiment"] for each in planned["experiments"]] == ["one", "two"]
     assert "shared with one above" in _call("plan", study_file, "--home", home).stdout
@@ -283,11 +293,11 @@ def test_a_step_of_a_stopped_study_is_named_once_and_by_its_name(study_file: Pat
     assert f"\ngoes on from what it saved: two: {step.id}\n" in said and "begins anew" not in said
 
 
-def test_several_experiments_need_no_claims_across_them(study_file: Path, tmp_path: Path) -> None:
-    data = YAML(typ="safe", pure=True).load(study_file)
-    data["claims"] = []
-    with study_file.open("w", encoding="utf-8") as stream:
-        YAML(typ="safe", pure=True).dump(data, stream)
+def test_several_experiments_need_no_claims_across_them(study_file: Path, done: Path, tmp_path: Path) -> None:
+    shutil.copytree(done / "store", tmp_path / "home" / "store")
+    data = read_yaml(study_file).data
+    assert isinstance(data, dict)
+    study_file.write_text(yaml_text(data | {"claims": []}), encoding="utf-8")
     assert _call("validate", study_file).exit_code == 0
     assert "Claims" not in _call("show", study_file).stdout
     done = _call("reproduce", study_file, "--home", tmp_path / "home")
@@ -332,18 +342,14 @@ def test_models_that_an_experiment_lacks_and_models_of_nobody_are_refused(study_
 
 
 def test_a_study_without_any_manifest_yet_has_nothing_to_plan(study_file: Path) -> None:
-    pending = study_file.read_text().replace("  name: one\n", "  name: one\n  pending: later\n")
-    study_file.write_text(pending.replace("  name: two\n", "  name: two\n  pending: later\n"))
+    study_file.write_text(study_file.read_text().replace("- {name", "- {pending: later, name"))
     with pytest.raises(InputError, match="none of its experiments has a manifest yet"):
         _open(study_file)
 
 
 def test_a_cell_that_an_experiment_does_not_measure_is_a_flaw(study_file: Path) -> None:
     text = study_file.read_text()
-    study_file.write_text(
-        text.replace("iterations: [1]", "iterations: [7]").replace("iterations:\n      - 1", "iterations:\n      - 7")
-    )
-    assert study_file.read_text() != text
+    study_file.write_text(text.replace("iterations: [1]", "iterations: [7]"))
     result = _call("validate", study_file)
     assert result.exit_code == 2
     assert "$.claims[0]: one does not measure pass@1 test t=7" in result.stdout

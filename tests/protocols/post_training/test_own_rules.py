@@ -388,7 +388,7 @@ def shop(tmp_path: Path, make_manifest: ManifestMaker) -> Shop:
         data["post_training"]["sample_rule"] = rule
         for metric in ("sbert-diversity", "is-pass@n"):
             data["measure"]["metrics"].remove(metric)
-        del data["measure"]["encoder"], data["measure"]["improvement_n"], data["figures"]
+        del data["measure"]["encoder"], data["measure"]["improvement_n"]
 
     path = make_manifest(schedule=("sft-gold", "sft"), change=change)
     return Shop(site=site, manifest=path, home=tmp_path / "home")
@@ -463,7 +463,7 @@ def test_without_the_package_or_with_another_version_one_line_says_what_to_insta
         assert looked.returncode == 0, looked.stdout + looked.stderr
     assert "not checked: sample rule most-different" in shop.call("validate", name, site=False).stdout
     text = shop.manifest.read_text()
-    shop.manifest.write_text(text.replace("version: 0.1.0", "version: 0.2.0"))
+    shop.manifest.write_text(text.replace('version: "0.1.0"', 'version: "0.2.0"'))
     other = shop.call("run", name, "--home", home)
     assert other.returncode == 2
     assert "version 0.1.0 is installed; pip install 'selfimp-example-method==0.2.0', or name 0.1.0" in other.stderr

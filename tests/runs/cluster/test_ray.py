@@ -10,8 +10,6 @@ from typing import Any
 
 import psutil
 import pytest
-from ray import _raylet
-from ray._private import services
 from slurm_here import free_ports
 from support import ManifestMaker
 
@@ -45,6 +43,7 @@ def cluster() -> Iterator[Any]:
 
 def _start_cluster() -> Any:
     """On a machine that may be busy: what Ray waits for by constants is said before, or waited for longer."""
+    from ray._private import services
     from ray.cluster_utils import Cluster
 
     head: dict[str, Any] = {"num_cpus": 0, "include_dashboard": False}
@@ -73,6 +72,7 @@ class _SlowClock:
 def _saying_ports(start: Callable[..., Any]) -> Callable[..., Any]:
     """A raylet gives its agents 15 seconds to say their ports in files, and dies. Here they are known: that of runtime
     environments is chosen, and nobody asks for the others."""
+    from ray import _raylet
 
     def start_and_say(*given: Any, **named: Any) -> Any:
         asked = signature(start).bind(*given, **named).arguments
