@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -92,9 +93,10 @@ class StepFolder:
         left, self._rows[name] = iter(rows), 0
         with pq.ParquetWriter(self.path / name, schema, compression="zstd") as writer:
             while True:
-                batch = [msgspec.to_builtins(row) for row in islice(left, _ROWS_AT_ONCE)]
+                batch = list(islice(left, _ROWS_AT_ONCE))
                 if batch or not self._rows[name]:
-                    writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                    columns = {each: msgspec.to_builtins(list(map(attrgetter(each), batch))) for each in schema.names}
+                    writer.write_table(pa.Table.from_pydict(columns, schema=schema))
                 self._rows[name] += len(batch)
                 if len(batch) < _ROWS_AT_ONCE:
                     return

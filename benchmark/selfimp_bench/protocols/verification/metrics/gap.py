@@ -6,7 +6,7 @@ whose responses are all correct (0 / 0: left out).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum
 from typing import Any, Final
@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from selfimp_bench.measurement import Estimate, mean_over_problems
 from selfimp_bench.protocols.verification.metrics.scored import Responses
-from selfimp_bench.protocols.verification.metrics.selection import Filter, Selection, Weights, all_of, weights
+from selfimp_bench.protocols.verification.metrics.selection import (
+    Filter,
+    Reweight,
+    Selection,
+    Weights,
+    all_of,
+    kept,
+    weights,
+)
 
 
 class EmptyFilter(StrEnum):
@@ -55,33 +63,48 @@ def reweigh(responses: Responses, weight: Weights) -> Reweighted:
     """
     if len(weight) != len(responses):
         raise ValueError(f"{len(weight)} weights for {len(responses)} responses")
-    of_correct, total, share = (_counts if weight.dtype == np.bool_ else _sums)(weight, responses.correct)
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError("a weight is negative or not finite")
+    of_correct, total = fsum(weight[responses.correct].tolist()), fsum(weight.tolist())
     return Reweighted(
         responses=len(responses),
         unscored=responses.unscored,
         accuracy=responses.accuracy,
         reweighted=of_correct / total if total else None,
-        kept_share=share if len(responses) else None,
+        kept_share=_effective_share(weight) if len(responses) else None,
     )
-
-
-def _counts(weight: Weights, correct: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Of a filter: how many are kept and correct, how many are kept, and their share."""
-    kept = np.asarray(weight, dtype=np.bool_)
-    total = int(np.count_nonzero(kept))
-    return int(np.count_nonzero(kept & correct)), total, total / len(kept) if total else 0.0
-
-
-def _sums(weight: Weights, correct: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """The weight of the correct ones, that of all, and the effective share. Raises ValueError for what is no weight."""
-    if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise ValueError("a weight is negative or not finite")
-    return fsum(weight[correct].tolist()), fsum(weight.tolist()), _effective_share(weight) if len(weight) else 0.0
 
 
 def reweigh_all(problems: Mapping[str, Responses], selection: Selection) -> dict[str, Reweighted]:
     """Every problem under one selection, by problem id."""
-    return {name: reweigh(responses, weights(responses, selection)) for name, responses in problems.items()}
+    if isinstance(selection, Reweight):
+        return {name: reweigh(responses, weights(responses, selection)) for name, responses in problems.items()}
+    every = list(problems.values())
+    return _filtered(problems, kept(every, selection), _in_a_row(each.usable for each in every))
+
+
+def _in_a_row(columns: Iterable[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    return np.concatenate([np.empty(0, np.bool_), *columns])
+
+
+def _filtered(
+    problems: Mapping[str, Responses], kept: NDArray[np.bool_], usable: NDArray[np.bool_]
+) -> dict[str, Reweighted]:
+    """Every problem with what a filter keeps of its responses: both columns have those of one after the other."""
+    every = list(problems.values())
+    owner = np.repeat(np.arange(len(every)), np.array([len(each) for each in every], np.int64))
+    correct = _in_a_row(each.correct for each in every)
+    counts = (np.bincount(owner[rows], minlength=len(every)).tolist() for rows in (~usable, kept, kept & correct))
+    return {
+        name: Reweighted(
+            responses=len(own),
+            unscored=unscored,
+            accuracy=own.accuracy,
+            reweighted=right / total if total else None,
+            kept_share=total / len(own) if len(own) else None,
+        )
+        for (name, own), unscored, total, right in zip(problems.items(), *counts, strict=True)
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +127,15 @@ def reweigh_ensemble(verifiers: Sequence[Verified]) -> dict[str, Reweighted]:
     for other in verifiers[1:]:
         if other.problems.keys() != verifiers[0].problems.keys():
             raise ValueError("the verifiers of an ensemble have not judged the same problems")
-    return {name: _ensemble(name, verifiers) for name in verifiers[0].problems}
+    problems = {name: _lined_up(name, verifiers) for name in verifiers[0].problems}
+    judged = [[rows[index] for rows in problems.values()] for index in range(len(verifiers))]
+    passed = all_of([kept(rows, verifier.filter) for rows, verifier in zip(judged, verifiers, strict=True)])
+    usable = all_of([_in_a_row(each.usable for each in rows) for rows in judged])
+    return _filtered({name: rows[0] for name, rows in problems.items()}, passed, usable)
 
 
-def _ensemble(name: str, verifiers: Sequence[Verified]) -> Reweighted:
+def _lined_up(name: str, verifiers: Sequence[Verified]) -> Sequence[Responses]:
+    """A problem's responses as scored by each verifier, in one order."""
     rows = [verifier.problems[name] for verifier in verifiers]
     if any(not _are_equal(row.samples, rows[0].samples) for row in rows):
         rows = [_in_order(row) for row in rows]
@@ -115,9 +143,7 @@ def _ensemble(name: str, verifiers: Sequence[Verified]) -> Reweighted:
     for row in rows:
         if not (_are_equal(row.samples, first.samples) and _are_equal(row.correct, first.correct)):
             raise ValueError(f"the verifiers of an ensemble differ in the responses or grades of problem {name!r}")
-    kept = all_of([weights(row, verifier.filter) for row, verifier in zip(rows, verifiers, strict=True)])
-    usable = np.all([row.usable for row in rows], axis=0)
-    return replace(reweigh(first, kept), unscored=len(first) - int(np.count_nonzero(usable)))
+    return rows
 
 
 def _are_equal(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from math import ceil, exp, isfinite
+from math import ceil, exp, isfinite, nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,14 +72,22 @@ def weights(responses: Responses, selection: Selection) -> Weights:
     A response without a score weighs 0. Weights of ``Reweight`` are divided by that of the highest score, which
     changes no reweighted mean and cannot overflow.
     """
+    if not isinstance(selection, Reweight):
+        return kept([responses], selection)
     if not len(responses.known):
-        return np.zeros(len(responses), dtype=np.bool_)
-    if isinstance(selection, Reweight):
-        best, beta = float(responses.known.max()), selection.beta
-        each = zip(responses.scores.tolist(), responses.usable.tolist(), strict=True)
-        return np.array([exp((score - best) / beta) if usable else 0.0 for score, usable in each])
-    least = selection.tau if isinstance(selection, Threshold) else quantile_cut(responses.known, selection.q)
-    return np.asarray(responses.scores >= least)
+        return np.zeros(len(responses))
+    best, beta = float(responses.known.max()), selection.beta
+    each = zip(responses.scores.tolist(), responses.usable.tolist(), strict=True)
+    return np.array([exp((score - best) / beta) if usable else 0.0 for score, usable in each])
+
+
+def kept(problems: Sequence[Responses], filter: Filter) -> NDArray[np.bool_]:
+    """Whether each response is kept, of one problem after the other; one without a score is not."""
+    scores = np.concatenate([np.empty(0), *(each.scores for each in problems)])
+    if isinstance(filter, Threshold):
+        return np.asarray(scores >= filter.tau)
+    least = [quantile_cut(each.known, filter.q) if len(each.known) else nan for each in problems]
+    return np.asarray(scores >= np.repeat(least, np.array([len(each) for each in problems], np.int64)))
 
 
 def quantile_cut(scores: ArrayLike, q: float) -> float:

@@ -174,4 +174,4 @@ def after_round(accuracies: Sequence[float], *, entrants: int, after: int, since
 
 
 def _share(right: set[int], taken: Sequence[int]) -> float:
-    return sum(index in right for index in taken) / len(taken)
+    return sum(map(right.__contains__, taken)) / len(taken)
