@@ -1,11 +1,14 @@
 """How long the gaps of one model take, and how much memory, beside a loop over the prompts in NumPy.
 
+Both sides are a process that imports the same, and reads what to measure from a file: neither plans.
+
 1,319 problems, 128 responses, judged by four verifiers as `gsm8k-gv-gap` has them, with the ensembles of
 `gsm8k-verifier-ensemble`: filters by quantile and threshold, a tournament of five rounds, filters together.
 """
 
 import json
 import math
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,13 +37,15 @@ from selfimp_bench.steps.rows import GRADE_SCHEMA, GRADES
 from selfimp_bench.steps.store import Store
 
 RESPONSES = 128
+BLOCK = "block.pickle"
 INPUTS = {name: name for name in ("grades.0.0", "scores.0.0.0", "scores.1.0.0", "scores.2.0.0", "matches.3.0.0")}
 Array = NDArray[np.float64]
 
 
 def gaps(setting: Setting) -> dict[str, Figure]:
     """The whole stage beside the loop, each in its process: reading, measuring, writing."""
-    make(setting.folder, problems=130 if setting.quick else 1319)
+    make(setting.folder, problems=1319)
+    (setting.folder / BLOCK).write_bytes(pickle.dumps(block()))
     wanted = {"ours": child(measured, setting.folder), "theirs": child(looped, setting.folder)}
     spent = commands(wanted, turns=2 if setting.quick else 5)
     ours = {row["metric"]: row["value"] for row in pq.read_table(setting.folder / "ours" / MEASUREMENTS).to_pylist()}
@@ -147,7 +152,12 @@ def _write_matches(scores: Array, folder: Path) -> None:
 
 def measured(folder: str) -> None:
     """The stage, on what lies in ``folder``."""
-    do(STAGE, block(), Store(Path(folder) / "store"), INPUTS, Path(folder) / "ours")
+    do(STAGE, _asked(folder), Store(Path(folder) / "store"), INPUTS, Path(folder) / "ours")
+
+
+def _asked(folder: str) -> MeasureGapBlock:
+    found: MeasureGapBlock = pickle.loads((Path(folder) / BLOCK).read_bytes())
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +171,7 @@ class _Files:
 
 def looped(folder: str) -> None:
     """Means of the same metrics, one prompt after the other in NumPy, and the values by problem as a table."""
-    found, asked = _read(Path(folder) / "store"), block()
+    found, asked = _read(Path(folder) / "store"), _asked(folder)
     judges = judges_of(asked.verification, asked.verifiers)
     names = [judge.name for judge in judges if judge.method.kind is not VerifierKind.TOURNAMENT]
     scores = dict(zip(names, found.scores.values(), strict=True))
