@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,6 +21,7 @@ from selfimp_bench.protocols.verification.tournament import MATCHES, TournamentB
 from selfimp_bench.protocols.verification.verify import JUDGEMENTS
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.verifying.plans import plan_of
+from selfimp_bench.steps.columns import grouped, labels
 from selfimp_bench.steps.grade import GradeBlock
 from selfimp_bench.steps.plan import Plan, Step
 from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES, Role, table_rows
@@ -26,6 +29,8 @@ from selfimp_bench.steps.store import StepRecord, Store
 from selfimp_bench.tasks.grading.outcome import UNJUDGED, Outcome
 from selfimp_bench.tasks.problem import Problem
 
+_AT_ONCE: Final = 256
+"""Rows of a table that are read together: a few take as long as one."""
 _PLACE: Final = re.compile(r"(?P<model>[^/]*)/(?:seed(?P<seed>\d+)/)?(?:t\d+/)?(?:temp(?P<temperature>[^/]+)/)?")
 
 
@@ -164,24 +169,24 @@ class _Source:
 
 
 class _Rows:
-    """The rows of a table by problem: its texts stay in Arrow's memory until a problem's are asked for."""
+    """The rows of a table by problem: its texts stay in Arrow's memory until those of some problems are asked for."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         with pq.ParquetFile(path) as file:
-            self._table = file.read(columns=["problem_id", *columns])
-        self._places: dict[str, list[int]] = defaultdict(list)
-        for place, name in enumerate(self._table["problem_id"].to_pylist()):
-            self._places[name].append(place)
+            table = file.read(columns=["problem_id", *columns])
+        problems = grouped(*labels(table["problem_id"]))
+        together = bool((np.diff(problems.order) == 1).all())
+        self._table = table if together else table.take(pa.array(problems.order))
+        ends = problems.ends.tolist()
+        self._places = dict(zip(problems.names, pairwise([0, *ends]), strict=True))
+        self._first, self._read = 0, list[dict[str, Any]]()
 
     def of(self, problem_id: str) -> list[dict[str, Any]]:
-        """A problem's rows, in order."""
-        places = self._places.get(problem_id)
-        if places is None:
-            return []
-        together = places[-1] - places[0] + 1 == len(places)
-        part = self._table.slice(places[0], len(places)) if together else self._table.take(places)
-        rows: list[dict[str, Any]] = part.to_pylist()
-        return rows
+        """A problem's rows, in order; those of the problems after it are read with them."""
+        start, end = self._places.get(problem_id, (0, 0))
+        if not self._first <= start <= end <= self._first + len(self._read):
+            self._first, self._read = start, self._table.slice(start, max(end - start, _AT_ONCE)).to_pylist()
+        return self._read[start - self._first : end - self._first]
 
 
 def _sources(plan: Plan, files: _Files) -> Iterator[_Source]:
