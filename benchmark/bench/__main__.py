@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from compileall import compile_dir
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import click
 
 from bench.row import Figure, Row, Setting, Tier
 from bench.table import Outcome, terminal, written
+from selfimp_bench.places import PACKAGE
 
 
 @click.command()
@@ -53,6 +55,7 @@ def main(
             figures = rows[row].measure(Setting(tier=tier, folder=Path(folder), peers=peers))
         click.echo(json.dumps({name: asdict(one) for name, one in figures.items()}))
         return
+    compile_dir(PACKAGE, quiet=1)  # as whoever installed the kit has it, even where PYTHONDONTWRITEBYTECODE is set
     outcomes = [_judged(each, module, tier, peers) for name, each in rows.items() if not only or name in only]
     missed = [outcome.row.name for outcome in outcomes if outcome.missed]
     click.echo(
