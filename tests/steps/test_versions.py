@@ -39,7 +39,13 @@ def fresh() -> Iterator[None]:
 
 
 def _forget() -> None:
-    for remembered in (versions._version, versions.code_digest, versions._read, versions._reached_from):
+    for remembered in (
+        versions._version,
+        versions.code_digest,
+        versions._read,
+        versions._source,
+        versions._reached_from,
+    ):
         remembered.cache_clear()
 
 

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.engines.open import engine_module, engine_version
@@ -140,6 +140,7 @@ def source_digest(*parts: str) -> str:
     return total.hexdigest()
 
 
+@cache
 def _source(module: str) -> Path | None:
     """The file of a module that is Python code; None for any other name."""
     top, *rest = module.split(".")
@@ -196,13 +197,17 @@ def _read(module: str) -> _Module:
 
 def _say(node: ast.AST, say: Callable[[str], None], names: dict[str, None]) -> None:
     """Every node and field in turn, and what they name: one walk, for a plan walks through a third of the package."""
-    say(type(node).__name__)
-    if isinstance(node, ast.ImportFrom | ast.Import | ast.Constant):
+    kind = type(node)
+    say(kind.__name__)
+    if kind in _NAMING:
         names.update(dict.fromkeys(_named(node)))
-    for field in node._fields:
+    for field in kind._fields:
         value = getattr(node, field, None)
         if isinstance(value, ast.AST):
-            _say(value, say, names)
+            if value._fields:
+                _say(value, say, names)
+            else:
+                say(type(value).__name__)
         elif isinstance(value, list):
             say(f"{field} of")
             for each in value:
@@ -215,13 +220,16 @@ def _say(node: ast.AST, say: Callable[[str], None], names: dict[str, None]) -> N
             say(repr(value))
 
 
-def _named(node: ast.ImportFrom | ast.Import | ast.Constant) -> Iterator[str]:
+_NAMING: Final = (ast.ImportFrom, ast.Import, ast.Constant)
+
+
+def _named(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Constant):
         if isinstance(node.value, str):
             yield node.value
     elif isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
-    elif node.module:
+    elif isinstance(node, ast.ImportFrom) and node.module:
         yield node.module
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
