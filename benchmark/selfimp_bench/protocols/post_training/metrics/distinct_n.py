@@ -1,7 +1,8 @@
 """Distinct-n: how varied the wording of a set of outputs is."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, count
 from math import fsum
 from typing import Final
 
@@ -54,7 +55,7 @@ def _shares_so_far(outputs: Sequence[str], ngram_max: int) -> Iterator[list[floa
         raise ValueError(f"ngram_max is {ngram_max}; expected at least 1")
     said = [words(each) for each in outputs]
     every = list(chain.from_iterable(said))
-    numbers = {word: number for number, word in enumerate(dict.fromkeys(every))}
+    numbers = defaultdict[str, int](count().__next__)
     word = np.fromiter(map(numbers.__getitem__, every), np.int64, len(every))
     lengths = np.array([len(each) for each in said], np.int64)
     output = np.repeat(np.arange(len(said)), lengths)
@@ -67,7 +68,8 @@ def _shares_so_far(outputs: Sequence[str], ngram_max: int) -> Iterator[list[floa
         if bits + max(of_word, of_output) >= _MOST_BITS:
             ngram = np.unique(ngram, return_inverse=True)[1].astype(np.int64)
             bits = len(ngram).bit_length()
-        places = np.sort(((ngram << of_output) | output[: len(ngram)])[left[: len(ngram)] >= n])
+        places = ((ngram << of_output) | output[: len(ngram)])[left[: len(ngram)] >= n]
+        places = np.sort(places.astype(np.int32) if bits + of_output < 32 else places)  # of half the bytes: twice as fast
         brings = places[_begins(places >> of_output)] & ((1 << of_output) - 1)
         seen = np.cumsum(np.bincount(brings, minlength=len(said))).tolist()
         totals = np.cumsum(np.maximum(lengths - n + 1, 0)).tolist()
