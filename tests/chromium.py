@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed (ci/setup)")
+pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed (ci/beside dev)")
 
 from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe

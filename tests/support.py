@@ -1,6 +1,7 @@
 """What several test modules use: small manifests made from the shipped tiny experiment."""
 
 import json
+import sys
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,12 @@ from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.tiny_gsm import generate
 
 ROOT = Path(__file__).parent.parent
+_USERS = Path(sys.prefix).with_name(".venv") / "bin" / "python"
+PYTHON = str(_USERS) if _USERS.exists() else sys.executable
+"""A user's Python, which has no development tools, beside the environment of these tests (``ci/beside``)."""
+
+COMMAND = [PYTHON, "-m", "selfimp_bench"]
+"""The command line, as a user starts it."""
 
 
 def slow_but(fast: Collection[object], values: Iterable[object]) -> list[Any]:

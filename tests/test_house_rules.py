@@ -4,12 +4,12 @@ import ast
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from support import PYTHON
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "benchmark" / "selfimp_bench"
@@ -171,13 +171,13 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from selfimp_bench.cli.app import cli; cli(['--help'], standalone_mode=False); "
         f"print([name for name in {unwanted} if name in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    run = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert run.stdout.endswith("[]\n")
 
 
 def test_help_answers_in_under_three_tenths_of_a_second() -> None:
     """Processor time, which another process's load does not lengthen as it does the wall clock's."""
-    command = [sys.executable, "-c", "from selfimp_bench.cli.app import main; main()", "--help"]
+    command = [PYTHON, "-c", "from selfimp_bench.cli.app import main; main()", "--help"]
     seconds = []
     for _ in range(5):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=PACKAGE.parent) as run:

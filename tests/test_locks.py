@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("cpu", "cuda", "dev", "docs", "peers")
+NAMES = ("cpu", "cuda", "build", "dev", "docs", "peers")
 _PIN = re.compile(r"^(?P<name>[a-z0-9-]+)(\[[a-z0-9_,]+\])?==(?P<version>\S+) \\$", re.MULTILINE)
 
 VLLM_CUDA_DEMANDS = {"apache-tvm-ffi", "torch"}
@@ -35,7 +35,16 @@ def test_every_pin_has_a_hash(name: str) -> None:
     assert [block.partition(" ")[0] for block in blocks if "--hash=sha256:" not in block] == []
 
 
-@pytest.mark.parametrize(("one", "other", "may_differ"), [("cpu", "cuda", VLLM_CUDA_DEMANDS), ("cpu", "dev", set())])
+@pytest.mark.parametrize(
+    ("one", "other", "may_differ"),
+    [
+        ("cpu", "cuda", VLLM_CUDA_DEMANDS),
+        ("cpu", "build", set()),
+        ("cuda", "build", set()),
+        ("cpu", "dev", set()),
+        ("build", "dev", set()),
+    ],
+)
 def test_a_package_has_one_version_in_all_locks(one: str, other: str, may_differ: set[str]) -> None:
     first, second = _pins(one), _pins(other)
     assert {name for name in first.keys() & second.keys() if first[name] != second[name]} == may_differ
@@ -46,9 +55,15 @@ def test_torch_is_one_version_built_for_each() -> None:
 
 
 def test_no_development_tool_is_installed_to_run() -> None:
-    tools = {"pytest", "mypy", "ruff", "hypothesis", "hatchling", "cyclonedx-bom"}
+    tools = {"pytest", "mypy", "ruff", "hypothesis", "playwright", "cyclonedx-bom"}
     assert tools <= _pins("dev").keys()
-    assert not tools & (_pins("cpu").keys() | _pins("cuda").keys())
+    assert not tools & (_pins("cpu").keys() | _pins("cuda").keys() | _pins("build").keys())
+
+
+def test_what_builds_is_locked_for_every_environment_and_in_no_image() -> None:
+    build = {"hatchling", "editables"}
+    assert build <= _pins("build").keys() <= _pins("dev").keys()
+    assert not build & (_pins("cpu").keys() | _pins("cuda").keys())
 
 
 def left_out(name: str) -> set[str]:

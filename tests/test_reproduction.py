@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from support import ManifestMaker, resolved_data
+from support import COMMAND, ManifestMaker, resolved_data
 
 from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.places import ASSETS, MANIFESTS
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.slow
 
 MINIATURE = MANIFESTS / "tiny"
 LARGEST = "tiny-verifier-l"
-COMMAND = [sys.executable, "-m", "selfimp_bench"]
 REPRODUCED, CONTRADICTED, UNDECIDED = 0, 1, 3
 
 

@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from support import COMMAND
 
 from selfimp_bench.manifest.catalog import entries, find
 from selfimp_bench.manifest.model import Manifest, Profile
@@ -66,7 +66,7 @@ def test_ci_smoke_refuses_what_is_no_number_of_runs_or_cores(name: str, value: s
 
 def smoke_run(name: str, home: Path) -> Path:
     """Run the smoke profile and return the run's folder."""
-    command = [sys.executable, "-m", "selfimp_bench", "reproduce", name, "--profile", "smoke", "--home", str(home)]
+    command = [*COMMAND, "reproduce", name, "--profile", "smoke", "--home", str(home)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "not judged (smoke)" in run.stdout

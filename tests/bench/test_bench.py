@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import PYTHON
 
 from bench.row import Bar
 from bench.rows import ROWS
@@ -19,7 +20,7 @@ def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """``python -m bench`` with these rows."""
     paths = os.pathsep.join((str(ROOT / "benchmark"), str(Path(__file__).parent)))
     return subprocess.run(
-        [sys.executable, "-m", "bench", "--peers", str(folder), "--rows", "some_rows", *words],
+        [PYTHON, "-m", "bench", "--peers", str(folder), "--rows", "some_rows", *words],
         env={**os.environ, "PYTHONPATH": paths, "BENCH_TRIES": str(folder / "tries")},
         capture_output=True,
         text=True,

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from support import ManifestMaker, slow_but
+from support import COMMAND, PYTHON, ManifestMaker, slow_but
 
 from selfimp_bench.cli.app import cli
 from selfimp_bench.cli.command import PROFILES
@@ -86,7 +85,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(make_manifest: ManifestMaker,
 def _interrupted(manifest: str, home: Path, seconds: float) -> str:
     """What a run says that is stopped so many seconds after its first step."""
     words = ["reproduce", manifest, "--home", str(home), "--cores", "1"]
-    command = [sys.executable, "-c", "from selfimp_bench.cli.app import main; main()", *words]
+    command = [PYTHON, "-c", "from selfimp_bench.cli.app import main; main()", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         first = run.stderr.readline()
@@ -151,7 +150,7 @@ def test_a_mistyped_name_is_answered_before_anything_large_is_imported(command: 
         f"try: cli(['{command}', 'tiny-iter-sff'])\n"
         f"except SystemExit as end: print(end.code, [name for name in {large} if name in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "2 []\n"
 
 
@@ -546,7 +545,7 @@ def test_a_smoke_run_judges_nothing_and_says_so(make_manifest: ManifestMaker, tm
 
 @pytest.mark.slow
 def test_reproduce_prints_one_json_document_on_standard_output(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "selfimp_bench", "reproduce", str(make_manifest()), "--json"]
+    command = [*COMMAND, "reproduce", str(make_manifest()), "--json"]
     run = subprocess.run([*command, "--home", str(tmp_path / "h")], capture_output=True, text=True, check=False)
     document = json.loads(run.stdout)
     assert document["exit_code"] == run.returncode

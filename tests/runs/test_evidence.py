@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from support import ManifestMaker
+from support import COMMAND, ManifestMaker
 
 from selfimp_bench.canonical import file_sha256
 from selfimp_bench.cli.app import cli
@@ -337,7 +336,7 @@ def test_what_another_process_is_writing_or_was_killed_at_is_no_evidence(run: Pa
 def _bound(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line, by somebody whom the permissions of files bind, root too."""
     root = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
-    command = [*root, sys.executable, "-m", "selfimp_bench", *arguments]
+    command = [*root, *COMMAND, *arguments]
     environment = os.environ | {"SELFIMP_BENCH_HOME": str(home)}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,7 +29,7 @@ from hub_experiments import (
     rows,
 )
 from real_rows import real_rows
-from support import ManifestMaker
+from support import PYTHON, ManifestMaker
 
 from selfimp_bench.engines.hub import hub as hub_engine
 from selfimp_bench.engines.hub.fetched import hub_folder, pinned_dataset
@@ -323,7 +322,7 @@ def test_a_disk_that_fills_up_meanwhile_ends_with_advice(
     manifest, home = hub_experiment(make_manifest, data=False), tmp_path / "home"
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)); "
     code = f"{limited}from selfimp_bench.cli.app import main; main()"
-    command = [sys.executable, "-P", "-c", code, "fetch", str(manifest), "--home", str(home)]
+    command = [PYTHON, "-P", "-c", code, "fetch", str(manifest), "--home", str(home)]
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert run.returncode == 2 and "Traceback" not in run.stderr
@@ -496,7 +495,7 @@ def test_a_listing_whose_hashes_are_no_hashes_is_refused_before_anything_is_writ
 @pytest.mark.slow
 def test_the_command_fetches_what_a_run_without_network_then_uses(make_manifest: ManifestMaker, tmp_path: Path) -> None:
     manifest, home = hub_experiment(make_manifest, engine="real"), str(tmp_path / "home")
-    command = [sys.executable, "-P", "-m", "selfimp_bench"]
+    command = [PYTHON, "-P", "-m", "selfimp_bench"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     offline = clean | {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
 

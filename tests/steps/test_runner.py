@@ -5,14 +5,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from support import ManifestMaker
+from support import COMMAND, ManifestMaker
 
 from selfimp_bench.canonical import pretty_json
 from selfimp_bench.engines.base import PLAIN_TRAINING, Sampler, SamplerSettings
@@ -31,8 +30,6 @@ from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.runner import Engines, Runner
 from selfimp_bench.steps.sample import SampleBlock
 from selfimp_bench.steps.store import Store
-
-COMMAND = [sys.executable, "-m", "selfimp_bench"]
 
 
 def _run(manifest: Path, home: Path, replicates: int = 1) -> Path:

@@ -5,13 +5,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT, ManifestMaker, slow_but
+from support import COMMAND, ROOT, ManifestMaker, slow_but
 
 from selfimp_bench.engines.open import engine_module
 from selfimp_bench.protocols.post_training.measure import MeasureBlock
@@ -27,7 +26,6 @@ from selfimp_bench.steps.versions import modules_of, reachable
 
 ENGINES = {"probe": "hf", "sample": "vllm", "embed": "embedder", "verify": "hf", "tournament": "hf", "train": "trl"}
 STAGES = {stage.block: stage for table in (post_training, verification) for stage in table.values()}
-COMMAND = [sys.executable, "-m", "selfimp_bench"]
 
 
 @pytest.fixture

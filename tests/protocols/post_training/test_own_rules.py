@@ -12,7 +12,7 @@ import pytest
 from judged_samples import judged
 from own_packages import install, with_path
 from ruamel.yaml import YAML
-from support import ManifestMaker, load_post_training
+from support import COMMAND, PYTHON, ManifestMaker, load_post_training
 
 from selfimp_bench.canonical import pretty_json
 from selfimp_bench.engines.tokens import load_codec
@@ -361,7 +361,7 @@ class Shop:
 
     def call(self, *arguments: str, site: bool = True) -> subprocess.CompletedProcess[str]:
         """Call the command line; without ``site`` as where the package is not installed."""
-        command = [sys.executable, "-m", "selfimp_bench", *arguments]
+        command = [*COMMAND, *arguments]
         environment = with_path(self.site) if site else None
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
@@ -380,7 +380,7 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path: Path, make_manifest: ManifestMaker) -> Shop:
     site = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-compile"]
+    pip = [PYTHON, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-compile"]
     subprocess.run([*pip, "--target", str(site), str(EXAMPLE)], check=True, capture_output=True)
     rule = {"package": "selfimp-example-method", "version": "0.1.0", "name": "most-different", "source": "test"}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from support import problems_digest_of
+from support import COMMAND, problems_digest_of
 
 from selfimp_bench.measurement import Split
 
@@ -109,7 +109,7 @@ class Installed:
     def call(self, *arguments: str, site: bool = True) -> subprocess.CompletedProcess[str]:
         """Call the command line; without ``site`` as where the package is not installed."""
         environment = _with_path(self.site) if site else dict(os.environ)
-        command = [sys.executable, "-m", "selfimp_bench", *arguments]
+        command = [*COMMAND, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
     def to_do(self) -> list[str]:

@@ -5,7 +5,6 @@ changes: ``tests/faults``.
 """
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from selfimp_bench.runs.judge import read_run
 from selfimp_bench.runs.record import read_record
 from selfimp_bench.runs.study import open_experiment
 from selfimp_bench.steps.progress import Silent
-
-COMMAND = [sys.executable, "-m", "selfimp_bench"]
 
 
 @pytest.mark.slow
