@@ -1,19 +1,26 @@
 """Every shipped claim against the panel of worlds: none that no run could fail, none that none could meet."""
 
 from collections import Counter
+from functools import cache
 
 import pytest
 from support import slow_but
 
-from selfimp_bench.runs.validate import PaperJudgement, validate
+from selfimp_bench.cli.screen import validation_lines
+from selfimp_bench.runs.validate import PaperJudgement, Validation, validate
 
 STUDIES = ("progress-or-regress", "mind-the-gap", "tiny", "tiny-gap")
 
 
-def looked_at(study: str, *, judged: bool) -> PaperJudgement:
+@cache
+def examined(study: str, *, judged: bool) -> Validation:
     report = validate([study], judged=judged)
     assert report.flaws == ()
-    (paper,) = report.papers
+    return report
+
+
+def looked_at(study: str, *, judged: bool) -> PaperJudgement:
+    (paper,) = examined(study, judged=judged).papers
     return paper
 
 
@@ -44,3 +51,34 @@ def test_no_claim_is_reproduced_in_a_world_where_it_is_false(study: str) -> None
     assert wrong == []
     passed = Counter(world for each in seen for world in each.passes)
     assert passed["published"] == max(passed.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("paper", "lines"),
+    [
+        (
+            "mind-the-gap",
+            (
+                "  the paper's own numbers contradict relative-gap-is-monotone.cot-score (2412.02674, Figure 1, ",
+                "table4.csv#table4.qwen1.5-7b.relative-gap.cot-score.t8",
+                "  recorded: table4-two-formulas: Table 4 mixes two formulas.",
+                "the paper's own numbers contradict nq-gap-is-near-zero (2412.02674, Table 5, caption",
+                "    Section 4.1 against the data set card of openai/gsm8k (text.csv#text.gsm8k.problems, ",
+                "  recorded: sudoku-example: The Sudoku verification example ",
+            ),
+        ),
+        (
+            "progress-or-regress",
+            (
+                "    says: LLaMA2-7B with Iterative SFT improves by 12.31 on GSM8K after 5 iterations.",
+                "  recorded: gains-on-math: ",
+                "    Section 4.2 (Problem-solving Tasks) against ",
+            ),
+        ),
+    ],
+)
+def test_what_contradicts_a_paper_s_numbers_is_printed_with_its_place(paper: str, lines: tuple[str, ...]) -> None:
+    printed = "\n".join(validation_lines(examined(paper, judged=True), verbose=True))
+    for line in lines:
+        assert line in printed
