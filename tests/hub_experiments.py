@@ -89,7 +89,7 @@ def hub_experiment(make_manifest: ManifestMaker, *, data: bool = True, engine: s
             for split in COUNTS:
                 manifest["datasets"][split.value] = _dataset(split)
 
-    return make_manifest(engine=engine, change=change, counts=(20, 24, 0))
+    return make_manifest(engine=engine, change=change, counts=(20, 24, 0), schedule=("sft-gold", "dpo"))
 
 
 def _dataset(split: Split) -> dict[str, Any]:
