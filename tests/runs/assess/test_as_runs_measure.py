@@ -25,13 +25,14 @@ from selfimp_bench.steps.progress import Silent
 from selfimp_bench.steps.rows import GRADES, PROBLEMS, SAMPLES
 
 _NEEDS_AN_ENCODER = "sbert-diversity"
+_COUNTS = (20, 40, 24)
 
 
 @pytest.mark.parametrize("engine", ["fake", pytest.param("real", marks=pytest.mark.slow)])
-def test_a_runs_samples_give_the_runs_measurements(tmp_path, engine):
-    manifest = ManifestMaker(folder=tmp_path)(engine=engine)
+def test_a_runs_samples_give_the_runs_measurements(tmp_path, common_home, engine):
+    manifest = ManifestMaker(folder=tmp_path)(engine=engine, counts=_COUNTS)
     experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=1)
-    home = tmp_path / "home"
+    home = common_home
     run = read_run(execute(experiment, home, Silent()))
     steps = {step.id: home / "store" / step.fingerprint for step in run.record.steps}
     problems = [pq.read_table(steps[f"problems/{split}"] / PROBLEMS) for split in ("test", "ood")]
@@ -53,12 +54,12 @@ def test_a_runs_samples_give_the_runs_measurements(tmp_path, engine):
 
 @pytest.mark.parametrize("engine", ["fake", pytest.param("real", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("looked_at", [None, 5])
-def test_a_runs_report_and_assess_of_the_run_have_one_headline(tmp_path, engine, looked_at):
-    manifest = ManifestMaker(folder=tmp_path)(engine=engine, counts=(20, 40, 24))
+def test_a_runs_report_and_assess_of_the_run_have_one_headline(tmp_path, common_home, engine, looked_at):
+    manifest = ManifestMaker(folder=tmp_path)(engine=engine, counts=_COUNTS)
     if looked_at is not None:
         manifest.write_text(manifest.read_text().replace("ngram_max:", f"diversity_samples: {looked_at}\n  ngram_max:"))
     experiment = open_experiment(str(manifest), profile=Profile.PAPER, only=None, replicates=1)
-    run = read_run(execute(experiment, tmp_path / "home", Silent()))
+    run = read_run(execute(experiment, common_home, Silent()))
     found = assess([run.folder])
     (own,) = directions(run)
     assert found.headline == own.headline
