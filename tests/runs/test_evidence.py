@@ -31,7 +31,7 @@ def _call(*arguments: str | Path) -> Result:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of two replicates of a small experiment."""
     folder = tmp_path_factory.mktemp("done")
-    manifest = ManifestMaker(folder=folder)(name="done")
+    manifest = ManifestMaker(folder=folder)(name="done", figures=True)
     assert _call("reproduce", manifest, "--seeds", "2", "--home", folder / "home").exit_code in (0, 1, 3)
     (run,) = (folder / "home").glob("runs/*/*")
     return run

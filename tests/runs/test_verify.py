@@ -60,7 +60,7 @@ def _run(manifest: Path, home: Path, replicates: int) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Target:
     """A run of two replicates, left as it is."""
     place = tmp_path_factory.mktemp("verified")
-    manifest = ManifestMaker(folder=place)(counts=(12, 20, 6), schedule=("sft-gold", "sft"))
+    manifest = ManifestMaker(folder=place)(counts=(12, 20, 6), schedule=("sft-gold", "sft"), figures=True)
     return Target(folder=_run(manifest, place / "home", 2), store=place / "home" / "store")
 
 
