@@ -97,7 +97,7 @@ def sentence_bert(setting: Setting) -> dict[str, Figure]:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    store, problems = Store(setting.folder / "store"), 2 if setting.quick else 40
+    store, problems = Store(setting.folder / "store"), 2 if setting.quick else 10
     write = partial(write_generated, role=Role.SAMPLE, iteration=1, problems=problems, samples=AN_ITERATION)
     for name in ("samples", "grades"):
         put(store, name, write)
