@@ -42,6 +42,13 @@ def stored_as(job: TrainJob, folder: Path, dtype_of: Callable[[str], torch.dtype
     return replace(job, start=start, reference=None if job.reference is None else start)
 
 
+def mixed(name: str) -> torch.dtype:
+    """As in many a checkpoint: norms in float32, the rest in bfloat16, and one float16."""
+    if "norm" in name:
+        return torch.float32
+    return torch.float16 if name == "lm_head.weight" else torch.bfloat16
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of 2 layers with a vocabulary of 300; it stops at many tokens, so that most samples end."""

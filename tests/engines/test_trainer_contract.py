@@ -100,7 +100,7 @@ def test_a_checkpoint_holds_model_tokenizer_and_log_and_nothing_else(
 ) -> None:
     job = make_job(ROWS["sft"], micro_batch_size=4, epochs=2)
     folders, setup = folders_in(tmp_path), SETUPS[name]
-    checkpoint = setup.train(job, folders)
+    checkpoint = setup.train(job, folders, save_minutes=0)
     assert checkpoint.path == folders.out
     assert checkpoint.processes == setup.processes
     assert checkpoint.optimizer_steps == 2 * 3  # 11 rows in batches of 4
@@ -118,8 +118,19 @@ def test_a_checkpoint_holds_model_tokenizer_and_log_and_nothing_else(
         assert [line["loss"] for line in speed] == [line["loss"] for line in log]
         assert all(line["tokens_per_second"] > 0 and line["peak_memory_bytes"] > 2**20 for line in speed)
         assert_same_training(folders, alone("sft"), job.start)
+        assert_one_kept_to_resume_from(folders, job.start)
     if name == "trl":
         assert found == contents(alone("sft").out)
+
+
+def assert_one_kept_to_resume_from(folders: TrainFolders, start: Path) -> None:
+    """One checkpoint of weights and two moments, of the last step but one of six."""
+    (kept,) = (folders.work / "checkpoints").glob("checkpoint-*")
+    assert kept.name == "checkpoint-5"  # none after the last
+    assert (kept / "whole").is_file()
+    held = sum(path.stat().st_size for path in kept.rglob("*") if path.suffix in (".pt", ".safetensors", ".bin"))
+    parameters = sum(each.numel() for each in load_file(start / "model.safetensors").values())
+    assert held / parameters == pytest.approx(RESUME_BYTES, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["fake", *SLOW])
@@ -149,25 +160,11 @@ def test_a_training_that_is_killed_ends_like_an_undisturbed_one(
         assert contents(folders.out) == contents(alone("dpo").out)
 
 
-@pytest.mark.parametrize("name", SLOW)
-def test_one_checkpoint_of_weights_and_two_moments_is_kept_to_resume_from(
-    name: str, make_job: MakeJob, tmp_path: Path
-) -> None:
-    job, folders = make_job(ROWS["sft"], micro_batch_size=4), folders_in(tmp_path)
-    SETUPS[name].train(job, folders, save_minutes=0)
-    (kept,) = (folders.work / "checkpoints").glob("checkpoint-*")
-    assert kept.name == "checkpoint-2"  # of 3 steps: none after the last
-    assert (kept / "whole").is_file()
-    held = sum(path.stat().st_size for path in kept.rglob("*") if path.suffix in (".pt", ".safetensors", ".bin"))
-    parameters = sum(each.numel() for each in load_file(job.start / "model.safetensors").values())
-    assert held / parameters == pytest.approx(RESUME_BYTES, rel=0.1)
-
-
 @pytest.mark.slow
-def test_a_training_shorter_than_the_time_between_checkpoints_writes_none(make_job: MakeJob, tmp_path: Path) -> None:
-    folders = folders_in(tmp_path)
-    SETUPS["trl"].train(make_job(ROWS["sft"]), folders, save_minutes=60)
-    assert not list((folders.work / "checkpoints").glob("checkpoint-*"))
+def test_a_training_shorter_than_the_time_between_checkpoints_writes_none(
+    alone: Callable[[str], TrainFolders],
+) -> None:
+    assert not list((alone("sft").work / "checkpoints").glob("checkpoint-*"))
 
 
 @pytest.mark.slow
