@@ -23,12 +23,13 @@ from selfimp_bench.engines.base import (
 from selfimp_bench.engines.fake import FakeSampler, FakeTrainer
 from selfimp_bench.engines.hf.sampler import hf_sampler
 from selfimp_bench.engines.tokens import load_codec, stop_ids
-from selfimp_bench.engines.vllm.sampler import replicated, vllm_sampler
+from selfimp_bench.engines.vllm.sampler import can_follow, replicated, vllm_sampler
 from selfimp_bench.engines.worker.sampler import WorkerSampler
 from selfimp_bench.errors import InputError
 from selfimp_bench.steps.sample import until_stop
 
 from .conftest import DEVICE, EOS, VLLM, MakeJob, folders_in
+from .test_vllm import BASE, assert_answers_for_itself, perturbed
 
 RANDOM = Decoding(temperature=0.9, top_p=1.0, top_k=-1, max_tokens=12, stop=())
 GREEDY = Decoding(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12, stop=())
@@ -149,14 +150,6 @@ def test_max_tokens_cuts_and_nothing_else_changes(
         assert completion.token_ids == whole[key].token_ids[:2]
 
 
-def test_a_folder_without_a_model_is_refused_and_the_next_call_works(
-    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt], tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match=str(tmp_path)):
-        list(sampler.sample(tmp_path, prompts, RANDOM))
-    assert list(sampler.sample(checkpoint, prompts[:1], RANDOM))
-
-
 def test_stop_texts_change_nothing_that_stands_before_them(
     sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt]
 ) -> None:
@@ -180,6 +173,22 @@ def test_two_engines_between_which_prompts_are_dealt_answer_what_one_does(
     many = [replace(prompt, problem_id=f"{part}-{prompt.problem_id}") for part in range(4) for prompt in prompts]
     one, two = (by_key(each.sample(model_folder, many, RANDOM)) for each in (vllm, two_vllm))
     assert one == two
+
+
+@pytest.mark.slow
+def test_weights_swapped_into_a_running_vllm_answer_like_those_of_a_fresh_one(
+    vllm: Sampler, hf: Sampler, model_folder: Path, prompts: Sequence[Prompt], tmp_path: Path
+) -> None:
+    other = perturbed(model_folder, tmp_path / "untied")
+    assert can_follow(model_folder, other)
+    assert not can_follow(BASE, model_folder)
+    many = [
+        replace(each, problem_id=f"{each.problem_id}-{last}", token_ids=(*each.token_ids, last), seeds=(last,))
+        for each in prompts
+        for last in range(120, 125)
+    ]
+    before = assert_answers_for_itself(vllm, hf, model_folder, other, many, GREEDY)
+    assert by_key(vllm.sample(model_folder, many, GREEDY)) == before
 
 
 LABELS = (60, 70)
@@ -226,10 +235,14 @@ def test_sampling_and_weighing_take_turns(
     assert by_key(sampler.sample(checkpoint, prompts[:2], RANDOM)) == completions
 
 
-def test_weighing_refuses_no_labels_and_a_folder_without_a_model(
-    sampler: Sampler, checkpoint: Path, label_prompts: Sequence[LabelPrompt], tmp_path: Path
+def test_no_labels_and_a_folder_without_a_model_are_refused_and_the_next_call_works(
+    sampler: Sampler, checkpoint: Path, prompts: Sequence[Prompt], label_prompts: Sequence[LabelPrompt], tmp_path: Path
 ) -> None:
+    """The last of all: engines end at it. One prompt goes to one engine, many to all."""
     with pytest.raises(InputError, match="labels: expected"):
-        list(sampler.label_logprobs(checkpoint, label_prompts, ()))
+        list(sampler.label_logprobs(checkpoint, label_prompts[:1], ()))
     with pytest.raises(InputError, match=str(tmp_path)):
-        list(sampler.label_logprobs(tmp_path, label_prompts, LABELS))
+        list(sampler.label_logprobs(tmp_path, label_prompts[:1], LABELS))
+    with pytest.raises(InputError, match=str(tmp_path)):
+        list(sampler.sample(tmp_path, prompts, RANDOM))
+    assert list(sampler.sample(checkpoint, prompts[:1], RANDOM))
