@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from support import COMMAND, ManifestMaker, resolved_data
+from support import COMMAND, ManifestMaker, problems_digest_of, resolved_data
 
 from selfimp_bench.manifest.yaml_text import yaml_text
+from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS, MANIFESTS
 
 pytestmark = pytest.mark.slow
@@ -42,9 +43,9 @@ def _first_iteration_only(data: dict[str, Any]) -> None:
     data["claims"] = [claim for claim in claims if claim["value"]["points"]]
 
 
-def test_the_shipped_base_is_judged_reproduced(make_manifest: ManifestMaker, tmp_path: Path) -> None:
+def test_the_shipped_base_is_judged_reproduced(make_manifest: ManifestMaker, common_home: Path) -> None:
     manifest = make_manifest(engine="real", counts=None, keep_values=True, change=_first_iteration_only)
-    result = _reproduce(manifest, tmp_path / "home")
+    result = _reproduce(manifest, common_home)
     assert result.returncode == REPRODUCED, result.stdout + result.stderr
 
 
@@ -77,18 +78,22 @@ def test_an_untrained_base_is_judged_not_reproduced(make_manifest: ManifestMaker
     assert "NOT_REPRODUCED" in result.stdout
 
 
-def test_eight_test_problems_are_inconclusive(make_manifest: ManifestMaker, tmp_path: Path) -> None:
-    result = _reproduce(
-        make_manifest(engine="real", counts=(240, 8, 0), keep_values=True, change=_first_iteration_only),
-        tmp_path / "home",
-    )
+def test_eight_test_problems_are_inconclusive(make_manifest: ManifestMaker, common_home: Path) -> None:
+    def eight(data: dict[str, Any]) -> None:
+        _first_iteration_only(data)
+        test = data["datasets"]["test"]
+        generator = test["generator"] | {"count": 8, "seed": 1}
+        test |= {"generator": generator, "rows": 8, "digest": problems_digest_of(Split.TEST, 8)}
+
+    manifest = make_manifest(engine="real", counts=None, keep_values=True, change=eight)
+    result = _reproduce(manifest, common_home)
     assert result.returncode == UNDECIDED, result.stdout + result.stderr
     assert "INCONCLUSIVE" in result.stdout and "8 problems" in result.stdout
 
 
-def test_the_experiment_that_vllm_samples_is_reproduced(tmp_path: Path) -> None:
+def test_the_experiment_that_vllm_samples_is_reproduced(common_home: Path) -> None:
     """Three iterations of real vLLM and real TRL against the ten seeds of its own reference table."""
-    done = _reproduce(Path("tiny-iter-sft-vllm"), tmp_path)
+    done = _reproduce(Path("tiny-iter-sft-vllm"), common_home)
     assert done.returncode == REPRODUCED, done.stdout + done.stderr
     assert "6 REPRODUCED" in done.stdout
 

@@ -76,8 +76,8 @@ def smoke_run(name: str, home: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["csqa-iter-sft", "gsm8k-iter-sft-dpo-70b", "math-iter-dpo", "mbpp-iter-sft"])
-def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_path: Path) -> None:
-    folder = smoke_run(name, tmp_path)
+def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, common_home: Path) -> None:
+    folder = smoke_run(name, common_home)
     record: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
     held = (record["sandbox"] or {}).get("attacks", 0)
     assert held == (len(read_corpus()) if name.startswith("mbpp") else 0)
@@ -99,8 +99,8 @@ def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, tmp_
 @pytest.mark.parametrize(
     ("name", "rounds"), [("gsm8k-gv-gap", 0), ("gsm8k-iter-strong-verifier", 2), ("gsm8k-iter-rpo", 2)]
 )
-def test_a_smoke_run_verifies_with_every_kind_and_trains(name: str, rounds: int, tmp_path: Path) -> None:
-    folder = smoke_run(name, tmp_path)
+def test_a_smoke_run_verifies_with_every_kind_and_trains(name: str, rounds: int, common_home: Path) -> None:
+    folder = smoke_run(name, common_home)
     record: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
     kept = [step["counts"]["rows"] for step in record["steps"] if step["stage"] == "select"]
     assert len(kept) == rounds and all(kept), kept
