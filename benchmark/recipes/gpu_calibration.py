@@ -37,6 +37,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from selfimp_bench.engines.base import PLAIN_TRAINING, Decoding, Prompt, SamplerSettings, TrainFolders, TrainJob
 from selfimp_bench.engines.open import TWINS
+from selfimp_bench.engines.trl.config import CHECKPOINTS
 from selfimp_bench.engines.trl.job import SPEED_LOG
 from selfimp_bench.engines.trl.trainer import TrlTrainer
 from selfimp_bench.engines.trl.training_set import COLUMNS
@@ -64,6 +65,7 @@ from selfimp_bench.runs.hardware.lengths import lengths_of
 from selfimp_bench.runs.hardware.sampling import BYTES_OF_PRECISION
 from selfimp_bench.runs.hardware.sizes import architecture_of
 from selfimp_bench.runs.hardware.workload import Decode, decode_seconds, training_seconds
+from selfimp_bench.runs.init import init
 from selfimp_bench.steps.dataset import problems_digest
 from selfimp_bench.tasks.tables import GENERATORS
 
@@ -237,12 +239,14 @@ def train(method: Literal["sft", "dpo"], setting: Setting) -> Trained:
         distributed="deepspeed-zero3",
         threads=engines.threads,
     )
-    folders = TrainFolders(out=folder / "out", work=folder / "work", log=folder / "log")
+    work = setting.scratch / "work"  # of both methods, so that what DeepSpeed builds is built once
+    folders = TrainFolders(out=folder / "out", work=work, log=folder / "log")
     for each in (folders.out, folders.work, folders.log):
-        each.mkdir()
+        each.mkdir(exist_ok=True)
     TrlTrainer(replace(PLAIN_TRAINING, processes=1)).train(job, folders, lambda _done, _of: None)
     lines = [json.loads(line) for line in (folders.log / SPEED_LOG).read_text().splitlines()]
     shutil.rmtree(folder)
+    shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
     tokens = optimisation.batch_size * optimisation.max_length * sequences
     return trained(method, kept, job, tokens, lines, setting.datasheet)
 
@@ -367,7 +371,8 @@ def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
     own = setting.manifest.name
     names = sorted(entry.name for entry in entries() if entry.path.parent.name == "tiny" and "-iter-" in entry.name)
     for name in [own] if setting.tiny else names:
-        data = YAML(typ="safe", pure=True).load(load_experiment(find(name)).text)
+        text = _two_iterations(name, setting.scratch) if setting.tiny else load_experiment(find(name)).text
+        data = YAML(typ="safe", pure=True).load(text)
         if data["engines"]["sampler"] == "vllm":  # part 3 is about vLLM
             continue
         data["engines"]["device"] = setting.device
@@ -386,6 +391,10 @@ def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
             raise StepFailed(f"{name} on {setting.device}: exit code {done.returncode}\n{done.stderr[-2000:]}")
         seconds = round(time.perf_counter() - began, 1)
         yield {"experiment": data["name"], "exit_code": done.returncode, "seconds": seconds}
+
+
+def _two_iterations(name: str, scratch: Path) -> str:
+    return init(name, source=name, folder=scratch, iterations=2).path.read_text(encoding="utf-8")
 
 
 def shrink(data: dict[str, Any]) -> None:
