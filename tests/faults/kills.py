@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from faults.forked import Action, Forked, Telling, fork
-from faults.subjects import Subject
+from faults.subjects import SIDE_BY_SIDE, Subject
 from selfimp_bench.steps import resume
 
 Way = Literal["boundary", "operation", "instant"]
@@ -92,7 +92,7 @@ def undisturbed(subject: Subject, folder: Path) -> dict[str, Any]:
 def undisturbed_home(subject: Subject, folder: Path) -> Path:
     """Where it lies."""
     folder.mkdir(parents=True, exist_ok=True)
-    return folder.parent / f"undisturbed-{subject.name}"
+    return folder.parent / f"undisturbed-{SIDE_BY_SIDE.get(subject.name, subject.name)}"
 
 
 def end(subject: Subject, home: Path, expected: dict[str, Any], when: str, tally: Tally) -> None:

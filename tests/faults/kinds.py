@@ -22,11 +22,11 @@ _KILLS: Final = {
     "post-training": (20, 40, 40),
     "gap": (20, 40, 40),
     "grade-math": (4, 4, 12),
-    "grade-programs": (0, 2, 1),
+    "grade-programs": (0, 4, 6),
     "real-post-training": (0, 2, 0),
     "real-gap": (0, 0, 2),
     "keeping": (6, 20, 6),
-    "side-by-side": (8, 0, 12),
+    "side-by-side": (5, 0, 8),
     "real-side-by-side": (0, 0, 2),
 }
 

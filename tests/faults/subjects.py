@@ -23,6 +23,7 @@ from selfimp_bench.runs.keep import KeepingLast
 from selfimp_bench.runs.status import STATUS, watched
 from selfimp_bench.runs.study import Experiment, Study, open_study
 from selfimp_bench.steps.store import STEP_FILE
+from selfimp_bench.tasks.sandbox.cells import sandbox_status
 from selfimp_bench.tasks.toy_math import generate as toy_math
 from selfimp_bench.tasks.toy_mbpp import generate as toy_mbpp
 
@@ -116,6 +117,7 @@ class Grades:
     changes: int = 6
 
     def run(self, home: Path, telling: Telling) -> None:
+        telling.tell("start grades")
         grade_files(
             self.grading,
             problems=self.problems,
@@ -141,7 +143,7 @@ def subject(name: str, folder: Path) -> Subject:
     opened = open_study(str(path), profile=Profile.PAPER, only=None, replicates=1)
     opened.experiments[0].plan()  # the versions of the stages, once for all
     keeps = name != "keeping"
-    return Run(name=name, keeps=keeps, study=opened, seconds=seconds, cores=2 if name in _SIDE_BY_SIDE else 1)
+    return Run(name=name, keeps=keeps, study=opened, seconds=seconds, cores=2 if name in SIDE_BY_SIDE else 1)
 
 
 def _gap(place: Path) -> tuple[Path, float]:
@@ -167,7 +169,8 @@ _EXPERIMENTS: Final[Mapping[str, Callable[[Path], tuple[Path, float]]]] = {
     "side-by-side": lambda place: (ManifestMaker(folder=place)(), 2.0),
     "real-side-by-side": _real_post_training,
 }
-_SIDE_BY_SIDE: Final = frozenset({"side-by-side", "real-side-by-side"})
+SIDE_BY_SIDE: Final = {"side-by-side": "post-training", "real-side-by-side": "real-post-training"}
+"""Two steps at a time, and what makes the same with one at a time."""
 _LOCAL: Final = Executor(
     name="local", address=None, gpus_per_step=None, machines_per_step=None, slurm=(), slurm_image=None
 )
@@ -184,13 +187,15 @@ def _grades(name: str, folder: Path, task: str, suffix: str) -> Grades:
         for index in range(40 if task == "math" else 2)
     ]
     _write(folder / "samples.jsonl", rows)
+    if task == "mbpp":
+        sandbox_status()  # what is forked knows it, and grades at once
     return Grades(
         name=name,
         grading=Grading(task=task, extraction="strict", source="test"),
         problems=folder / "problems.jsonl",
         samples=folder / "samples.jsonl",
         suffix=suffix,
-        seconds=0.1 if task == "math" else 3.0,
+        seconds=0.1 if task == "math" else 0.3,
     )
 
 

@@ -31,12 +31,6 @@ def kills(said: str) -> int:
     return sum(int(number) for number in re.findall(r"(\d+) (?:killed|clock moved and killed)", said))
 
 
-@pytest.mark.slow
-def test_a_run_that_is_killed_wherever_it_is_ends_like_an_undisturbed_one() -> None:
-    said = disturb("kill-post-training-boundary", "kill-gap-operation", "--times", "6")
-    assert kills(said) == 12 and "0 faults" in said
-
-
 class Instant:
     """What has ended before any moment that is drawn."""
 
