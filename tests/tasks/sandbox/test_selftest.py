@@ -1,12 +1,12 @@
 """The attack corpus against both mechanisms, as root and as an ordinary user."""
 
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 from mechanisms import every_mechanism
 
@@ -51,9 +51,7 @@ def test_the_isolation_holds_for_an_ordinary_user(mechanism):
     version = subprocess.run([SYSTEM_PYTHON, "-V"], capture_output=True, text=True, check=True).stdout
     if version.split()[1].rpartition(".")[0] != f"{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip("its packages are for another Python")
-    sources = Path(selfimp_bench.__file__).parents[1]
-    packages = Path(shutil.__file__).parent if sys.prefix == sys.base_prefix else Path(sys.prefix) / "lib"
-    found = next(path for path in packages.rglob("msgspec") if path.is_dir()).parent
+    sources, found = (Path(package.__file__).parents[1] for package in (selfimp_bench, msgspec))
     command = [*NOBODY, SYSTEM_PYTHON, "-P", "-m", "selfimp_bench", "sandbox", "selftest", "--mechanism", mechanism]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{sources}:{found}", "LC_ALL": "C.UTF-8"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/")
