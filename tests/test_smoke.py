@@ -64,6 +64,15 @@ def test_ci_smoke_refuses_what_is_no_number_of_runs_or_cores(name: str, value: s
     assert found.stderr == f"ci/smoke: {name}={value}: expected a number from 1\n"
 
 
+def test_ci_smoke_counts_only_what_ended_well(tmp_path: Path) -> None:
+    """xargs ends at once when one of its commands is killed: what was not begun did not work."""
+    (tmp_path / "xargs").write_text("#!/bin/sh\nexit 125\n")
+    (tmp_path / "xargs").chmod(0o755)
+    found = ci_smoke(tmp_path, "mbpp-iter-sft", "csqa-iter-sft", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert (found.returncode, found.stdout) == (4, "   0 s  in all, 0 of 2 experiments worked\n")
+    assert found.stderr == "ci/smoke: failed: mbpp-iter-sft csqa-iter-sft\n"
+
+
 def smoke_run(name: str, home: Path) -> Path:
     """Run the smoke profile and return the run's folder."""
     command = [*COMMAND, "reproduce", name, "--profile", "smoke", "--home", str(home)]
@@ -95,12 +104,25 @@ def test_a_smoke_run_trains_on_something_and_measures_everything(name: str, comm
     assert {cell for cell in expected - defined if not cell[0].endswith(".equal")} == set()
 
 
+VERIFYING = {"gsm8k-gv-gap": 0, "gsm8k-iter-strong-verifier": 2, "gsm8k-iter-rpo": 2}
+"""Experiments that verify, and how often each trains."""
+
+
+@pytest.fixture(scope="module")
+def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of what ci/smoke did side by side, with one among them that fails."""
+    home = tmp_path_factory.mktemp("verified")
+    found = ci_smoke(home, *VERIFYING, "no-such-experiment", SELFIMP_BENCH_CORES="2")
+    assert found.returncode == 4, found.stderr
+    assert found.stdout.endswith("in all, 3 of 4 experiments worked\n")
+    assert found.stderr.endswith("ci/smoke: failed: no-such-experiment\n")
+    return home
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "rounds"), [("gsm8k-gv-gap", 0), ("gsm8k-iter-strong-verifier", 2), ("gsm8k-iter-rpo", 2)]
-)
-def test_a_smoke_run_verifies_with_every_kind_and_trains(name: str, rounds: int, common_home: Path) -> None:
-    folder = smoke_run(name, common_home)
+@pytest.mark.parametrize(("name", "rounds"), VERIFYING.items())
+def test_a_smoke_run_verifies_with_every_kind_and_trains(name: str, rounds: int, verified: Path) -> None:
+    (folder,) = (verified / "runs" / name).iterdir()
     record: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
     kept = [step["counts"]["rows"] for step in record["steps"] if step["stage"] == "select"]
     assert len(kept) == rounds and all(kept), kept
