@@ -14,6 +14,7 @@ A part's tokens per second and peak memory are measured; shares of the device's 
 """
 
 import argparse
+import copy
 import json
 import random
 import shutil
@@ -32,7 +33,6 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from ruamel.yaml import YAML
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from selfimp_bench.engines.base import PLAIN_TRAINING, Decoding, Prompt, SamplerSettings, TrainFolders, TrainJob
@@ -47,6 +47,7 @@ from selfimp_bench.engines.worker.serve import claim_stdout
 from selfimp_bench.errors import InputError, StepFailed
 from selfimp_bench.manifest.catalog import entries, find
 from selfimp_bench.manifest.model import Architecture, Manifest, Method, ModelRef, VllmSettings
+from selfimp_bench.manifest.yaml_text import yaml_text
 from selfimp_bench.measurement import Split
 from selfimp_bench.places import ASSETS, CALIBRATION, MANIFESTS
 from selfimp_bench.protocols.load import load_experiment
@@ -371,8 +372,8 @@ def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
     own = setting.manifest.name
     names = sorted(entry.name for entry in entries() if entry.path.parent.name == "tiny" and "-iter-" in entry.name)
     for name in [own] if setting.tiny else names:
-        text = _two_iterations(name, setting.scratch) if setting.tiny else load_experiment(find(name)).text
-        data = YAML(typ="safe", pure=True).load(text)
+        short = init(name, source=name, folder=setting.scratch, iterations=2).path if setting.tiny else name
+        data: dict[str, Any] = copy.deepcopy(load_experiment(find(str(short))).data)
         if data["engines"]["sampler"] == "vllm":  # part 3 is about vLLM
             continue
         data["engines"]["device"] = setting.device
@@ -380,8 +381,7 @@ def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
             shrink(data)
         derived = setting.scratch / f"{name}.v1.yaml"
         shutil.copytree(MANIFESTS / "tiny" / "prompts", setting.scratch / "prompts", dirs_exist_ok=True)
-        with derived.open("w", encoding="utf-8") as stream:
-            YAML(typ="safe", pure=True).dump(data, stream)
+        derived.write_text(yaml_text(data), encoding="utf-8")
         arguments = ["reproduce", str(derived), "--home", str(setting.scratch / "home"), "--json"]
         began = time.perf_counter()
         done = subprocess.run(
@@ -391,10 +391,6 @@ def miniature(setting: Setting) -> Iterator[dict[str, Any]]:
             raise StepFailed(f"{name} on {setting.device}: exit code {done.returncode}\n{done.stderr[-2000:]}")
         seconds = round(time.perf_counter() - began, 1)
         yield {"experiment": data["name"], "exit_code": done.returncode, "seconds": seconds}
-
-
-def _two_iterations(name: str, scratch: Path) -> str:
-    return init(name, source=name, folder=scratch, iterations=2).path.read_text(encoding="utf-8")
 
 
 def shrink(data: dict[str, Any]) -> None:
