@@ -51,6 +51,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path, lease: flo
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_the_lease_of_a_machine_that_died_is_taken_over_and_that_of_one_that_lives_is_not(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "a.lock"
     path.parent.mkdir()
@@ -68,6 +69,7 @@ def test_the_lease_of_a_machine_that_died_is_taken_over_and_that_of_one_that_liv
         assert time.monotonic() - began > 3 * LEASE
 
 
+@pytest.mark.slow
 def test_two_at_a_time_wait_for_each_other_by_lease_too(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "a.lock"
     path.parent.mkdir()

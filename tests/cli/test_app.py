@@ -167,6 +167,7 @@ def test_errors_are_json_when_json_is_asked_for() -> None:
     assert _json(result)["exit_code"] == 2 and "nothing" in _json(result)["error"]
 
 
+@pytest.mark.slow
 def test_validate_without_paths_checks_all_that_is_shipped() -> None:
     result = _call("validate", "--json")
     assert result.exit_code == 0

@@ -84,6 +84,7 @@ def test_hidden_packages_are_neither_found_nor_imported_and_the_module_runs_as_i
     assert said == "__main__ ['a', 'b'] True True False\nno scipy\n"
 
 
+@pytest.mark.slow
 def test_a_child_ends_with_its_parent_also_when_that_ended_before_the_child_could_ask(tmp_path: Path) -> None:
     """The parent names itself, starts a child that sleeps before it asks to die with it, and is gone."""
     (tmp_path / "late.py").write_text("import time\ntime.sleep(60)\n")

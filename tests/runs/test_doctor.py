@@ -285,6 +285,7 @@ def test_an_engine_whose_libraries_are_not_installed_is_named_with_what_installs
     assert not_installed("vllm") is None and not_installed("fake") is None
 
 
+@pytest.mark.slow
 def test_without_torch_the_machine_alone_has_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("selfimp_bench.engines.device_probe.find_spec", lambda _name: None)
     probe_devices.cache_clear()

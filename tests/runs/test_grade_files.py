@@ -44,6 +44,7 @@ def graded(grading, problems, samples, out, told=lambda _: None):
     return grade_files(grading, problems=problems, samples=[samples], out=out, told=told)
 
 
+@pytest.mark.slow
 def test_programs_are_graded_in_order_and_the_same_on_one_core_and_on_all(tmp_path, problems):
     given, cores = samples(tmp_path, 40), os.sched_getaffinity(0)
     counts = graded(PROGRAMS, problems, given, tmp_path / "all.jsonl")

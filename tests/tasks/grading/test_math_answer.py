@@ -38,6 +38,7 @@ def test_the_two_rules_stand_side_by_side():
     assert (both.flexible.outcome, both.flexible.extracted) == (Outcome.CORRECT, "0.5")
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_for_ever_is_timed_out_and_stays_among_the_answers():
     both = grade_math(r"$\boxed{\sum_{k=1}^{10000000000} k^{k}}$", problem("5"), truncated=False)
     assert both.strict.outcome is Outcome.WRONG

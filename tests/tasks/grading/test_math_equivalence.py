@@ -26,6 +26,7 @@ def test_a_text_that_is_no_mathematics_is_compared_as_text_and_says_so():
     )
 
 
+@pytest.mark.slow
 def test_a_runaway_is_timed_out_and_the_next_question_is_answered():
     assert compare("5", r"\sum_{k=1}^{10000000000} k^{k}").verdict is Verdict.TIMED_OUT
     assert compare("1/2", "0.5") == EQUAL

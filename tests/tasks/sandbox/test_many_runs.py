@@ -33,6 +33,7 @@ def processes():
     return found
 
 
+@pytest.mark.slow
 def test_endings_are_the_same_in_any_order_beside_any_other():
     limits = Limits(cpu_seconds=0.3, wall_seconds=10)
     mechanism = cells.sandbox_status().mechanism
